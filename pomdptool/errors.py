@@ -1,0 +1,75 @@
+"""What can go wrong: the project's own errors, and its one warning class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["error", "warning"]
+
+
+class PomdpError(Exception):
+    """Base of every error that the project raises on purpose."""
+
+
+class ModelError(PomdpError):
+    """A model that is not one (a row that does not sum to 1), or is too large for what is asked."""
+
+
+class DataError(PomdpError):
+    """Data (trajectories) that cannot be read or do not fit the model."""
+
+
+class PolicyError(PomdpError):
+    """A policy that cannot be read or does not fit the model."""
+
+
+class PomdpWarning(UserWarning):
+    """A finding of level warning: the file was read, though not every program would read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One remark of a reader about one place of a file; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+    level: Level
+    code: str
+    message: str
+
+    @property
+    def place(self) -> str:
+        """`file:line:column`."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.level} {self.code}: {self.message}"
+
+
+class FormatError(PomdpError):
+    """Text that does not follow its format. Its text begins `file:line:column:`.
+
+    Attributes
+    ----------
+    findings
+        Everything that the reader found, warnings included; the error's own place is the first
+        finding of level error.
+    file, line, column
+        The place of that first error; line and column count from 1.
+    """
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        errors = [f for f in self.findings if f.level == "error"]
+        first = errors[0]
+        self.file, self.line, self.column = first.file, first.line, first.column
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"{first.place}: {first.message}{more}")
+
+    @classmethod
+    def at(cls, file: str, line: int, column: int, code: str, message: str) -> FormatError:
+        """Make an error of one finding."""
+        return cls([Finding(file, line, column, "error", code, message)])

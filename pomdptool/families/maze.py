@@ -1,0 +1,221 @@
+"""Mazes: a map drawn in text, walked in one of two published ways.
+
+The map (see also `pomdptool.families.grid`; north is up):
+
+    #, space   wall
+    .          free cell
+    G or +     goal: pays the goal's reward; the next step begins anew, at a start
+    -          pit: pays the pit's reward
+    S          a start; several are equally likely. Without any, every cell is one that is neither
+               goal nor (in a maze of kind `russell`) pit
+    ^ > v <    (kind `hallway`) a start that faces north, east, south, west
+    n e s w    (kind `hallway`) a free cell from which a landmark is seen by who faces that way
+
+Kind `russell`: a state is a cell, an action a way to go. It succeeds with probability 1 - 2 slip
+and goes to either side with probability slip each; walls stop it. Seen are the walls to the west
+and the east (`left`, `right`, `both`, `neither`), and goal and pit as `good` and `bad`. R depends
+on the cell that is left, and a pit too begins anew.
+Source: Russell, Norvig, "Artificial Intelligence: A Modern Approach", chapter 17; Parr, Russell,
+"Approximating optimal policies for partially observable stochastic domains", IJCAI-95.
+
+Kind `hallway`: a state is a cell and a heading. The robot stays, goes forward or turns, and both
+moving and turning are noisy (`FORWARD`, `TURNS`). Four sensors look ahead, right, back and left;
+each sees a wall with probability 0.9 and mistakes an opening for one with 0.05. Goal and landmarks
+are always recognised. R depends on the cell arrived in.
+Source: Littman, Cassandra, Kaelbling, "Learning policies for partially observable environments:
+scaling up", ICML 1995, 362-370.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Literal
+
+import numpy as np
+
+from pomdptool.errors import ModelError
+from pomdptool.families.grid import HEADINGS, Grid, read_grid
+from pomdptool.families.rows import certain, check_size, for_every_action, merged_rows
+from pomdptool.model import Model, make_model
+from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_dense
+
+Kind = Literal["russell", "hallway"]
+
+GOAL, PIT, FREE, START = "G+", "-", ".", "S"
+FACING, LANDMARK = "^>v<", "nesw"
+
+FORWARD = ((0, 0, 0.8), (1, 1, 0.05), (3, 3, 0.05), (2, 0, 0.025), (2, 2, 0.025))
+"""Going forward: the way that is gone, the heading after it (quarter turns to the right), and the
+probability; a wall leaves everything as it was."""
+
+STANDS = 0.05
+"""Probability that going forward does nothing."""
+
+TURNS = {
+    "turn-right": (0.1, 0.7, 0.1, 0.1),
+    "turn-around": (0.1, 0.15, 0.6, 0.15),
+    "turn-left": (0.1, 0.1, 0.1, 0.7),
+}
+"""Probability of turning by 0, 1, 2 and 3 quarters to the right."""
+
+SEES_WALL, IMAGINES_WALL = 0.9, 0.05
+
+
+def maze(
+    text: str,
+    *,
+    kind: Kind = "russell",
+    slip: float = 0.1,
+    goal: float = 1.0,
+    pit: float = -1.0,
+    step: float | None = None,
+    discount: float = 0.95,
+) -> Model:
+    """Make a maze from its map; the module says what the characters mean.
+
+    Parameters
+    ----------
+    text
+        The map.
+    kind
+        How the maze is walked and seen.
+    slip
+        Probability of going to each side; `russell` only.
+    goal, pit, step
+        Rewards of the goal, a pit and any other cell. By default a step costs 0.04 in a maze of
+        kind `russell` and nothing in a hallway.
+
+    Raises
+    ------
+    ModelError
+        If a character has no meaning (line and column are named), there is no goal or no start, a
+        number is out of range, or the model is too large.
+    """
+    if kind not in ("russell", "hallway"):
+        raise ModelError(f"a maze is of kind 'russell' or 'hallway', not {kind!r}")
+    if not 0.0 <= slip <= 0.5:
+        raise ModelError(f"the probability to slip must lie between 0 and 0.5, not {slip}")
+    known = FREE + START + GOAL + PIT + (FACING + LANDMARK if kind == "hallway" else "")
+    grid = read_grid(text, known)
+    if not grid.marked(GOAL).any():
+        raise ModelError("the map has no goal (G or +)")
+    if kind == "russell":
+        pay = _payments(grid, goal, pit, -0.04 if step is None else step)
+        return _russell(grid, slip, pay, discount)
+    return _hallway(grid, _payments(grid, goal, pit, step or 0.0), discount)
+
+
+def _payments(grid: Grid, goal: float, pit: float, step: float) -> FloatArray:
+    """Reward of every cell."""
+    pay = np.full(grid.n_cells, step)
+    pay[grid.marked(GOAL)] = goal
+    pay[grid.marked(PIT)] = pit
+    return pay
+
+
+def _begin(possible: np.ndarray, otherwise: np.ndarray) -> FloatArray:
+    """Spread the first belief over the possible starts, or over `otherwise` if there are none."""
+    chosen = possible if possible.any() else otherwise
+    if not chosen.any():
+        raise ModelError("the map has no cell to start from")
+    return np.where(chosen, 1.0 / chosen.sum(), 0.0)
+
+
+def _anew(rows: IntArray, start: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """List the entries of rows that lead to the first belief: row, column, value."""
+    again = np.flatnonzero(start)
+    n = len(rows)
+    return np.repeat(rows, len(again)), np.tile(again, n), np.tile(start[again], n)
+
+
+def _russell(grid: Grid, slip: float, pay: FloatArray, discount: float) -> Model:
+    n = grid.n_cells
+    check_size(4 * n, f"a maze of {n} cells")
+    start = _begin(grid.marked(START), ~grid.marked(GOAL + PIT))
+    east, west = grid.walled[1], grid.walled[3]
+    seen = np.select(
+        [grid.marked(GOAL), grid.marked(PIT), west & east, west, east], [4, 5, 3, 0, 1], default=2
+    )
+    return make_model(
+        _slipping_moves(grid, slip, start),
+        for_every_action(certain(seen, 6), 4),
+        pay[np.newaxis],
+        discount=discount,
+        start=start,
+        states=grid.names(),
+        actions=HEADINGS,
+        observations=["left", "right", "neither", "both", "good", "bad"],
+        name="maze",
+    )
+
+
+def _slipping_moves(grid: Grid, slip: float, start: FloatArray) -> SparseRows:
+    """Build T for kind `russell`: ahead, and slips to the right and the left."""
+    n = grid.n_cells
+    ends = grid.marked(GOAL + PIT)
+    going = np.flatnonzero(~ends)
+    entries = [_anew(np.flatnonzero(np.tile(ends, 4)), start)]
+    for a in range(4):
+        for turn, p in ((0, 1.0 - 2.0 * slip), (1, slip), (3, slip)):
+            to = grid.neighbours[(a + turn) % 4, going]
+            entries.append((a * n + going, to, np.full(len(going), p)))
+    return merged_rows(4 * n, n, *map(np.concatenate, zip(*entries, strict=True)))
+
+
+def _hallway(grid: Grid, pay: FloatArray, discount: float) -> Model:
+    n = grid.n_cells
+    check_size(5 * 4 * n, f"a maze of {n} cells and 4 headings")
+    faced = np.stack([grid.marked(START + mark) for mark in FACING], axis=1).ravel()
+    start = _begin(faced, np.repeat(~grid.marked(GOAL), 4))
+    seen, observations = _sensed(grid)
+    return make_model(
+        _noisy_moves(grid, start),
+        for_every_action(from_dense(seen), 5),
+        np.repeat(pay, 4)[np.newaxis, np.newaxis],
+        discount=discount,
+        start=start,
+        states=[f"{cell}-{heading}" for cell in grid.names() for heading in HEADINGS],
+        actions=["stay", "forward", *TURNS],
+        observations=observations,
+        name="maze",
+    )
+
+
+def _noisy_moves(grid: Grid, start: FloatArray) -> SparseRows:
+    """Build T for kind `hallway`, states 4 * cell + heading: stay, forward, and the turns."""
+    n_states = 4 * grid.n_cells
+    cell, heading = np.divmod(np.arange(n_states), 4)
+    ends = grid.marked(GOAL)[cell]
+    going = np.flatnonzero(~ends)
+    ways = [(0, np.arange(n_states), 1.0), (1, np.arange(n_states), STANDS)]
+    for way, turn, p in FORWARD:
+        to = grid.neighbours[(heading + way) % 4, cell]
+        moved = 4 * to + (heading + turn) % 4
+        ways.append((1, np.where(to == cell, np.arange(n_states), moved), p))
+    for a, turns in enumerate(TURNS.values(), start=2):
+        ways += [(a, 4 * cell + (heading + k) % 4, p) for k, p in enumerate(turns)]
+    entries = [_anew(np.flatnonzero(np.tile(ends, 5)), start)]
+    entries += [(a * n_states + going, to[going], np.full(len(going), p)) for a, to, p in ways]
+    return merged_rows(5 * n_states, n_states, *map(np.concatenate, zip(*entries, strict=True)))
+
+
+def _sensed(grid: Grid) -> tuple[FloatArray, list[str]]:
+    """Build Z[s', o], the same for all actions, and name the observations."""
+    n_states = 4 * grid.n_cells
+    cell, heading = np.divmod(np.arange(n_states), 4)
+    goal = grid.marked(GOAL)[cell]
+    faces = np.stack([grid.marked(mark) for mark in LANDMARK], axis=1).ravel()
+    landmarks = np.flatnonzero(faces)
+    patterns = np.array(list(itertools.product((False, True), repeat=4)))
+    Z = np.zeros((n_states, 16 + len(landmarks) + 1))
+    Z[:, :16] = 1.0
+    for way in range(4):
+        p = np.where(grid.walled[(heading + way) % 4, cell], SEES_WALL, IMAGINES_WALL)[:, None]
+        Z[:, :16] *= np.where(patterns[:, way], p, 1.0 - p)
+    Z[goal | faces] = 0.0
+    Z[landmarks, 16 + np.arange(len(landmarks))] = 1.0
+    Z[goal, -1] = 1.0
+    sides = np.array(["ahead", "right", "back", "left"])
+    walls = ["-".join(["wall", *sides[pattern]]) for pattern in patterns[1:]]
+    marks = [f"landmark-{i + 1}" for i in range(len(landmarks))]
+    return Z, ["no-wall", *walls, *marks, "goal"]

@@ -1,0 +1,75 @@
+"""Tiger: behind one of several doors; listen, then open another one.
+
+Listening names the tiger's door with probability `accuracy`, each of the other n - 1 doors with
+probability (1 - accuracy) / (n - 1). Opening a door pays, says nothing, and moves the tiger to a
+door drawn uniformly.
+
+Source: Kaelbling, Littman, Cassandra, "Planning and acting in partially observable stochastic
+domains", Artificial Intelligence 101 (1998) 99-134, for two doors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pomdptool.errors import ModelError
+from pomdptool.families.rows import check_size
+from pomdptool.model import Model, make_model
+from pomdptool.sparse import FloatArray, SparseRows, from_entries
+
+
+def tiger(
+    doors: int = 2,
+    accuracy: float = 0.85,
+    *,
+    listening: float = -1.0,
+    treasure: float = 10.0,
+    eaten: float = -100.0,
+    discount: float = 0.95,
+) -> Model:
+    """Make the tiger problem with any number of doors.
+
+    Parameters
+    ----------
+    doors
+        Number of doors, states and observations; two are called left and right, more 1, 2, ...
+    accuracy
+        Probability that listening names the right door.
+    listening, treasure, eaten
+        Rewards of listening, of opening a door without the tiger, and of opening the tiger's.
+
+    Raises
+    ------
+    ModelError
+        If there are fewer than two doors, `accuracy` is no probability, or the model is too large.
+    """
+    if doors < 2:
+        raise ModelError(f"the tiger needs at least two doors, not {doors}")
+    if not 0.0 <= accuracy <= 1.0:
+        raise ModelError(f"the accuracy must lie between 0 and 1, not {accuracy}")
+    check_size((doors + 1) * doors**2, f"a tiger problem with {doors} doors", "numbers")
+    sides = ["left", "right"] if doors == 2 else [str(door + 1) for door in range(doors)]
+    names = [f"tiger-{side}" for side in sides]
+    heard = np.full((doors, doors), (1.0 - accuracy) / (doors - 1))
+    np.fill_diagonal(heard, accuracy)
+    R = np.full((doors + 1, doors), treasure)
+    R[0] = listening
+    R[1:][np.eye(doors, dtype=bool)] = eaten
+    return make_model(
+        _after_listening(np.eye(doors)),
+        _after_listening(heard),
+        R,
+        discount=discount,
+        states=names,
+        actions=["listen", *(f"open-{side}" for side in sides)],
+        observations=names,
+        name="tiger",
+    )
+
+
+def _after_listening(listen: FloatArray) -> SparseRows:
+    """Stack the matrix of listening and, for every door that is opened, a uniform one."""
+    n = len(listen)
+    values = np.concatenate([listen.ravel(), np.full(n**3, 1.0 / n)])
+    places = np.arange(len(values))
+    return from_entries((n + 1) * n, n, places // n, places % n, values)

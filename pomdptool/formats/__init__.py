@@ -1,0 +1,1 @@
+"""Text to nouns and back: one module a format."""

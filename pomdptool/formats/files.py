@@ -1,0 +1,161 @@
+"""Models from and to files: which format, compressed or not, text or bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Literal
+
+from pomdptool.errors import Finding, FormatError, PomdpError, PomdpWarning
+from pomdptool.formats.atomic import write_whole
+from pomdptool.formats.model_json import read_model_json, write_model_json
+from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK, read_pomdp
+from pomdptool.formats.pomdp_write import valid_names, write_pomdp
+from pomdptool.model import Model
+
+Kind = Literal["pomdp", "json"]
+
+MODEL_KINDS: dict[str, Kind] = {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
+
+MAX_BYTES = 1 << 31
+"""Largest file that is read, also after decompression."""
+
+
+def kind_of_path(path: str) -> Kind | None:
+    """Format that a file name asks for (None: none that is known); `.gz` is looked through."""
+    return MODEL_KINDS.get(Path(path.lower().removesuffix(".gz")).suffix)
+
+
+def kind_of_text(text: str) -> Kind:
+    """Format of a text by its first character: `{` JSON, else .pomdp."""
+    return "json" if text.lstrip(BYTE_ORDER_MARK + " \t\r\n").startswith("{") else "pomdp"
+
+
+def decode(data: bytes, file: str, *, compressed: bool) -> str:
+    """Text of a file's bytes; bytes that are not UTF-8 are kept apart (they may be in comments).
+
+    Raises
+    ------
+    FormatError
+        If the file is too large or its compression is broken.
+    """
+    if compressed or data[:2] == b"\x1f\x8b":
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+                data = stream.read(MAX_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise FormatError.at(file, 1, 1, "PT011", f"broken compression: {error}") from None
+    if len(data) > MAX_BYTES:
+        raise FormatError.at(file, 1, 1, "PT010", f"more than {MAX_BYTES >> 30} GiB")
+    return data.decode("utf-8", errors="surrogateescape")
+
+
+def read_model(
+    text: str, file: str, *, kind: Kind | None = None, strict: bool = False
+) -> tuple[Model | None, tuple[Finding, ...]]:
+    """Read a model and every finding about it; the model is None where one is an error."""
+    if (kind or kind_of_text(text)) == "json":
+        try:
+            return read_model_json(text, file), ()
+        except FormatError as error:
+            return None, error.findings
+    return read_pomdp(text, file, strict=strict)
+
+
+def loads(
+    text: str, *, strict: bool = False, kind: Kind | None = None, file: str = "<text>"
+) -> Model:
+    """Read a model from text.
+
+    Parameters
+    ----------
+    strict
+        Refuse dialects, as the reference reader does; by default each is a `PomdpWarning`.
+    kind
+        "pomdp" or "json"; by default known by the first character.
+    file
+        Name to report.
+
+    Raises
+    ------
+    FormatError
+        If the text is not a model.
+    """
+    model, findings = read_model(text, file, kind=kind, strict=strict)
+    if model is None:
+        raise FormatError(findings)
+    for finding in findings:
+        warnings.warn(str(finding), PomdpWarning, stacklevel=2)
+    return model
+
+
+def load(source: str | Path | IO[str], *, strict: bool = False) -> Model:
+    """Read a model from a path (`.pomdp`, `.POMDP`, `.mdp`, `.json`, also `.gz`) or an open text file.
+
+    Raises
+    ------
+    FormatError
+        If the file is not a model.
+    OSError
+        If it cannot be read.
+    """
+    if not isinstance(source, (str, Path)):
+        return loads(source.read(), strict=strict, file=getattr(source, "name", "<text>"))
+    path = str(source)
+    text = decode(Path(source).read_bytes(), path, compressed=path.endswith(".gz"))
+    return loads(text, strict=strict, kind=kind_of_path(path), file=path)
+
+
+def encode_model(model: Model, kind: Kind) -> tuple[str, list[str]]:
+    """Text of a model, and what had to be changed (names that the format does not allow)."""
+    if kind == "json":
+        return write_model_json(model), []
+    model, said = valid_names(model)
+    return write_pomdp(model), said
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write text to a file, whole or not at all; compressed where the name ends in `.gz`."""
+    data = text.encode("utf-8", errors="surrogateescape")
+    if path.name.lower().endswith(".gz"):
+        data = gzip.compress(data, mtime=0)
+    write_whole(path, data)
+
+
+def dump(thing: object, path: str | Path) -> None:
+    """Write a model or a policy; the format is known by the extension.
+
+    Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`. Either also with `.gz`.
+
+    Raises
+    ------
+    PomdpError
+        If the extension names no format for such a thing.
+    """
+    path = Path(path)
+    writer = _writer(thing, path)
+    text, said = writer()
+    for what in said:
+        warnings.warn(what, PomdpWarning, stacklevel=2)
+    write_file(path, text)
+
+
+def _writer(thing: object, path: Path) -> Callable[[], tuple[str, list[str]]]:
+    from pomdptool.formats.policies import encode_policy, policy_kind_of_path  # noqa: PLC0415
+    from pomdptool.policy import SolvedPolicy  # noqa: PLC0415
+
+    if isinstance(thing, Model):
+        kind = kind_of_path(str(path))
+        if kind:
+            return lambda: encode_model(thing, kind)
+        raise PomdpError(f"{path}: a model is written as .pomdp or .json")
+    if isinstance(thing, SolvedPolicy):
+        policy_kind = policy_kind_of_path(str(path))
+        if policy_kind:
+            return lambda: (encode_policy(thing, policy_kind), [])
+        raise PomdpError(f"{path}: a policy is written as .json or .alpha")
+    raise TypeError(f"cannot write {type(thing).__name__}")

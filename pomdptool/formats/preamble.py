@@ -1,0 +1,269 @@
+"""The first part of a .pomdp file: discount, values, names, and the start belief."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pomdptool.formats.findings import Findings, nearest
+from pomdptool.formats.numbers import (
+    name_places,
+    number_places,
+    place_of_number,
+    read_numbers,
+    split_numbers,
+    without_comments,
+)
+from pomdptool.formats.syntax import Preamble, Start, Statement, Word
+from pomdptool.model import SUM_TOLERANCE
+from pomdptool.sparse import FloatArray
+
+MAX_NAMES = 1 << 22
+"""Most states, actions or observations that a file may declare."""
+
+MANDATORY = ("discount", "values", "states", "actions")
+
+
+class _Lookup(dict[str, int]):
+    """What may be written for each item of an axis: its name, its index, `*` (-1) for all."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__((str(i), i) for i in range(len(names)))
+        self.size = len(names)
+        self.update((name, i) for i, name in enumerate(names))
+        self["*"] = -1
+
+    def __missing__(self, word: str) -> int:
+        """Take an index that is written with zeros before it."""
+        if word.isdecimal() and len(word.lstrip("0")) < 10 and int(word) < self.size:
+            return int(word)
+        raise KeyError(word)
+
+
+@dataclass(slots=True)
+class Axis:
+    """The actions, states or observations of a file: names, and their look-up."""
+
+    what: str
+    names: tuple[str, ...]
+    index: _Lookup = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the look-up."""
+        self.index = _Lookup(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def find(self, word: str, at: int, findings: Findings) -> int | None:
+        """Index of a name or index as written (-1 for `*`); None, with an error, if unknown."""
+        try:
+            return self.index[word]
+        except KeyError:
+            shown = word if len(word) <= 40 else word[:37] + "..."
+            if word.isdecimal():
+                message = (
+                    f"there is no {self.what} {shown}: the {len(self)} {self.what}s are numbered "
+                    f"from 0 to {len(self) - 1}"
+                )
+            else:
+                hint = nearest(word, self.names)
+                message = f"{shown!r} is not the name of {_a(self.what)}{hint}"
+            findings.error("PT002", at, message)
+            return None
+
+
+def _a(what: str) -> str:
+    return ("an " if what[0] in "ao" else "a ") + what
+
+
+@dataclass(slots=True)
+class Head:
+    """What the preamble says."""
+
+    discount: float = 1.0
+    costs: bool = False
+    states: Axis | None = None
+    actions: Axis | None = None
+    observations: Axis | None = None
+    actions_at: int = 0
+
+
+def read_head(statements: Sequence[Statement], findings: Findings) -> Head:
+    """Read the preamble; what is missing or doubtful goes to the findings."""
+    head = Head()
+    given: dict[str, Preamble] = {}
+    syntax_errors = findings.errors
+    for statement in statements:
+        if not isinstance(statement, Preamble):
+            continue
+        if statement.keyword == "goals":
+            findings.dialect("PT108", statement.at, "`goals` is not of this format: ignored")
+        elif statement.keyword in given:
+            findings.error("PT003", statement.at, f"`{statement.keyword}` is given twice")
+        else:
+            given[statement.keyword] = statement
+    _check_order(statements, findings)
+    if "discount" in given:
+        head.discount = _discount(given["discount"], findings)
+    if "values" in given:
+        head.costs = _values(given["values"], findings)
+    for keyword in ("states", "actions", "observations"):
+        if keyword in given:
+            setattr(head, keyword, _axis(given[keyword], findings))
+    if "actions" in given:
+        head.actions_at = given["actions"].at
+    if not syntax_errors:
+        _check_missing(statements, given, findings)
+    return head
+
+
+def _check_order(statements: Sequence[Statement], findings: Findings) -> None:
+    """Preamble, then start, then entries; only the first offence is reported."""
+    start: Start | None = None
+    entries = False
+    for statement in statements:
+        if isinstance(statement, Preamble) and statement.keyword != "goals":
+            if entries:
+                message = f"`{statement.keyword}` must come before the first T, O or R"
+                return findings.error("PT009", statement.at, message)
+            if start:
+                message = f"`start` must come after `{statement.keyword}`"
+                return findings.error("PT009", start.at, message)
+        elif isinstance(statement, Start):
+            if start:
+                return findings.error("PT003", statement.at, "`start` is given twice")
+            if entries:
+                message = "`start` must come before the first T, O or R"
+                return findings.error("PT009", statement.at, message)
+            start = statement
+        elif not isinstance(statement, Preamble):
+            entries = True
+    return None
+
+
+def _check_missing(
+    statements: Sequence[Statement], given: dict[str, Preamble], findings: Findings
+) -> None:
+    if not statements:
+        return findings.error("PT011", 0, "there is no model in this file: it is empty")
+    for keyword in MANDATORY:
+        if keyword in given:
+            continue
+        if keyword == "discount":
+            findings.dialect("PT103", 0, "no `discount`: 1 is taken")
+        elif keyword == "values":
+            findings.dialect("PT104", 0, "no `values`: `reward` is taken")
+        else:
+            findings.error("PT008", 0, f"`{keyword}:` is missing")
+    return None
+
+
+def _discount(statement: Preamble, findings: Findings) -> float:
+    word = statement.words[0]
+    values = read_numbers(word, findings, signed=True)
+    if values is None:
+        return 1.0
+    if len(values) != 1:
+        findings.error("PT006", place_of_number(word, 1), "`discount` takes one number")
+    elif not 0.0 <= values[0] <= 1.0:
+        message = f"the discount must lie between 0 and 1, not {values[0]:g}"
+        findings.error("PT005", word.at, message)
+    else:
+        return float(values[0])
+    return 1.0
+
+
+def _values(statement: Preamble, findings: Findings) -> bool:
+    word = statement.words[0]
+    text = without_comments(word.text).split()
+    if text in (["rewards"], ["costs"]):
+        findings.dialect("PT105", word.at, f"`values` should be `{text[0][:-1]}`")
+    elif text not in (["reward"], ["cost"]):
+        hint = nearest(text[0], ["reward", "cost"])
+        findings.error("PT001", word.at, f"expected `reward` or `cost`, found {text[0]!r}{hint}")
+    return text[0].startswith("cost")
+
+
+def _axis(statement: Preamble, findings: Findings) -> Axis | None:
+    what = statement.keyword[:-1]
+    word = statement.words[0]
+    names: tuple[str, ...]
+    if word.kind == "NUMBERS":
+        items = split_numbers(word)
+        if len(items) != 1 or not items[0].isdecimal():
+            message = f"expected one whole number or a list of names, found {items[0][:40]!r}"
+            findings.error("PT005", place_of_number(word, len(items) > 1), message)
+            return None
+        if len(items[0]) > 9 or not 1 <= int(items[0]) <= MAX_NAMES:
+            message = f"the number of {what}s must lie between 1 and {MAX_NAMES}"
+            findings.error("PT010", word.at, message)
+            return None
+        names = tuple(map(str, range(int(items[0]))))
+    else:
+        names = tuple(without_comments(word.text).split())
+        if len(set(names)) < len(names):
+            _report_duplicates(word, what, findings)
+            return None
+    return Axis(what, names)
+
+
+def _report_duplicates(word: Word, what: str, findings: Findings) -> None:
+    seen: set[str] = set()
+    for at, name in name_places(word):
+        if name in seen:
+            findings.error("PT003", at, f"the {what} {name!r} is declared twice")
+        seen.add(name)
+
+
+def read_start(statement: Start | None, states: Axis, findings: Findings) -> FloatArray | None:
+    """Read the start belief, shape (S,); uniform where the file has none. None after an error."""
+    n = len(states)
+    if statement is None or statement.words[0].kind == "UNIFORM":
+        return np.full(n, 1.0 / n)
+    if statement.form == "start" and statement.words[0].kind == "NUMBERS":
+        return _start_numbers(statement.words[0], states, findings)
+    named = [
+        (at, name)
+        for word in statement.words
+        for at, name in (name_places if word.kind == "NAMES" else number_places)(word)
+    ]
+    found = [states.find(name, at, findings) for at, name in named]
+    if any(index is None for index in found):
+        return None
+    if statement.form == "start" and len(found) > 1:
+        message = "expected one state; several need `start include:`"
+        findings.error("PT006", named[1][0], message)
+        return None
+    chosen = np.zeros(n, dtype=bool)
+    chosen[[index for index in found if index is not None]] = True
+    if statement.form == "start_exclude":
+        chosen = ~chosen
+    if not chosen.any():
+        findings.error("PT007", statement.at, "no state is left to start in")
+        return None
+    return np.where(chosen, 1.0 / chosen.sum(), 0.0)
+
+
+def _start_numbers(word: Word, states: Axis, findings: Findings) -> FloatArray | None:
+    items = split_numbers(word)
+    if len(items) == 1 and len(states) > 1 and items[0].isdecimal():
+        index = states.find(items[0], word.at, findings)
+        if index is None:
+            return None
+        findings.dialect("PT106", word.at, "`start` with an index; a name, or S numbers, is portable")
+        return np.eye(1, len(states), index)[0]
+    values = read_numbers(word, findings, signed=False)
+    if values is None:
+        return None
+    if len(values) != len(states):
+        at = place_of_number(word, len(states))
+        message = f"expected {len(states)} probabilities, one a state, found {len(values)}"
+        findings.error("PT006", at, message)
+        return None
+    if abs(values.sum() - 1.0) > SUM_TOLERANCE:
+        findings.error("PT007", word.at, f"start: the probabilities sum to {values.sum():.6g}, not 1")
+        return None
+    return values

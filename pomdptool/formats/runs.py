@@ -1,0 +1,197 @@
+"""Runs of entries, `T : a : s : s' p` and the like, cut in bulk.
+
+Large files are almost nothing but such lines. A run is cut piece by piece into tokens, the tokens
+into columns, and the columns mapped to indices by dictionaries. Whatever that refuses is looked at
+again entry by entry, to say where and why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+
+from pomdptool.formats.findings import Findings
+from pomdptool.formats.numbers import NO_LEADING_DIGIT, without_comments
+from pomdptool.formats.preamble import Axis
+from pomdptool.formats.syntax import Run
+from pomdptool.sparse import FloatArray, IntArray
+
+PIECE = 1 << 16
+"""Characters that are cut at a time: keeps the tokens in the cache and the memory flat."""
+
+STRAY_COLON = "a colon before the number"
+
+_R_HEAD = re.compile(r"R(?<![A-Za-z0-9_-]R)(?=[ \t\n])")
+_HEAD = re.compile(r"(?<![A-Za-z0-9_-])[TOR][ \t\n]*:")
+_COLON = r"[ \t\n]*+:[ \t\n]*+"
+_REF = r"([A-Za-z0-9_*-]++)"
+_ENTRY = re.compile(
+    f"(?:([TO]){_COLON}{_REF}{_COLON}{_REF}{_COLON}{_REF}"
+    f"|(R){_COLON}{_REF}{_COLON}{_REF}{_COLON}{_REF}{_COLON}{_REF})"
+    r"(?P<gap>[ \t\n:]++)(?P<number>[-+0-9.][0-9.eE+-]*+)"
+)
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Entries of one table: an index per axis (-1 for `*`), a value, and the place in the run.
+
+    `bare` tells of numbers without a digit before the point.
+    """
+
+    table: str
+    refs: tuple[IntArray, ...]
+    values: FloatArray
+    order: IntArray
+    bare: bool = False
+
+
+def read_run(run: Run, axes: dict[str, tuple[Axis, ...]], findings: Findings) -> list[Columns]:
+    """Cut a run into columns; `axes` gives the axes of each table that the file may set."""
+    text = without_comments(run.text)
+    columns: list[Columns] = []
+    first = 0
+    for begin, end in _pieces(text):
+        piece = text[begin:end]
+        read, count = _read_piece(piece, axes, first)
+        if read is None:
+            offset = run.at + begin
+            _explain(piece, offset, axes, findings)
+            if findings.full:
+                break
+        else:
+            columns += read
+        first += count
+    _note_dialects(run, text, columns, findings)
+    return columns
+
+
+def place_in_run(run: Run, order: int) -> int:
+    """Offset of an entry of a run, by its place in it."""
+    for i, match in enumerate(_HEAD.finditer(without_comments(run.text))):
+        if i == order:
+            return run.at + match.start()
+    return run.at
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    begin = 0
+    while begin < len(text):
+        head = _HEAD.search(text, begin + PIECE)
+        end = head.start() if head else len(text)
+        yield begin, end
+        begin = end
+
+
+def _read_piece(
+    piece: str, axes: dict[str, tuple[Axis, ...]], first: int
+) -> tuple[list[Columns] | None, int]:
+    """Columns of a piece, and its number of entries; no columns where anything is amiss.
+
+    Without its head an entry of R has five tokens, as those of T and O have with theirs, so the
+    columns are slices. `T` and `O` are reserved: no action has such a name.
+    """
+    tokens = _R_HEAD.sub("", piece.replace(":", " ")).split()
+    heads, n = tokens[::5], len(tokens) // 5
+    counts = {"T": heads.count("T"), "O": heads.count("O")}
+    counts["R"] = n - counts["T"] - counts["O"]
+    if len(tokens) != 5 * n:
+        return None, len(_HEAD.findall(piece))
+    columns = []
+    for table, count in counts.items():
+        if not count:
+            continue
+        if len(axes.get(table, ())) != (4 if table == "R" else 3):
+            return None, n
+        cut = [tokens[k::5] for k in range(table != "R", 5)]
+        order = np.arange(first, first + n)
+        if count < n:
+            mine = [h == table for h in heads] if table != "R" else [h not in "TO" for h in heads]
+            cut = [list(compress(column, mine)) for column in cut]
+            order = order[mine]
+        try:
+            columns.append(_columns(table, cut, order, axes[table]))
+        except (KeyError, ValueError):
+            return None, n
+    return columns, n
+
+
+def _columns(table: str, cut: list[list[str]], order: IntArray, axes: tuple[Axis, ...]) -> Columns:
+    """Map tokens to indices and numbers.
+
+    Raises KeyError for an unknown name, ValueError for a number that cannot stand here.
+    """
+    *refs, numbers = cut
+    indices = tuple(
+        np.array(list(map(axis.index.__getitem__, ref)))
+        for axis, ref in zip(axes, refs, strict=True)
+    )
+    distinct = {number: float(number) for number in set(numbers)}
+    if table != "R" and min(distinct)[0] in "+-":
+        raise ValueError
+    values = np.array(list(map(distinct.__getitem__, numbers)))
+    if not np.isfinite(values).all():
+        raise ValueError
+    bare = any(number.lstrip("+-")[0] == "." for number in distinct)
+    return Columns(table, indices, values, order, bare)
+
+
+def _explain(
+    piece: str, offset: int, axes: dict[str, tuple[Axis, ...]], findings: Findings
+) -> None:
+    """Find the entries of a piece that cannot be read, and say why."""
+    for match in _ENTRY.finditer(piece):
+        _explain_entry(match, offset, axes, findings)
+        if findings.full:
+            return
+
+
+def _explain_entry(
+    match: re.Match[str], offset: int, axes: dict[str, tuple[Axis, ...]], findings: Findings
+) -> None:
+    table = match[1] or match[5]
+    groups = (2, 3, 4) if match[1] else (6, 7, 8, 9)
+    number, at = match["number"], offset + match.start("number")
+    if table not in axes:
+        message = f"{table} needs `observations:` in the preamble"
+        findings.error("PT008", offset + match.start(), message)
+        return
+    if len(axes[table]) != len(groups):
+        message = "without `observations:` R takes an action and two states, then a number"
+        findings.error("PT012", offset + match.start(), message)
+        return
+    for group, axis in zip(groups, axes[table], strict=True):
+        axis.find(match[group], offset + match.start(group), findings)
+    if not _NUMBER.fullmatch(number):
+        findings.error("PT001", at, f"expected a number, found {number[:40]!r}")
+    elif not np.isfinite(float(number)):
+        findings.error("PT005", at, f"the number {number} is too large")
+    elif table != "R" and number[0] in "+-":
+        findings.error("PT005", at, "a probability takes no sign")
+
+
+def _note_dialects(run: Run, text: str, columns: list[Columns], findings: Findings) -> None:
+    """Look for colons before numbers and numbers without a leading digit."""
+    if findings.errors:
+        return
+    expected = sum(len(c.values) * (4 if c.table == "R" else 3) for c in columns)
+    stray = text.count(":") - expected
+    if not (stray or any(c.bare for c in columns)):
+        return
+    colons, points = [], []
+    for match in _ENTRY.finditer(text):
+        if ":" in match["gap"]:
+            colons.append(run.at + match.start("gap") + match["gap"].index(":"))
+            if match["gap"].count(":") > 1:
+                findings.error("PT001", colons[-1], "expected a number, found `:`")
+        if match["number"].lstrip("+-").startswith("."):
+            points.append(run.at + match.start("number"))
+    if colons:
+        findings.dialect("PT107", colons[0], STRAY_COLON, len(colons))
+    if points:
+        findings.dialect("PT101", points[0], NO_LEADING_DIGIT, len(points))

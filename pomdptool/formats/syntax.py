@@ -1,0 +1,233 @@
+"""Text of a .pomdp file to statements, each with its place: syntax only, no meaning.
+
+The grammar is `grammars/pomdp.lark`. After an error reading goes on at the next statement, so
+that all errors of a file are found.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from lark import Lark, Token, Transformer, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.utils import TextSlice
+
+from pomdptool.formats.findings import Findings, nearest
+from pomdptool.formats.resources import resource
+
+RESERVED = (
+    "discount values states actions observations T O R uniform identity reward cost "
+    "start include exclude reset"
+).split()
+
+KEYWORDS = ["discount", "values", "states", "actions", "observations", "start", "T", "O", "R"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A token: its kind (the grammar's terminal), its text, and its offset in the source."""
+
+    kind: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preamble:
+    """`discount`, `values`, `states`, `actions`, `observations` or `goals`, and what it says.
+
+    `at` is where what it says begins.
+    """
+
+    keyword: str
+    at: int
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The start belief; `form` is `start`, `start_include` or `start_exclude`.
+
+    `at` is where what it says begins.
+    """
+
+    form: str
+    at: int
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One statement of T, O or R: where (`refs`), and what (`value`)."""
+
+    table: str
+    at: int
+    refs: tuple[Word, ...]
+    value: Word
+    colon: Word | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Entries of T, O and R in their full form, uncut."""
+
+    at: int
+    text: str
+
+
+Statement = Preamble | Start | Setting | Run
+
+
+def parse(findings: Findings) -> list[Statement]:
+    """Cut the source into statements; syntax errors go to the findings."""
+    text = findings.source.text
+    statements: list[Statement] = []
+    at: int | None = 0
+    while at is not None and not findings.full:
+        try:
+            tree = _parser().parse(TextSlice(text, at, len(text)))
+        except UnexpectedInput as error:
+            statements += _read_before(error)
+            place = _place(error, text)
+            findings.error(*_explain(error, text, place))
+            at = _next_statement(text, place + 1)
+        else:
+            statements += _statements(tree)
+            at = None
+    return statements
+
+
+@functools.cache
+def _parser() -> Lark:
+    return Lark(
+        resource("grammars", "pomdp.lark").read_text(encoding="utf-8"),
+        parser="lalr",
+        start="file",
+        transformer=_ToStatements(),
+        maybe_placeholders=False,
+    )
+
+
+def _word(token: Token) -> Word:
+    return Word(token.type, str(token), cast(int, token.start_pos))
+
+
+def _preamble(keyword: str) -> Callable[..., Preamble]:
+    def make(self: object, tokens: list[Token]) -> Preamble:
+        words = tuple(_word(t) for t in tokens if t.type not in (keyword.upper(), "COLON"))
+        return Preamble(keyword, cast(int, tokens[0].start_pos), words)
+
+    return make
+
+
+def _start(form: str) -> Callable[..., Start]:
+    def make(self: object, tokens: list[Token]) -> Start:
+        words = tuple(_word(t) for t in tokens if t.type in ("NUMBERS", "NAMES", "UNIFORM"))
+        return Start(form, cast(int, tokens[0].start_pos), words)
+
+    return make
+
+
+def _setting(self: object, tokens: list[Token]) -> Setting:
+    refs = tuple(_word(t) for t in tokens if t.type == "REF")
+    colons = [t for t in tokens if t.type == "COLON"]
+    stray = _word(colons[-1]) if len(colons) > len(refs) else None
+    head = tokens[0]
+    return Setting(str(head), cast(int, head.start_pos), refs, _word(tokens[-1]), stray)
+
+
+class _ToStatements(Transformer[Token, Any]):
+    """One method per alias of the grammar; filtered punctuation never arrives."""
+
+    discount = _preamble("discount")
+    values = _preamble("values")
+    states = _preamble("states")
+    actions = _preamble("actions")
+    observations = _preamble("observations")
+    goals = _preamble("goals")
+    start = _start("start")
+    start_include = _start("start_include")
+    start_exclude = _start("start_exclude")
+    entry = row = matrix = matrices = _setting
+
+    def run(self, tokens: list[Token]) -> Run:
+        return Run(cast(int, tokens[0].start_pos), str(tokens[0]))
+
+
+def _statements(value: object) -> list[Statement]:
+    if isinstance(value, (Preamble, Start, Setting, Run)):
+        return [value]
+    if isinstance(value, Tree):
+        return [s for child in value.children for s in _statements(child)]
+    return []
+
+
+def _read_before(error: UnexpectedInput) -> list[Statement]:
+    """Return the statements that were complete when the error came."""
+    parser = cast(Any, error).interactive_parser
+    if "$END" in parser.accepts():
+        return _statements(parser.feed_eof())
+    return [s for value in parser.parser_state.value_stack for s in _statements(value)]
+
+
+def _place(error: UnexpectedInput, text: str) -> int:
+    at = error.pos_in_stream
+    if isinstance(error, UnexpectedToken) and error.token.type == "$END" or at is None:
+        return len(text.rstrip())
+    return at
+
+
+_START_OF_STATEMENT = re.compile(
+    r"#[^\n]*|(?<![A-Za-z0-9_-])(?:(?:discount|values|states|actions|observations|goals|T|O|R)"
+    r"|start(?:\s+(?:include|exclude))?)\s*:"
+)
+
+
+def _next_statement(text: str, at: int) -> int | None:
+    for match in _START_OF_STATEMENT.finditer(text, at):
+        if not match[0].startswith("#"):
+            return match.start()
+    return None
+
+
+# What the parser expected, for people; the first set that it accepts wholly speaks.
+_EXPECTED: tuple[tuple[set[str], str], ...] = (
+    ({"DISCOUNT", "STATES"}, "a statement (" + ", ".join(f"`{k}:`" for k in KEYWORDS) + ")"),
+    ({"NUMBERS", "NAMES", "UNIFORM"}, "probabilities, `uniform`, or a state"),
+    ({"NUMBERS", "UNIFORM", "IDENTITY"}, "numbers, `uniform` or `identity`"),
+    ({"NUMBERS", "UNIFORM", "RESET"}, "numbers, `uniform` or `reset`"),
+    ({"NUMBERS", "UNIFORM"}, "numbers or `uniform`"),
+    ({"NUMBERS", "NAMES"}, "a count or names"),
+    ({"KIND"}, "`reward` or `cost`"),
+    ({"NUMBERS"}, "a number"),
+    ({"REF"}, "a name, an index or `*`"),
+    ({"COLON"}, "`:`"),
+)
+
+
+def _explain(error: UnexpectedInput, text: str, at: int) -> tuple[str, int, str]:
+    """Turn the parser's error into a code, a place and a sentence."""
+    expected: set[str] = set()
+    if isinstance(error, UnexpectedCharacters):
+        expected = set(error.allowed or ())
+    elif isinstance(error, UnexpectedToken):
+        expected = set(error.accepts or error.expected)
+    what = next((words for names, words in _EXPECTED if names <= expected), "something else")
+    match = re.compile(r"[A-Za-z0-9_.+-]+|\S").match(text, at)
+    if match is None:
+        return "PT001", max(at - 1, 0), f"expected {what}, but the file ends"
+    found = match[0] if len(match[0]) <= 40 else match[0][:37] + "..."
+    if found in RESERVED and ("NAMES" in expected or "REF" in expected or "DISCOUNT" in expected):
+        return "PT004", at, f"{found!r} is a reserved word and cannot be a name"
+    hint = ""
+    if "DISCOUNT" in expected:
+        hint = nearest(found.lower(), [k for k in KEYWORDS if len(k) > 1])
+    elif re.fullmatch(r"\d+[A-Za-z_][\w-]*", found):
+        hint = " (names begin with a letter)"
+    elif found.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        hint = " (numbers are finite)"
+    return "PT001", at, f"expected {what}, found {found!r}{hint}"

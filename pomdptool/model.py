@@ -1,0 +1,337 @@
+"""The Model: a POMDP as matrices, checked once and then trusted.
+
+At step t in state s the agent does a, receives R[a, s, s', o], arrives in s' with probability
+T[a, s, s'] and sees o with probability Z[a, s', o]. Rewards are to be maximised; a model that was
+written in costs holds them negated and remembers the flag. An MDP is a model that observes its
+state: as many observations as states, Z the identity, and the flag `mdp`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pomdptool.errors import ModelError
+from pomdptool.rewards import (
+    NO_REWARDS,
+    TABLE_LIMIT,
+    Rewards,
+    Support,
+    reward_table,
+    support_of,
+)
+from pomdptool.sparse import (
+    FloatArray,
+    IntArray,
+    Renormalised,
+    SparseRows,
+    from_dense,
+    from_entries,
+    read_only,
+    renormalise,
+)
+
+SUM_TOLERANCE = 1e-5
+"""How far a row of probabilities may be from summing to 1 before it is an error."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Model:
+    """A POMDP with A actions, S states and Z observations. Make one with `make_model` or `load`.
+
+    Attributes
+    ----------
+    states, actions, observations
+        Names; where the file only counts them, "0", "1", ...
+    sparse_T
+        Row a * S + s, column s': probability of arriving in s'.
+    sparse_Z
+        Row a * S + s', column o: probability of seeing o on arrival in s'.
+    rewards
+        R, exactly; see `pomdptool.rewards`.
+    start
+        Shape (S,): the belief at the first step.
+    discount
+        In [0, 1], per step.
+    costs
+        Whether the model was written in costs; R is negated on reading, so here more is better.
+    mdp
+        Whether the state is observed and the file form has no observations.
+    name
+        For people: the file's stem.
+    renormalised
+        Table name ("T", "O", "start") to what renormalising its rows changed.
+    """
+
+    states: tuple[str, ...]
+    actions: tuple[str, ...]
+    observations: tuple[str, ...]
+    sparse_T: SparseRows
+    sparse_Z: SparseRows
+    rewards: Rewards
+    start: FloatArray
+    discount: float
+    costs: bool = False
+    mdp: bool = False
+    name: str = ""
+    renormalised: dict[str, Renormalised] = field(default_factory=dict)
+    _cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def n_states(self) -> int:
+        """Number of states S."""
+        return len(self.states)
+
+    @property
+    def n_actions(self) -> int:
+        """Number of actions A."""
+        return len(self.actions)
+
+    @property
+    def n_observations(self) -> int:
+        """Number of observations Z."""
+        return len(self.observations)
+
+    @property
+    def T(self) -> FloatArray:
+        """T[a, s, s'], dense and read-only. Raises ModelError where it would be too large."""
+        if "T" not in self._cache:
+            self._cache["T"] = self.sparse_T.dense("T", self.n_actions)
+        array: FloatArray = self._cache["T"]
+        return array
+
+    @property
+    def Z(self) -> FloatArray:
+        """Z[a, s', o], dense and read-only. Raises ModelError where it would be too large."""
+        if "Z" not in self._cache:
+            self._cache["Z"] = self.sparse_Z.dense("Z", self.n_actions)
+        array: FloatArray = self._cache["Z"]
+        return array
+
+    @property
+    def R(self) -> FloatArray:
+        """R[a, s, s', o], read-only, of length 1 along axes that R does not depend on.
+
+        Where R lives on the support of T and Z, steps that cannot happen read 0.
+        Raises ModelError where it would be too large.
+        """
+        if "R" not in self._cache:
+            dense = self.rewards.dense(self.sparse_T, self.sparse_Z, self.n_actions)
+            self._cache["R"] = dense
+        array: FloatArray = self._cache["R"]
+        return array
+
+    @property
+    def expected_rewards(self) -> FloatArray:
+        """r[a, s], the reward expected for action a in state s; shape (A, S), read-only."""
+        if "r" not in self._cache:
+            expected = self.rewards.expected(self.sparse_T, self.sparse_Z, self.n_actions)
+            self._cache["r"] = read_only(expected)
+        array: FloatArray = self._cache["r"]
+        return array
+
+    @property
+    def support(self) -> Support:
+        """The steps (a, s, s', o) that can happen."""
+        if "support" not in self._cache:
+            self._cache["support"] = support_of(self.sparse_T, self.sparse_Z)
+        support: Support = self._cache["support"]
+        return support
+
+    @property
+    def terminal_states(self) -> IntArray:
+        """Indices of states that every action keeps, with reward 0."""
+        A, S, T = self.n_actions, self.n_states, self.sparse_T
+        row = np.arange(A * S)
+        first = T.indices[np.minimum(T.indptr[:-1], T.nonzeros - 1)]
+        stays = (np.diff(T.indptr) == 1) & (first == row % S)
+        if self.rewards.depends_on_observation:
+            paid = self.rewards.on_steps(T, self.sparse_Z, self.support) != 0
+            paid_rows = T.row_of_entry()[self.support.t_entry[paid]]
+            free = np.bincount(paid_rows, minlength=A * S) == 0
+        else:
+            free = self.expected_rewards.ravel() == 0
+        return np.flatnonzero((stays & free).reshape(A, S).all(axis=0))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names and numbers: equal for models that `equals` calls equal."""
+        h = hashlib.sha256()
+        for names in (self.states, self.actions, self.observations):
+            h.update("\n".join(names).encode() + b"\0")
+        h.update(np.array([self.discount, self.costs, self.mdp], dtype=np.float64).tobytes())
+        for table in (self.sparse_T, self.sparse_Z):
+            h.update(table.indptr.tobytes() + table.indices.tobytes() + table.data.tobytes())
+        h.update(str(self.rewards.stored.shape).encode() + self.rewards.stored.tobytes())
+        h.update(self.start.tobytes())
+        return h.hexdigest()
+
+    def equals(self, other: Model) -> bool:
+        """Whether both are the same model, to the last bit of every float (the name aside)."""
+        return (
+            (self.states, self.actions, self.observations)
+            == (other.states, other.actions, other.observations)
+            and (self.discount, self.costs, self.mdp)
+            == (other.discount, other.costs, other.mdp)
+            and self.sparse_T.equals(other.sparse_T)
+            and self.sparse_Z.equals(other.sparse_Z)
+            and self.rewards.equals(other.rewards)
+            and np.array_equal(self.start, other.start)
+        )
+
+
+def make_model(
+    T: ArrayLike | SparseRows,
+    Z: ArrayLike | SparseRows | None,
+    R: ArrayLike | Rewards | None = None,
+    *,
+    discount: float,
+    start: ArrayLike | None = None,
+    states: Sequence[str] | None = None,
+    actions: Sequence[str] | None = None,
+    observations: Sequence[str] | None = None,
+    costs: bool = False,
+    name: str = "",
+) -> Model:
+    """Build a Model from arrays, checking everything.
+
+    Parameters
+    ----------
+    T
+        T[a, s, s'], shape (A, S, S), or its sparse rows.
+    Z
+        Z[a, s', o], shape (A, S, Z), or (S, Z) where it does not depend on the action, or its
+        sparse rows. None makes an MDP.
+    R
+        Rewards to maximise: an array that broadcasts to (A, S, S, Z) once missing axes are added
+        at the end (so R[a, s] and R[a, s, s'] do as they are), or Rewards. None is 0.
+    start
+        Shape (S,); uniform by default.
+    states, actions, observations
+        Names; "0", "1", ... by default.
+    costs
+        Whether files of this model are written in costs; R is rewards all the same.
+
+    Raises
+    ------
+    ModelError
+        If shapes disagree, a number is out of range, a row's sum is off by more than 1e-5, or
+        names repeat.
+    """
+    t_rows = T if isinstance(T, SparseRows) else from_dense(_array(T, "T", 3))
+    S = t_rows.n_columns
+    if S == 0 or t_rows.n_rows == 0 or t_rows.n_rows % S:
+        raise ModelError(f"T must have shape (A, S, S), not {t_rows.n_rows} rows of {S}")
+    A = t_rows.n_rows // S
+    mdp = Z is None
+    z_rows = _observation_rows(Z, A, S)
+    if z_rows.n_rows != A * S:
+        raise ModelError(f"Z has {z_rows.n_rows} rows, but {A} actions x {S} states = {A * S}")
+    if not 0.0 <= discount <= 1.0:
+        raise ModelError(f"the discount must lie between 0 and 1, not {discount}")
+    state_names = _names(states, S, "state")
+    action_names = _names(actions, A, "action")
+    if mdp and observations is None:
+        observations = state_names
+    observation_names = _names(observations, z_rows.n_columns, "observation")
+    t_rows, t_off = _checked_rows(t_rows, "T", action_names, state_names)
+    z_rows, z_off = _checked_rows(z_rows, "Z", action_names, state_names)
+    start_array, start_off = _checked_start(start, S)
+    if not isinstance(R, Rewards):
+        R = NO_REWARDS if R is None else reward_table(_four_axes(R, A, S, z_rows.n_columns))
+    return Model(
+        states=state_names,
+        actions=action_names,
+        observations=observation_names,
+        sparse_T=t_rows,
+        sparse_Z=z_rows,
+        rewards=R,
+        start=start_array,
+        discount=float(discount),
+        costs=costs,
+        mdp=mdp,
+        name=name,
+        renormalised={"T": t_off, "O": z_off, "start": start_off},
+    )
+
+
+def _array(values: ArrayLike, what: str, n_axes: int) -> FloatArray:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != n_axes:
+        raise ModelError(f"{what} must have {n_axes} axes, not shape {array.shape}")
+    return array
+
+
+def _observation_rows(Z: ArrayLike | SparseRows | None, A: int, S: int) -> SparseRows:
+    if isinstance(Z, SparseRows):
+        return Z
+    if Z is None:
+        state = np.tile(np.arange(S), A)
+        return from_entries(A * S, S, np.arange(A * S), state, np.ones(A * S))
+    array = np.asarray(Z, dtype=np.float64)
+    if array.ndim == 2:
+        array = np.broadcast_to(array, (A, *array.shape))
+    return from_dense(_array(array, "Z", 3))
+
+
+def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
+    if given is None:
+        return tuple(map(str, range(n)))
+    names = tuple(given)
+    if len(names) != n:
+        raise ModelError(f"{len(names)} {what} names for {n} {what}s")
+    if len(set(names)) < n:
+        twice = next(x for i, x in enumerate(names) if x in names[:i])
+        raise ModelError(f"the {what} name {twice!r} occurs twice")
+    return names
+
+
+def _checked_rows(
+    table: SparseRows, what: str, actions: tuple[str, ...], states: tuple[str, ...]
+) -> tuple[SparseRows, Renormalised]:
+    """Check that rows are distributions; renormalise them."""
+    if not (np.isfinite(table.data).all() and (table.data >= 0).all()):
+        raise ModelError(f"{what} holds a number that is not a probability")
+    sums = table.row_sums()
+    bad = np.flatnonzero(np.abs(sums - 1.0) > SUM_TOLERANCE)
+    if len(bad):
+        a, s = divmod(int(bad[0]), len(states))
+        raise ModelError(
+            f"{what}: the row of action {actions[a]!r}, state {states[s]!r} sums to "
+            f"{sums[bad[0]]:.6g}, not 1 ({len(bad)} such rows)"
+        )
+    return renormalise(table)
+
+
+def _checked_start(start: ArrayLike | None, S: int) -> tuple[FloatArray, Renormalised]:
+    if start is None:
+        return read_only(np.full(S, 1.0 / S)), Renormalised()
+    array = np.array(start, dtype=np.float64)
+    if array.shape != (S,):
+        raise ModelError(f"start must have shape ({S},), not {array.shape}")
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise ModelError("start holds a number that is not a probability")
+    if abs(array.sum() - 1.0) > SUM_TOLERANCE:
+        raise ModelError(f"start sums to {array.sum():.6g}, not 1")
+    row, off = renormalise(from_dense(array[np.newaxis]))
+    dense = np.zeros(S)
+    dense[row.indices] = row.data
+    return read_only(dense), off
+
+
+def _four_axes(R: ArrayLike, A: int, S: int, Z: int) -> FloatArray:
+    array = np.asarray(R, dtype=np.float64)
+    if array.ndim > 4:
+        raise ModelError(f"R has {array.ndim} axes; at most (a, s, s', o) are meant")
+    array = array.reshape(array.shape + (1,) * (4 - array.ndim))
+    full = (A, S, S, Z)
+    if any(n not in (1, m) for n, m in zip(array.shape, full, strict=True)):
+        raise ModelError(f"R of shape {array.shape} does not fit {full}")
+    if array.size > TABLE_LIMIT:
+        raise ModelError(f"an R table of {array.size} values is too large; give it on the support")
+    return array

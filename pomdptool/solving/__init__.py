@@ -1,0 +1,1 @@
+"""Solvers: a Model in, a Solution out. They never print; progress goes to `on_step`."""

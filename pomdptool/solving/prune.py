@@ -1,0 +1,229 @@
+"""Pruning: the vectors of a set that are largest somewhere on the belief simplex.
+
+A vector is kept where it exceeds the others by more than a margin at some belief, its witness.
+Cheap tests first: exact duplicates, pointwise dominance, and the beliefs that witnessed vectors
+before. What is left is settled by linear programs, in the form of Lark's filter (White 1991):
+
+    maximise v . b - u   subject to   w . b <= u for every kept w,  sum b = 1,  b >= 0
+
+Only the objective depends on v, and a kept vector adds a row, so each program starts from the
+basis of the one before. With two states the simplex is a segment and the upper envelope is found
+by one sweep over the slopes, without a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+
+from pomdptool.errors import PomdpError
+from pomdptool.sparse import FloatArray, IntArray
+
+MARGIN = 1e-10
+"""A vector that exceeds the others by less, relative to the span of values, is dropped."""
+
+MARGIN_TWO_STATES = 1e-13
+"""The same where no linear program is needed."""
+
+Check = Callable[[], None]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pruned:
+    """Which vectors are kept, and a belief for each at which it is the largest.
+
+    Attributes
+    ----------
+    kept
+        Shape (k,), ascending.
+    witnesses
+        Shape (k, S).
+    """
+
+    kept: IntArray
+    witnesses: FloatArray
+
+
+def prune(vectors: FloatArray, witnesses: FloatArray, check: Check) -> Pruned:
+    """Reduce a set to the vectors that matter.
+
+    Parameters
+    ----------
+    vectors
+        Shape (n, S), n > 0. Of equal vectors the first is kept.
+    witnesses
+        Shape (m, S): beliefs worth trying first; the corners are always tried.
+    check
+        Called between programs; raises where a limit is met.
+    """
+    n_states = vectors.shape[1]
+    if n_states == 1:
+        return Pruned(np.array([int(np.argmax(vectors[:, 0]))]), np.ones((1, 1)))
+    margin = margin_of(vectors)
+    if n_states == 2:
+        return _envelope(vectors, margin)
+    candidates = _undominated(vectors)
+    beliefs = np.vstack([np.eye(n_states), witnesses])
+    kept, found = _largest_at(vectors, candidates, beliefs)
+    rest = np.setdiff1d(candidates, kept)
+    if len(rest):
+        kept, found = _filter(vectors, rest, kept, found, margin, check)
+    order = np.argsort(kept)
+    return Pruned(kept[order], found[order])
+
+
+def margin_of(vectors: FloatArray) -> float:
+    """Return the margin of a set: each pruning may lose twice as much at a belief, not more."""
+    relative = MARGIN_TWO_STATES if vectors.shape[1] == 2 else MARGIN
+    return relative * max(1.0, float(np.ptp(vectors)))
+
+
+def _undominated(vectors: FloatArray) -> IntArray:
+    """Vectors that no single other one exceeds everywhere; of equal ones the first."""
+    _, first = np.unique(vectors, axis=0, return_index=True)
+    order = first[np.lexsort((first, -vectors[first].sum(axis=1)))]
+    kept: list[int] = []
+    block = np.empty((len(order), vectors.shape[1]))
+    for i in order.tolist():
+        v = vectors[i]
+        if not (block[: len(kept)] >= v).all(axis=1).any():
+            block[len(kept)] = v
+            kept.append(i)
+    return np.array(sorted(kept))
+
+
+def _largest_at(
+    vectors: FloatArray, candidates: IntArray, beliefs: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Candidates that are the largest at one of some beliefs, and that belief."""
+    best = np.argmax(beliefs @ vectors[candidates].T, axis=1)
+    chosen, first = np.unique(best, return_index=True)
+    return candidates[chosen], beliefs[first]
+
+
+def _filter(
+    vectors: FloatArray,
+    rest: IntArray,
+    kept: IntArray,
+    found: FloatArray,
+    margin: float,
+    check: Check,
+) -> tuple[IntArray, FloatArray]:
+    """Settle the rest by programs. A program's belief may bring in another vector than asked."""
+    program = _Program(vectors[kept])
+    all_kept, all_found = kept.tolist(), list(found)
+    left = rest.tolist()
+    while left:
+        check()
+        b, excess = program.witness(vectors[left[-1]])
+        if excess <= margin:
+            left.pop()
+            continue
+        best = left[int(np.argmax(vectors[left] @ b))]
+        left.remove(best)
+        all_kept.append(best)
+        all_found.append(b)
+        program.add(vectors[best])
+    return np.array(all_kept), np.array(all_found)
+
+
+class _Program:
+    """The linear program of the filter, solved again and again."""
+
+    def __init__(self, kept: FloatArray) -> None:
+        n = kept.shape[1]
+        self.kept = np.empty((2 * len(kept) + 16, n))
+        self.size = 0
+        self.columns = np.arange(n + 1, dtype=np.int32)
+        self.scale = max(1.0, float(np.abs(kept).max()))
+        self.highs = highspy.Highs()
+        for option, value in (
+            ("output_flag", False),
+            ("threads", 1),
+            ("presolve", "off"),
+            ("primal_feasibility_tolerance", 1e-10),
+            ("dual_feasibility_tolerance", 1e-10),
+        ):
+            self.highs.setOptionValue(option, value)
+        infinity = highspy.kHighsInf
+        for _ in range(n):
+            self.highs.addVar(0.0, 1.0)
+        self.highs.addVar(-infinity, infinity)
+        self.highs.addRow(1.0, 1.0, n, self.columns[:n], np.ones(n))
+        self.highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
+        for w in kept:
+            self.add(w)
+
+    def add(self, w: FloatArray) -> None:
+        """Add a kept vector."""
+        if self.size == len(self.kept):
+            self.kept = np.vstack([self.kept, np.empty_like(self.kept)])
+        self.kept[self.size] = w
+        self.size += 1
+        row = np.append(w / self.scale, -1.0)
+        self.highs.addRow(-highspy.kHighsInf, 0.0, len(row), self.columns, row)
+
+    def witness(self, v: FloatArray) -> tuple[FloatArray, float]:
+        """Return the belief where v exceeds the kept vectors most, and by how much (checked)."""
+        cost = np.append(v / self.scale, -1.0)
+        self.highs.changeColsCost(len(cost), self.columns, cost)
+        self.highs.run()
+        status = self.highs.getModelStatus()
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise PomdpError(f"a linear program of the pruning ended as {status}")
+        b = np.maximum(np.array(self.highs.getSolution().col_value[:-1]), 0.0)
+        b /= b.sum()
+        return b, float(v @ b - (self.kept[: self.size] @ b).max())
+
+
+def _envelope(vectors: FloatArray, margin: float) -> Pruned:
+    """Upper envelope over two states: lines v0 + (v1 - v0) x for x in [0, 1]."""
+    slope = vectors[:, 1] - vectors[:, 0]
+    hull: list[int] = []
+    begins: list[float] = []
+    for i in np.lexsort((np.arange(len(slope)), -vectors[:, 0], slope)).tolist():
+        begin = 0.0
+        while hull:
+            top = hull[-1]
+            rise = slope[i] - slope[top]
+            if rise > 0.0:
+                begin = float((vectors[top, 0] - vectors[i, 0]) / rise)
+            else:
+                begin = 2.0 if vectors[i, 0] <= vectors[top, 0] else 0.0
+            if begin > begins[-1]:
+                break
+            hull.pop()
+            begins.pop()
+            begin = 0.0
+        if begin < 1.0:
+            hull.append(i)
+            begins.append(begin)
+    kept = np.array(hull)
+    while True:
+        witnesses, excess = _intervals(vectors[kept])
+        small = excess <= margin
+        small[1:] &= ~small[:-1]
+        if len(kept) == 1 or not small.any():
+            break
+        kept = kept[~small]
+    order = np.argsort(kept)
+    return Pruned(kept[order], witnesses[order])
+
+
+def _intervals(lines: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Middle of the interval where each line of an envelope is the largest, and its excess there.
+
+    The lines are in order of their slopes.
+    """
+    slope = lines[:, 1] - lines[:, 0]
+    crossing = (lines[:-1, 0] - lines[1:, 0]) / (slope[1:] - slope[:-1])
+    ends = np.clip(np.concatenate([[0.0], crossing, [1.0]]), 0.0, 1.0)
+    middle = (ends[:-1] + ends[1:]) / 2
+    beliefs = np.column_stack([1.0 - middle, middle])
+    values = beliefs @ lines.T
+    own = values.diagonal().copy()
+    np.fill_diagonal(values, -np.inf)
+    return beliefs, own - values.max(axis=1)

@@ -1,0 +1,120 @@
+"""What a solver returns, what it reports on its way, and when it must stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pomdptool.errors import PomdpError
+from pomdptool.model import Model
+from pomdptool.policy import Bounds, SolvedPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One line of a solver's progress: bounds at the start belief, in rewards."""
+
+    iteration: int
+    seconds: float
+    vectors: int
+    lower: float
+    upper: float
+
+
+OnStep = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Solution:
+    """A policy and how it came about.
+
+    Attributes
+    ----------
+    trace
+        Progress over time.
+    """
+
+    policy: SolvedPolicy
+    trace: tuple[Progress, ...] = ()
+
+    @property
+    def bounds(self) -> Bounds:
+        """Certified bounds on the optimal value at the start belief."""
+        return self.policy.bounds
+
+    @property
+    def converged(self) -> bool:
+        """Whether what was asked for was reached."""
+        return self.policy.converged
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the solver stopped."""
+        return self.policy.stop_reason
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: it carries control out of the loops
+    """A limit was met inside a step; `reason` says which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Watch:
+    """Time, limits and progress of one run.
+
+    `interrupted` is asked between steps; it lets a command stop a solver that then returns the
+    best so far.
+    """
+
+    time_limit: float | None = None
+    max_vectors: int | None = None
+    on_step: OnStep | None = None
+    interrupted: Callable[[], bool] | None = None
+    began: float = field(default_factory=time.perf_counter)
+    trace: list[Progress] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self.began
+
+    def check(self, vectors: int = 0) -> None:
+        """Raise Stopped where a limit is met."""
+        if self.interrupted is not None and self.interrupted():
+            raise Stopped("interrupted")
+        if self.time_limit is not None and self.seconds > self.time_limit:
+            raise Stopped("time-limit")
+        if self.max_vectors is not None and vectors > self.max_vectors:
+            raise Stopped("max-vectors")
+
+    def step(self, iteration: int, vectors: int, bounds: Bounds) -> None:
+        """Note progress and report it."""
+        progress = Progress(iteration, self.seconds, vectors, bounds.lower, bounds.upper)
+        self.trace.append(progress)
+        if self.on_step:
+            self.on_step(progress)
+
+
+def rewards_ahead(model: Model, done: int, horizon: int) -> Bounds:
+    """Least and most that the steps after the first `done` of `horizon` can bring."""
+    r, g = model.expected_rewards, model.discount
+    weight = sum(g**t for t in range(done, horizon))
+    return Bounds(weight * float(r.min()), weight * float(r.max()))
+
+
+def require_end(model: Model, horizon: int | None) -> None:
+    """Refuse an endless sum of undiscounted rewards.
+
+    Raises
+    ------
+    PomdpError
+        With discount 1 and no horizon.
+    """
+    if model.discount == 1.0 and horizon is None:
+        raise PomdpError(
+            "with discount 1 the value may be infinite: give a horizon, or a discount below 1"
+        )

@@ -1,0 +1,160 @@
+"""Stacked sparse rows: one probability table for every action, in compressed row form.
+
+Row `a * n_states + s` holds the distribution that action `a` and state `s` select: over the next
+state (T), or over the observation made on arrival in `s` (Z). Every entry is positive, columns
+ascend within a row, and each row sums to 1 up to rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pomdptool.errors import ModelError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+DENSE_LIMIT = 1 << 30
+"""Largest dense view that is built, in bytes."""
+
+
+def read_only(array: FloatArray) -> FloatArray:
+    """Return the same array, no longer writable."""
+    array.setflags(write=False)
+    return array
+
+
+def check_dense_size(shape: tuple[int, ...], what: str, limit: int = DENSE_LIMIT) -> None:
+    """Raise a ModelError if a dense float64 array of this shape would exceed `limit` bytes."""
+    size = 8
+    for n in shape:
+        size *= n
+    if size > limit:
+        raise ModelError(
+            f"a dense {what} of shape {' x '.join(map(str, shape))} would take "
+            f"{size / 2**30:.1f} GiB (limit {limit / 2**30:.1f}); use the sparse table"
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SparseRows:
+    """Rows of a stacked table in compressed form.
+
+    Attributes
+    ----------
+    n_columns
+        Number of columns (states for T, observations for Z).
+    indptr
+        Shape (n_rows + 1,): row r owns the entries `indptr[r]:indptr[r + 1]`.
+    indices, data
+        Column and value of each entry.
+    """
+
+    n_columns: int
+    indptr: IntArray
+    indices: NDArray[np.int32]
+    data: FloatArray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.indptr) - 1
+
+    @property
+    def nonzeros(self) -> int:
+        """Number of entries held."""
+        return len(self.data)
+
+    def row_of_entry(self) -> IntArray:
+        """Row of every entry; shape (nonzeros,)."""
+        return np.repeat(np.arange(self.n_rows), np.diff(self.indptr))
+
+    def row_sums(self) -> FloatArray:
+        """Sum of every row; shape (n_rows,)."""
+        return self.sum_rows(self.data)
+
+    def sum_rows(self, values: FloatArray) -> FloatArray:
+        """Sum one value per entry over each row; shape (n_rows,). Empty rows give 0."""
+        return np.bincount(self.row_of_entry(), weights=values, minlength=self.n_rows)
+
+    def times(self, x: FloatArray) -> FloatArray:
+        """Matrix times vector: shape (n_columns,) to (n_rows,)."""
+        return self.sum_rows(self.data * x[self.indices])
+
+    def dense(self, what: str, n_actions: int) -> FloatArray:
+        """Build the table as an array (n_actions, n_rows / n_actions, n_columns).
+
+        Raises
+        ------
+        ModelError
+            If it would take more than `DENSE_LIMIT` bytes.
+        """
+        shape = (n_actions, self.n_rows // n_actions, self.n_columns)
+        check_dense_size(shape, what)
+        table = np.zeros((self.n_rows, self.n_columns))
+        table[self.row_of_entry(), self.indices] = self.data
+        return read_only(table.reshape(shape))
+
+    def equals(self, other: SparseRows) -> bool:
+        """Whether both hold the same entries, to the last bit."""
+        return (
+            self.n_columns == other.n_columns
+            and np.array_equal(self.indptr, other.indptr)
+            and np.array_equal(self.indices, other.indices)
+            and np.array_equal(self.data, other.data)
+        )
+
+
+def from_entries(
+    n_rows: int, n_columns: int, rows: IntArray, columns: IntArray, values: FloatArray
+) -> SparseRows:
+    """Compress entries with distinct (row, column), in any order; zeros are dropped."""
+    kept = np.flatnonzero(values)
+    if len(kept) < len(values):
+        rows, columns, values = rows[kept], columns[kept], values[kept]
+    key = rows * n_columns + columns
+    if len(key) > 1 and not bool((key[1:] > key[:-1]).all()):
+        order = np.argsort(key, kind="stable")
+        rows, columns, values = rows[order], columns[order], values[order]
+    indptr = np.zeros(n_rows + 1, dtype=np.int64)
+    np.cumsum(np.bincount(rows, minlength=n_rows), out=indptr[1:])
+    indices = np.ascontiguousarray(columns, dtype=np.int32)
+    indices.setflags(write=False)
+    indptr.setflags(write=False)
+    return SparseRows(n_columns, indptr, indices, read_only(np.ascontiguousarray(values)))
+
+
+def from_dense(table: FloatArray) -> SparseRows:
+    """Compress a dense table; all axes but the last are stacked into rows."""
+    flat = np.ascontiguousarray(table, dtype=np.float64).reshape(-1, table.shape[-1])
+    rows, columns = np.nonzero(flat)
+    return from_entries(flat.shape[0], flat.shape[1], rows, columns, flat[rows, columns])
+
+
+@dataclass(frozen=True, slots=True)
+class Renormalised:
+    """What renormalising changed: how many rows, and how far the worst was from 1."""
+
+    rows: int = 0
+    worst: float = 0.0
+
+
+def renormalise(table: SparseRows) -> tuple[SparseRows, Renormalised]:
+    """Divide every row by its sum, except rows that sum to 1 up to rounding.
+
+    A row that this function has divided is left alone when it is seen again, so that what is
+    written reads back bit for bit. The caller has checked that all sums are near 1.
+    """
+    sums = table.row_sums()
+    off = np.abs(sums - 1.0)
+    rounding = 2.0**-51 * (np.diff(table.indptr) + 2)
+    bad = off > rounding
+    if not bad.any():
+        return table, Renormalised()
+    divisor = np.where(bad, sums, 1.0)
+    data = read_only(table.data / divisor[table.row_of_entry()])
+    fixed = SparseRows(table.n_columns, table.indptr, table.indices, data)
+    return fixed, Renormalised(int(bad.sum()), float(off[bad].max()))
