@@ -8,13 +8,11 @@ state: as many observations as states, Z the identity, and the flag `mdp`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from pomdptool.errors import ModelError
 from pomdptool.rewards import (
@@ -35,6 +33,9 @@ from pomdptool.sparse import (
     read_only,
     renormalise,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 SUM_TOLERANCE = 1e-5
 """How far a row of probabilities may be from summing to 1 before it is an error."""
@@ -161,6 +162,8 @@ class Model:
     @property
     def digest(self) -> str:
         """SHA-256 over names and numbers: equal for models that `equals` calls equal."""
+        import hashlib
+
         h = hashlib.sha256()
         for names in (self.states, self.actions, self.observations):
             h.update("\n".join(names).encode() + b"\0")
@@ -176,8 +179,7 @@ class Model:
         return (
             (self.states, self.actions, self.observations)
             == (other.states, other.actions, other.observations)
-            and (self.discount, self.costs, self.mdp)
-            == (other.discount, other.costs, other.mdp)
+            and (self.discount, self.costs, self.mdp) == (other.discount, other.costs, other.mdp)
             and self.sparse_T.equals(other.sparse_T)
             and self.sparse_Z.equals(other.sparse_Z)
             and self.rewards.equals(other.rewards)
@@ -330,7 +332,7 @@ def _four_axes(R: ArrayLike, A: int, S: int, Z: int) -> FloatArray:
         raise ModelError(f"R has {array.ndim} axes; at most (a, s, s', o) are meant")
     array = array.reshape(array.shape + (1,) * (4 - array.ndim))
     full = (A, S, S, Z)
-    if any(n not in (1, m) for n, m in zip(array.shape, full, strict=True)):
+    if any(array.shape[axis] not in (1, full[axis]) for axis in range(4)):
         raise ModelError(f"R of shape {array.shape} does not fit {full}")
     if array.size > TABLE_LIMIT:
         raise ModelError(f"an R table of {array.size} values is too large; give it on the support")

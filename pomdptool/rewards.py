@@ -88,7 +88,8 @@ class Rewards:
         if self.depends_on_observation:
             support = support_of(T, Z)
             value = self.on_steps(T, Z, support) * Z.data[support.z_entry]
-            per_entry = np.bincount(support.t_entry, weights=value, minlength=T.nonzeros)
+            per_entry = np.zeros(T.nonzeros)
+            np.add.at(per_entry, support.t_entry, value)
         else:
             per_entry = self.on_transitions(T)
         return T.sum_rows(T.data * per_entry).reshape(n_actions, n_states)

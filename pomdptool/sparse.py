@@ -8,14 +8,20 @@ ascend within a row, and each row sums to 1 up to rounding.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pomdptool.errors import ModelError
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
+    IntArray = NDArray[np.int64]
+    Int32Array = NDArray[np.int32]
+else:  # numpy.typing takes as long to import as a small model to read
+    FloatArray = IntArray = Int32Array = np.ndarray
 
 DENSE_LIMIT = 1 << 30
 """Largest dense view that is built, in bytes."""
@@ -55,7 +61,7 @@ class SparseRows:
 
     n_columns: int
     indptr: IntArray
-    indices: NDArray[np.int32]
+    indices: Int32Array
     data: FloatArray
 
     @property
@@ -78,7 +84,10 @@ class SparseRows:
 
     def sum_rows(self, values: FloatArray) -> FloatArray:
         """Sum one value per entry over each row; shape (n_rows,). Empty rows give 0."""
-        return np.bincount(self.row_of_entry(), weights=values, minlength=self.n_rows)
+        sums: FloatArray = np.bincount(
+            self.row_of_entry(), weights=values, minlength=self.n_rows
+        ).astype(np.float64, copy=False)
+        return sums
 
     def times(self, x: FloatArray) -> FloatArray:
         """Matrix times vector: shape (n_columns,) to (n_rows,)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 
@@ -26,17 +25,19 @@ def write_whole(path: Path, data: bytes) -> None:
         with target.open("wb", buffering=0) as stream:
             stream.write(data)
         return
+    import tempfile
+
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(name, _new_mode() if mode is None else stat.S_IMODE(mode))  # noqa: PTH101
-        os.replace(name, target)  # noqa: PTH105
+        Path(name).chmod(_new_mode() if mode is None else stat.S_IMODE(mode))
+        Path(name).replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)  # noqa: PTH108
+            Path(name).unlink()
         raise
 
 

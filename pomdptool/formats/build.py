@@ -73,7 +73,8 @@ class _Builder:
                 try:
                     next_stamp += self._apply(statement, next_stamp)
                 except TooManyEntriesError as error:
-                    return self._too_many(error)
+                    self._report_too_many(error)
+                    return None
         if self.findings.errors:
             return None
         return self._finish()
@@ -190,7 +191,8 @@ class _Builder:
             try:
                 finished[name] = table.finish()
             except TooManyEntriesError as error:
-                return self._too_many(error)
+                self._report_too_many(error)
+                return None
             self._check_sums(name, finished[name])
         if self.findings.errors or self.start is None:
             return None
@@ -213,7 +215,7 @@ class _Builder:
             name=PurePath(self.findings.source.file).name.split(".")[0],
         )
 
-    def _too_many(self, error: TooManyEntriesError) -> None:
+    def _report_too_many(self, error: TooManyEntriesError) -> None:
         message = f"{error.entries} entries of one table are set; at most {MAX_ENTRIES} fit"
         self.findings.error("PT010", self._place(error.stamp, None), message)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import warnings
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Literal
@@ -44,6 +42,9 @@ def decode(data: bytes, file: str, *, compressed: bool) -> str:
         If the file is too large or its compression is broken.
     """
     if compressed or data[:2] == b"\x1f\x8b":
+        import gzip
+        import zlib
+
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
                 data = stream.read(MAX_BYTES + 1)
@@ -94,7 +95,7 @@ def loads(
 
 
 def load(source: str | Path | IO[str], *, strict: bool = False) -> Model:
-    """Read a model from a path (`.pomdp`, `.POMDP`, `.mdp`, `.json`, also `.gz`) or an open text file.
+    """Read a model from a path (`.pomdp`, `.mdp`, `.json`, each also `.gz`) or an open text file.
 
     Raises
     ------
@@ -122,6 +123,8 @@ def write_file(path: Path, text: str) -> None:
     """Write text to a file, whole or not at all; compressed where the name ends in `.gz`."""
     data = text.encode("utf-8", errors="surrogateescape")
     if path.name.lower().endswith(".gz"):
+        import gzip
+
         data = gzip.compress(data, mtime=0)
     write_whole(path, data)
 
@@ -145,8 +148,8 @@ def dump(thing: object, path: str | Path) -> None:
 
 
 def _writer(thing: object, path: Path) -> Callable[[], tuple[str, list[str]]]:
-    from pomdptool.formats.policies import encode_policy, policy_kind_of_path  # noqa: PLC0415
-    from pomdptool.policy import SolvedPolicy  # noqa: PLC0415
+    from pomdptool.formats.policies import encode_policy, policy_kind_of_path
+    from pomdptool.policy import SolvedPolicy
 
     if isinstance(thing, Model):
         kind = kind_of_path(str(path))

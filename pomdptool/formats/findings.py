@@ -30,7 +30,6 @@ the meaning of which is plain; by default they are warnings, under `strict` erro
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -103,5 +102,7 @@ def nearest(word: str, candidates: Sequence[str]) -> str:
     """Say which candidate is near the word: `; did you mean 'listen'?`, or nothing."""
     if len(candidates) > MAX_CANDIDATES or len(word) > 100:
         return ""
+    import difflib
+
     near = difflib.get_close_matches(word, candidates, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -193,9 +193,7 @@ class _Reader:
             return self.reward_entries(R, T, Z, sign)
         raise self.error('"R" must hold "shape" and "values", or "entries"')
 
-    def reward_table(
-        self, R: dict[str, Any], T: SparseRows, Z: SparseRows, sign: float
-    ) -> Rewards:
+    def reward_table(self, R: dict[str, Any], T: SparseRows, Z: SparseRows, sign: float) -> Rewards:
         shape = R["shape"]
         full = (T.n_rows // T.n_columns, T.n_columns, T.n_columns, Z.n_columns)
         fits = isinstance(shape, list) and len(shape) == 4

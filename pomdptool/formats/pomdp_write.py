@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def valid_names(model: Model) -> tuple[Model, list[str]]:
     Names that are their own index ("0", "1", ...) are allowed: the file counts them.
     """
     said: list[str] = []
-    changed = {}
+    changed: dict[str, Any] = {}
     for what in ("states", "actions", "observations"):
         old: tuple[str, ...] = getattr(model, what)
         new = _valid(old, what[0])
@@ -153,9 +154,7 @@ def _shared_rows(rows: list[SparseRows]) -> np.ndarray:
     for other in rows[1:]:
         at = np.repeat(shared, count)
         there = np.repeat(shared, np.diff(other.indptr))
-        differ = (first.indices[at] != other.indices[there]) | (
-            first.data[at] != other.data[there]
-        )
+        differ = (first.indices[at] != other.indices[there]) | (first.data[at] != other.data[there])
         shared[first.row_of_entry()[at][differ]] = False
     return shared
 

@@ -94,17 +94,8 @@ class Head:
 def read_head(statements: Sequence[Statement], findings: Findings) -> Head:
     """Read the preamble; what is missing or doubtful goes to the findings."""
     head = Head()
-    given: dict[str, Preamble] = {}
     syntax_errors = findings.errors
-    for statement in statements:
-        if not isinstance(statement, Preamble):
-            continue
-        if statement.keyword == "goals":
-            findings.dialect("PT108", statement.at, "`goals` is not of this format: ignored")
-        elif statement.keyword in given:
-            findings.error("PT003", statement.at, f"`{statement.keyword}` is given twice")
-        else:
-            given[statement.keyword] = statement
+    given = _given([s for s in statements if isinstance(s, Preamble)], findings)
     _check_order(statements, findings)
     if "discount" in given:
         head.discount = _discount(given["discount"], findings)
@@ -118,6 +109,18 @@ def read_head(statements: Sequence[Statement], findings: Findings) -> Head:
     if not syntax_errors:
         _check_missing(statements, given, findings)
     return head
+
+
+def _given(preamble: list[Preamble], findings: Findings) -> dict[str, Preamble]:
+    given: dict[str, Preamble] = {}
+    for statement in preamble:
+        if statement.keyword == "goals":
+            findings.dialect("PT108", statement.at, "`goals` is not of this format: ignored")
+        elif statement.keyword in given:
+            findings.error("PT003", statement.at, f"`{statement.keyword}` is given twice")
+        else:
+            given[statement.keyword] = statement
+    return given
 
 
 def _check_order(statements: Sequence[Statement], findings: Findings) -> None:
@@ -190,6 +193,10 @@ def _values(statement: Preamble, findings: Findings) -> bool:
 def _axis(statement: Preamble, findings: Findings) -> Axis | None:
     what = statement.keyword[:-1]
     word = statement.words[0]
+    if len(statement.words) > 1:
+        message = f"expected one whole number or a list of names, not both: {what}s"
+        findings.error("PT001", statement.words[1].at, message)
+        return None
     names: tuple[str, ...]
     if word.kind == "NUMBERS":
         items = split_numbers(word)
@@ -221,9 +228,16 @@ def _report_duplicates(word: Word, what: str, findings: Findings) -> None:
 def read_start(statement: Start | None, states: Axis, findings: Findings) -> FloatArray | None:
     """Read the start belief, shape (S,); uniform where the file has none. None after an error."""
     n = len(states)
-    if statement is None or statement.words[0].kind == "UNIFORM":
+    if statement is None:
         return np.full(n, 1.0 / n)
-    if statement.form == "start" and statement.words[0].kind == "NUMBERS":
+    kinds = [word.kind for word in statement.words]
+    if "UNIFORM" in kinds and (len(kinds) > 1 or statement.form != "distribution"):
+        at = statement.words[kinds.index("UNIFORM")].at
+        findings.error("PT001", at, "`uniform` stands alone, after `start:`")
+        return None
+    if kinds[0] == "UNIFORM":
+        return np.full(n, 1.0 / n)
+    if statement.form == "distribution" and kinds == ["NUMBERS"]:
         return _start_numbers(statement.words[0], states, findings)
     named = [
         (at, name)
@@ -233,13 +247,13 @@ def read_start(statement: Start | None, states: Axis, findings: Findings) -> Flo
     found = [states.find(name, at, findings) for at, name in named]
     if any(index is None for index in found):
         return None
-    if statement.form == "start" and len(found) > 1:
+    if statement.form == "distribution" and len(found) > 1:
         message = "expected one state; several need `start include:`"
         findings.error("PT006", named[1][0], message)
         return None
     chosen = np.zeros(n, dtype=bool)
     chosen[[index for index in found if index is not None]] = True
-    if statement.form == "start_exclude":
+    if statement.form == "exclude":
         chosen = ~chosen
     if not chosen.any():
         findings.error("PT007", statement.at, "no state is left to start in")
@@ -253,8 +267,12 @@ def _start_numbers(word: Word, states: Axis, findings: Findings) -> FloatArray |
         index = states.find(items[0], word.at, findings)
         if index is None:
             return None
-        findings.dialect("PT106", word.at, "`start` with an index; a name, or S numbers, is portable")
-        return np.eye(1, len(states), index)[0]
+        findings.dialect(
+            "PT106", word.at, "`start` with an index; a name, or S numbers, is portable"
+        )
+        belief = np.zeros(len(states))
+        belief[index] = 1.0
+        return belief
     values = read_numbers(word, findings, signed=False)
     if values is None:
         return None
@@ -264,6 +282,8 @@ def _start_numbers(word: Word, states: Axis, findings: Findings) -> FloatArray |
         findings.error("PT006", at, message)
         return None
     if abs(values.sum() - 1.0) > SUM_TOLERANCE:
-        findings.error("PT007", word.at, f"start: the probabilities sum to {values.sum():.6g}, not 1")
+        findings.error(
+            "PT007", word.at, f"start: the probabilities sum to {values.sum():.6g}, not 1"
+        )
         return None
     return values

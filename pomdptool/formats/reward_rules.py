@@ -69,9 +69,9 @@ class RewardRules:
         ]  # fmt: skip
         values = np.concatenate([rule[1] for rule in self.rules])
         stamps = np.concatenate([rule[2] for rule in self.rules])
-        named = sum((ref >= 0) * (1 << axis) for axis, ref in enumerate(refs))
+        named = np.array([1, 2, 4, 8]) @ (np.array(refs) >= 0)
         kinds = []
-        for code in np.unique(named):
+        for code in np.flatnonzero(np.bincount(named)).tolist():
             axes = tuple(axis for axis in range(4) if code >> axis & 1)
             k = np.flatnonzero(named == code)
             keys = self._key(axes, [refs[axis][k] for axis in axes], len(k))

@@ -95,7 +95,7 @@ class RowTable:
         if not pattern.any():
             self._add(action, state, column, columns.values, stamp)
             return
-        for code in np.unique(pattern):
+        for code in np.flatnonzero(np.bincount(pattern)).tolist():
             k = np.flatnonzero(pattern == code)
             a, s, at = self._expand(action[k], state[k], int(stamp[k[-1]]))
             c, v, t = column[k][at], columns.values[k][at], stamp[k][at]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,10 +19,10 @@ from lark.utils import TextSlice
 from pomdptool.formats.findings import Findings, nearest
 from pomdptool.formats.resources import resource
 
-RESERVED = (
-    "discount values states actions observations T O R uniform identity reward cost "
-    "start include exclude reset"
-).split()
+RESERVED = [
+    *("discount", "values", "states", "actions", "observations", "T", "O", "R", "uniform"),
+    *("identity", "reward", "cost", "start", "include", "exclude", "reset"),
+]
 
 KEYWORDS = ["discount", "values", "states", "actions", "observations", "start", "T", "O", "R"]
 
@@ -38,10 +38,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Preamble:
-    """`discount`, `values`, `states`, `actions`, `observations` or `goals`, and what it says.
-
-    `at` is where what it says begins.
-    """
+    """`discount`, `values`, `states`, `actions`, `observations` or `goals`, and what it says."""
 
     keyword: str
     at: int
@@ -50,10 +47,7 @@ class Preamble:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The start belief; `form` is `start`, `start_include` or `start_exclude`.
-
-    `at` is where what it says begins.
-    """
+    """The start belief; `form` is `distribution`, `include` or `exclude`."""
 
     form: str
     at: int
@@ -116,45 +110,38 @@ def _word(token: Token) -> Word:
     return Word(token.type, str(token), cast(int, token.start_pos))
 
 
-def _preamble(keyword: str) -> Callable[..., Preamble]:
-    def make(self: object, tokens: list[Token]) -> Preamble:
-        words = tuple(_word(t) for t in tokens if t.type not in (keyword.upper(), "COLON"))
-        return Preamble(keyword, cast(int, tokens[0].start_pos), words)
-
-    return make
-
-
-def _start(form: str) -> Callable[..., Start]:
-    def make(self: object, tokens: list[Token]) -> Start:
-        words = tuple(_word(t) for t in tokens if t.type in ("NUMBERS", "NAMES", "UNIFORM"))
-        return Start(form, cast(int, tokens[0].start_pos), words)
-
-    return make
-
-
-def _setting(self: object, tokens: list[Token]) -> Setting:
-    refs = tuple(_word(t) for t in tokens if t.type == "REF")
-    colons = [t for t in tokens if t.type == "COLON"]
-    stray = _word(colons[-1]) if len(colons) > len(refs) else None
-    head = tokens[0]
-    return Setting(str(head), cast(int, head.start_pos), refs, _word(tokens[-1]), stray)
+def _words(tokens: Sequence[Token]) -> tuple[Word, ...]:
+    """Return what a statement of the preamble says, without its keyword and colon."""
+    said = ("NUMBERS", "NAMES", "UNIFORM", "KIND")
+    return tuple(_word(t) for t in tokens if t.type in said)
 
 
 class _ToStatements(Transformer[Token, Any]):
     """One method per alias of the grammar; filtered punctuation never arrives."""
 
-    discount = _preamble("discount")
-    values = _preamble("values")
-    states = _preamble("states")
-    actions = _preamble("actions")
-    observations = _preamble("observations")
-    goals = _preamble("goals")
-    start = _start("start")
-    start_include = _start("start_include")
-    start_exclude = _start("start_exclude")
-    entry = row = matrix = matrices = _setting
+    def discount(self, tokens: Sequence[Token]) -> Preamble:
+        return Preamble("discount", cast(int, tokens[0].start_pos), _words(tokens))
 
-    def run(self, tokens: list[Token]) -> Run:
+    def values(self, tokens: Sequence[Token]) -> Preamble:
+        return Preamble("values", cast(int, tokens[0].start_pos), _words(tokens))
+
+    def list(self, tokens: Sequence[Token]) -> Preamble:
+        return Preamble(str(tokens[0]), cast(int, tokens[0].start_pos), _words(tokens))
+
+    def start(self, tokens: Sequence[Token]) -> Start:
+        form = str(tokens[0]) if tokens[0].type in ("INCLUDE", "EXCLUDE") else "distribution"
+        return Start(form, cast(int, tokens[0].start_pos), _words(tokens))
+
+    def entry(self, tokens: Sequence[Token]) -> Setting:
+        refs = tuple(_word(t) for t in tokens if t.type == "REF")
+        colons = [t for t in tokens if t.type == "COLON"]
+        stray = _word(colons[-1]) if len(colons) > len(refs) else None
+        head = tokens[0]
+        return Setting(str(head), cast(int, head.start_pos), refs, _word(tokens[-1]), stray)
+
+    row = matrix = matrices = entry
+
+    def run(self, tokens: Sequence[Token]) -> Run:
         return Run(cast(int, tokens[0].start_pos), str(tokens[0]))
 
 
@@ -176,7 +163,7 @@ def _read_before(error: UnexpectedInput) -> list[Statement]:
 
 def _place(error: UnexpectedInput, text: str) -> int:
     at = error.pos_in_stream
-    if isinstance(error, UnexpectedToken) and error.token.type == "$END" or at is None:
+    if at is None or (isinstance(error, UnexpectedToken) and error.token.type == "$END"):
         return len(text.rstrip())
     return at
 
@@ -196,8 +183,8 @@ def _next_statement(text: str, at: int) -> int | None:
 
 # What the parser expected, for people; the first set that it accepts wholly speaks.
 _EXPECTED: tuple[tuple[set[str], str], ...] = (
-    ({"DISCOUNT", "STATES"}, "a statement (" + ", ".join(f"`{k}:`" for k in KEYWORDS) + ")"),
-    ({"NUMBERS", "NAMES", "UNIFORM"}, "probabilities, `uniform`, or a state"),
+    ({"DISCOUNT", "LIST"}, "a statement (" + ", ".join(f"`{k}:`" for k in KEYWORDS) + ")"),
+    ({"NUMBERS", "NAMES", "UNIFORM"}, "probabilities, `uniform`, or states"),
     ({"NUMBERS", "UNIFORM", "IDENTITY"}, "numbers, `uniform` or `identity`"),
     ({"NUMBERS", "UNIFORM", "RESET"}, "numbers, `uniform` or `reset`"),
     ({"NUMBERS", "UNIFORM"}, "numbers or `uniform`"),

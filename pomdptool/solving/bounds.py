@@ -32,6 +32,7 @@ Method = Literal["mdp", "qmdp", "fib", "blind"]
 
 Sweep = Callable[[FloatArray], FloatArray]
 
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Table:
     """A fixed point Q[a, s] and how it was reached; `stop_reason` is None where it was."""

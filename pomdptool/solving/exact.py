@@ -74,7 +74,7 @@ def _with_horizon(run: _Run, horizon: int) -> Solution:
     stage = _Stage(np.zeros(1, np.int64), np.zeros((1, model.n_states)), None)
     done, reason = 0, "horizon"
     try:
-        for done in range(horizon):  # noqa: B007 - read after a stop
+        for done in range(horizon):
             stage = run.backup(stage)
             value = stage.value(model.start)
             watch.step(done + 1, len(stage.values), Bounds(value, value))

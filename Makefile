@@ -1,0 +1,55 @@
+# Every target sets up what it needs, on a machine with Python 3.11 or later and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## Install, look at the tiger, solve it, write its policy to demo/
+	@mkdir -p demo
+	$(BIN)/pomdptool info problems/tiger.pomdp
+	$(BIN)/pomdptool check problems/tiger.pomdp
+	$(BIN)/pomdptool solve problems/tiger.pomdp -o demo/tiger.json
+	@ls -l demo/tiger.json
+
+test: $(INSTALLED) ## Run the tests (all but the slow ones)
+	$(BIN)/python -m pytest -q -n auto
+
+test-slow: $(INSTALLED) ## Run the slow tests: long fuzzing, large files
+	$(BIN)/python -m pytest -q -n auto -m slow
+
+lint: $(INSTALLED) ## Check style and types, and that the README's output is true
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tests/readme.py --check
+
+nojit: $(INSTALLED) ## Run the tests of kernels uncompiled
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n auto -m 'not slow'
+
+golden: $(INSTALLED) ## Write the golden outputs of the tests anew
+	$(BIN)/python -m pytest -q tests/test_commands.py --golden
+
+docs: $(INSTALLED) ## Write the README's outputs anew
+	$(BIN)/python tests/readme.py
+
+bench: $(INSTALLED) ## Measure, beside the peers that are installed
+	$(BIN)/python tests/bench_read.py
+	$(BIN)/python tests/bench_start.py
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help demo test test-slow lint nojit golden docs bench clean

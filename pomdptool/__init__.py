@@ -1,0 +1,80 @@
+"""Read, solve, simulate and learn POMDPs. Names are loaded on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pomdptool.errors import (
+        DataError,
+        Finding,
+        FormatError,
+        ModelError,
+        PolicyError,
+        PomdpError,
+        PomdpWarning,
+    )
+    from pomdptool.formats.files import dump, load, loads
+    from pomdptool.model import Model, make_model
+    from pomdptool.policy import AlphaVectors, Bounds, Policy, SolvedPolicy
+    from pomdptool.solving.dispatch import solve
+    from pomdptool.solving.solution import Progress, Solution
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AlphaVectors": "policy",
+    "Bounds": "policy",
+    "DataError": "errors",
+    "Finding": "errors",
+    "FormatError": "errors",
+    "Model": "model",
+    "ModelError": "errors",
+    "Policy": "policy",
+    "PolicyError": "errors",
+    "PomdpError": "errors",
+    "PomdpWarning": "errors",
+    "Progress": "solving.solution",
+    "Solution": "solving.solution",
+    "SolvedPolicy": "policy",
+    "dump": "formats.files",
+    "load": "formats.files",
+    "loads": "formats.files",
+    "make_model": "model",
+    "solve": "solving.dispatch",
+}
+
+__all__ = [
+    "AlphaVectors",
+    "Bounds",
+    "DataError",
+    "Finding",
+    "FormatError",
+    "Model",
+    "ModelError",
+    "Policy",
+    "PolicyError",
+    "PomdpError",
+    "PomdpWarning",
+    "Progress",
+    "Solution",
+    "SolvedPolicy",
+    "dump",
+    "load",
+    "loads",
+    "make_model",
+    "solve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pomdptool' has no attribute {name!r}")
+    value = getattr(import_module(f"pomdptool.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,52 @@
+"""`pomdptool check`: every finding of the reader."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from pomdptool.commands.models import examine_model
+from pomdptool.commands.options import from_option, json_option, model_argument, quiet_option
+from pomdptool.formats.files import Kind
+
+
+@click.command(epilog="Example: pomdptool check --strict tiger.pomdp")
+@model_argument
+@click.option("--strict", is_flag=True, help="Refuse what the reference reader refuses.")
+@from_option
+@json_option
+@quiet_option
+def command(path: str, strict: bool, kind: Kind | None, as_json: bool, quiet: bool) -> int:
+    """Report every error and warning of a model file.
+
+    Each finding is a line `file:line:column: error|warning PTnnn: message`. The exit code is 1
+    where there is an error.
+    """
+    model, findings, file = examine_model(path, kind, strict=strict)
+    if as_json:
+        found = [
+            {
+                "line": f.line,
+                "column": f.column,
+                "level": f.level,
+                "code": f.code,
+                "message": f.message,
+            }
+            for f in findings
+        ]
+        click.echo(json.dumps({"file": file, "findings": found}, indent=1))
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+    if not quiet:
+        errors = sum(f.level == "error" for f in findings)
+        click.echo(_summary(file, errors, len(findings) - errors), err=True)
+    return 0 if model is not None else 1
+
+
+def _summary(file: str, errors: int, warnings: int) -> str:
+    def count(n: int, what: str) -> str:
+        return f"{n} {what}{'s' * (n != 1)}"
+
+    return f"{file}: {count(errors, 'error')}, {count(warnings, 'warning')}"

@@ -1,0 +1,38 @@
+"""`pomdptool convert`: a model in another format."""
+
+from __future__ import annotations
+
+import click
+
+from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.options import from_option, model_argument, output_option, quiet_option
+from pomdptool.formats.files import Kind, encode_model, kind_of_path
+
+
+@click.command(epilog="Example: pomdptool convert tiger.pomdp -o tiger.json.gz")
+@model_argument
+@output_option("Write here: .pomdp or .json, also with .gz.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["pomdp", "json"]),
+    help="Format to write; by default the output's extension, else .pomdp.",
+)
+@from_option
+@quiet_option
+def command(
+    path: str, output: str | None, target: Kind | None, kind: Kind | None, quiet: bool
+) -> None:
+    """Write a model in another format; every float reads back bit for bit."""
+    if target is None and output not in (None, "-"):
+        target = kind_of_path(output or "")
+        if target is None:
+            raise click.BadParameter(
+                f"{output!r}: a model is written as .pomdp or .json (or give --to)",
+                param_hint="'-o' / '--output'",
+            )
+    text, said = encode_model(open_model(path, kind, quiet=quiet), target or "pomdp")
+    write_result(text, output)
+    if not quiet:
+        for what in said:
+            click.echo(f"warning: {what}", err=True)

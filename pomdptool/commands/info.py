@@ -1,0 +1,145 @@
+"""`pomdptool info`: what a model is like."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+import numpy as np
+
+from pomdptool.belief import Blocks, belief_blocks
+from pomdptool.commands.models import examine_model
+from pomdptool.commands.options import from_option, json_option, model_argument, quiet_option
+from pomdptool.commands.report import show_pairs
+from pomdptool.errors import Finding, FormatError
+from pomdptool.formats.files import Kind
+from pomdptool.model import Model
+
+
+@click.command(epilog="Example: pomdptool info tiger.pomdp --json")
+@model_argument
+@from_option
+@json_option
+@quiet_option
+def command(path: str, kind: Kind | None, as_json: bool, quiet: bool) -> None:
+    """Describe a model: sizes, density, start, terminal states, observability, rewards.
+
+    Belief blocks are groups of states: after the first step a belief always lies inside one. One
+    state a block means that the state is known.
+    """
+    model, findings, _ = examine_model(path, kind)
+    if model is None:
+        raise FormatError(findings)
+    blocks = belief_blocks(model)
+    if as_json:
+        click.echo(json.dumps(_document(model, blocks, findings), indent=1))
+        return
+    show_pairs(_lines(model, blocks), sys.stdout)
+    if not quiet:
+        for finding in findings:
+            click.echo(str(finding), err=True)
+
+
+def _reward_range(model: Model) -> tuple[float, float]:
+    """Least and largest reward, or cost in a cost model."""
+    sign = -1.0 if model.costs else 1.0
+    ends = sign * float(model.rewards.stored.min()), sign * float(model.rewards.stored.max())
+    return min(ends) + 0.0, max(ends) + 0.0
+
+
+def _document(model: Model, blocks: Blocks, findings: tuple[Finding, ...]) -> dict[str, Any]:
+    low, high = _reward_range(model)
+    return {
+        "states": model.n_states,
+        "actions": model.n_actions,
+        "observations": model.n_observations,
+        "discount": model.discount,
+        "values": "cost" if model.costs else "reward",
+        "start": model.start.tolist(),
+        "nonzero_T": model.sparse_T.nonzeros,
+        "nonzero_O": model.sparse_Z.nonzeros,
+        "terminal_states": [model.states[s] for s in model.terminal_states],
+        "blocks": blocks.count,
+        "largest_block": blocks.largest,
+        "reward_min": low,
+        "reward_max": high,
+        "warnings": [str(f) for f in findings],
+    }
+
+
+def _lines(model: Model, blocks: Blocks) -> list[tuple[str, str]]:
+    low, high = _reward_range(model)
+    A, S, Z = model.n_actions, model.n_states, model.n_observations
+    lines = [
+        ("states", _counted(model.states)),
+        ("actions", _counted(model.actions)),
+        ("observations", "the state" if model.mdp else _counted(model.observations)),
+        ("discount", f"{model.discount:g}"),
+        ("values", "cost" if model.costs else "reward"),
+        ("start", _start(model)),
+        ("T", _density(model.sparse_T.nonzeros, A * S, S)),
+        ("O", _density(model.sparse_Z.nonzeros, A * S, Z)),
+        ("costs" if model.costs else "rewards", f"{low:g} to {high:g}, by {_reward_axes(model)}"),
+        ("terminal states", _terminal(model)),
+        ("belief blocks", f"{blocks.count}, the largest of {blocks.largest}"),
+    ]
+    lines += [
+        ("renormalised", f"{table}: {off.rows} rows, the worst sum off by {off.worst:.1e}")
+        for table, off in model.renormalised.items()
+        if off.rows
+    ]
+    return lines
+
+
+def _counted(names: tuple[str, ...]) -> str:
+    if names[-1] == str(len(names) - 1):
+        return str(len(names))
+    return f"{len(names)}: {_some(names)}"
+
+
+def _some(names: tuple[str, ...] | list[str]) -> str:
+    shown = ""
+    for k, name in enumerate(names):
+        if len(shown) + len(name) > 56:
+            return f"{shown}... ({len(names) - k} more)"
+        shown += f"{name} "
+    return shown.rstrip()
+
+
+def _start(model: Model) -> str:
+    (support,) = np.nonzero(model.start)
+    names = [model.states[s] for s in support]
+    if len(support) == 1:
+        return names[0]
+    p = model.start[support]
+    kind = "uniform" if np.ptp(p) < 1e-5 else "a distribution"
+    if len(support) == model.n_states:
+        return f"{kind} over all states"
+    return f"{kind} over {len(support)} states: {_some(names)}"
+
+
+def _density(nonzeros: int, rows: int, columns: int) -> str:
+    per_row = nonzeros / rows
+    return f"{nonzeros} nonzero, {per_row:.3g} a row ({per_row / columns:.3g} of all)"
+
+
+def _reward_axes(model: Model) -> str:
+    table = model.rewards.table
+    if table is None:
+        names = ["action", "state", "next state"]
+        return ", ".join([*names, "observation"] if model.rewards.by_observation else names)
+    used = [
+        name
+        for name, n in zip(
+            ("action", "state", "next state", "observation"), table.shape, strict=True
+        )
+        if n > 1
+    ]
+    return ", ".join(used) or "nothing: it is constant"
+
+
+def _terminal(model: Model) -> str:
+    terminal = [model.states[s] for s in model.terminal_states]
+    return f"{len(terminal)}: {_some(terminal)}" if terminal else "none"

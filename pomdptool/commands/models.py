@@ -1,0 +1,65 @@
+"""Reading models and writing results, as all commands do it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from pomdptool.errors import Finding, FormatError
+from pomdptool.formats.files import Kind, decode, kind_of_path, read_model, write_file
+from pomdptool.model import Model
+
+
+def read_text(path: str) -> tuple[str, str]:
+    """Text of a file or of standard input, and the name to report it by."""
+    if path == "-":
+        return decode(sys.stdin.buffer.read(), "<stdin>", compressed=False), "<stdin>"
+    data = Path(path).read_bytes()
+    return decode(data, path, compressed=path.lower().endswith(".gz")), path
+
+
+def examine_model(
+    path: str, kind: Kind | None, *, strict: bool = False
+) -> tuple[Model | None, tuple[Finding, ...], str]:
+    """Read a model and all findings about it; also the name that it is reported by."""
+    try:
+        text, file = read_text(path)
+    except FormatError as error:
+        return None, error.findings, path
+    model, findings = read_model(text, file, kind=kind or kind_of_path(path), strict=strict)
+    return model, findings, file
+
+
+def open_model(path: str, kind: Kind | None, *, quiet: bool) -> Model:
+    """Read a model; warnings go to standard error.
+
+    Raises
+    ------
+    FormatError
+        If the file is not a model.
+    """
+    model, findings, file = examine_model(path, kind)
+    if model is None:
+        raise FormatError(findings)
+    if not quiet:
+        for finding in findings:
+            click.echo(str(finding), err=True)
+        for table, off in model.renormalised.items():
+            if off.rows:
+                click.echo(
+                    f"{file}: note: {off.rows} row{'s' * (off.rows > 1)} of {table} renormalised; "
+                    f"the worst sum was off by {off.worst:.1e}",
+                    err=True,
+                )
+    return model
+
+
+def write_result(text: str, output: str | None) -> None:
+    """Write a result to a file, whole or not at all, or to standard output."""
+    if output is None or output == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_file(Path(output), text)

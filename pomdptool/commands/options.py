@@ -1,0 +1,57 @@
+"""Arguments and options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """Without a file, read standard input where something else than a terminal feeds it."""
+    if value is None:
+        if ctx.resilient_parsing:
+            return "-"
+        if sys.stdin is None or sys.stdin.isatty():
+            raise click.MissingParameter(ctx=ctx, param=param)
+        return "-"
+    return value
+
+
+model_argument = click.argument(
+    "path",
+    metavar="[MODEL]",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    required=False,
+    callback=_piped,
+)
+
+from_option = click.option(
+    "--from",
+    "kind",
+    type=click.Choice(["pomdp", "json"]),
+    help="Format of the input; by default known by its extension or first character.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Nothing on standard error but errors."
+)
+
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say more.")
+
+
+def output_option(help_text: str) -> Callable[[F], F]:
+    """`-o FILE`, with what may be written."""
+    return click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, allow_dash=True),
+        help=help_text,
+    )

@@ -1,0 +1,103 @@
+"""What people see: tables, progress, interrupts. Everything that rich draws is drawn here."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TextIO
+
+from pomdptool.model import Model
+from pomdptool.solving.solution import OnStep, Progress, Solution
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Within, the first Ctrl-C only makes the yielded function true; a second one ends the work."""
+    seen = [False]
+
+    def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if seen[0]:
+            raise KeyboardInterrupt
+        seen[0] = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: seen[0]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def progress_of(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | None]:
+    """Progress of a solver: one live line on a terminal, else with `-v` a line a second."""
+    sign = -1.0 if model.costs else 1.0
+    if quiet or not (sys.stderr.isatty() or verbose):
+        yield None
+    elif sys.stderr.isatty():
+        from rich.console import Console  # only a terminal pays for it
+
+        with Console(stderr=True).status("solving ...") as status:
+            yield _throttled(0.1, lambda p: status.update(_progress_line(p, sign)))
+    else:
+        yield _throttled(1.0, lambda p: print(_progress_line(p, sign), file=sys.stderr, flush=True))
+
+
+def _throttled(seconds: float, show: Callable[[Progress], None]) -> OnStep:
+    last = [-float("inf")]
+
+    def on_step(progress: Progress) -> None:
+        now = time.perf_counter()
+        if now - last[0] >= seconds:
+            last[0] = now
+            show(progress)
+
+    return on_step
+
+
+def _progress_line(p: Progress, sign: float) -> str:
+    low, high = sorted((sign * p.lower, sign * p.upper))
+    return (
+        f"iteration {p.iteration}  vectors {p.vectors}  value {low:.6g} to {high:.6g}  "
+        f"gap {high - low:.2g}  {p.seconds:.1f} s"
+    )
+
+
+def show_solution(solution: Solution, stream: TextIO) -> None:
+    """Print the result as a table."""
+    policy = solution.policy
+    problem, stats = policy.problem, policy.stats
+    sign = -1.0 if problem.costs else 1.0
+    low, high = sorted((sign * policy.bounds.lower, sign * policy.bounds.upper))
+    action = problem.actions[policy.act(problem.start)]
+    what = "cost" if problem.costs else "value"
+    rows = [
+        ("problem", problem.name or "-"),
+        ("method", policy.method + (f", horizon {policy.horizon}" if policy.horizon else "")),
+        (f"{what} at start", f"{_digits(low, high)} (certified)"),
+        ("first action", action),
+        ("stopped by", policy.stop_reason + ("" if policy.converged else " (not converged)")),
+        ("vectors", f"{stats['vectors']:.0f}"),
+        ("iterations", f"{stats['iterations']:.0f}"),
+        ("seconds", f"{stats['seconds']:.2f}"),
+    ]
+    show_pairs(rows, stream)
+
+
+def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
+    """Print labels and texts in two columns."""
+    for label, text in rows:
+        stream.write(f"{label:<16}{text}\n")
+    stream.flush()
+
+
+def _digits(low: float, high: float) -> str:
+    """Show an interval with as many digits as tell its ends apart, six at least."""
+    for digits in range(6, 16):
+        a, b = f"{low:.{digits}g}", f"{high:.{digits}g}"
+        if a != b:
+            return f"{a} to {b}"
+    return f"{low:.10g}"

@@ -1,0 +1,105 @@
+"""`pomdptool solve`: a policy with certified bounds."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.options import (
+    from_option,
+    model_argument,
+    output_option,
+    quiet_option,
+    verbose_option,
+)
+from pomdptool.commands.report import interruptible, progress_of, show_solution
+from pomdptool.formats.files import Kind
+from pomdptool.formats.policies import encode_policy, policy_kind_of_path
+from pomdptool.solving.dispatch import DEFAULT_METHOD, METHODS, solve
+
+
+@click.command(epilog="Example: pomdptool solve tiger.pomdp --horizon 10 -o tiger.json")
+@model_argument
+@output_option("Write the policy here: .json or .alpha, also with .gz.")
+@click.option(
+    "--method",
+    type=click.Choice(list(METHODS)),
+    default=DEFAULT_METHOD,
+    show_default=True,
+    help="exact: value iteration; qmdp, fib, mdp: upper bounds; blind: a lower bound.",
+)
+@click.option(
+    "--horizon", metavar="H", type=click.IntRange(min=1), help="Steps to go; without end if absent."
+)
+@click.option(
+    "--precision",
+    metavar="P",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="Stop when upper less lower bound is below P times max(1, |value|).",
+)
+@click.option(
+    "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), help="Instead of the model's."
+)
+@click.option(
+    "--time-limit",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.0),
+    help="Stop after this time with the best so far.",
+)
+@click.option(
+    "--max-vectors",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Stop when a set of vectors is larger, with the best so far.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the policy also on a terminal.")
+@from_option
+@quiet_option
+@verbose_option
+def command(
+    path: str,
+    output: str | None,
+    method: str,
+    horizon: int | None,
+    precision: float,
+    discount: float | None,
+    time_limit: float | None,
+    max_vectors: int | None,
+    as_json: bool,
+    kind: Kind | None,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Compute a policy, and bounds between which the optimal value certainly lies.
+
+    An interrupt (Ctrl-C) writes the best so far and exits with code 130.
+    """
+    to_file = output not in (None, "-")
+    policy_kind = policy_kind_of_path(output or "") if to_file else "json"
+    if policy_kind is None:
+        raise click.BadParameter(
+            f"{output!r}: a policy is written as .json or .alpha", param_hint="'-o' / '--output'"
+        )
+    model = open_model(path, kind, quiet=quiet)
+    with interruptible() as interrupted, progress_of(model, quiet, verbose) as on_step:
+        solution = solve(
+            model,
+            method,
+            precision=precision,
+            horizon=horizon,
+            discount=discount,
+            time_limit=time_limit,
+            max_vectors=max_vectors,
+            on_step=on_step,
+            interrupted=interrupted,
+        )
+    as_table = not to_file and not as_json and output is None and sys.stdout.isatty()
+    if not as_table:
+        write_result(encode_policy(solution.policy, policy_kind), output)
+    if as_table or not quiet:
+        show_solution(solution, sys.stdout if as_table else sys.stderr)
+    return 130 if solution.stop_reason == "interrupted" else 0
