@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 
 from pomdptool.commands.models import open_model, write_result
-from pomdptool.commands.options import from_option, model_argument, output_option, quiet_option
+from pomdptool.commands.options import (
+    from_option,
+    model_argument,
+    output_kind,
+    output_option,
+    quiet_option,
+)
 from pomdptool.formats.files import Kind, encode_model, kind_of_path
 
 
@@ -24,14 +30,9 @@ def command(
     path: str, output: str | None, target: Kind | None, kind: Kind | None, quiet: bool
 ) -> None:
     """Write a model in another format; every float reads back bit for bit."""
-    if target is None and output not in (None, "-"):
-        target = kind_of_path(output or "")
-        if target is None:
-            raise click.BadParameter(
-                f"{output!r}: a model is written as .pomdp or .json (or give --to)",
-                param_hint="'-o' / '--output'",
-            )
-    text, said = encode_model(open_model(path, kind, quiet=quiet), target or "pomdp")
+    what = "a model is written as .pomdp or .json (or give --to)"
+    written: Kind = target or output_kind(output, kind_of_path, what, "pomdp")
+    text, said = encode_model(open_model(path, kind, quiet=quiet), written)
     write_result(text, output)
     if not quiet:
         for what in said:

@@ -80,9 +80,15 @@ def main() -> None:
 
 
 def _run() -> int:
+    if "_POMDPTOOL_COMPLETE" in os.environ:
+        cli.main(prog_name="pomdptool")  # shell completion, which exits
     try:
-        result = cli.main(prog_name="pomdptool", standalone_mode=False)
+        # Not cli.main: that would turn a closed pipe into exit code 1.
+        with cli.make_context("pomdptool", sys.argv[1:]) as context:
+            result = cli.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+K = TypeVar("K", bound=str)
 
 
 def _piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
@@ -44,6 +46,19 @@ quiet_option = click.option(
 )
 
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say more.")
+
+
+def output_kind(output: str | None, kind_of: Callable[[str], K | None], what: str, default: K) -> K:
+    """Format that a result is written in: by the output's extension, else the default.
+
+    Without an extension that names a format, only standard output and devices take a result.
+    """
+    if output is None or output == "-":
+        return default
+    kind = kind_of(output)
+    if kind is None and not (Path(output).exists() and not Path(output).is_file()):
+        raise click.BadParameter(f"{output!r}: {what}", param_hint="'-o' / '--output'")
+    return kind or default
 
 
 def output_option(help_text: str) -> Callable[[F], F]:

@@ -10,13 +10,14 @@ from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     from_option,
     model_argument,
+    output_kind,
     output_option,
     quiet_option,
     verbose_option,
 )
 from pomdptool.commands.report import interruptible, progress_of, show_solution
 from pomdptool.formats.files import Kind
-from pomdptool.formats.policies import encode_policy, policy_kind_of_path
+from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of_path
 from pomdptool.solving.dispatch import DEFAULT_METHOD, METHODS, solve
 
 
@@ -78,12 +79,9 @@ def command(
 
     An interrupt (Ctrl-C) writes the best so far and exits with code 130.
     """
-    to_file = output not in (None, "-")
-    policy_kind = policy_kind_of_path(output or "") if to_file else "json"
-    if policy_kind is None:
-        raise click.BadParameter(
-            f"{output!r}: a policy is written as .json or .alpha", param_hint="'-o' / '--output'"
-        )
+    policy_kind: PolicyKind = output_kind(
+        output, policy_kind_of_path, "a policy is written as .json or .alpha", "json"
+    )
     model = open_model(path, kind, quiet=quiet)
     with interruptible() as interrupted, progress_of(model, quiet, verbose) as on_step:
         solution = solve(
@@ -97,7 +95,7 @@ def command(
             on_step=on_step,
             interrupted=interrupted,
         )
-    as_table = not to_file and not as_json and output is None and sys.stdout.isatty()
+    as_table = output is None and not as_json and sys.stdout.isatty()
     if not as_table:
         write_result(encode_policy(solution.policy, policy_kind), output)
     if as_table or not quiet:

@@ -111,12 +111,15 @@ def load(source: str | Path | IO[str], *, strict: bool = False) -> Model:
     return loads(text, strict=strict, kind=kind_of_path(path), file=path)
 
 
-def encode_model(model: Model, kind: Kind) -> tuple[str, list[str]]:
-    """Text of a model, and what had to be changed (names that the format does not allow)."""
+def encode_model(model: Model, kind: Kind, header: str = "") -> tuple[str, list[str]]:
+    """Text of a model, and what had to be changed (names that the format does not allow).
+
+    A .pomdp text begins with the lines of `header` as comments.
+    """
     if kind == "json":
         return write_model_json(model), []
     model, said = valid_names(model)
-    return write_pomdp(model), said
+    return write_pomdp(model, header), said
 
 
 def write_file(path: Path, text: str) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.prune import margin_of, prune
+from pomdptool.solving.prune import prune
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -155,7 +155,8 @@ class _Run:
     branches: list[list[_Branch]] = field(init=False)
     beliefs: FloatArray = field(init=False)
     backups: int = 0
-    loss: float = 0.0
+    lost: float = 0.0  # in the backup at hand, at most
+    loss: float = 0.0  # the most in any backup
 
     def __post_init__(self) -> None:
         self.branches = _branches(self.model)
@@ -165,11 +166,13 @@ class _Run:
         """Prune, remembering the witnesses."""
         self.watch.check(len(vectors) if self.watch.max_vectors is not None else 0)
         pruned = prune(vectors, self.beliefs, self.watch.check)
+        self.lost += pruned.lost
         return pruned.kept, pruned.witnesses
 
     def backup(self, stage: _Stage) -> _Stage:
         """One backup of a whole set."""
         model = self.model
+        self.lost = 0.0
         actions, values, witnesses = [], [], []
         for a in range(model.n_actions):
             total = model.expected_rewards[a][np.newaxis]
@@ -188,18 +191,13 @@ class _Run:
         self._remember(np.vstack(witnesses))
         kept, found = self.prune(union)
         self._remember(found)
-        self._count_loss(union)
+        self.loss = max(self.loss, self.lost)
         return _Stage(np.concatenate(actions)[kept], union[kept], found)
 
     def _remember(self, witnesses: FloatArray) -> None:
         beliefs = np.vstack([self.model.start, witnesses, self.beliefs])
         _, first = np.unique(beliefs.round(9), axis=0, return_index=True)
         self.beliefs = beliefs[np.sort(first)[:MAX_WITNESSES]]
-
-    def _count_loss(self, vectors: FloatArray) -> None:
-        """Note the most that the prunings of one backup lost at any belief."""
-        prunings = 2 * max(len(branches) for branches in self.branches) + 1
-        self.loss = max(self.loss, 2.0 * prunings * margin_of(vectors))
 
     def rise(self, after: _Stage, before: _Stage) -> float:
         """Bound how far one set exceeds another at any belief, by comparing vectors singly."""

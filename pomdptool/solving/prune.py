@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import highspy
 import numpy as np
 
-from pomdptool.errors import PomdpError
 from pomdptool.sparse import FloatArray, IntArray
 
 MARGIN = 1e-10
@@ -27,6 +26,9 @@ MARGIN = 1e-10
 
 MARGIN_TWO_STATES = 1e-13
 """The same where no linear program is needed."""
+
+TRUSTED = 1e-8
+"""A program whose dual cannot exclude a larger excess, relative to the span, keeps its vector."""
 
 Check = Callable[[], None]
 
@@ -41,10 +43,13 @@ class Pruned:
         Shape (k,), ascending.
     witnesses
         Shape (k, S).
+    lost
+        The maximum over the kept vectors is nowhere further below that over all: certified.
     """
 
     kept: IntArray
     witnesses: FloatArray
+    lost: float
 
 
 def prune(vectors: FloatArray, witnesses: FloatArray, check: Check) -> Pruned:
@@ -61,24 +66,18 @@ def prune(vectors: FloatArray, witnesses: FloatArray, check: Check) -> Pruned:
     """
     n_states = vectors.shape[1]
     if n_states == 1:
-        return Pruned(np.array([int(np.argmax(vectors[:, 0]))]), np.ones((1, 1)))
-    margin = margin_of(vectors)
+        return Pruned(np.array([int(np.argmax(vectors[:, 0]))]), np.ones((1, 1)), 0.0)
+    span = max(1.0, float(np.ptp(vectors)))
     if n_states == 2:
-        return _envelope(vectors, margin)
+        return _envelope(vectors, MARGIN_TWO_STATES * span)
     candidates = _undominated(vectors)
     beliefs = np.vstack([np.eye(n_states), witnesses])
     kept, found = _largest_at(vectors, candidates, beliefs)
     rest = np.setdiff1d(candidates, kept)
-    if len(rest):
-        kept, found = _filter(vectors, rest, kept, found, margin, check)
-    order = np.argsort(kept)
-    return Pruned(kept[order], found[order])
-
-
-def margin_of(vectors: FloatArray) -> float:
-    """Return the margin of a set: each pruning may lose twice as much at a belief, not more."""
-    relative = MARGIN_TWO_STATES if vectors.shape[1] == 2 else MARGIN
-    return relative * max(1.0, float(np.ptp(vectors)))
+    if not len(rest):
+        order = np.argsort(kept)
+        return Pruned(kept[order], found[order], 0.0)
+    return _filter(vectors, rest, Pruned(kept, found, 0.0), span, check)
 
 
 def _undominated(vectors: FloatArray) -> IntArray:
@@ -105,29 +104,27 @@ def _largest_at(
 
 
 def _filter(
-    vectors: FloatArray,
-    rest: IntArray,
-    kept: IntArray,
-    found: FloatArray,
-    margin: float,
-    check: Check,
-) -> tuple[IntArray, FloatArray]:
+    vectors: FloatArray, rest: IntArray, known: Pruned, span: float, check: Check
+) -> Pruned:
     """Settle the rest by programs. A program's belief may bring in another vector than asked."""
-    program = _Program(vectors[kept])
-    all_kept, all_found = kept.tolist(), list(found)
+    program = _Program(vectors[known.kept])
+    kept, found = known.kept.tolist(), list(known.witnesses)
     left = rest.tolist()
+    lost = 0.0
     while left:
         check()
-        b, excess = program.witness(vectors[left[-1]])
-        if excess <= margin:
+        b, excess, limit = program.witness(vectors[left[-1]])
+        if excess <= MARGIN * span and limit <= TRUSTED * span:
+            lost = max(lost, limit)
             left.pop()
             continue
-        best = left[int(np.argmax(vectors[left] @ b))]
+        best = left[int(np.argmax(vectors[left] @ b))] if excess > 0.0 else left[-1]
         left.remove(best)
-        all_kept.append(best)
-        all_found.append(b)
+        kept.append(best)
+        found.append(b)
         program.add(vectors[best])
-    return np.array(all_kept), np.array(all_found)
+    order = np.argsort(kept)
+    return Pruned(np.array(kept)[order], np.array(found)[order], lost)
 
 
 class _Program:
@@ -144,8 +141,8 @@ class _Program:
             ("output_flag", False),
             ("threads", 1),
             ("presolve", "off"),
-            ("primal_feasibility_tolerance", 1e-10),
-            ("dual_feasibility_tolerance", 1e-10),
+            ("primal_feasibility_tolerance", 1e-9),
+            ("dual_feasibility_tolerance", 1e-9),
         ):
             self.highs.setOptionValue(option, value)
         infinity = highspy.kHighsInf
@@ -166,17 +163,24 @@ class _Program:
         row = np.append(w / self.scale, -1.0)
         self.highs.addRow(-highspy.kHighsInf, 0.0, len(row), self.columns, row)
 
-    def witness(self, v: FloatArray) -> tuple[FloatArray, float]:
-        """Return the belief where v exceeds the kept vectors most, and by how much (checked)."""
+    def witness(self, v: FloatArray) -> tuple[FloatArray, float, float]:
+        """Return the belief where v exceeds the kept vectors most, and bounds on by how much.
+
+        Both bounds are computed from the solution, not taken from the solver: the lower one at the
+        belief, the upper one from the multipliers of the kept vectors, by weak duality.
+        """
         cost = np.append(v / self.scale, -1.0)
         self.highs.changeColsCost(len(cost), self.columns, cost)
         self.highs.run()
-        status = self.highs.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
-            raise PomdpError(f"a linear program of the pruning ended as {status}")
-        b = np.maximum(np.array(self.highs.getSolution().col_value[:-1]), 0.0)
-        b /= b.sum()
-        return b, float(v @ b - (self.kept[: self.size] @ b).max())
+        solution = self.highs.getSolution()
+        kept = self.kept[: self.size]
+        b = np.maximum(np.array(solution.col_value[:-1]), 0.0)
+        b = b / b.sum() if b.sum() > 0.0 else np.full(len(v), 1.0 / len(v))
+        weights = np.maximum(np.array(solution.row_dual[1:]), 0.0)
+        limit = np.inf
+        if weights.sum() > 0.0:
+            limit = float((v - (weights / weights.sum()) @ kept).max())
+        return b, float(v @ b - (kept @ b).max()), max(limit, 0.0)
 
 
 def _envelope(vectors: FloatArray, margin: float) -> Pruned:
@@ -201,7 +205,7 @@ def _envelope(vectors: FloatArray, margin: float) -> Pruned:
         if begin < 1.0:
             hull.append(i)
             begins.append(begin)
-    kept = np.array(hull)
+    kept, lost = np.array(hull), 0.0
     while True:
         witnesses, excess = _intervals(vectors[kept])
         small = excess <= margin
@@ -209,8 +213,9 @@ def _envelope(vectors: FloatArray, margin: float) -> Pruned:
         if len(kept) == 1 or not small.any():
             break
         kept = kept[~small]
+        lost += margin
     order = np.argsort(kept)
-    return Pruned(kept[order], witnesses[order])
+    return Pruned(kept[order], witnesses[order], lost)
 
 
 def _intervals(lines: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -1,0 +1,181 @@
+"""`pomdptool problem`: models of well-known families, as .pomdp."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import numpy as np
+
+from pomdptool.commands.models import write_result
+from pomdptool.commands.options import output_kind, output_option, quiet_option
+from pomdptool.families.heavenhell import heavenhell
+from pomdptool.families.maze import maze
+from pomdptool.families.rocksample import rocksample
+from pomdptool.families.tag import tag
+from pomdptool.families.tiger import tiger
+from pomdptool.formats.files import Kind, encode_model, kind_of_path
+from pomdptool.model import Model
+
+
+@click.group(
+    epilog="Example: pomdptool problem rocksample --size 7 --rocks 8 --seed 1 -o rs78.pomdp"
+)
+def command() -> None:
+    """Write a model of a well-known family."""
+
+
+def _write(model: Model, output: str | None, made_by: str) -> None:
+    kind: Kind = output_kind(output, kind_of_path, "a model is written as .pomdp or .json", "pomdp")
+    text, _ = encode_model(model, kind, header=f"Made by: pomdptool problem {made_by}")
+    write_result(text, output)
+
+
+def _family(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a family's command the options that all have."""
+    discount = click.option(
+        "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), help="Instead of the family's."
+    )
+    output = output_option("Write here: .pomdp or .json, also with .gz.")
+    return discount(output(quiet_option(function)))
+
+
+def _given(**options: float | None) -> dict[str, Any]:
+    """Options that were given; the family's own defaults hold for the others."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@command.command("rocksample", epilog="Example: pomdptool problem rocksample --size 4 --rocks 4")
+@click.option("--size", metavar="N", type=int, required=True, help="Cells along a side.")
+@click.option("--rocks", metavar="K", type=int, required=True, help="Number of rocks.")
+@click.option(
+    "--position",
+    "positions",
+    metavar="X Y",
+    type=(int, int),
+    multiple=True,
+    help="Cell of a rock, once for each; else they are drawn at random.",
+)
+@click.option(
+    "--half-efficiency",
+    metavar="D0",
+    type=float,
+    help="Distance at which the sensor's efficiency is a half.  [default: 20]",
+)
+@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Seed of the rocks' cells.")
+@_family
+def rocksample_command(
+    size: int,
+    rocks: int,
+    positions: tuple[tuple[int, int], ...],
+    half_efficiency: float | None,
+    seed: int | None,
+    discount: float | None,
+    output: str | None,
+    quiet: bool,
+) -> None:
+    """A rover samples good rocks that it can only see from afar (Smith and Simmons 2004)."""
+    made_by = f"rocksample --size {size} --rocks {rocks}"
+    rng = None
+    if positions:
+        made_by += "".join(f" --position {x} {y}" for x, y in positions)
+    else:
+        if seed is None:
+            seed = secrets.randbits(32)
+            if not quiet:
+                click.echo(f"seed {seed}", err=True)
+        rng = np.random.default_rng(seed)
+        made_by += f" --seed {seed}"
+    options = _given(half_efficiency=half_efficiency, discount=discount)
+    made_by += _spelled(options)
+    _write(
+        rocksample(size, rocks, positions=positions or None, rng=rng, **options), output, made_by
+    )
+
+
+@command.command("tag", epilog="Example: pomdptool problem tag -o tag.pomdp")
+@click.option(
+    "--map", "arena", metavar="FILE", type=click.File(), help="Arena, drawn with `.` for cells."
+)
+@click.option(
+    "--rest", metavar="Q", type=float, help="Chance that the target stays. [default: 0.2]"
+)
+@_family
+def tag_command(
+    arena: Any, rest: float | None, discount: float | None, output: str | None, quiet: bool
+) -> None:
+    """A robot hunts a target that it sees only in its own cell (Pineau et al. 2003)."""
+    del quiet
+    options = _given(rest=rest, discount=discount)
+    made_by = "tag" + (f" --map {arena.name}" if arena else "") + _spelled(options)
+    model = tag(arena.read(), **options) if arena else tag(**options)
+    _write(model, output, made_by)
+
+
+@command.command(
+    "maze", epilog="Example: pomdptool problem maze problems/hallway.map --kind hallway"
+)
+@click.argument("drawing", metavar="FILE", type=click.File())
+@click.option(
+    "--kind",
+    type=click.Choice(["russell", "hallway"]),
+    default="russell",
+    show_default=True,
+    help="Slipping moves and two wall sensors, or a heading and four noisy ones.",
+)
+@click.option("--slip", metavar="P", type=float, help="Chance to slip to each side. [default: 0.1]")
+@click.option("--goal", metavar="R", type=float, help="Reward of a goal.  [default: 1]")
+@click.option("--pit", metavar="R", type=float, help="Reward of a pit.  [default: -1]")
+@click.option("--step", metavar="R", type=float, help="Reward of any other cell.")
+@_family
+def maze_command(
+    drawing: Any,
+    kind: Literal["russell", "hallway"],
+    slip: float | None,
+    goal: float | None,
+    pit: float | None,
+    step: float | None,
+    discount: float | None,
+    output: str | None,
+    quiet: bool,
+) -> None:
+    """A maze drawn in a file: `#` wall, `.` cell, `G` goal, `-` pit, `S` start."""
+    del quiet
+    options = _given(slip=slip, goal=goal, pit=pit, step=step, discount=discount)
+    model = maze(drawing.read(), kind=kind, **options)
+    name = Path(drawing.name).name
+    _write(model, output, f"maze {name} --kind {kind}{_spelled(options)}")
+
+
+@command.command("heavenhell", epilog="Example: pomdptool problem heavenhell 3")
+@click.argument("length", metavar="N", type=int, default=2)
+@_family
+def heavenhell_command(
+    length: int, discount: float | None, output: str | None, quiet: bool
+) -> None:
+    """Heaven and hell at the ends of a T, and a priest who knows which is where."""
+    del quiet
+    options = _given(discount=discount)
+    _write(heavenhell(length, **options), output, f"heavenhell {length}{_spelled(options)}")
+
+
+@command.command("tiger", epilog="Example: pomdptool problem tiger --doors 3")
+@click.option("--doors", metavar="N", type=int, default=2, show_default=True, help="Doors.")
+@click.option(
+    "--accuracy", metavar="P", type=float, help="Chance to hear the right door.  [default: 0.85]"
+)
+@_family
+def tiger_command(
+    doors: int, accuracy: float | None, discount: float | None, output: str | None, quiet: bool
+) -> None:
+    """A tiger behind one of several doors (Kaelbling, Littman and Cassandra 1998)."""
+    del quiet
+    options = _given(accuracy=accuracy, discount=discount)
+    _write(tiger(doors, **options), output, f"tiger --doors {doors}{_spelled(options)}")
+
+
+def _spelled(options: dict[str, Any]) -> str:
+    return "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in options.items())
