@@ -8,6 +8,7 @@ state: as many observations as states, Z the identity, and the flag `mdp`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.rewards import (
-    NO_REWARDS,
     TABLE_LIMIT,
     Rewards,
     Support,
@@ -163,10 +163,10 @@ class Model:
     def digest(self) -> str:
         """SHA-256 over names and numbers: equal for models that `equals` calls equal."""
         import hashlib
+        import json
 
         h = hashlib.sha256()
-        for names in (self.states, self.actions, self.observations):
-            h.update("\n".join(names).encode() + b"\0")
+        h.update(json.dumps([self.states, self.actions, self.observations]).encode())
         h.update(np.array([self.discount, self.costs, self.mdp], dtype=np.float64).tobytes())
         for table in (self.sparse_T, self.sparse_Z):
             h.update(table.indptr.tobytes() + table.indices.tobytes() + table.data.tobytes())
@@ -225,15 +225,11 @@ def make_model(
         If shapes disagree, a number is out of range, a row's sum is off by more than 1e-5, or
         names repeat.
     """
-    t_rows = T if isinstance(T, SparseRows) else from_dense(_array(T, "T", 3))
+    t_rows = _transition_rows(T)
     S = t_rows.n_columns
-    if S == 0 or t_rows.n_rows == 0 or t_rows.n_rows % S:
-        raise ModelError(f"T must have shape (A, S, S), not {t_rows.n_rows} rows of {S}")
     A = t_rows.n_rows // S
     mdp = Z is None
     z_rows = _observation_rows(Z, A, S)
-    if z_rows.n_rows != A * S:
-        raise ModelError(f"Z has {z_rows.n_rows} rows, but {A} actions x {S} states = {A * S}")
     if not 0.0 <= discount <= 1.0:
         raise ModelError(f"the discount must lie between 0 and 1, not {discount}")
     state_names = _names(states, S, "state")
@@ -245,7 +241,8 @@ def make_model(
     z_rows, z_off = _checked_rows(z_rows, "Z", action_names, state_names)
     start_array, start_off = _checked_start(start, S)
     if not isinstance(R, Rewards):
-        R = NO_REWARDS if R is None else reward_table(_four_axes(R, A, S, z_rows.n_columns))
+        table = np.zeros((1, 1, 1, 1)) if R is None else _four_axes(R, A, S, z_rows.n_columns)
+        R = reward_table(_by_state_only(table) if mdp else table)
     return Model(
         states=state_names,
         actions=action_names,
@@ -262,15 +259,21 @@ def make_model(
     )
 
 
-def _array(values: ArrayLike, what: str, n_axes: int) -> FloatArray:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != n_axes:
-        raise ModelError(f"{what} must have {n_axes} axes, not shape {array.shape}")
-    return array
+def _transition_rows(T: ArrayLike | SparseRows) -> SparseRows:
+    if isinstance(T, SparseRows):
+        if T.n_columns == 0 or T.n_rows == 0 or T.n_rows % T.n_columns:
+            raise ModelError(f"T must have shape (A, S, S), not {T.n_rows} rows of {T.n_columns}")
+        return T
+    array = np.asarray(T, dtype=np.float64)
+    if array.ndim != 3 or array.shape[1] != array.shape[2] or not array.size:
+        raise ModelError(f"T must have shape (A, S, S), not {array.shape}")
+    return from_dense(array)
 
 
 def _observation_rows(Z: ArrayLike | SparseRows | None, A: int, S: int) -> SparseRows:
     if isinstance(Z, SparseRows):
+        if Z.n_rows != A * S:
+            raise ModelError(f"Z has {Z.n_rows} rows, but {A} actions x {S} states = {A * S}")
         return Z
     if Z is None:
         state = np.tile(np.arange(S), A)
@@ -278,7 +281,19 @@ def _observation_rows(Z: ArrayLike | SparseRows | None, A: int, S: int) -> Spars
     array = np.asarray(Z, dtype=np.float64)
     if array.ndim == 2:
         array = np.broadcast_to(array, (A, *array.shape))
-    return from_dense(_array(array, "Z", 3))
+    if array.ndim != 3 or array.shape[:2] != (A, S) or not array.size:
+        shape = np.shape(Z)
+        raise ModelError(f"Z must have shape ({A}, {S}, Z) or ({S}, Z), not {shape}")
+    return from_dense(array)
+
+
+def _by_state_only(table: FloatArray) -> FloatArray:
+    """R of an MDP, whose observation is the next state, without the observation's axis."""
+    if table.shape[3] == 1:
+        return table
+    same = np.arange(table.shape[3])
+    next_state = same if table.shape[2] > 1 else np.zeros_like(same)
+    return table[:, :, next_state, same][..., np.newaxis]
 
 
 def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
@@ -318,8 +333,9 @@ def _checked_start(start: ArrayLike | None, S: int) -> tuple[FloatArray, Renorma
         raise ModelError(f"start must have shape ({S},), not {array.shape}")
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ModelError("start holds a number that is not a probability")
-    if abs(array.sum() - 1.0) > SUM_TOLERANCE:
-        raise ModelError(f"start sums to {array.sum():.6g}, not 1")
+    total = math.fsum(array.clip(max=2.0))
+    if abs(total - 1.0) > SUM_TOLERANCE:
+        raise ModelError(f"start sums to {total:.6g}, not 1")
     row, off = renormalise(from_dense(array[np.newaxis]))
     dense = np.zeros(S)
     dense[row.indices] = row.data

@@ -173,7 +173,12 @@ def reward_table(table: FloatArray) -> Rewards:
 
 
 def reward_on_support(values: FloatArray, by_observation: bool) -> Rewards:
-    """Make Rewards of one value per T entry, or per element of the support."""
+    """Make Rewards of one value per T entry, or per element of the support.
+
+    A constant becomes a table of one value, so that equal rewards have one form.
+    """
+    if len(values) and bool((values == values[0]).all()):
+        return reward_table(values[:1].reshape(1, 1, 1, 1))
     return Rewards(values=read_only(values + 0.0), by_observation=by_observation)
 
 

@@ -31,8 +31,10 @@ def command(
 ) -> None:
     """Write a model in another format; every float reads back bit for bit."""
     what = "a model is written as .pomdp or .json (or give --to)"
-    written: Kind = target or output_kind(output, kind_of_path, what, "pomdp")
-    text, said = encode_model(open_model(path, kind, quiet=quiet), written)
+    usual: Kind = "pomdp"
+    if target is None:
+        target = output_kind(output, kind_of_path, what, usual)
+    text, said = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
     if not quiet:
         for what in said:

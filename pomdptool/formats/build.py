@@ -8,12 +8,12 @@ from pathlib import PurePath
 
 import numpy as np
 
-from pomdptool.formats.findings import Findings
+from pomdptool.formats.findings import MAX_FINDINGS, Findings
 from pomdptool.formats.numbers import place_of_number, read_numbers
 from pomdptool.formats.preamble import Axis, Head, read_head, read_start
 from pomdptool.formats.reward_rules import RewardRules
 from pomdptool.formats.rows import MAX_ENTRIES, Content, RowTable, TooManyEntriesError
-from pomdptool.formats.runs import STRAY_COLON, Columns, place_in_run, read_run
+from pomdptool.formats.runs import STRAY_COLON, Columns, places_in_run, read_run
 from pomdptool.formats.syntax import Run, Setting, Start, Statement, Word
 from pomdptool.model import SUM_TOLERANCE, Model, make_model
 from pomdptool.sparse import FloatArray, SparseRows
@@ -23,7 +23,11 @@ MAX_ROWS = 1 << 24
 
 
 def build(statements: Sequence[Statement], findings: Findings) -> Model | None:
-    """Build the model; None where the findings hold an error."""
+    """Build the model; None where the findings hold an error.
+
+    A table of which some statement could not be read is not checked for its sums.
+    """
+    failed = set("TO") if findings.errors else set()
     head = read_head(statements, findings)
     if head.states is None or head.actions is None:
         return None
@@ -35,7 +39,8 @@ def build(statements: Sequence[Statement], findings: Findings) -> Model | None:
         )
         return None
     start = next((s for s in statements if isinstance(s, Start)), None)
-    return _Builder(head, head.states, head.actions, findings).build(statements, start)
+    builder = _Builder(head, head.states, head.actions, findings, failed)
+    return builder.build(statements, start)
 
 
 @dataclass(slots=True)
@@ -44,12 +49,14 @@ class _Builder:
     states: Axis
     actions: Axis
     findings: Findings
+    failed: set[str]
     axes: dict[str, tuple[Axis, ...]] = field(init=False)
     tables: dict[str, RowTable] = field(init=False)
     rules: RewardRules = field(init=False)
     start: FloatArray | None = None
     stamps: list[int] = field(default_factory=list)
     stamped: list[Run | Setting] = field(default_factory=list)
+    places: dict[int, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         S, A, observations = self.states, self.actions, self.head.observations
@@ -75,8 +82,6 @@ class _Builder:
                 except TooManyEntriesError as error:
                     self._report_too_many(error)
                     return None
-        if self.findings.errors:
-            return None
         return self._finish()
 
     # ------------------------------------------------------------ statements
@@ -84,15 +89,19 @@ class _Builder:
     def _apply(self, statement: Run | Setting, stamp: int) -> int:
         """Apply a statement; return how many stamps it takes."""
         if isinstance(statement, Setting):
+            before = self.findings.errors
             self._set(statement, stamp)
+            if self.findings.errors > before:
+                self.failed.add(statement.table)
             return 1
-        columns = read_run(statement, self.axes, self.findings)
-        for part in columns:
+        entries = read_run(statement, self.axes, self.findings)
+        self.failed |= entries.failed
+        for part in entries.columns:
             if part.table == "R":
                 self.rules.add(part, stamp)
             else:
                 self.tables[part.table].set_entries(part, stamp)
-        return sum(len(part.values) for part in columns)
+        return entries.count
 
     def _set(self, statement: Setting, stamp: int) -> None:
         axes = self.axes.get(statement.table)
@@ -151,6 +160,7 @@ class _Builder:
             content = Content(np.ones(1), diagonal=True)
         else:
             if self.start is None:
+                self.failed.add("T")
                 return
             (support,) = np.nonzero(self.start)
             content = Content(self.start[support], support)
@@ -193,7 +203,8 @@ class _Builder:
             except TooManyEntriesError as error:
                 self._report_too_many(error)
                 return None
-            self._check_sums(name, finished[name])
+            if name not in self.failed:
+                self._check_sums(name, finished[name])
         if self.findings.errors or self.start is None:
             return None
         if not self.rules.rules:
@@ -224,7 +235,9 @@ class _Builder:
         k = int(np.searchsorted(self.stamps, stamp, side="right")) - 1
         statement = self.stamped[k]
         if isinstance(statement, Run):
-            return place_in_run(statement, stamp - self.stamps[k])
+            if statement.at not in self.places:
+                self.places[statement.at] = places_in_run(statement)
+            return self.places[statement.at][stamp - self.stamps[k]]
         if statement.value.kind == "NUMBERS" and len(statement.refs) == 1 and state is not None:
             width = self.tables[statement.table].n_columns
             return place_of_number(statement.value, state * width)
@@ -240,9 +253,11 @@ class _Builder:
         groups: dict[tuple[int, int | None], list[int]] = {}
         for row, stamp in zip(bad.tolist(), last.tolist(), strict=True):
             groups.setdefault(self._group(row, stamp), []).append(row)
-            if len(groups) > 2 * len(self.findings.found) + 200:
+            if len(groups) > MAX_FINDINGS:
                 break
         for (stamp, _), members in groups.items():
+            if self.findings.full:
+                return
             self._report_sum(name, members, float(sums[members[0]]), stamp)
 
     def _group(self, row: int, stamp: int) -> tuple[int, int | None]:

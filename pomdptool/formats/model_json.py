@@ -84,6 +84,8 @@ def read_model_json(text: str, file: str) -> Model:
         document = json.loads(text, parse_constant=reader.refuse_constant)
     except json.JSONDecodeError as error:
         raise FormatError.at(file, error.lineno, error.colno, "PT001", error.msg) from None
+    except ValueError as error:
+        raise reader.error(f"a number that cannot be read: {error}") from None
     except RecursionError:
         raise reader.error("the document is nested too deeply") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -153,11 +155,14 @@ class _Reader:
 
     def array(self, value: object, what: str, n_axes: int) -> FloatArray:
         try:
-            array = np.array(value, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError):
+            array = np.array(value)
+        except ValueError:
             raise self.error(f"{what} must hold numbers, in rows of one length") from None
-        if array.ndim != n_axes and array.size:
-            raise self.error(f"{what} must have {n_axes} axes, not {array.ndim}")
+        if array.ndim != n_axes or not array.size:
+            raise self.error(f"{what} must have {n_axes} axes, none of them empty")
+        if array.dtype.kind not in "iuf":
+            raise self.error(f"{what} must hold numbers, in rows of one length")
+        array = array.astype(np.float64)
         if not np.isfinite(array).all():
             raise self.error(f"{what} holds a number that is missing or not finite")
         return array
@@ -174,7 +179,7 @@ class _Reader:
         return flat
 
     def rows(self, document: dict[str, Any], key: str, shape: tuple[int, int, int]) -> SparseRows:
-        array = self.numbers(document, key, 2).reshape(len(document[key]), -1)
+        array = self.numbers(document, key, 2)
         if array.shape[1] != 4:
             raise self.error(f'"{key}" must hold rows of three indices and a probability')
         flat = self.indices(list(array.T[:3]), shape, key)
@@ -197,7 +202,9 @@ class _Reader:
         shape = R["shape"]
         full = (T.n_rows // T.n_columns, T.n_columns, T.n_columns, Z.n_columns)
         fits = isinstance(shape, list) and len(shape) == 4
-        if not fits or any(n not in (1, m) for n, m in zip(shape, full, strict=True)):
+        if not fits or any(
+            type(n) is not int or n not in (1, m) for n, m in zip(shape, full, strict=True)
+        ):
             raise self.error(f'"R"."shape" must be four numbers, each 1 or as in {list(full)}')
         values = self.array(R["values"], '"R"."values"', 1)
         if len(values) != math.prod(shape) or len(values) > TABLE_LIMIT:
@@ -208,7 +215,7 @@ class _Reader:
         self, R: dict[str, Any], T: SparseRows, Z: SparseRows, sign: float
     ) -> Rewards:
         array = self.array(R["entries"], '"R"."entries"', 2)
-        by_observation = array.ndim == 2 and array.shape[1] == 5
+        by_observation = array.shape[1] == 5
         S = T.n_columns
         shape: tuple[int, ...] = (T.n_rows // S, S, S)
         expected = T.row_of_entry() * S + T.indices
@@ -216,7 +223,7 @@ class _Reader:
             shape = (*shape, Z.n_columns)
             support = support_of(T, Z)
             expected = expected[support.t_entry] * Z.n_columns + Z.indices[support.z_entry]
-        if array.ndim != 2 or array.shape[1] != len(shape) + 1:
+        if array.shape[1] != len(shape) + 1:
             raise self.error('"R"."entries" must hold rows of 4 or 5 numbers')
         flat = self.indices(list(array.T[:-1]), shape, "R")
         order = np.argsort(flat)

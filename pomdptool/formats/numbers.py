@@ -13,7 +13,8 @@ from pomdptool.sparse import FloatArray
 
 _COMMENT = re.compile(r"#[^\n]*")
 _DETACHED_SIGN = re.compile(r"([-+])\s+")
-_NUMBER = re.compile(r"#[^\n]*|([-+]?)\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)")
+_GLUED_SIGN = re.compile(r"(?<=[0-9.])(?=[-+])")
+_NUMBER = re.compile(r"#[^\n]*|(?:([-+])\s*)?([0-9.]+(?:[eE][-+]?[0-9]+)?)")
 _NAME = re.compile(r"#[^\n]*|([A-Za-z0-9_-]+)")
 
 NO_LEADING_DIGIT = "a number should have a digit before the point"
@@ -27,10 +28,10 @@ def without_comments(text: str) -> str:
 
 
 def split_numbers(word: Word) -> list[str]:
-    """Cut a block of numbers; a detached sign is joined to its number."""
+    """Cut a block of numbers; a detached sign is joined to its number, and begins one."""
     text = without_comments(word.text)
     if "-" in text or "+" in text:
-        text = _DETACHED_SIGN.sub(r"\1", text)
+        text = _GLUED_SIGN.sub(" ", _DETACHED_SIGN.sub(r"\1", text))
     return text.split()
 
 
@@ -38,7 +39,7 @@ def number_places(word: Word) -> Iterator[tuple[int, str]]:
     """Offset and text (sign joined) of each number of a block."""
     for match in _NUMBER.finditer(word.text):
         if match[2]:
-            yield word.at + match.start(), match[1] + match[2]
+            yield word.at + match.start(), (match[1] or "") + match[2]
 
 
 def place_of_number(word: Word, k: int) -> int:

@@ -54,7 +54,7 @@ def valid_names(model: Model) -> tuple[Model, list[str]]:
     """
     said: list[str] = []
     changed: dict[str, Any] = {}
-    for what in ("states", "actions", "observations"):
+    for what in ("states", "actions") if model.mdp else ("states", "actions", "observations"):
         old: tuple[str, ...] = getattr(model, what)
         new = _valid(old, what[0])
         if new != old:
@@ -62,6 +62,8 @@ def valid_names(model: Model) -> tuple[Model, list[str]]:
             pairs = [f"{a!r} is written as {b!r}" for a, b in zip(old, new, strict=True) if a != b]
             more = f" (and {len(pairs) - 3} more)" if len(pairs) > 3 else ""
             said.append(f"{what}: {', '.join(pairs[:3])}{more}")
+    if model.mdp and "states" in changed:
+        changed["observations"] = changed["states"]
     return (replace(model, **changed) if changed else model), said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -204,7 +205,7 @@ def _axis(statement: Preamble, findings: Findings) -> Axis | None:
             message = f"expected one whole number or a list of names, found {items[0][:40]!r}"
             findings.error("PT005", place_of_number(word, len(items) > 1), message)
             return None
-        if len(items[0]) > 9 or not 1 <= int(items[0]) <= MAX_NAMES:
+        if len(items[0].lstrip("0")) > 9 or not 1 <= int(items[0]) <= MAX_NAMES:
             message = f"the number of {what}s must lie between 1 and {MAX_NAMES}"
             findings.error("PT010", word.at, message)
             return None
@@ -281,9 +282,9 @@ def _start_numbers(word: Word, states: Axis, findings: Findings) -> FloatArray |
         message = f"expected {len(states)} probabilities, one a state, found {len(values)}"
         findings.error("PT006", at, message)
         return None
-    if abs(values.sum() - 1.0) > SUM_TOLERANCE:
-        findings.error(
-            "PT007", word.at, f"start: the probabilities sum to {values.sum():.6g}, not 1"
-        )
+    total = math.fsum(values.clip(max=2.0))
+    if abs(total - 1.0) > SUM_TOLERANCE:
+        message = f"start: the probabilities sum to {total:.6g}, not 1"
+        findings.error("PT007", word.at, message)
         return None
     return values

@@ -162,9 +162,13 @@ class RowTable:
         """Entries of the rows that are set whole, by the statement that set them last."""
         order = np.argsort(self.row_stamp, kind="stable")
         stamps, first = np.unique(self.row_stamp[order], return_index=True)
+        constants = self._constants()
         found = []
         for stamp, rows in zip(stamps.tolist(), np.split(order, first[1:]), strict=True):
-            content = self._content(stamp)
+            value = constants.get(stamp, 0.0)
+            content = self.contents.get(stamp)
+            if value:
+                content = Content(np.full(self.n_columns, value))
             if content is None:
                 continue
             self._check(len(rows) * content.width(), stamp)
@@ -173,14 +177,13 @@ class RowTable:
             found.append((rows[which], columns, values, np.full(len(which), stamp)))
         return found
 
-    def _content(self, stamp: int) -> Content | None:
-        if stamp < 0 or stamp in self.contents:
-            return self.contents.get(stamp)
-        for stamps, values in self.constants:
-            k = int(np.searchsorted(stamps, stamp))
-            if k < len(stamps) and stamps[k] == stamp:
-                return Content(np.full(self.n_columns, values[k])) if values[k] else None
-        raise AssertionError(f"no statement has the stamp {stamp}")
+    def _constants(self) -> dict[int, float]:
+        """Value by stamp of the entries that set whole rows to one number."""
+        return {
+            stamp: value
+            for stamps, values in self.constants
+            for stamp, value in zip(stamps.tolist(), values.tolist(), strict=True)
+        }
 
     def last_stamps(self) -> IntArray:
         """Return the stamp of the last statement that set something in each row, -1 for none."""

@@ -51,32 +51,39 @@ class Columns:
     bare: bool = False
 
 
-def read_run(run: Run, axes: dict[str, tuple[Axis, ...]], findings: Findings) -> list[Columns]:
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What a run holds: its columns, how many entries, and the tables with unreadable ones."""
+
+    columns: list[Columns]
+    count: int
+    failed: set[str]
+
+
+def read_run(run: Run, axes: dict[str, tuple[Axis, ...]], findings: Findings) -> Entries:
     """Cut a run into columns; `axes` gives the axes of each table that the file may set."""
     text = without_comments(run.text)
     columns: list[Columns] = []
+    failed: set[str] = set()
     first = 0
     for begin, end in _pieces(text):
         piece = text[begin:end]
         read, count = _read_piece(piece, axes, first)
         if read is None:
-            offset = run.at + begin
-            _explain(piece, offset, axes, findings)
+            failed |= _explain(piece, run.at + begin, axes, findings)
             if findings.full:
                 break
         else:
             columns += read
         first += count
-    _note_dialects(run, text, columns, findings)
-    return columns
+    if not failed:
+        _note_dialects(run, text, columns, findings)
+    return Entries(columns, first, failed)
 
 
-def place_in_run(run: Run, order: int) -> int:
-    """Offset of an entry of a run, by its place in it."""
-    for i, match in enumerate(_HEAD.finditer(without_comments(run.text))):
-        if i == order:
-            return run.at + match.start()
-    return run.at
+def places_in_run(run: Run) -> list[int]:
+    """Offset of every entry of a run."""
+    return [run.at + match.start() for match in _HEAD.finditer(without_comments(run.text))]
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
@@ -96,11 +103,11 @@ def _read_piece(
     Without its head an entry of R has five tokens, as those of T and O have with theirs, so the
     columns are slices. `T` and `O` are reserved: no action has such a name.
     """
-    tokens = _R_HEAD.sub("", piece.replace(":", " ")).split()
+    text, n_rewards = _R_HEAD.subn("", piece.replace(":", " "))
+    tokens = text.split()
     heads, n = tokens[::5], len(tokens) // 5
-    counts = {"T": heads.count("T"), "O": heads.count("O")}
-    counts["R"] = n - counts["T"] - counts["O"]
-    if len(tokens) != 5 * n:
+    counts = {"T": heads.count("T"), "O": heads.count("O"), "R": n_rewards}
+    if len(tokens) != 5 * n or sum(counts.values()) != n:
         return None, len(_HEAD.findall(piece))
     columns = []
     for table, count in counts.items():
@@ -143,12 +150,15 @@ def _columns(table: str, cut: list[list[str]], order: IntArray, axes: tuple[Axis
 
 def _explain(
     piece: str, offset: int, axes: dict[str, tuple[Axis, ...]], findings: Findings
-) -> None:
-    """Find the entries of a piece that cannot be read, and say why."""
+) -> set[str]:
+    """Find the entries of a piece that cannot be read, say why, and return the piece's tables."""
+    tables = set()
     for match in _ENTRY.finditer(piece):
+        tables.add(match[1] or match[5])
         _explain_entry(match, offset, axes, findings)
         if findings.full:
-            return
+            break
+    return tables
 
 
 def _explain_entry(
@@ -177,8 +187,6 @@ def _explain_entry(
 
 def _note_dialects(run: Run, text: str, columns: list[Columns], findings: Findings) -> None:
     """Look for colons before numbers and numbers without a leading digit."""
-    if findings.errors:
-        return
     expected = sum(len(c.values) * (4 if c.table == "R" else 3) for c in columns)
     stray = text.count(":") - expected
     if not (stray or any(c.bare for c in columns)):

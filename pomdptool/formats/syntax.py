@@ -135,7 +135,7 @@ class _ToStatements(Transformer[Token, Any]):
     def entry(self, tokens: Sequence[Token]) -> Setting:
         refs = tuple(_word(t) for t in tokens if t.type == "REF")
         colons = [t for t in tokens if t.type == "COLON"]
-        stray = _word(colons[-1]) if len(colons) > len(refs) else None
+        stray = _word(colons[0]) if colons else None
         head = tokens[0]
         return Setting(str(head), cast(int, head.start_pos), refs, _word(tokens[-1]), stray)
 

@@ -91,7 +91,7 @@ def fixed_point(
 ) -> Table:
     """Solve one of the four equations; the result is on the valid side of its fixed point.
 
-    It is within a hundredth of `precision`, times max(1, |values|), unless stopped before.
+    It is within a thousandth of `precision`, times max(1, |values|), unless stopped before.
     """
     sweep = _SWEEPS[method](model)
     Q = np.zeros((model.n_actions, model.n_states))
@@ -105,7 +105,7 @@ def fixed_point(
         sweeps += 1
         change = Q - before
         width = ahead * float(np.ptp(change))
-        if width <= 0.01 * precision * max(1.0, float(np.abs(Q).max())):
+        if width <= 0.001 * precision * max(1.0, float(np.abs(Q).max())):
             break
         try:
             watch.check()
