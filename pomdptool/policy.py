@@ -7,12 +7,15 @@ solve and with what is certain about them.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from pomdptool.errors import PolicyError
+from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -25,6 +28,28 @@ class Policy(Protocol):
 
     def value(self, b: FloatArray) -> float:
         """Expected discounted return from belief `b`."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Row:
+    """One vector: the action's index, values, and the states that they belong to (None: all)."""
+
+    action: int
+    values: FloatArray
+    states: list[int] | None
+
+
+class ValueFunction(Protocol):
+    """Values and actions for all beliefs, from vectors."""
+
+    def value(self, b: FloatArray) -> float:
+        """Value at belief `b`, shape (S,)."""
+
+    def action(self, b: FloatArray) -> int:
+        """Index of the action at belief `b`, shape (S,)."""
+
+    def rows(self) -> Iterator[Row]:
+        """Every vector."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,9 +67,18 @@ class AlphaVectors:
     actions: IntArray
     values: FloatArray
 
-    def best(self, b: FloatArray) -> int:
-        """Index of the vector that is largest at belief `b` (the first of equal ones)."""
-        return int(np.argmax(self.values @ b))
+    def value(self, b: FloatArray) -> float:
+        """Value of the largest vector at belief `b`, shape (S,)."""
+        return float((self.values @ b).max())
+
+    def action(self, b: FloatArray) -> int:
+        """Action of the vector that is largest at belief `b` (the first of equal ones)."""
+        return int(self.actions[np.argmax(self.values @ b)])
+
+    def rows(self) -> Iterator[Row]:
+        """Every vector with its action; each covers all states."""
+        for action, vector in zip(self.actions.tolist(), self.values, strict=True):
+            yield Row(action, vector, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +95,7 @@ class Bounds:
 
     def closed(self, precision: float) -> bool:
         """Whether the gap is below `precision` times max(1, |value|)."""
-        return self.gap <= precision * max(1.0, abs(self.lower))
+        return math.isfinite(self.gap) and self.gap <= precision * max(1.0, abs(self.lower))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -94,10 +128,12 @@ def problem_of(model: Model) -> Problem:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SolvedPolicy:
-    """Alpha vectors, the problem they solve, and what is certain about them.
+    """A value function, the problem that it solves, and what is certain about it.
 
     Attributes
     ----------
+    values
+        Vectors over all states, or on faces with a step of look-ahead.
     bounds
         Certified, at the start belief, in rewards.
     converged
@@ -106,27 +142,31 @@ class SolvedPolicy:
         "precision", "horizon", "fixed-point", "rounding", "time-limit", "max-vectors" or
         "interrupted".
     horizon
-        Steps to go for which the vectors hold; None: without end.
+        The steps that were asked for; None: without end. Where the solver was stopped before, the
+        vectors hold for `stats["iterations"]` steps, the bounds for all of them.
+    graph
+        The controller from the start belief, where one was extracted.
     stats
         `seconds`, `iterations`, `vectors`, `backups`.
     """
 
     problem: Problem
     method: str
-    vectors: AlphaVectors
+    values: ValueFunction
     bounds: Bounds
     converged: bool
     stop_reason: str
     horizon: int | None = None
+    graph: PolicyGraph | None = None
     stats: dict[str, float] = field(default_factory=dict)
 
     def act(self, b: FloatArray) -> int:
-        """Index of the action of the vector that is largest at belief `b`, shape (S,)."""
-        return int(self.vectors.actions[self.vectors.best(self._checked(b))])
+        """Index of the best action at belief `b`, shape (S,)."""
+        return self.values.action(self._checked(b))
 
     def value(self, b: FloatArray) -> float:
-        """Value of the largest vector at belief `b`, in rewards."""
-        return float((self.vectors.values @ self._checked(b)).max())
+        """Value at belief `b`, shape (S,), in rewards."""
+        return self.values.value(self._checked(b))
 
     def _checked(self, b: FloatArray) -> FloatArray:
         if np.shape(b) != (len(self.problem.states),):

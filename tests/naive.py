@@ -48,7 +48,9 @@ class Sizes:
         return "TOR" if self.observations else "TR"
 
 
-def tables(sizes: Sizes, start: Sequence[float], statements: Iterable[Assignment]) -> dict[str, Array]:
+def tables(
+    sizes: Sizes, start: Sequence[float], statements: Iterable[Assignment]
+) -> dict[str, Array]:
     """T, O and R as dense arrays, by doing what each statement says, in order."""
     dense = {table: np.zeros(sizes.shape(table)) for table in sizes.tables}
     for statement in statements:
@@ -112,9 +114,6 @@ def terminal_states(T: Array, Z: Array, R: Array) -> list[int]:
         for s in range(S)
         if all(T[a, s, s2] == (s2 == s) for a in range(A) for s2 in range(S))
         and all(
-            full[a, s, s, o] == 0
-            for a in range(A)
-            for o in range(Z.shape[-1])
-            if Z[a, s, o] > 0
+            full[a, s, s, o] == 0 for a in range(A) for o in range(Z.shape[-1]) if Z[a, s, o] > 0
         )
     ]

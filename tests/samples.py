@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import naive
 import numpy as np
@@ -37,13 +38,13 @@ def read_clean(text: str) -> Model:
 # ---------------------------------------------------------------- models
 
 AWKWARD = [0.0, 1.0, 1 / 3, 0.1 * 3, 0.1, 2 / 3, 1e-300, 5e-324, 2.2250738585072e-308, 0.7]
-REWARDS = [*AWKWARD, -1.0, -1 / 3, 10.0, -100.0, 1e300, -1.7976931348623157e308, 123456789.123]
+REWARDS = [*AWKWARD, -1.0, -1 / 3, 10.0, -100.0, 1e300, -1.5e307, 123456789.123]
 
 
 @st.composite
 def rows(draw: st.DrawFn, n_rows: int, n_columns: int) -> list[list[float]]:
     """Rows of probabilities, some sparse, some dense, with awkward floats."""
-    found = []
+    found: list[list[float]] = []
     for _ in range(n_rows):
         kind = draw(st.sampled_from(["point", "uniform", "free", "free", "copy"]))
         if kind == "copy" and found:
@@ -51,7 +52,9 @@ def rows(draw: st.DrawFn, n_rows: int, n_columns: int) -> list[list[float]]:
             continue
         weights = [1.0] * n_columns
         if kind == "free":
-            weights = draw(st.lists(st.sampled_from(AWKWARD), min_size=n_columns, max_size=n_columns))
+            weights = draw(
+                st.lists(st.sampled_from(AWKWARD), min_size=n_columns, max_size=n_columns)
+            )
         if kind == "point" or sum(weights) < 1e-9:
             weights = [0.0] * n_columns
             weights[draw(st.integers(0, n_columns - 1))] = 1.0
@@ -61,7 +64,7 @@ def rows(draw: st.DrawFn, n_rows: int, n_columns: int) -> list[list[float]]:
 
 
 @st.composite
-def small_models(draw: st.DrawFn, names: Callable[..., st.SearchStrategy[list[str]]]) -> Model:
+def small_models(draw: st.DrawFn, names: Callable[[int], st.SearchStrategy[Any]]) -> Model:
     """Models of a few states, with rewards over any combination of the axes."""
     A, S, Z = (draw(st.integers(1, n)) for n in (3, 4, 3))
     mdp = draw(st.booleans())
@@ -99,7 +102,9 @@ def wide_models(draw: st.DrawFn) -> Model:
     if draw(st.booleans()):
         O[:, :] = O[:, :1]
     shape = tuple(n if rng.random() < 0.6 else 1 for n in (A, S, S, Z))
-    R = rng.choice(REWARDS, size=shape, p=np.array([20] + [1] * (len(REWARDS) - 1)) / (len(REWARDS) + 19))
+    R = rng.choice(
+        REWARDS, size=shape, p=np.array([20] + [1] * (len(REWARDS) - 1)) / (len(REWARDS) + 19)
+    )
     return make_model(T, O, R, discount=0.9, costs=bool(rng.random() < 0.5))
 
 
@@ -117,7 +122,9 @@ def counted(n: int) -> st.SearchStrategy[None]:
 
 def valid_names(n: int) -> st.SearchStrategy[list[str]]:
     """Names that the format allows, some of them nearly reserved."""
-    tricky = st.sampled_from(["a", "A", "goals", "Tx", "O-", "R_1", "starts", "e5", "E-3", "resets"])
+    tricky = st.sampled_from(
+        ["a", "A", "goals", "Tx", "O-", "R_1", "starts", "e5", "E-3", "resets"]
+    )
     plain = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,8}", fullmatch=True)
     allowed = (tricky | plain).filter(lambda name: name not in RESERVED)
     return st.lists(allowed, min_size=n, max_size=n, unique=True)
@@ -125,7 +132,9 @@ def valid_names(n: int) -> st.SearchStrategy[list[str]]:
 
 def any_names(n: int) -> st.SearchStrategy[list[str]]:
     """Names of which the format allows few."""
-    odd = st.sampled_from(["", "0", "1", "T", "reset", "a b", "a:b", "#", "s_0", "é", "s__", "*", "-"])
+    odd = st.sampled_from(
+        ["", "0", "1", "T", "reset", "a b", "a:b", "#", "s_0", "é", "s__", "*", "-"]
+    )
     return st.lists(odd | st.text(max_size=4), min_size=n, max_size=n, unique=True)
 
 
@@ -137,24 +146,25 @@ RESERVED = [
 # ---------------------------------------------------------------- statements and their text
 
 EIGHTHS = [k / 8 for k in range(9)]
+SMALL_REWARDS = [0.0, *map(float, range(-9, 10))]
 
 
 @st.composite
-def assignments(draw: st.DrawFn, sizes: naive.Sizes) -> naive.Assignment:
-    """One statement of T, O or R in any form, its wildcards anywhere."""
-    table = draw(st.sampled_from(sizes.tables))
+def assignments(draw: st.DrawFn, sizes: naive.Sizes, tables: str) -> naive.Assignment:
+    """One statement of some of T, O and R in any form, its wildcards anywhere."""
+    table = draw(st.sampled_from(tables))
     shape = sizes.shape(table)
     if table == "R":
         n_refs = draw(st.integers(2 if sizes.observations else 1, len(shape)))
     else:
         n_refs = draw(st.integers(1, 3))
-    refs = tuple(draw(st.none() | st.integers(0, n - 1)) for n in shape[:n_refs])
+    refs = tuple(draw(st.sampled_from([None, *range(n)])) for n in shape[:n_refs])
     keywords = {"T1": ["uniform", "identity"], "T2": ["uniform", "reset"], "O1": ["uniform"]}
     keywords["O2"] = ["uniform"]
     keyword = draw(st.sampled_from(["", *keywords.get(f"{table}{n_refs}", [])]))
     if keyword:
         return naive.Assignment(table, refs, keyword=keyword)
-    numbers = st.integers(-9, 9).map(float) if table == "R" else st.sampled_from(EIGHTHS)
+    numbers = st.sampled_from(SMALL_REWARDS if table == "R" else EIGHTHS)
     n = int(np.prod(shape[n_refs:], dtype=int))
     return naive.Assignment(table, refs, tuple(draw(st.lists(numbers, min_size=n, max_size=n))))
 
@@ -168,7 +178,7 @@ def programs(
     start = [0.0] * sizes.states
     start[draw(st.integers(0, sizes.states - 1))] += 0.25
     start[draw(st.integers(0, sizes.states - 1))] += 0.75
-    statements = draw(st.lists(assignments(sizes), max_size=12))
+    statements = draw(st.lists(assignments(sizes, sizes.tables), max_size=12))
     dense = naive.tables(sizes, start, statements)
     repairs = [
         repair
@@ -177,13 +187,8 @@ def programs(
         for s in range(sizes.states)
         for repair in _repairs(table, (a, s), dense[table][a, s].tolist())
     ]
-    rewards = draw(st.lists(assignments(sizes).filter(lambda x: x.table == "R"), max_size=4))
-    return sizes, start, [*statements, *draw(st.permutations(repairs)), *rewards, NO_R(sizes)]
-
-
-def NO_R(sizes: naive.Sizes) -> naive.Assignment:
-    """Make a statement about R, so that a file has one."""
-    return naive.Assignment("R", (0,) * (len(sizes.shape("R"))), (1.0,))
+    rewards = draw(st.lists(assignments(sizes, "R"), min_size=1, max_size=4))
+    return sizes, start, [*statements, *draw(st.permutations(repairs)), *rewards]
 
 
 def _repairs(table: str, row: tuple[int, int], values: list[float]) -> list[naive.Assignment]:

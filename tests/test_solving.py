@@ -24,7 +24,8 @@ BOUNDS = ("mdp", "qmdp", "fib", "blind")
 def test_bounds_agree_with_the_oracle_at_a_horizon(seed: int, method: str) -> None:
     model = random_model(seed, n_states=3, n_actions=3)
     solution = pomdptool.solve(model, method, horizon=4)
-    assert_allclose(solution.policy.vectors.values, naive.bound(model, method, 4), rtol=1e-10)
+    vectors = np.array([row.values for row in solution.policy.values.rows()])
+    assert_allclose(vectors, naive.bound(model, method, 4), rtol=1e-10)
 
 
 @pytest.mark.parametrize("method", BOUNDS)
@@ -36,7 +37,7 @@ def test_fixed_points_lie_on_their_certain_side(seed: int, method: Any) -> None:
         exact = naive.bound(model, method, 120)
         side = Q - exact if method != "blind" else exact - Q
         assert side.min() >= -1e-9
-        assert side.max() <= 0.02 * precision * max(1.0, np.abs(exact).max()) + 1e-9
+        assert side.max() <= 0.002 * precision * max(1.0, np.abs(exact).max()) + 1e-9
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -58,16 +59,16 @@ def test_certified_error_holds_all_over_the_simplex(seed: int) -> None:
     model = random_model(seed, n_states=3, discount=0.9)
     solution = pomdptool.solve(model, "exact", precision=1e-4)
     assert solution.converged
-    vectors = solution.policy.vectors.values
+    value = solution.policy.value
     for b in random_beliefs(300, 3, seed):
         backup = -np.inf
         for a in range(model.n_actions):
-            value = naive.expected_reward(model, b, a)
+            worth = naive.expected_reward(model, b, a)
             for o in range(model.n_observations):
                 after, p = naive.update(model, b, a, o)
-                value += model.discount * p * (vectors @ after).max()
-            backup = max(backup, value)
-        assert backup - (vectors @ b).max() <= solution.bounds.gap * (1 - model.discount) + 1e-9
+                worth += model.discount * p * value(after)
+            backup = max(backup, worth)
+        assert backup - value(b) <= solution.bounds.gap * (1 - model.discount) + 1e-9
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -157,8 +158,8 @@ def test_an_interrupt_returns_the_best_so_far() -> None:
 def test_progress_is_reported_and_kept() -> None:
     seen: list[pomdptool.Progress] = []
     solution = pomdptool.solve(tiger(), "exact", on_step=seen.append)
-    assert tuple(seen) == solution.trace
-    assert [p.iteration for p in seen] == list(range(1, len(seen) + 1))
+    assert set(solution.trace) <= set(seen)
+    assert [p.iteration for p in solution.trace] == list(range(1, len(solution.trace) + 1))
     assert all(p.lower <= p.upper for p in seen)
 
 

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
+import io
 import os
 import sys
 from importlib import import_module
@@ -75,8 +77,20 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(100_000)  # imports make many objects, and they stay
+    _open_streams()
     code = _run()
     sys.exit(_close_streams(code))
+
+
+def _open_streams() -> None:
+    """Give closed streams a place to write to, and names of any characters a way to be written."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run() -> int:
@@ -90,7 +104,8 @@ def _run() -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")

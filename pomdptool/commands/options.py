@@ -55,6 +55,9 @@ def output_kind(output: str | None, kind_of: Callable[[str], K | None], what: st
     """
     if output is None or output == "-":
         return default
+    if not Path(output).absolute().parent.is_dir():
+        message = f"{output!r}: there is no such folder"
+        raise click.BadParameter(message, param_hint="'-o' / '--output'")
     kind = kind_of(output)
     if kind is None and not (Path(output).exists() and not Path(output).is_file()):
         raise click.BadParameter(f"{output!r}: {what}", param_hint="'-o' / '--output'")

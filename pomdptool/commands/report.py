@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import decimal
+import math
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from pomdptool.model import Model
-from pomdptool.solving.solution import OnStep, Progress, Solution
+MAX_TREE = 20
+"""Nodes of the largest policy graph that is shown."""
+
+if TYPE_CHECKING:
+    from pomdptool.model import Model
+    from pomdptool.solving.solution import OnStep, Progress, Solution
+
+
+def announce_compiling(method: str, quiet: bool) -> None:
+    """Say so where the kernels are about to be compiled for the first time."""
+    if quiet or method != "exact":
+        return
+    from pomdptool.kernels.polytope import sweep
+
+    if not any(Path(sweep.stats.cache_path).glob("polytope.sweep-*.nbi")):
+        print("compiling the solver's kernels, once ...", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -79,12 +96,26 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
         ("method", policy.method + (f", horizon {policy.horizon}" if policy.horizon else "")),
         (f"{what} at start", f"{_digits(low, high)} (certified)"),
         ("first action", action),
-        ("stopped by", policy.stop_reason + ("" if policy.converged else " (not converged)")),
+        (
+            "stopped by",
+            policy.stop_reason + ("" if policy.converged else " (the gap is not closed)"),
+        ),
         ("vectors", f"{stats['vectors']:.0f}"),
         ("iterations", f"{stats['iterations']:.0f}"),
         ("seconds", f"{stats['seconds']:.2f}"),
     ]
     show_pairs(rows, stream)
+
+
+def show_graph(solution: Solution, stream: TextIO) -> None:
+    """Print a small policy graph as a tree."""
+    graph = solution.policy.graph
+    if graph is None or graph.n_nodes > MAX_TREE:
+        return
+    from pomdptool.formats.graphs import tree_lines
+
+    stream.write("\n" + "\n".join(tree_lines(graph, solution.policy.problem)) + "\n")
+    stream.flush()
 
 
 def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
@@ -95,9 +126,12 @@ def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
 
 
 def _digits(low: float, high: float) -> str:
-    """Show an interval with as many digits as tell its ends apart, six at least."""
+    """Show an interval, rounded outwards, with as many digits as tell its ends apart."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{low} to {high}"
     for digits in range(6, 16):
-        a, b = f"{low:.{digits}g}", f"{high:.{digits}g}"
-        if a != b:
-            return f"{a} to {b}"
-    return f"{low:.10g}"
+        a = decimal.Context(prec=digits, rounding=decimal.ROUND_FLOOR).create_decimal(low)
+        b = decimal.Context(prec=digits, rounding=decimal.ROUND_CEILING).create_decimal(high)
+        if high - low > 2.0 * float(b - a) / 3.0 or low == high:
+            break
+    return f"{a:g}" if a == b else f"{a:g} to {b:g}"

@@ -15,7 +15,13 @@ from pomdptool.commands.options import (
     quiet_option,
     verbose_option,
 )
-from pomdptool.commands.report import interruptible, progress_of, show_solution
+from pomdptool.commands.report import (
+    announce_compiling,
+    interruptible,
+    progress_of,
+    show_graph,
+    show_solution,
+)
 from pomdptool.formats.files import Kind
 from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of_path
 from pomdptool.solving.dispatch import DEFAULT_METHOD, METHODS, solve
@@ -23,7 +29,7 @@ from pomdptool.solving.dispatch import DEFAULT_METHOD, METHODS, solve
 
 @click.command(epilog="Example: pomdptool solve tiger.pomdp --horizon 10 -o tiger.json")
 @model_argument
-@output_option("Write the policy here: .json or .alpha, also with .gz.")
+@output_option("Write the policy here: .json, .alpha, .pg or .dot, also with .gz.")
 @click.option(
     "--method",
     type=click.Choice(list(METHODS)),
@@ -57,6 +63,11 @@ from pomdptool.solving.dispatch import DEFAULT_METHOD, METHODS, solve
     type=click.IntRange(min=1),
     help="Stop when a set of vectors is larger, with the best so far.",
 )
+@click.option(
+    "--full-set",
+    is_flag=True,
+    help="Compute the vectors over all states, which .alpha holds in any case.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the policy also on a terminal.")
 @from_option
 @quiet_option
@@ -70,6 +81,7 @@ def command(
     discount: float | None,
     time_limit: float | None,
     max_vectors: int | None,
+    full_set: bool,
     as_json: bool,
     kind: Kind | None,
     quiet: bool,
@@ -80,9 +92,10 @@ def command(
     An interrupt (Ctrl-C) writes the best so far and exits with code 130.
     """
     policy_kind: PolicyKind = output_kind(
-        output, policy_kind_of_path, "a policy is written as .json or .alpha", "json"
+        output, policy_kind_of_path, "a policy is written as .json, .alpha, .pg or .dot", "json"
     )
     model = open_model(path, kind, quiet=quiet)
+    announce_compiling(method, quiet)
     with interruptible() as interrupted, progress_of(model, quiet, verbose) as on_step:
         solution = solve(
             model,
@@ -92,6 +105,7 @@ def command(
             discount=discount,
             time_limit=time_limit,
             max_vectors=max_vectors,
+            full_set=full_set or policy_kind == "alpha",
             on_step=on_step,
             interrupted=interrupted,
         )
@@ -100,4 +114,6 @@ def command(
         write_result(encode_policy(solution.policy, policy_kind), output)
     if as_table or not quiet:
         show_solution(solution, sys.stdout if as_table else sys.stderr)
+    if as_table:
+        show_graph(solution, sys.stdout)
     return 130 if solution.stop_reason == "interrupted" else 0

@@ -16,7 +16,7 @@ from pomdptool.formats.rows import MAX_ENTRIES, Content, RowTable, TooManyEntrie
 from pomdptool.formats.runs import STRAY_COLON, Columns, places_in_run, read_run
 from pomdptool.formats.syntax import Run, Setting, Start, Statement, Word
 from pomdptool.model import SUM_TOLERANCE, Model, make_model
-from pomdptool.sparse import FloatArray, SparseRows
+from pomdptool.sparse import FloatArray, IntArray, SparseRows
 
 MAX_ROWS = 1 << 24
 """Most actions x states of a file."""
@@ -250,8 +250,11 @@ class _Builder:
         if not len(bad):
             return
         last = self.tables[name].last_stamps()[bad]
+        never = bad[last < 0]
+        for action in np.flatnonzero(np.bincount(never // len(self.states))).tolist():
+            self._report_never(name, never[never // len(self.states) == action])
         groups: dict[tuple[int, int | None], list[int]] = {}
-        for row, stamp in zip(bad.tolist(), last.tolist(), strict=True):
+        for row, stamp in zip(bad[last >= 0].tolist(), last[last >= 0].tolist(), strict=True):
             groups.setdefault(self._group(row, stamp), []).append(row)
             if len(groups) > MAX_FINDINGS:
                 break
@@ -261,23 +264,28 @@ class _Builder:
             self._report_sum(name, members, float(sums[members[0]]), stamp)
 
     def _group(self, row: int, stamp: int) -> tuple[int, int | None]:
-        """Rows that are reported together: never set, by action; else by what set them."""
-        action, state = divmod(row, len(self.states))
-        if stamp < 0:
-            return -1, action
+        """Rows that are reported together have this in common: what set them."""
+        state = row % len(self.states)
         k = int(np.searchsorted(self.stamps, stamp, side="right")) - 1
         statement = self.stamped[k]
         matrix = isinstance(statement, Setting) and len(statement.refs) == 1
         return stamp, state if matrix else None
 
+    def _row_name(self, row: int) -> str:
+        action, state = divmod(row, len(self.states))
+        return f"action {self.actions.names[action]!r}, state {self.states.names[state]!r}"
+
+    def _report_never(self, name: str, rows: IntArray) -> None:
+        message = (
+            f"{name}: the row of {self._row_name(int(rows[0]))} is never set: its sum is 0, not 1"
+        )
+        self.findings.error("PT007", self.head.actions_at, message + _and_more(len(rows) - 1))
+
     def _report_sum(self, name: str, rows: list[int], total: float, stamp: int) -> None:
-        action, state = divmod(rows[0], len(self.states))
-        others = len(rows) - 1
-        more = f" (and {others} more row{'s' * (others > 1)})" if others else ""
-        where = f"action {self.actions.names[action]!r}, state {self.states.names[state]!r}"
-        if stamp < 0:
-            message = f"{name}: the row of {where} is never set: its sum is 0, not 1{more}"
-            self.findings.error("PT007", self.head.actions_at, message)
-            return
-        message = f"{name}: the row of {where} sums to {total:.7g}, not 1{more}"
-        self.findings.error("PT007", self._place(stamp, state), message)
+        message = f"{name}: the row of {self._row_name(rows[0])} sums to {total:.7g}, not 1"
+        place = self._place(stamp, rows[0] % len(self.states))
+        self.findings.error("PT007", place, message + _and_more(len(rows) - 1))
+
+
+def _and_more(rows: int) -> str:
+    return f" (and {rows} more row{'s' * (rows > 1)})" if rows else ""

@@ -10,9 +10,7 @@ from typing import IO, Literal
 
 from pomdptool.errors import Finding, FormatError, PomdpError, PomdpWarning
 from pomdptool.formats.atomic import write_whole
-from pomdptool.formats.model_json import read_model_json, write_model_json
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK, read_pomdp
-from pomdptool.formats.pomdp_write import valid_names, write_pomdp
 from pomdptool.model import Model
 
 Kind = Literal["pomdp", "json"]
@@ -60,6 +58,8 @@ def read_model(
 ) -> tuple[Model | None, tuple[Finding, ...]]:
     """Read a model and every finding about it; the model is None where one is an error."""
     if (kind or kind_of_text(text)) == "json":
+        from pomdptool.formats.model_json import read_model_json
+
         try:
             return read_model_json(text, file), ()
         except FormatError as error:
@@ -117,7 +117,11 @@ def encode_model(model: Model, kind: Kind, header: str = "") -> tuple[str, list[
     A .pomdp text begins with the lines of `header` as comments.
     """
     if kind == "json":
+        from pomdptool.formats.model_json import write_model_json
+
         return write_model_json(model), []
+    from pomdptool.formats.pomdp_write import valid_names, write_pomdp
+
     model, said = valid_names(model)
     return write_pomdp(model, header), said
 
@@ -135,7 +139,7 @@ def write_file(path: Path, text: str) -> None:
 def dump(thing: object, path: str | Path) -> None:
     """Write a model or a policy; the format is known by the extension.
 
-    Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`. Either also with `.gz`.
+    Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.pg`, `.dot`. Either also with `.gz`.
 
     Raises
     ------
@@ -163,5 +167,5 @@ def _writer(thing: object, path: Path) -> Callable[[], tuple[str, list[str]]]:
         policy_kind = policy_kind_of_path(str(path))
         if policy_kind:
             return lambda: (encode_policy(thing, policy_kind), [])
-        raise PomdpError(f"{path}: a policy is written as .json or .alpha")
+        raise PomdpError(f"{path}: a policy is written as .json, .alpha, .pg or .dot")
     raise TypeError(f"cannot write {type(thing).__name__}")

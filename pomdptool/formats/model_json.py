@@ -145,9 +145,9 @@ class _Reader:
         names = document.get(key)
         if not isinstance(names, list) or not 0 < len(names) <= MAX_NAMES:
             raise self.error(f'"{key}" must be a list of 1 to {MAX_NAMES} names')
-        wrong = next((n for n in names if not isinstance(n, str)), None)
-        if wrong is not None:
-            raise self.error(f'"{key}" holds {wrong!r}, which is not text')
+        wrong = [name for name in names if not isinstance(name, str)]
+        if wrong:
+            raise self.error(f'"{key}" holds {wrong[0]!r}, which is not text')
         return names
 
     def numbers(self, document: dict[str, Any], key: str, n_axes: int) -> FloatArray:

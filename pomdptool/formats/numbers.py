@@ -74,7 +74,8 @@ def read_numbers(word: Word, findings: Findings, *, signed: bool) -> FloatArray 
         k = next(i for i, item in enumerate(items) if item[0] in "+-")
         findings.error("PT005", place_of_number(word, k), "a probability takes no sign")
         return None
-    bare = [k for k, item in enumerate(items) if item.lstrip("+-").startswith(".")]
+    least = min(items)[0]  # signs and the point sort before the digits
+    bare = [k for k, item in enumerate(items) if item.lstrip("+-")[0] == "."] if least < "0" else []
     if bare:
         findings.dialect("PT101", place_of_number(word, bare[0]), NO_LEADING_DIGIT, len(bare))
     return values

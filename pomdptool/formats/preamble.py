@@ -28,32 +28,36 @@ MANDATORY = ("discount", "values", "states", "actions")
 
 
 class _Lookup(dict[str, int]):
-    """What may be written for each item of an axis: its name, its index, `*` (-1) for all."""
+    """What may be written for each item of an axis: its name, its index, `*` (-1) for all.
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        super().__init__((str(i), i) for i in range(len(names)))
-        self.size = len(names)
-        self.update((name, i) for i, name in enumerate(names))
+    Indices are added as they are met.
+    """
+
+    def __init__(self, names: tuple[str, ...] | None, size: int) -> None:
+        super().__init__({} if names is None else {name: i for i, name in enumerate(names)})
+        self.size = size
         self["*"] = -1
 
     def __missing__(self, word: str) -> int:
-        """Take an index that is written with zeros before it."""
+        """Take an index, perhaps with zeros before it."""
         if word.isdecimal() and len(word.lstrip("0")) < 10 and int(word) < self.size:
-            return int(word)
+            self[word] = int(word)
+            return self[word]
         raise KeyError(word)
 
 
 @dataclass(slots=True)
 class Axis:
-    """The actions, states or observations of a file: names, and their look-up."""
+    """The actions, states or observations of a file: names (or only a count), and their look-up."""
 
     what: str
     names: tuple[str, ...]
+    counted: bool
     index: _Lookup = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the look-up."""
-        self.index = _Lookup(self.names)
+        self.index = _Lookup(None if self.counted else self.names, len(self.names))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -215,7 +219,7 @@ def _axis(statement: Preamble, findings: Findings) -> Axis | None:
         if len(set(names)) < len(names):
             _report_duplicates(word, what, findings)
             return None
-    return Axis(what, names)
+    return Axis(what, names, word.kind == "NUMBERS")
 
 
 def _report_duplicates(word: Word, what: str, findings: Findings) -> None:

@@ -67,14 +67,15 @@ def solve_bound(
     bounds = Bounds(float((lower.Q @ b).max()), float(at_start.max()))
     chosen = lower if method == "blind" else upper
     watch.step(chosen.sweeps, model.n_actions, bounds)
-    reason = lower.stop_reason or upper.stop_reason or "fixed-point"
+    reason = lower.stop_reason or upper.stop_reason or ("horizon" if horizon else "fixed-point")
+    converged = reason == "horizon" or bounds.closed(precision)
     policy = SolvedPolicy(
         problem=problem_of(model),
         method=method,
-        vectors=AlphaVectors(np.arange(model.n_actions), chosen.Q),
+        values=AlphaVectors(np.arange(model.n_actions), chosen.Q),
         bounds=bounds,
-        converged=bounds.closed(precision),
-        stop_reason="precision" if bounds.closed(precision) else reason,
+        converged=converged,
+        stop_reason="precision" if converged and not horizon else reason,
         horizon=horizon,
         stats={
             "seconds": watch.seconds,

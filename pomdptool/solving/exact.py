@@ -1,42 +1,63 @@
-"""Exact value iteration over the whole belief simplex, by incremental pruning.
+"""Exact value iteration on faces of the belief simplex.
 
-One backup maps a set of vectors G to the set of the next stage,
+A value function is a set of vectors on each face (see `faces`). One backup H of a face asks, for
+every belief in it, the best action and the best vectors ahead. On small faces the set is grown
+under its own polytope until no backup exceeds it (see `hull`); on others it is built by incremental
+pruning (see `incremental`).
 
-    prune( union over a of  r[a] + sum over o of prune( g M[a, o] G ) ),
-    M[a, o][s, s'] = T[a, s, s'] Z[a, s', o],
+Without a horizon the sets start from the blind policies, a lower bound. Each round measures the
+residual of a set V, the most by which H V exceeds it, grows it to W until H V <= W + e everywhere,
+evaluates the controller that W describes, adds what that earns, and makes e smaller. All vectors
+are what some policy earns, so all sets bound the optimum V* from below, and
 
-where sums of sets are all sums of their elements, pruned after each summand (Cassandra, Littman
-and Zhang 1997).
+    V* - W <= V* - H V + e <= g residual / (1 - g) + e     on every face,
 
-Without a horizon the iteration starts from the blind policies, a lower bound that each backup H
-raises. After each backup the controller that the vectors describe is evaluated and its values are
-added: they are what a policy earns, so still a lower bound, and fewer backups are needed (Hansen
-1998). If V is the set before a backup, V' the set after it, V' <= V + d everywhere, and pruning
-lost at most e, then the optimum lies within (g d + e) / (1 - g) above V'. The iteration stops when
-that is below the precision asked for, or when d no longer matters beside e ("rounding").
+and g times that one step before. The rounds stop when that is below the precision asked for.
+
+With a horizon H the sets of 1, 2, ..., H - 1 steps to go are computed in turn, and the last step is
+a look-ahead.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pomdptool.kernels.polytope import Branches, backups
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction, problem_of
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.prune import prune
-from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.solving.controller import extract, extract_finite
+from pomdptool.solving.faces import Faces, find_faces
+from pomdptool.solving.hull import TooManyVerticesError, grow
+from pomdptool.solving.improve import evaluated
+from pomdptool.solving.incremental import BackedUp, backup_by_pruning, backup_single
+from pomdptool.solving.solution import (
+    Solution,
+    Stopped,
+    Watch,
+    discounted_steps,
+    require_end,
+    rewards_ahead,
+)
+from pomdptool.solving.stage import FaceValues, Part, Stage, pack
+from pomdptool.sparse import FloatArray
 
-MAX_WITNESSES = 2000
-"""Beliefs that are kept to be tried before linear programs."""
+POLYTOPE_STATES = 7
+"""Largest face whose polytope is tried."""
 
-EVALUATION_SWEEPS = 400
-"""Most sweeps to evaluate a controller."""
+MAX_VERTICES = 400_000
+"""Vertices beyond which a face is pruned by linear programs instead."""
 
-INWARD = 1e-3
-"""How far witnesses are moved towards the centre, where vectors that tie at the rim differ."""
+HORIZON_TOLERANCE = 1e-10
+"""Error of one backup with a horizon, relative to the largest value so far."""
+
+GRAPH_HORIZON = 1000
+"""Longest horizon of which all stages are kept, for the policy graph."""
+
+SHRINK = 0.3
+"""Factor of the tolerance from round to round."""
 
 
 def solve_exact(
@@ -44,6 +65,7 @@ def solve_exact(
     *,
     precision: float = 1e-3,
     horizon: int | None = None,
+    full_set: bool = False,
     watch: Watch | None = None,
 ) -> Solution:
     """Solve by exact value iteration.
@@ -54,7 +76,10 @@ def solve_exact(
         Without a horizon: the certified error, over the whole simplex, relative to
         max(1, |value at the start belief|), at which to stop.
     horizon
-        Number of steps to go; the result is exact for it.
+        Number of steps to go.
+    full_set
+        Compute the vectors over all states too, where the faces are smaller than that. They may be
+        many more.
 
     Raises
     ------
@@ -62,188 +87,181 @@ def solve_exact(
         With discount 1 and no horizon.
     """
     require_end(model, horizon)
-    watch = watch or Watch()
-    run = _Run(model, watch)
+    run = _Run(model, watch or Watch(), full_set)
     if horizon is None:
         return _without_end(run, precision)
     return _with_horizon(run, horizon)
 
 
-def _with_horizon(run: _Run, horizon: int) -> Solution:
-    model, watch = run.model, run.watch
-    stage = _Stage(np.zeros(1, np.int64), np.zeros((1, model.n_states)), None)
-    done, reason = 0, "horizon"
-    try:
-        for done in range(horizon):
-            stage = run.backup(stage)
-            value = stage.value(model.start)
-            watch.step(done + 1, len(stage.values), Bounds(value, value))
-        done = horizon
-    except Stopped as stopped:
-        reason = stopped.reason
-    value, rest = stage.value(model.start), rewards_ahead(model, done, horizon)
-    loss = run.loss * sum(model.discount**t for t in range(done))
-    bounds = Bounds(value + rest.lower, value + rest.upper + loss)
-    return run.solution(stage, bounds, reason, reason == "horizon", done, horizon=done)
-
-
 def _without_end(run: _Run, precision: float) -> Solution:
-    model, watch = run.model, run.watch
-    g = model.discount
+    model, watch, g = run.model, run.watch, run.model.discount
     blind = fixed_point(model, "blind", precision=precision, horizon=None, watch=watch)
     above = fixed_point(model, "qmdp", precision=precision, horizon=None, watch=watch)
     upper = float((above.Q @ model.start).max())
-    stage = _Stage(np.arange(model.n_actions), blind.Q, None)
-    reason, epochs = "precision", 0
+    stage = run.restricted(blind.Q)
+    value = run.value(stage)
+    tolerance = 0.1 * max(float(np.ptp(model.expected_rewards)), 1e-9)
+    rounds, reason = 0, "precision"
     try:
         while True:
-            after = run.backup(stage)
-            epochs += 1
-            rise = g * run.rise(after, stage)
-            error = (rise + run.loss) / (1.0 - g)
-            value = after.value(model.start)
-            upper = min(upper, value + error)
-            watch.step(epochs, len(after.values), Bounds(value, max(upper, value)))
-            if error <= precision * max(1.0, abs(value)) or rise <= run.loss:
-                stage = after
+            wanted = precision * max(1.0, abs(value))
+            tolerance = max(0.98 * (1.0 - g) * wanted, tolerance)
+            step = run.backup(stage, tolerance, given=True)
+            error = g * step.residual / (1.0 - g) + step.lost
+            rounds += 1
+            value = run.value(step.stage)
+            upper = max(value, min(upper, value + run.ahead * error))
+            watch.step(rounds, _size(step.stage), Bounds(value, upper))
+            stage = step.stage
+            if error <= wanted or step.residual <= step.lost < tolerance:
                 break
-            stage = run.with_controller(after)
+            stage = _joined(evaluated(run.faces, stage, g), stage)
+            tolerance *= SHRINK
     except Stopped as stopped:
         reason = stopped.reason
-    value = stage.value(model.start)
+    value = run.value(stage)
     bounds = Bounds(value, max(upper, value))
     if reason == "precision" and not bounds.closed(precision):
         reason = "rounding"
-    return run.solution(stage, bounds, reason, reason == "precision", epochs, horizon=None)
+    solution = run.solution(stage, bounds, reason, reason == "precision", rounds, None)
+    graph = extract(model, run.faces, stage, model.start)
+    return replace(solution, policy=replace(solution.policy, graph=graph))
+
+
+def _with_horizon(run: _Run, horizon: int) -> Solution:
+    model, watch, g = run.model, run.watch, run.model.discount
+    stage = run.restricted(np.zeros((1, model.n_states)))
+    largest = float(np.abs(model.expected_rewards).max())
+    first = 0 if run.whole_face is not None else 1
+    done, loss, reason = first, 0.0, "horizon"
+    stages = [stage]
+    try:
+        for done in range(first, horizon):
+            scale = max(1.0, largest * discounted_steps(g, 0, done))
+            step = run.backup(stage, HORIZON_TOLERANCE * scale, given=False)
+            stage, loss = step.stage, step.lost + g * loss
+            if horizon <= GRAPH_HORIZON:
+                stages.append(stage)
+            value = run.value(stage)
+            watch.step(done + 1, _size(stage), Bounds(value, value + run.ahead * loss))
+        done = horizon
+    except Stopped as stopped:
+        reason = stopped.reason
+    value, rest = run.value(stage), rewards_ahead(model, done, horizon)
+    bounds = Bounds(value + rest.lower, value + rest.upper + run.ahead * loss)
+    solution = run.solution(stage, bounds, reason, reason == "horizon", done, horizon)
+    if reason == "horizon" and horizon <= GRAPH_HORIZON:
+        graph = extract_finite(model, run.faces, stages[:horizon], model.start)
+        return replace(solution, policy=replace(solution.policy, graph=graph))
+    return solution
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Stage:
-    """A set of vectors; `witnesses` (n, S) are beliefs where each is the largest, if known."""
+class _Step:
+    """Backed-up faces; `residual` and `lost` as of `BackedUp`, the worst of any face."""
 
-    actions: IntArray
-    values: FloatArray
-    witnesses: FloatArray | None
-
-    def value(self, b: FloatArray) -> float:
-        return float((self.values @ b).max())
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Branch:
-    """M[a, o]: entries sorted by row; `first` begins the rows that have some."""
-
-    rows: IntArray
-    first: IntArray
-    columns: IntArray
-    weights: FloatArray
-
-    def project(self, vectors: FloatArray, n_states: int) -> FloatArray:
-        """M v for each v; shape (n, S)."""
-        result = np.zeros((len(vectors), n_states))
-        products = vectors[:, self.columns] * self.weights
-        result[:, self.rows] = np.add.reduceat(products, self.first, axis=1)
-        return result
+    stage: Stage
+    residual: float
+    lost: float
 
 
 @dataclass(slots=True)
 class _Run:
-    """One solve: the model's branches, the beliefs worth trying, and the counts."""
+    """One solve: the model's faces, those that polytopes are too large for, and counts.
+
+    Where all states form a face the last step needs no look-ahead, and `whole_face` is its index.
+    """
 
     model: Model
     watch: Watch
-    branches: list[list[_Branch]] = field(init=False)
-    beliefs: FloatArray = field(init=False)
+    full_set: bool
+    faces: Faces = field(init=False)
+    whole_face: int | None = field(init=False)
+    pruned: set[int] = field(init=False)
     backups: int = 0
-    lost: float = 0.0  # in the backup at hand, at most
-    loss: float = 0.0  # the most in any backup
 
     def __post_init__(self) -> None:
-        self.branches = _branches(self.model)
-        self.beliefs = self.model.start[np.newaxis]
+        self.faces = find_faces(self.model)
+        sizes = enumerate(source.size for source in self.faces.faces)
+        self.pruned = {k for k, size in sizes if size > POLYTOPE_STATES}
+        self.whole_face = 0 if self.faces.faces[0] is self.faces.whole else None
 
-    def prune(self, vectors: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Prune, remembering the witnesses."""
-        self.watch.check(len(vectors) if self.watch.max_vectors is not None else 0)
-        pruned = prune(vectors, self.beliefs, self.watch.check)
-        self.lost += pruned.lost
-        return pruned.kept, pruned.witnesses
+    @property
+    def ahead(self) -> float:
+        """What an error on the faces counts at the start belief."""
+        return 1.0 if self.whole_face is not None else self.model.discount
 
-    def backup(self, stage: _Stage) -> _Stage:
-        """One backup of a whole set."""
-        model = self.model
-        self.lost = 0.0
-        actions, values, witnesses = [], [], []
-        for a in range(model.n_actions):
-            total = model.expected_rewards[a][np.newaxis]
-            found = None
-            for branch in self.branches[a]:
-                projected = model.discount * branch.project(stage.values, model.n_states)
-                projected = projected[self.prune(projected)[0]]
-                sums = (total[:, np.newaxis] + projected[np.newaxis]).reshape(-1, model.n_states)
-                self.backups += len(sums)
-                kept, found = self.prune(sums)
-                total = sums[kept]
-            actions.append(np.full(len(total), a))
-            values.append(total)
-            witnesses.append(np.tile(model.start, (len(total), 1)) if found is None else found)
-        union = np.vstack(values)
-        self._remember(np.vstack(witnesses))
-        kept, found = self.prune(union)
-        self._remember(found)
-        self.loss = max(self.loss, self.lost)
-        return _Stage(np.concatenate(actions)[kept], union[kept], found)
+    def value(self, stage: Stage) -> float:
+        """Value of a stage at the start belief."""
+        return self.value_function(stage).value(self.model.start)
 
-    def _remember(self, witnesses: FloatArray) -> None:
-        beliefs = np.vstack([self.model.start, witnesses, self.beliefs])
-        _, first = np.unique(beliefs.round(9), axis=0, return_index=True)
-        self.beliefs = beliefs[np.sort(first)[:MAX_WITNESSES]]
+    def value_function(self, stage: Stage) -> ValueFunction:
+        """Values of a stage at all beliefs."""
+        if self.whole_face is None:
+            return FaceValues(self.faces, stage)
+        part = stage[self.whole_face]
+        return AlphaVectors(part.actions, part.vectors)
 
-    def rise(self, after: _Stage, before: _Stage) -> float:
-        """Bound how far one set exceeds another at any belief, by comparing vectors singly."""
-        worst = 0.0
-        for v in after.values:
-            worst = max(worst, float((v - before.values).max(axis=1).min()))
-        return worst
+    def full_values(self, stage: Stage) -> ValueFunction:
+        """Values of a stage as vectors over all states."""
+        if self.whole_face is not None:
+            return self.value_function(stage)
+        start = Part(
+            np.zeros((1, self.model.n_states)), np.zeros(1, np.int64), self.model.start[np.newaxis]
+        )
+        branches = pack(self.faces.whole, stage)
+        part = backup_by_pruning(branches, start, given=False, watch=self.watch).part
+        return AlphaVectors(part.actions, part.vectors)
 
-    def with_controller(self, stage: _Stage) -> _Stage:
-        """Add the values of the controller that acts as the vectors do at their witnesses."""
-        evaluated = self._evaluate(stage)
-        both = np.vstack([evaluated, stage.values])
-        kept, witnesses = self.prune(both)
-        return _Stage(np.tile(stage.actions, 2)[kept], both[kept], witnesses)
+    def restricted(self, vectors: FloatArray) -> Stage:
+        """Vectors over all states, shape (n, S), as a stage."""
+        n = len(vectors)
+        return tuple(
+            Part(
+                np.ascontiguousarray(vectors[:, source.states]),
+                np.arange(n) % self.model.n_actions,
+                np.full((n, source.size), 1.0 / source.size),
+            )
+            for source in self.faces.faces
+        )
 
-    def _evaluate(self, stage: _Stage) -> FloatArray:
-        """Value of each node: sweeps from below, so that any number of them is a lower bound."""
-        model, n = self.model, len(stage.values)
-        assert stage.witnesses is not None
-        beliefs = (1.0 - INWARD) * stage.witnesses + INWARD / model.n_states
-        groups = []
-        for a in np.unique(stage.actions).tolist():
-            nodes = np.flatnonzero(stage.actions == a)
-            links = []
-            for branch in self.branches[a]:
-                worth = beliefs[nodes] @ branch.project(stage.values, model.n_states).T
-                links.append(np.argmax(worth, axis=1))
-            groups.append((a, nodes, links))
-        values = stage.values
-        for _ in range(EVALUATION_SWEEPS):
-            self.watch.check()
-            after = np.empty((n, model.n_states))
-            for a, nodes, links in groups:
-                after[nodes] = model.expected_rewards[a]
-                for branch, link in zip(self.branches[a], links, strict=True):
-                    ahead = branch.project(values, model.n_states)[link]
-                    after[nodes] += model.discount * ahead
-            change = float(np.abs(after - values).max())
-            values = after
-            if change <= 1e-10 * max(1.0, float(np.abs(values).max())):
-                break
-        return values
+    def backup(self, stage: Stage, tolerance: float, *, given: bool) -> _Step:
+        """Back up every face; with `given` the stage's own vectors stay in, where needed."""
+        steps = [
+            self._backup_face(k, stage, tolerance, given) for k in range(len(self.faces.faces))
+        ]
+        return _Step(
+            tuple(step.part for step in steps),
+            max(step.residual for step in steps),
+            max(step.lost for step in steps),
+        )
+
+    def _backup_face(self, k: int, stage: Stage, tolerance: float, given: bool) -> BackedUp:
+        source, old = self.faces.faces[k], stage[k]
+        self.watch.check(_size(stage))
+        branches = pack(source, stage)
+        if source.size == 1:
+            return backup_single(branches, old, given=given)
+        first = old if given else _backups(branches, old.beliefs)
+        if k not in self.pruned:
+            try:
+                hull = grow(
+                    branches,
+                    first,
+                    tolerance=tolerance,
+                    watch=self.watch,
+                    max_vertices=MAX_VERTICES,
+                )
+            except TooManyVerticesError:
+                self.pruned.add(k)
+            else:
+                self.backups += hull.backups
+                return BackedUp(hull.part, hull.residual, 1.001 * tolerance)
+        return backup_by_pruning(branches, old, given=given, watch=self.watch)
 
     def solution(
         self,
-        stage: _Stage,
+        stage: Stage,
         bounds: Bounds,
         reason: str,
         converged: bool,
@@ -251,10 +269,16 @@ class _Run:
         horizon: int | None,
     ) -> Solution:
         """Put the result together."""
+        values = self.value_function(stage)
+        if self.full_set:
+            try:
+                values = self.full_values(stage)
+            except Stopped as stopped:
+                reason, converged = stopped.reason, False
         policy = SolvedPolicy(
             problem=problem_of(self.model),
             method="exact",
-            vectors=AlphaVectors(stage.actions, stage.values),
+            values=values,
             bounds=bounds,
             converged=converged,
             stop_reason=reason,
@@ -262,28 +286,29 @@ class _Run:
             stats={
                 "seconds": self.watch.seconds,
                 "iterations": iterations,
-                "vectors": len(stage.values),
+                "vectors": len(list(values.rows())),
                 "backups": self.backups,
             },
         )
         return Solution(policy, tuple(self.watch.trace))
 
 
-def _branches(model: Model) -> list[list[_Branch]]:
-    """M[a, o] for every action and possible observation."""
-    T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
-    support = model.support
-    row = T.row_of_entry()[support.t_entry]
-    o = Z.indices[support.z_entry]
-    weight = T.data[support.t_entry] * Z.data[support.z_entry]
-    column = T.indices[support.t_entry].astype(np.int64)
-    order = np.lexsort((row, o, row // S))
-    key = (row // S * model.n_observations + o)[order]
-    bounds = np.flatnonzero(np.diff(key, prepend=-1))
-    branches: list[list[_Branch]] = [[] for _ in range(model.n_actions)]
-    for part in np.split(order, bounds[1:]):
-        rows = row[part] % S
-        first = np.flatnonzero(np.diff(rows, prepend=-1))
-        branch = _Branch(rows[first], first, column[part], weight[part])
-        branches[int(row[part[0]]) // S].append(branch)
-    return branches
+def _backups(branches: Branches, beliefs: FloatArray) -> Part:
+    """Back up some beliefs and the centre."""
+    d = beliefs.shape[1]
+    beliefs = np.vstack([beliefs, np.full((1, d), 1.0 / d)])
+    vectors, actions = np.empty_like(beliefs), np.zeros(len(beliefs), np.int64)
+    backups(beliefs, branches, vectors, actions)
+    return Part(vectors, actions, beliefs)
+
+
+def _size(stage: Stage) -> int:
+    return sum(len(part.vectors) for part in stage)
+
+
+def _joined(first: Stage, second: Stage) -> Stage:
+    """Both stages' vectors; the beliefs are the same."""
+    return tuple(
+        Part(np.vstack([a.vectors, b.vectors]), np.append(a.actions, b.actions), b.beliefs)
+        for a, b in zip(first, second, strict=True)
+    )

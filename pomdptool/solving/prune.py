@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
 
 from pomdptool.sparse import FloatArray, IntArray
@@ -71,8 +70,7 @@ def prune(vectors: FloatArray, witnesses: FloatArray, check: Check) -> Pruned:
     if n_states == 2:
         return _envelope(vectors, MARGIN_TWO_STATES * span)
     candidates = _undominated(vectors)
-    beliefs = np.vstack([np.eye(n_states), witnesses])
-    kept, found = _largest_at(vectors, candidates, beliefs)
+    kept, found = _largest_at(vectors, candidates, witnesses)
     rest = np.setdiff1d(candidates, kept)
     if not len(rest):
         order = np.argsort(kept)
@@ -97,10 +95,18 @@ def _undominated(vectors: FloatArray) -> IntArray:
 def _largest_at(
     vectors: FloatArray, candidates: IntArray, beliefs: FloatArray
 ) -> tuple[IntArray, FloatArray]:
-    """Candidates that are the largest at one of some beliefs, and that belief."""
-    best = np.argmax(beliefs @ vectors[candidates].T, axis=1)
-    chosen, first = np.unique(best, return_index=True)
-    return candidates[chosen], beliefs[first]
+    """Candidates that are the largest at a corner or at one of some beliefs, and that belief."""
+    n_states = vectors.shape[1]
+    at_corners = np.argmax(vectors[candidates], axis=0)
+    at_beliefs = np.argmax(beliefs @ vectors[candidates].T, axis=1)
+    chosen, first = np.unique(np.append(at_corners, at_beliefs), return_index=True)
+    found = np.zeros((len(chosen), n_states))
+    for row, k in zip(found, first.tolist(), strict=True):
+        if k < n_states:
+            row[k] = 1.0
+        else:
+            row[:] = beliefs[k - n_states]
+    return candidates[chosen], found
 
 
 def _filter(
@@ -131,6 +137,8 @@ class _Program:
     """The linear program of the filter, solved again and again."""
 
     def __init__(self, kept: FloatArray) -> None:
+        import highspy
+
         n = kept.shape[1]
         self.kept = np.empty((2 * len(kept) + 16, n))
         self.size = 0
@@ -161,7 +169,7 @@ class _Program:
         self.kept[self.size] = w
         self.size += 1
         row = np.append(w / self.scale, -1.0)
-        self.highs.addRow(-highspy.kHighsInf, 0.0, len(row), self.columns, row)
+        self.highs.addRow(-np.inf, 0.0, len(row), self.columns, row)
 
     def witness(self, v: FloatArray) -> tuple[FloatArray, float, float]:
         """Return the belief where v exceeds the kept vectors most, and bounds on by how much.

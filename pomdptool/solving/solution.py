@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pomdptool.errors import PomdpError
 from pomdptool.model import Model
@@ -76,6 +77,7 @@ class Watch:
     interrupted: Callable[[], bool] | None = None
     began: float = field(default_factory=time.perf_counter)
     trace: list[Progress] = field(default_factory=list)
+    reported: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -83,26 +85,38 @@ class Watch:
         return time.perf_counter() - self.began
 
     def check(self, vectors: int = 0) -> None:
-        """Raise Stopped where a limit is met."""
+        """Raise Stopped where a limit is met; repeat the last progress every half second."""
         if self.interrupted is not None and self.interrupted():
             raise Stopped("interrupted")
         if self.time_limit is not None and self.seconds > self.time_limit:
             raise Stopped("time-limit")
         if self.max_vectors is not None and vectors > self.max_vectors:
             raise Stopped("max-vectors")
+        if self.on_step and self.trace and self.seconds - self.reported > 0.5:
+            self.reported = self.seconds
+            self.on_step(replace(self.trace[-1], seconds=self.reported))
 
     def step(self, iteration: int, vectors: int, bounds: Bounds) -> None:
         """Note progress and report it."""
         progress = Progress(iteration, self.seconds, vectors, bounds.lower, bounds.upper)
         self.trace.append(progress)
+        self.reported = progress.seconds
         if self.on_step:
             self.on_step(progress)
 
 
+def discounted_steps(discount: float, first: int, horizon: int | None) -> float:
+    """Sum of discount**t for t from `first` to the horizon, which is not included."""
+    if discount == 1.0:
+        return math.inf if horizon is None else float(horizon - first)
+    last = 0.0 if horizon is None else discount**horizon
+    return (discount**first - last) / (1.0 - discount)
+
+
 def rewards_ahead(model: Model, done: int, horizon: int) -> Bounds:
     """Least and most that the steps after the first `done` of `horizon` can bring."""
-    r, g = model.expected_rewards, model.discount
-    weight = sum(g**t for t in range(done, horizon))
+    r = model.expected_rewards
+    weight = discounted_steps(model.discount, done, horizon)
     return Bounds(weight * float(r.min()), weight * float(r.max()))
 
 

@@ -1,0 +1,126 @@
+"""Policy graphs: finite controllers whose nodes name an action, and a successor per observation.
+
+The agent begins in the start node, does its action, and moves along the edge of the observation
+made. A graph needs no belief while it acts, and its value is that of a Markov chain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pomdptool.sparse import FloatArray, IntArray
+
+NOWHERE = -1
+"""In place of a successor: the observation is impossible, or the horizon is over."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PolicyGraph:
+    """A policy graph of n nodes over Z observations.
+
+    Attributes
+    ----------
+    actions
+        Shape (n,): index of each node's action.
+    next
+        Shape (n, Z): successor for each observation; -1 where the observation is impossible or
+        the horizon is over.
+    start
+        The node to begin in.
+    values
+        Shape (n, S): what each node is worth in each state, where that was computed.
+    """
+
+    actions: IntArray
+    next: IntArray
+    start: int = 0
+    values: FloatArray | None = None
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes n."""
+        return len(self.actions)
+
+    @property
+    def n_observations(self) -> int:
+        """Number of observations Z."""
+        return int(self.next.shape[1])
+
+    def breadth_first(self) -> IntArray:
+        """Nodes that the start reaches, itself first, in the order of their distance from it."""
+        seen = np.zeros(self.n_nodes, dtype=bool)
+        seen[self.start] = True
+        wave = np.array([self.start])
+        waves = [wave]
+        while len(wave):
+            after = self.next[wave].ravel()
+            after = after[after != NOWHERE]
+            after = after[~seen[after]]
+            _, first = np.unique(after, return_index=True)
+            wave = after[np.sort(first)]
+            seen[wave] = True
+            waves.append(wave)
+        return np.concatenate(waves)
+
+    def layers(self) -> list[IntArray] | None:
+        """Nodes by the length of the longest path ahead of them, 0 first; None: there is a cycle.
+
+        The successors of a node lie in earlier layers than its own.
+        """
+        source, observation = np.nonzero(self.next != NOWHERE)
+        target = self.next[source, observation]
+        order = np.argsort(target, kind="stable")
+        source, first = source[order], np.searchsorted(target[order], np.arange(self.n_nodes + 1))
+        waiting = np.bincount(source, minlength=self.n_nodes)
+        layer = np.flatnonzero(waiting == 0)
+        layers = []
+        while len(layer):
+            layers.append(layer)
+            before = np.concatenate([source[first[n] : first[n + 1]] for n in layer.tolist()])
+            before, edges = np.unique(before, return_counts=True)
+            waiting[before] -= edges
+            layer = before[waiting[before] == 0]
+        return layers if sum(map(len, layers)) == self.n_nodes else None
+
+    def picked(self, nodes: IntArray) -> PolicyGraph:
+        """Only these nodes, in this order; the start and all of their successors are among them."""
+        place = np.full(self.n_nodes + 1, NOWHERE)  # its last entry is what NOWHERE picks
+        place[nodes] = np.arange(len(nodes))
+        values = None if self.values is None else self.values[nodes]
+        return PolicyGraph(
+            self.actions[nodes], place[self.next[nodes]], int(place[self.start]), values
+        )
+
+    def start_first(self) -> PolicyGraph:
+        """The same graph with its start as node 0; the others keep their order."""
+        others = np.delete(np.arange(self.n_nodes), self.start)
+        return self.picked(np.concatenate([[self.start], others]))
+
+    def minimised(self) -> PolicyGraph:
+        """The smallest graph that acts the same: without unreachable nodes, equal ones merged.
+
+        Two nodes are equal where they have the same action and, for every observation, equal
+        successors (or both none): the coarsest such partition, found by refining the partition
+        by actions until it stays (Moore 1956). Nodes are numbered breadth first from the start,
+        which becomes node 0. `values` are those of one of the nodes merged.
+        """
+        graph = self.picked(self.breadth_first())
+        label, n = _ranked(graph.actions[:, np.newaxis])
+        while True:
+            ahead = np.append(label, NOWHERE)[graph.next]
+            label, n_after = _ranked(np.column_stack([label, ahead]))
+            if n_after == n:
+                break
+            n = n_after
+        _, first = np.unique(label, return_index=True)
+        merged = np.append(first[label], NOWHERE)
+        graph = replace(graph, next=merged[graph.next])
+        return graph.picked(graph.breadth_first())
+
+
+def _ranked(rows: IntArray) -> tuple[IntArray, int]:
+    """Number for each row, the same for equal rows, and how many there are."""
+    distinct, label = np.unique(rows, axis=0, return_inverse=True)
+    return label.reshape(-1), len(distinct)

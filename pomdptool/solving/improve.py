@@ -1,0 +1,88 @@
+"""Policy improvement on faces: the controller that a stage describes, and what it earns.
+
+Each vector is a node: at its belief it takes the best action and, for each branch, the best vector
+ahead. What the controller earns is the value of a policy, so its vectors bound the optimum from
+below, and they are usually far above one backup (Hansen 1998).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pomdptool.kernels import controller as kernel
+from pomdptool.kernels.controller import Controller
+from pomdptool.kernels.polytope import Branches, choices
+from pomdptool.solving.faces import Faces, Source
+from pomdptool.solving.stage import Part, Stage
+from pomdptool.sparse import FloatArray
+
+MAX_SWEEPS = 4000
+
+INWARD = 1e-7
+"""How far beliefs are moved towards the centre, where vectors that tie at the rim differ."""
+
+
+def evaluated(faces: Faces, stage: Stage, discount: float) -> Stage:
+    """Value of the controller, a vector for each one of the stage, with the same beliefs."""
+    controller, actions = _controller(faces, stage)
+    values = np.concatenate([part.vectors.ravel() for part in stage])
+    scale = max(1.0, float(np.abs(values).max()))
+    change = kernel.evaluate(controller, values, 1e-13 * scale, MAX_SWEEPS)
+    values -= discount / (1.0 - discount) * change
+    parts, first = [], 0
+    for part, action in zip(stage, actions, strict=True):
+        last = first + part.vectors.size
+        parts.append(Part(values[first:last].reshape(part.vectors.shape), action, part.beliefs))
+        first = last
+    return tuple(parts)
+
+
+def _controller(faces: Faces, stage: Stage) -> tuple[Controller, list[np.ndarray]]:
+    """Choose actions and successors at the beliefs, and lay the controller out flat."""
+    sizes = [part.vectors.shape for part in stage]
+    node_base = np.cumsum([0, *(n for n, _ in sizes)])
+    node_first = np.cumsum([0, *(d for n, d in sizes for _ in range(n))])
+    branch_base = np.cumsum([0, *(sum(map(len, source.branches)) for source in faces.faces)])
+    rewards, actions, branch_of_link, target_of_link, n_links = [], [], [], [], []
+    for k, (source, part) in enumerate(zip(faces.faces, stage, strict=True)):
+        raw = unpruned(source, stage)
+        n = len(part.vectors)
+        action, rows = np.zeros(n, np.int64), np.zeros((n, len(raw.actions)), np.int64)
+        beliefs = (1.0 - INWARD) * part.beliefs + INWARD / source.size
+        choices(beliefs, raw, action, rows)
+        targets = np.array([node_base[b.target] for bs in source.branches for b in bs], np.int64)
+        taken = raw.actions[np.newaxis, :] == action[:, np.newaxis]
+        node, branch = np.nonzero(taken)
+        branch_of_link.append(branch_base[k] + branch)
+        target_of_link.append(targets[branch] + rows[node, branch])
+        n_links.append(taken.sum(axis=1))
+        rewards.append(source.rewards[action].ravel())
+        actions.append(action)
+    branches = [b for source in faces.faces for bs in source.branches for b in bs]
+    lengths = [np.diff(np.append(b.first, len(b.columns))) for b in branches]
+    controller = Controller(
+        node_first=node_first,
+        rewards=np.concatenate(rewards),
+        link_first=np.cumsum(np.concatenate([[0], *n_links])),
+        link_branch=np.concatenate(branch_of_link),
+        link_target=np.concatenate(target_of_link),
+        branch_first=np.cumsum([0, *(len(b.rows) for b in branches)]),
+        row_state=np.concatenate([b.rows for b in branches]),
+        row_first=np.cumsum(np.concatenate([[0], *lengths])),
+        columns=np.concatenate([b.columns for b in branches]),
+        weights=np.concatenate([b.weights for b in branches]),
+    )
+    return controller, actions
+
+
+def unpruned(source: Source, stage: Stage) -> Branches:
+    """Project a stage through a source's branches, row for row."""
+    projected: list[FloatArray] = []
+    actions: list[int] = []
+    for a, branches in enumerate(source.branches):
+        for branch in branches:
+            projected.append(branch.project(stage[branch.target].vectors, source.size))
+            actions.append(a)
+    starts = np.cumsum([0, *map(len, projected)])
+    stacked = np.ascontiguousarray(np.vstack(projected))
+    return Branches(source.rewards, starts, stacked, np.array(actions, np.int64))

@@ -1,0 +1,108 @@
+"""A value function kept on faces, and the backup of one source from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pomdptool.kernels import dominance as kernel
+from pomdptool.kernels.polytope import Branches
+from pomdptool.policy import Row
+from pomdptool.solving.faces import Branch, Faces, Source
+from pomdptool.sparse import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Part:
+    """The vectors on one face.
+
+    Attributes
+    ----------
+    vectors
+        Shape (n, d).
+    actions
+        Shape (n,).
+    beliefs
+        Shape (m, d): where the vectors are the largest; in a backed-up part one for each.
+    """
+
+    vectors: FloatArray
+    actions: IntArray
+    beliefs: FloatArray
+
+
+Stage = tuple[Part, ...]
+"""One part for each face."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FaceValues:
+    """A value function over all beliefs: one step of look-ahead from the vectors on faces."""
+
+    faces: Faces
+    stage: Stage
+
+    def value(self, b: FloatArray) -> float:
+        """Value of the best action at belief `b`, shape (S,)."""
+        return look_ahead(self.faces, self.stage, b)[0]
+
+    def action(self, b: FloatArray) -> int:
+        """Index of the best action at belief `b`, shape (S,)."""
+        return look_ahead(self.faces, self.stage, b)[1]
+
+    def rows(self) -> Iterator[Row]:
+        """Every vector: its action, its values, and the states that they belong to."""
+        for source, part in zip(self.faces.faces, self.stage, strict=True):
+            states = source.states.tolist()
+            for action, vector in zip(part.actions.tolist(), part.vectors, strict=True):
+                yield Row(action, vector, states)
+
+
+def pack(source: Source, stage: Stage) -> Branches:
+    """Project a stage through a source's branches, for kernels: pruned, certain ones folded in.
+
+    A branch ahead of which only one vector is left is added to the rewards.
+    """
+    rewards = source.rewards.copy()
+    vectors: list[FloatArray] = []
+    actions: list[int] = []
+    for a, branches in enumerate(source.branches):
+        for branch in branches:
+            projected = undominated(branch.project(stage[branch.target].vectors, source.size))
+            if len(projected) == 1:
+                rewards[a] += projected[0]
+            else:
+                vectors.append(projected)
+                actions.append(a)
+    starts = np.cumsum([0, *map(len, vectors)])
+    stacked = np.vstack(vectors) if vectors else np.zeros((0, source.size))
+    return Branches(rewards, starts, np.ascontiguousarray(stacked), np.array(actions, np.int64))
+
+
+def undominated(vectors: FloatArray, slack: float = 1e-12) -> FloatArray:
+    """Drop vectors that a single other one exceeds everywhere, less the slack; largest first."""
+    ordered = np.ascontiguousarray(vectors[np.argsort(-vectors.sum(axis=1), kind="stable")])
+    kept = np.empty(len(ordered), np.int64)
+    return ordered[kept[: kernel.undominated(ordered, slack, kept)]]
+
+
+def look_ahead(faces: Faces, stage: Stage, b: FloatArray) -> tuple[float, int]:
+    """Value and action at a belief over all states, shape (S,), by one step from the faces."""
+    values = faces.whole.rewards @ b
+    for a, branches in enumerate(faces.whole.branches):
+        for branch in branches:
+            values[a] += (stage[branch.target].vectors @ _ahead(branch, b, faces)).max()
+    action = int(np.argmax(values))
+    return float(values[action]), action
+
+
+def _ahead(branch: Branch, b: FloatArray, faces: Faces) -> FloatArray:
+    """Belief after a branch, times g and its probability, over the branch's face."""
+    lengths = np.diff(np.append(branch.first, len(branch.columns)))
+    mass = np.repeat(b[branch.rows], lengths) * branch.weights
+    size = faces.faces[branch.target].size
+    ahead = np.zeros(size)
+    np.add.at(ahead, branch.columns, mass)
+    return ahead

@@ -1,0 +1,480 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import naive_planning as naive
+import numpy as np
+import pytest
+from models import random_beliefs, random_model, tiger
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from pomdptool.errors import FormatError, PolicyError, PomdpError
+from pomdptool.formats.graphs import graph_document, read_pg, tree_lines, write_dot, write_pg
+from pomdptool.graph import PolicyGraph
+from pomdptool.model import Model, make_model
+from pomdptool.policy import Problem, problem_of
+from pomdptool.solving import controller
+from pomdptool.solving.controller import edge_probabilities, evaluate, extract, extract_finite
+from pomdptool.solving.faces import Faces, Source, find_faces
+from pomdptool.solving.prune import prune
+from pomdptool.solving.stage import Part, Stage, look_ahead
+
+Array = NDArray[np.float64]
+
+LISTEN, LEFT, RIGHT = 0, 1, 2
+
+
+def graph_of(actions: list[int], rows: list[list[int]], start: int = 0) -> PolicyGraph:
+    return PolicyGraph(np.array(actions), np.array(rows), start)
+
+
+TIGER = graph_of([LISTEN, LISTEN, RIGHT, LEFT, LISTEN], [[1, 4], [2, 0], [0, 0], [0, 0], [0, 3]])
+"""Listens until one side is two ahead, then opens the other door."""
+
+
+def random_graph(model: Model, n: int, seed: int, *, acyclic: bool = False) -> PolicyGraph:
+    rng = np.random.default_rng(seed)
+    low = np.arange(n)[:, np.newaxis] + 1 if acyclic else np.zeros((n, 1), dtype=int)
+    rows = rng.integers(low - 1, n, size=(n, model.n_observations))
+    rows[(rows < low) | (rng.random(rows.shape) < 0.1)] = -1
+    return PolicyGraph(rng.integers(model.n_actions, size=n), rows, int(rng.integers(n)))
+
+
+def values_by_backups(model: Model, graph: PolicyGraph, sweeps: int) -> Array:
+    """Value of every node with some steps to go, by plain loops."""
+    n, S = graph.n_nodes, model.n_states
+    rewards = [
+        naive.expected_reward(model, b, a) for a in range(model.n_actions) for b in np.eye(S)
+    ]
+    r = np.reshape(rewards, (model.n_actions, S))
+    V = np.zeros((n, S))
+    for _ in range(sweeps):
+        after = np.zeros((n, S))
+        for k in range(n):
+            a = graph.actions[k]
+            after[k] = r[int(a)]
+            for o, m in enumerate(graph.next[k]):
+                if m >= 0:
+                    after[k] += model.discount * model.T[a] @ (model.Z[a, :, o] * V[m])
+        V = after
+    return V
+
+
+def runs(graph: PolicyGraph, n: int, depth: int) -> tuple[object, ...]:
+    """Everything that a node does in some steps."""
+    ahead = (runs(graph, int(m), depth - 1) if m >= 0 and depth else None for m in graph.next[n])
+    return (int(graph.actions[n]), *ahead)
+
+
+def blown_up(graph: PolicyGraph, copies: int, seed: int) -> PolicyGraph:
+    """Every node some times over, edges to any of the copies, and the order shuffled."""
+    rng = np.random.default_rng(seed)
+    n = graph.n_nodes
+    order = rng.permutation(n * copies)
+    place = np.argsort(order)
+    old = order % n
+    ahead = graph.next[old]
+    copy = rng.integers(copies, size=ahead.shape)
+    rows = np.where(ahead < 0, -1, place[ahead + n * copy])
+    return PolicyGraph(graph.actions[old], rows, int(place[graph.start]))
+
+
+# ---------------------------------------------------------------- value
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_value_agrees_with_backups(seed: int) -> None:
+    model = random_model(seed, n_states=1 + seed % 4, n_observations=1 + seed % 3, discount=0.8)
+    graph = random_graph(model, 1 + 2 * seed, seed)
+    assert_allclose(evaluate(model, graph), values_by_backups(model, graph, 150), atol=1e-11)
+
+
+def test_sweeps_alone_agree_with_the_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = random_model(3, discount=0.95)
+    graph = random_graph(model, 9, 3)
+    factored = evaluate(model, graph)
+    assert_allclose(values_by_backups(model, graph, 600), factored, atol=1e-10)
+    monkeypatch.setattr(controller, "MAX_FACTORED", 0)
+    assert_allclose(evaluate(model, graph), factored, atol=1e-10)
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_without_cycles_the_value_needs_no_discount(seed: int, discount: float) -> None:
+    model = random_model(seed, discount=discount)
+    graph = random_graph(model, 7, seed, acyclic=True)
+    assert graph.layers() is not None
+    expected = values_by_backups(model, graph, 7)
+    assert_allclose(evaluate(model, graph), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_layers_put_successors_first() -> None:
+    for seed in range(20):
+        graph = blown_up(random_graph(tiger(), 9, seed, acyclic=True), 1, seed)
+        layers = graph.layers()
+        assert layers is not None
+        height = np.full(graph.n_nodes + 1, -1)
+        for k, layer in enumerate(layers):
+            height[layer] = k
+        ahead = height[graph.next]  # of -1 it is -1
+        assert_array_equal(height[:-1], ahead.max(axis=1) + 1)
+
+
+def test_with_discount_one_a_cycle_is_refused() -> None:
+    with pytest.raises(PomdpError, match="cycle"):
+        evaluate(tiger(1.0), TIGER)
+
+
+def test_a_cycle_through_impossible_observations_is_none() -> None:
+    Z = np.array([[[1.0, 0.0]], [[0.5, 0.5]]])
+    model = make_model(np.ones((2, 1, 1)), Z, np.array([[3.0], [4.0]]), discount=1.0)
+    graph = graph_of([0, 1], [[1, 0], [-1, -1]])
+    assert_allclose(evaluate(model, graph), [[7.0], [4.0]])
+
+
+def test_a_graph_of_another_model_is_refused() -> None:
+    with pytest.raises(PolicyError, match="observations"):
+        evaluate(tiger(), graph_of([0], [[0]]))
+    with pytest.raises(PolicyError, match="action"):
+        evaluate(tiger(), graph_of([3], [[0, 0]]))
+    with pytest.raises(PolicyError, match="node that does not exist"):
+        evaluate(tiger(), graph_of([0], [[0, 1]]))
+
+
+def test_tiger_by_hand() -> None:
+    """Listen twice, open the door opposite where both agree, else begin again.
+
+    From the start every round begins with belief 1/2. After two growls on one side (probability
+    p p + q q, p = 0.85) a door is opened in the third step: right with p p / (p p + q q). So
+    V = -1 - g + g g ((p p + q q) V' + 2 p q V),  V' = 10 c - 100 (1 - c) + g V.
+    """
+    g, p, q = 0.95, 0.85, 0.15
+    agree = p * p + q * q
+    right = p * p / agree
+    opened = 10 * right - 100 * (1 - right)
+    V = (-1 - g + g * g * agree * opened) / (1 - g * g * (agree * g + 2 * p * q))
+    model = tiger()
+    assert_allclose(model.start @ evaluate(model, TIGER)[0], V, rtol=1e-12)
+    assert_allclose(V, 19.3713683749, rtol=1e-11)
+
+
+# ---------------------------------------------------------------- what happens along the edges
+
+
+@pytest.mark.parametrize("acyclic", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_edge_probabilities_agree_with_the_discounted_run(seed: int, acyclic: bool) -> None:
+    model = random_model(seed, n_observations=3, discount=0.8)
+    graph = random_graph(model, 6, seed, acyclic=acyclic)
+    here = np.zeros((6, 3))
+    here[graph.start] = model.start
+    visits, seen = np.zeros(6), np.zeros((6, 3))
+    for t in range(200):
+        after = np.zeros((6, 3))
+        for n, a in enumerate(graph.actions):
+            visits[n] += 0.8**t * here[n].sum()
+            for o, m in enumerate(graph.next[n]):
+                joint = (here[n] @ model.T[a]) * model.Z[a, :, o]
+                seen[n, o] += 0.8**t * joint.sum()
+                if m >= 0:
+                    after[m] += joint
+        here = after
+    expected = seen / np.where(visits > 0, visits, 1.0)[:, np.newaxis]
+    assert_allclose(edge_probabilities(model, graph, model.start), expected, atol=1e-12)
+
+
+# ---------------------------------------------------------------- minimising
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_minimised_merges_exactly_what_acts_the_same(seed: int) -> None:
+    model = random_model(0)
+    graph = blown_up(random_graph(model, 6, seed), 3, seed)
+    small = graph.minimised()
+    reached = graph.breadth_first().tolist()
+    assert small.n_nodes == len({runs(graph, n, 6) for n in reached})  # 6 kinds: 6 steps tell
+    assert runs(small, 0, 6) == runs(graph, graph.start, 6)
+    assert small.start == 0
+    assert_array_equal(small.breadth_first(), np.arange(small.n_nodes))
+    again = small.minimised()
+    assert_array_equal(again.next, small.next)
+
+
+def test_minimised_keeps_values() -> None:
+    for seed in range(10):
+        model = random_model(seed)
+        graph = blown_up(random_graph(model, 5, seed), 4, seed)
+        graph = replace(graph, values=evaluate(model, graph))
+        small = graph.minimised()
+        assert graph.values is not None
+        assert small.values is not None
+        assert_allclose(small.values[0], graph.values[graph.start], atol=1e-11)
+        assert_allclose(small.values, evaluate(model, small), atol=1e-11)
+
+
+def test_minimised_tells_none_from_a_successor() -> None:
+    graph = graph_of([0, 0, 0], [[1, 2], [0, -1], [0, 0]])
+    assert graph.minimised().n_nodes == 3
+
+
+# ---------------------------------------------------------------- extraction
+
+
+def stage_of(source_vectors: list[tuple[Array, NDArray[np.int64]]]) -> Stage:
+    parts = []
+    for vectors, actions in source_vectors:
+        beliefs = random_beliefs(30, vectors.shape[1])
+        pruned = prune(vectors, beliefs, lambda: None)
+        parts.append(Part(vectors[pruned.kept], actions[pruned.kept], pruned.witnesses))
+    return tuple(parts)
+
+
+def zero_stage(faces: Faces) -> Stage:
+    return stage_of([(np.zeros((1, f.size)), np.zeros(1, np.int64)) for f in faces.faces])
+
+
+def backup(source: Source, stage: Stage) -> tuple[Array, NDArray[np.int64]]:
+    """All backed-up vectors, pruned after each branch only."""
+    vectors, actions = [], []
+    for a, branches in enumerate(source.branches):
+        total = source.rewards[a][np.newaxis]
+        for branch in branches:
+            ahead = branch.project(stage[branch.target].vectors, source.size)
+            total = (total[:, np.newaxis] + ahead).reshape(-1, source.size)
+            total = total[prune(total, random_beliefs(30, source.size), lambda: None).kept]
+        vectors.append(total)
+        actions.append(np.full(len(total), a))
+    return np.vstack(vectors), np.concatenate(actions)
+
+
+def stages_of(faces: Faces, horizon: int) -> list[Stage]:
+    stages = [zero_stage(faces)]
+    for _ in range(horizon):
+        stages.append(stage_of([backup(face, stages[-1]) for face in faces.faces]))
+    return stages
+
+
+@pytest.mark.parametrize("discount", [0.9, 1.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_finite_graph_earns_the_optimum(seed: int, discount: float) -> None:
+    model = random_model(seed, n_states=2 + seed % 3, discount=discount)
+    faces = find_faces(model)
+    for horizon in (1, 2, 4):
+        stages = stages_of(faces, horizon - 1)
+        for b in random_beliefs(4, model.n_states, seed):
+            graph = extract_finite(model, faces, stages, b)
+            layers = graph.layers()
+            assert layers is not None
+            assert len(layers) == horizon
+            value = evaluate(model, graph)[graph.start] @ b
+            assert_allclose(value, naive.expectimax(model, b, horizon), rtol=1e-8, atol=1e-8)
+
+
+def test_no_horizon_no_graph() -> None:
+    faces = find_faces(tiger())
+    with pytest.raises(PolicyError, match="at least 1"):
+        extract_finite(tiger(), faces, [], tiger().start)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_endless_graph_earns_what_the_vectors_promise(seed: int) -> None:
+    model = random_model(seed, n_states=2 + seed % 3, discount=0.4)
+    faces = find_faces(model)
+    stage = stages_of(faces, 12)[-1]
+    for b in random_beliefs(4, model.n_states, seed):
+        graph = extract(model, faces, stage, b)
+        assert graph.start == 0
+        value = evaluate(model, graph)[0] @ b
+        error = 4 * 0.4**12 * np.abs(model.expected_rewards).max()
+        assert abs(value - look_ahead(faces, stage, b)[0]) <= error
+
+
+def test_tiger_is_extracted() -> None:
+    model = tiger(0.75)
+    faces = find_faces(model)
+    graph = extract(model, faces, stages_of(faces, 40)[-1], model.start)
+    assert_allclose(evaluate(model, graph)[0] @ model.start, 1.933439, atol=1e-5)
+    assert sorted(set(graph.actions.tolist())) == [LISTEN, LEFT, RIGHT]
+    assert graph.n_nodes == len({runs(graph, n, 8) for n in range(graph.n_nodes)})
+
+
+def test_observations_that_cannot_come_have_no_successor() -> None:
+    """The state is seen and stays: after the first step one observation is left."""
+    model = make_model(np.eye(2)[np.newaxis], np.eye(2), np.array([[1.0, 2.0]]), discount=0.5)
+    faces = find_faces(model)
+    stage = stages_of(faces, 40)[-1]
+    graph = extract(model, faces, stage, model.start)
+    assert (graph.next[0] >= 0).all()
+    assert [sorted(row) for row in graph.next[1:].tolist()] == [[-1, 1], [-1, 2]]
+    corner = extract(model, faces, stage, np.array([0.0, 1.0]))
+    assert corner.next.tolist() == [[-1, 0]]  # the root and the node after it are one
+    assert_allclose(evaluate(model, corner)[0, 1], 4.0)
+
+
+def test_root_is_a_node_that_also_knows_what_cannot_come_at_first() -> None:
+    T = np.array([[[1.0, 0.0], [0.5, 0.5]]])
+    Z = np.array([[1.0, 0.0], [0.5, 0.5]])
+    model = make_model(T, Z, np.array([[1.0, 1.0]]), discount=0.5, start=np.array([1.0, 0.0]))
+    faces = find_faces(model)
+    assert extract(model, faces, stages_of(faces, 40)[-1], model.start).next.tolist() == [[0, 0]]
+
+
+def test_beliefs_need_not_be_one_for_each_vector() -> None:
+    model = tiger(0.75)
+    faces = find_faces(model)
+    stage = stages_of(faces, 40)[-1]
+    b = np.linspace(0.0, 1.0, 101)
+    everywhere = np.column_stack([b, 1.0 - b])
+    loose = tuple(replace(part, beliefs=everywhere) for part in stage)
+    graph = extract(model, faces, loose, model.start)
+    assert_allclose(evaluate(model, graph)[0] @ model.start, 1.933439, atol=1e-5)
+
+
+# ---------------------------------------------------------------- texts
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_pg_round_trip(seed: int) -> None:
+    graph = random_graph(random_model(seed, n_observations=1 + seed % 3), 8, seed)
+    back = read_pg(write_pg(graph), "x.pg")
+    same = graph.start_first()
+    assert (back.start, same.start) == (0, 0)
+    assert_array_equal(back.actions, same.actions)
+    assert_array_equal(back.next, same.next)
+    assert runs(back, 0, 4) == runs(graph, graph.start, 4)
+
+
+def test_pg_text() -> None:
+    assert write_pg(graph_of([2, 1], [[0, -1], [1, 0]], start=1)) == "0 1  0 1\n1 2  1 -\n"
+    read = read_pg("1 2  1 X \r\n\n0  1\t0 1", "x.pg")
+    assert read.next.tolist() == [[0, 1], [1, -1]]
+    assert read.actions.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("", "1:1", "at least one line"),
+        ("0 0 0\n1 0\n", "2:3", "expected a node, its action"),
+        ("0 0 0\n1 0 0 1\n", "2:7", "2 successors, but 1 in the lines before"),
+        ("0 a 0\n", "1:3", "expected a number, not 'a'"),
+        ("0 - 0\n", "1:3", "expected a number, not '-'"),
+        ("0 0 -1\n", "1:5", "expected a node's number, `-` or `X`, not '-1'"),
+        ("0 0 0\n0 0 0\n", "2:1", "node 0 occurs twice"),
+        ("0 0 0\n2 0 0\n", "2:1", "the 2 nodes must be numbered from 0"),
+        ("0 0 0\n1 0  2\n", "2:6", "there is no node 2"),
+        (f"0 0 {'9' * 5000}\n", "1:5", "expected a node's number"),
+        ("0 0 \u0663\n", "1:5", "expected a node's number"),
+    ],
+)
+def test_pg_errors_have_their_place(text: str, place: str, message: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        read_pg(text, "x.pg")
+    assert str(caught.value).startswith(f"x.pg:{place}: ")
+    assert message in str(caught.value)
+
+
+def test_pg_names_every_wrong_line() -> None:
+    with pytest.raises(FormatError) as caught:
+        read_pg("a 0 0\nb 0 0\n2 0 c\n", "x.pg")
+    assert [(f.line, f.column) for f in caught.value.findings] == [(1, 1), (2, 1), (3, 5)]
+
+
+def test_document_is_json() -> None:
+    document = graph_document(graph_of([2, 1], [[0, -1], [1, 0]], start=1))
+    nodes = [{"action": 2, "next": [0, None]}, {"action": 1, "next": [1, 0]}]
+    assert json.loads(json.dumps(document)) == {"start": 1, "nodes": nodes}
+
+
+STRING = r'"(?:[^"\\]|\\.)*"'
+STATEMENTS = (
+    rf"digraph {STRING} \{{",
+    r"node \[shape=box, style=rounded\];",
+    r'start \[shape=point, label=""\];',
+    r"start -> n(?P<start>\d+);",
+    rf"n(?P<node>\d+) \[label=(?P<action>{STRING})\];",
+    rf"n(?P<a>\d+) -> n(?P<b>\d+) \[label=(?P<seen>{STRING})\];",
+    r"\}",
+)
+
+
+def parsed(dot: str) -> list[dict[str, str]]:
+    """Groups of every statement; each line must be one."""
+    found = []
+    for line in dot.removesuffix("\n").split("\n"):
+        matches = [m for s in STATEMENTS if (m := re.fullmatch(s, line.strip()))]
+        assert len(matches) == 1, line
+        found.append(matches[0].groupdict())
+    return found
+
+
+def test_dot_of_tiger() -> None:
+    model = tiger()
+    probabilities = edge_probabilities(model, TIGER, model.start)
+    found = parsed(write_dot(TIGER, problem_of(model), probabilities))
+    assert [f["start"] for f in found if "start" in f] == ["0"]
+    labels = {int(f["node"]): f["action"] for f in found if "node" in f}
+    assert labels[2] == '"2: open-right"'
+    edges = {(int(f["a"]), int(f["b"])): f["seen"] for f in found if "a" in f}
+    assert len(edges) == 8
+    assert edges[2, 0] == '"tiger-left | tiger-right\\n1"'
+    assert edges[0, 1] == '"tiger-left\\n0.5"'
+    assert edges[1, 2] == '"tiger-left\\n0.745"'
+    plain = parsed(write_dot(TIGER, problem_of(model)))
+    assert '"tiger-right"' in [f.get("seen") for f in plain]
+
+
+def odd_names() -> Problem:
+    model = tiger()
+    return replace(
+        problem_of(model),
+        name='the "tiger"\\',
+        actions=('say "hi"', "back\\slash\\", "a\nb"),
+        observations=("&lt; | ]", "c:\\N\x00\t"),
+    )
+
+
+def test_dot_escapes_names() -> None:
+    found = parsed(write_dot(TIGER, odd_names()))
+    labels = [f["action"] for f in found if "node" in f]
+    assert labels[0] == r'"0: say \"hi\""'
+    assert labels[3] == r'"3: back\\slash\\"'
+    assert labels[2] == r'"2: a\nb"'
+    seen = [f["seen"] for f in found if "a" in f]
+    assert seen[0] == '"&amp;lt; | ]"'
+    assert seen[1] == r'"c:\\N  "'
+
+
+def test_tree_of_tiger() -> None:
+    assert tree_lines(TIGER, problem_of(tiger())) == [
+        "node 0: listen",
+        "├─ tiger-left  node 1: listen",
+        "│  ├─ tiger-left  node 2: open-right",
+        "│  │  └─ *  -> node 0",
+        "│  └─ tiger-right  -> node 0",
+        "└─ tiger-right  node 4: listen",
+        "   ├─ tiger-left  -> node 0",
+        "   └─ tiger-right  node 3: open-left",
+        "      └─ *  -> node 0",
+    ]
+
+
+def test_tree_stops() -> None:
+    lines = tree_lines(TIGER, problem_of(tiger()), max_nodes=3)
+    assert lines[2] == "│  ├─ tiger-left  -> node 2 (not shown)"
+    assert lines[-1] == "... 2 of 5 nodes are not shown"
+    chain = graph_of([0] * 3000, [[min(n + 1, 2999)] * 2 for n in range(3000)])
+    assert len(tree_lines(chain, problem_of(tiger()), max_nodes=3000)) == 3001
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_tree_shows_every_node_once(seed: int) -> None:
+    graph = random_graph(tiger(), 12, seed)
+    text = "\n".join(tree_lines(graph, problem_of(tiger())))
+    opened = re.findall(r"(?<!-> )node (\d+): ", text)
+    assert sorted(map(int, opened)) == sorted(graph.breadth_first().tolist())
+    for m in re.findall(r"-> node (\d+)", text):
+        assert m in opened

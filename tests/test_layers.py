@@ -1,0 +1,200 @@
+"""Which module may import what: the table of the design, held over every import statement."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from samples import ROOT
+
+PACKAGE = ROOT / "pomdptool"
+NOUNS = ["errors", "sparse", "rewards", "model", "belief", "policy", "graph", "episodes"]
+VERBS = ["formats", "families", "solving", "acting", "learning", "kernels", "commands"]
+THIRD_PARTY = {"numpy", "numba", "scipy", "highspy", "click", "rich", "lark", "pyarrow"}
+LAZY = {"numba", "scipy", "highspy"}
+"""What nouns, solving, acting and learning may import inside functions only."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a module may import: parts of the project, other libraries, and these lazily."""
+
+    project: frozenset[str]
+    libraries: frozenset[str]
+    lazy: frozenset[str] = frozenset()
+
+
+def rule(project: list[str], libraries: list[str], lazy: set[str] | None = None) -> Rule:
+    return Rule(frozenset(project), frozenset(libraries), frozenset(lazy or ()))
+
+
+FOLDERS = {
+    "formats": rule([*NOUNS, "formats"], ["numpy"]),
+    "kernels": rule(["kernels"], ["numpy", "numba"]),
+    "families": rule([*NOUNS, "families"], ["numpy"]),
+    "solving": rule([*NOUNS, "kernels", "solving"], ["numpy"], LAZY),
+    "acting": rule([*NOUNS, "kernels", "solving", "acting"], ["numpy"], LAZY),
+    "learning": rule([*NOUNS, "kernels", "learning"], ["numpy"], LAZY),
+    "commands": rule(["", *NOUNS, *VERBS], ["numpy", "click", "rich"]),
+}
+FILES = {
+    "formats/syntax.py": rule([*NOUNS, "formats"], ["numpy", "lark"]),
+    "formats/tables.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
+    "__init__.py": rule(NOUNS, [], set(VERBS)),
+    "__main__.py": rule(["commands"], []),
+}
+NOUN = rule([*NOUNS, "kernels"], ["numpy"], LAZY)
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: the module, by its full name, and whether it stands inside a function."""
+
+    module: str
+    line: int
+    inside: bool
+
+    @property
+    def part(self) -> str:
+        """The part of the project ("" for the package itself), or the library."""
+        first, _, rest = self.module.partition(".")
+        if first != "pomdptool":
+            return first
+        part = rest.partition(".")[0]
+        return part if part in NOUNS + VERBS else ""
+
+
+def imports(source: str, module: str = "pomdptool.x") -> Iterator[Import]:
+    """Every import of a module, `if TYPE_CHECKING` aside."""
+    yield from _imports(ast.parse(source), module, inside=False)
+
+
+def _imports(node: ast.AST, module: str, *, inside: bool) -> Iterator[Import]:
+    inside = inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, child.lineno, inside) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            base = child.module or ""
+            if child.level:
+                above = module.split(".")[: -child.level]
+                base = ".".join([*above, base]).strip(".")
+            names = [f"{base}.{alias.name}" for alias in child.names]
+            found = names if base == "pomdptool" else [base]
+            yield from (Import(name, child.lineno, inside) for name in found)
+        elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            for branch in child.orelse:
+                yield from _imports(branch, module, inside=inside)
+        else:
+            yield from _imports(child, module, inside=inside)
+
+
+def rule_of(path: str) -> Rule:
+    """Rule of a module, by its path inside the package."""
+    folder = path.partition("/")[0]
+    if path in FILES:
+        return FILES[path]
+    return FOLDERS[folder] if "/" in path else NOUN
+
+
+def breaches(path: str, source: str) -> list[str]:
+    """What the imports of a module break."""
+    allowed = rule_of(path)
+    module = "pomdptool." + path.removesuffix(".py").replace("/", ".")
+    found = []
+    for item in imports(source, module):
+        ours = item.module.partition(".")[0] == "pomdptool"
+        if not ours and item.part not in THIRD_PARTY:
+            continue
+        at_once = allowed.project if ours else allowed.libraries
+        later = allowed.lazy if item.inside else frozenset()
+        if item.part not in at_once | later:
+            found.append(f"{path}:{item.line}: imports {item.module}")
+    return found
+
+
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_imports_follow_the_layers(path: str) -> None:
+    assert breaches(path, (PACKAGE / path).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_third_parties_are_known(path: str) -> None:
+    source = (PACKAGE / path).read_text(encoding="utf-8")
+    roots = {item.module.partition(".")[0] for item in imports(source)}
+    assert roots <= THIRD_PARTY | {"pomdptool"} | set(sys.stdlib_module_names)
+
+
+def test_every_module_has_a_place() -> None:
+    for path in MODULES:
+        folder = path.partition("/")[0]
+        known = folder in FOLDERS if "/" in path else path in FILES or folder[:-3] in NOUNS
+        assert known, f"{path} is of no layer"
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("model.py", "from pomdptool.formats.files import load"),
+        ("model.py", "def f():\n    import pomdptool.formats.files"),
+        ("model.py", "import numba"),
+        ("model.py", "import click"),
+        ("belief.py", "from pomdptool import solving"),
+        ("belief.py", "from .formats import files"),
+        ("formats/build.py", "import lark"),
+        ("formats/build.py", "def f():\n    from lark import Lark"),
+        ("formats/build.py", "from ..solving import exact"),
+        ("formats/tables.py", "import pyarrow"),
+        ("kernels/em.py", "from pomdptool.model import Model"),
+        ("kernels/em.py", "import scipy.sparse"),
+        ("solving/exact.py", "from pomdptool.acting import pomcp"),
+        ("solving/exact.py", "import scipy.optimize"),
+        ("solving/exact.py", "class A:\n    import rich"),
+        ("learning/em.py", "if True:\n    from pomdptool.acting.sample import sample"),
+        ("families/tiger.py", "from pomdptool.kernels import em"),
+        ("__init__.py", "from pomdptool.formats.files import load"),
+    ],
+)
+def test_breach_is_seen(path: str, source: str) -> None:
+    assert len(breaches(path, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("model.py", "import hashlib\nimport numpy as np\nfrom pomdptool.sparse import SparseRows"),
+        ("model.py", "def f():\n    import scipy.sparse\n    from numba import njit"),
+        ("belief.py", "from pomdptool import errors\nfrom . import sparse"),
+        ("belief.py", "if TYPE_CHECKING:\n    from pomdptool.solving import exact"),
+        ("formats/syntax.py", "from lark import Lark\nfrom . import findings"),
+        ("formats/tables.py", "def f():\n    import pyarrow.parquet"),
+        ("kernels/em.py", "from numba import njit\nfrom pomdptool.kernels.simplex import solve"),
+        ("acting/simulate.py", "from pomdptool.solving.bounds import qmdp"),
+        ("commands/main.py", "import click\nimport pomdptool\nfrom rich.table import Table"),
+        ("__init__.py", "def f():\n    from pomdptool.formats.files import load"),
+    ],
+)
+def test_what_is_allowed(path: str, source: str) -> None:
+    assert breaches(path, source) == []
+
+
+def test_import_of_the_package_is_cheap() -> None:
+    code = "import sys, pomdptool; print(sorted({m.partition('.')[0] for m in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    heavy = THIRD_PARTY - {"numpy"}
+    assert not heavy & set(ast.literal_eval(done.stdout))
+
+
+def test_package_folder_is_found() -> None:
+    assert Path(PACKAGE / "model.py").exists()
+    assert len(MODULES) > 20
