@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed" if sys.version_info < (3, 11) else 0)'
@@ -39,7 +39,7 @@ nojit: $(INSTALLED) ## Run the tests of kernels uncompiled
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n auto -m 'not slow'
 
 golden: $(INSTALLED) ## Write the golden outputs of the tests anew
-	$(BIN)/python -m pytest -q tests/test_commands.py --golden
+	$(BIN)/python -m pytest -q tests/test_golden.py --golden
 
 docs: $(INSTALLED) ## Write the README's outputs anew
 	$(BIN)/python tests/readme.py

@@ -68,30 +68,43 @@ def belief_blocks(model: Model, *, every_belief: bool = False) -> Blocks:
     and observation share a block; and so do, to a fixpoint, the successors of a block.
     """
     T, S = model.sparse_T, model.n_states
-    support = model.support
-    row = T.row_of_entry()[support.t_entry]
-    source = row % S
-    target = T.indices[support.t_entry].astype(np.int64)
-    n_o = model.n_observations
-    step = (row // S) * n_o + model.sparse_Z.indices[support.z_entry]
+    action, source = np.divmod(T.row_of_entry(), S)
+    target = T.indices.astype(np.int64)
     seeds = np.ones(S, dtype=bool) if every_belief else model.start > 0
     seeded = seeds[source]
-    label = _merge(np.arange(S), step[seeded], target[seeded])
+    everything = np.zeros(S, dtype=np.int64)
+    key, state = _arrivals(model, action[seeded], everything[source[seeded]], target[seeded])
+    label = _merge(np.arange(S), key, state)
     reached = np.zeros(S, dtype=bool)
-    reached[target[seeded]] = True
+    reached[state] = True
     while True:
         live = reached[source]
-        key = step[live] * S + label[source[live]]
-        finer = _merge(label, key, target[live])
+        key, state = _arrivals(model, action[live], label[source[live]], target[live])
+        coarser = _merge(label, key, state)
         grown = reached.copy()
-        grown[target[live]] = True
-        if np.array_equal(finer, label) and np.array_equal(grown, reached):
+        grown[state] = True
+        if np.array_equal(coarser, label) and np.array_equal(grown, reached):
             break
-        label, reached = finer, grown
+        label, reached = coarser, grown
     names, compact = np.unique(label[reached], return_inverse=True)
     blocks = np.full(S, -1, dtype=np.int64)
     blocks[reached] = compact
     return Blocks(blocks, np.bincount(compact, minlength=len(names)))
+
+
+def _arrivals(
+    model: Model, action: IntArray, block: IntArray, target: IntArray
+) -> tuple[IntArray, IntArray]:
+    """List the states arrived in from blocks, with a key per action, block and observation."""
+    S, Z = model.n_states, model.sparse_Z
+    step = np.sort((action * S + block) * S + target)
+    step = step[np.append(True, step[1:] != step[:-1])] if len(step) else step
+    group, state = np.divmod(step, S)
+    row = (group // S) * S + state
+    count = np.diff(Z.indptr)[row]
+    first = np.repeat(Z.indptr[row] - (np.cumsum(count) - count), count)
+    observation = Z.indices[first + np.arange(len(first))].astype(np.int64)
+    return np.repeat(group, count) * model.n_observations + observation, np.repeat(state, count)
 
 
 def _merge(label: IntArray, key: IntArray, state: IntArray) -> IntArray:

@@ -230,7 +230,7 @@ def make_model(
     A = t_rows.n_rows // S
     mdp = Z is None
     z_rows = _observation_rows(Z, A, S)
-    if not 0.0 <= discount <= 1.0:
+    if not isinstance(discount, (int, float)) or not 0.0 <= discount <= 1.0:
         raise ModelError(f"the discount must lie between 0 and 1, not {discount}")
     state_names = _names(states, S, "state")
     action_names = _names(actions, A, "action")
@@ -259,12 +259,19 @@ def make_model(
     )
 
 
+def _numbers(values: ArrayLike, what: str) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{what} must be an array of numbers: {error}") from None
+
+
 def _transition_rows(T: ArrayLike | SparseRows) -> SparseRows:
     if isinstance(T, SparseRows):
         if T.n_columns == 0 or T.n_rows == 0 or T.n_rows % T.n_columns:
             raise ModelError(f"T must have shape (A, S, S), not {T.n_rows} rows of {T.n_columns}")
         return T
-    array = np.asarray(T, dtype=np.float64)
+    array = _numbers(T, "T")
     if array.ndim != 3 or array.shape[1] != array.shape[2] or not array.size:
         raise ModelError(f"T must have shape (A, S, S), not {array.shape}")
     return from_dense(array)
@@ -278,7 +285,7 @@ def _observation_rows(Z: ArrayLike | SparseRows | None, A: int, S: int) -> Spars
     if Z is None:
         state = np.tile(np.arange(S), A)
         return from_entries(A * S, S, np.arange(A * S), state, np.ones(A * S))
-    array = np.asarray(Z, dtype=np.float64)
+    array = _numbers(Z, "Z")
     if array.ndim == 2:
         array = np.broadcast_to(array, (A, *array.shape))
     if array.ndim != 3 or array.shape[:2] != (A, S) or not array.size:
@@ -300,6 +307,8 @@ def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
     if given is None:
         return tuple(map(str, range(n)))
     names = tuple(given)
+    if not all(isinstance(name, str) for name in names):
+        raise ModelError(f"{what} names must be text")
     if len(names) != n:
         raise ModelError(f"{len(names)} {what} names for {n} {what}s")
     if len(set(names)) < n:
@@ -328,7 +337,7 @@ def _checked_rows(
 def _checked_start(start: ArrayLike | None, S: int) -> tuple[FloatArray, Renormalised]:
     if start is None:
         return read_only(np.full(S, 1.0 / S)), Renormalised()
-    array = np.array(start, dtype=np.float64)
+    array = _numbers(start, "start")
     if array.shape != (S,):
         raise ModelError(f"start must have shape ({S},), not {array.shape}")
     if not (np.isfinite(array).all() and (array >= 0).all()):
@@ -343,7 +352,7 @@ def _checked_start(start: ArrayLike | None, S: int) -> tuple[FloatArray, Renorma
 
 
 def _four_axes(R: ArrayLike, A: int, S: int, Z: int) -> FloatArray:
-    array = np.asarray(R, dtype=np.float64)
+    array = _numbers(R, "R")
     if array.ndim > 4:
         raise ModelError(f"R has {array.ndim} axes; at most (a, s, s', o) are meant")
     array = array.reshape(array.shape + (1,) * (4 - array.ndim))

@@ -19,6 +19,10 @@ TABLE_LIMIT = 1 << 24
 """Largest number of values in a reward table; beyond it rewards live on the support."""
 
 
+SUPPORT_LIMIT = 1 << 26
+"""Largest number of steps that is listed."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Support:
     """The steps (a, s, s', o) that can happen, one element each, in the order of T's entries.
@@ -40,6 +44,10 @@ def support_of(T: SparseRows, Z: SparseRows) -> Support:
     action = T.row_of_entry() // n_states
     z_row = action * n_states + T.indices
     count = np.diff(Z.indptr)[z_row]
+    if count.sum() > SUPPORT_LIMIT:
+        raise ModelError(
+            f"{int(count.sum())} steps (a, s, s', o) can happen; at most {SUPPORT_LIMIT} are listed"
+        )
     t_entry = np.repeat(np.arange(T.nonzeros), count)
     first = np.repeat(Z.indptr[z_row] - (np.cumsum(count) - count), count)
     return Support(t_entry, first + np.arange(len(t_entry)))

@@ -100,7 +100,7 @@ def test_info_json_has_the_documented_keys() -> None:
     keys = "states actions observations discount values start nonzero_T nonzero_O terminal_states"
     assert list(document) == [
         *keys.split(),
-        *("blocks", "largest_block", "reward_min", "reward_max", "warnings"),
+        *("blocks", "largest_block", "reward_min", "reward_max", "warnings", "renormalised"),
     ]
     assert document["nonzero_T"] == 10
     assert document["start"] == [0.5, 0.5]

@@ -228,7 +228,7 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path.write_text("old", encoding="utf-8")
     path.chmod(0o640)
     with (
-        patch("os.replace", side_effect=OSError("disk full")),
+        patch("os.replace", side_effect=OSError(28, "disk full")),
         pytest.raises(OSError, match="disk full"),
     ):
         write_file(path, "new")

@@ -6,8 +6,14 @@ import json
 
 import click
 
-from pomdptool.commands.models import examine_model
-from pomdptool.commands.options import from_option, json_option, model_argument, quiet_option
+from pomdptool.commands.models import examine_model, show_notes
+from pomdptool.commands.options import (
+    from_option,
+    json_option,
+    model_argument,
+    quiet_option,
+    verbose_option,
+)
 from pomdptool.formats.files import Kind
 
 
@@ -17,7 +23,10 @@ from pomdptool.formats.files import Kind
 @from_option
 @json_option
 @quiet_option
-def command(path: str, strict: bool, kind: Kind | None, as_json: bool, quiet: bool) -> int:
+@verbose_option
+def command(
+    path: str, strict: bool, kind: Kind | None, as_json: bool, quiet: bool, verbose: bool
+) -> int:
     """Report every error and warning of a model file.
 
     Each finding is a line `file:line:column: error|warning PTnnn: message`. The exit code is 1
@@ -39,8 +48,12 @@ def command(path: str, strict: bool, kind: Kind | None, as_json: bool, quiet: bo
     else:
         for finding in findings:
             click.echo(str(finding))
+    if verbose and model is not None and not as_json:
+        click.echo(f"{file}: {model.n_states} states, {model.n_actions} actions", err=True)
     if not quiet:
         errors = sum(f.level == "error" for f in findings)
+        if model is not None:
+            show_notes(model, file)
         click.echo(_summary(file, errors, len(findings) - errors), err=True)
     return 0 if model is not None else 1
 

@@ -11,6 +11,7 @@ from pomdptool.commands.options import (
     output_kind,
     output_option,
     quiet_option,
+    verbose_option,
 )
 from pomdptool.formats.files import Kind, encode_model, kind_of_path
 
@@ -26,8 +27,14 @@ from pomdptool.formats.files import Kind, encode_model, kind_of_path
 )
 @from_option
 @quiet_option
+@verbose_option
 def command(
-    path: str, output: str | None, target: Kind | None, kind: Kind | None, quiet: bool
+    path: str,
+    output: str | None,
+    target: Kind | None,
+    kind: Kind | None,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Write a model in another format; every float reads back bit for bit."""
     what = "a model is written as .pomdp or .json (or give --to)"
@@ -36,6 +43,8 @@ def command(
         target = output_kind(output, kind_of_path, what, usual)
     text, said = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
+    if verbose:
+        click.echo(f"{len(text)} characters of {target} written", err=True)
     if not quiet:
         for what in said:
             click.echo(f"warning: {what}", err=True)

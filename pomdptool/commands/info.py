@@ -11,11 +11,20 @@ import numpy as np
 
 from pomdptool.belief import Blocks, belief_blocks
 from pomdptool.commands.models import examine_model
-from pomdptool.commands.options import from_option, json_option, model_argument, quiet_option
+from pomdptool.commands.options import (
+    from_option,
+    json_option,
+    model_argument,
+    quiet_option,
+    verbose_option,
+)
 from pomdptool.commands.report import show_pairs
 from pomdptool.errors import Finding, FormatError
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
+
+WIDTH = 56
+"""Characters of names that are shown without `-v`."""
 
 
 @click.command(epilog="Example: pomdptool info tiger.pomdp --json")
@@ -23,7 +32,8 @@ from pomdptool.model import Model
 @from_option
 @json_option
 @quiet_option
-def command(path: str, kind: Kind | None, as_json: bool, quiet: bool) -> None:
+@verbose_option
+def command(path: str, kind: Kind | None, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Describe a model: sizes, density, start, terminal states, observability, rewards.
 
     Belief blocks are groups of states: after the first step a belief always lies inside one. One
@@ -36,7 +46,7 @@ def command(path: str, kind: Kind | None, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(json.dumps(_document(model, blocks, findings), indent=1))
         return
-    show_pairs(_lines(model, blocks), sys.stdout)
+    show_pairs(_lines(model, blocks, 10**9 if verbose else WIDTH), sys.stdout)
     if not quiet:
         for finding in findings:
             click.echo(str(finding), err=True)
@@ -66,23 +76,28 @@ def _document(model: Model, blocks: Blocks, findings: tuple[Finding, ...]) -> di
         "reward_min": low,
         "reward_max": high,
         "warnings": [str(f) for f in findings],
+        "renormalised": {
+            table: {"rows": off.rows, "worst": off.worst}
+            for table, off in model.renormalised.items()
+            if off.rows
+        },
     }
 
 
-def _lines(model: Model, blocks: Blocks) -> list[tuple[str, str]]:
+def _lines(model: Model, blocks: Blocks, width: int) -> list[tuple[str, str]]:
     low, high = _reward_range(model)
     A, S, Z = model.n_actions, model.n_states, model.n_observations
     lines = [
-        ("states", _counted(model.states)),
-        ("actions", _counted(model.actions)),
-        ("observations", "the state" if model.mdp else _counted(model.observations)),
+        ("states", _counted(model.states, width)),
+        ("actions", _counted(model.actions, width)),
+        ("observations", "the state" if model.mdp else _counted(model.observations, width)),
         ("discount", f"{model.discount:g}"),
         ("values", "cost" if model.costs else "reward"),
-        ("start", _start(model)),
+        ("start", _start(model, width)),
         ("T", _density(model.sparse_T.nonzeros, A * S, S)),
         ("O", _density(model.sparse_Z.nonzeros, A * S, Z)),
         ("costs" if model.costs else "rewards", f"{low:g} to {high:g}, by {_reward_axes(model)}"),
-        ("terminal states", _terminal(model)),
+        ("terminal states", _terminal(model, width)),
         ("belief blocks", f"{blocks.count}, the largest of {blocks.largest}"),
     ]
     lines += [
@@ -93,22 +108,24 @@ def _lines(model: Model, blocks: Blocks) -> list[tuple[str, str]]:
     return lines
 
 
-def _counted(names: tuple[str, ...]) -> str:
+def _counted(names: tuple[str, ...], width: int) -> str:
     if names[-1] == str(len(names) - 1):
         return str(len(names))
-    return f"{len(names)}: {_some(names)}"
+    return f"{len(names)}: {_some(names, width)}"
 
 
-def _some(names: tuple[str, ...] | list[str]) -> str:
+def _some(names: tuple[str, ...] | list[str], width: int) -> str:
+    """As many names as fit; characters that are not for printing are escaped."""
     shown = ""
-    for k, name in enumerate(names):
-        if len(shown) + len(name) > 56:
+    for k, raw in enumerate(names):
+        name = raw if raw.isprintable() else repr(raw)
+        if len(shown) + len(name) > width:
             return f"{shown}... ({len(names) - k} more)"
         shown += f"{name} "
     return shown.rstrip()
 
 
-def _start(model: Model) -> str:
+def _start(model: Model, width: int) -> str:
     (support,) = np.nonzero(model.start)
     names = [model.states[s] for s in support]
     if len(support) == 1:
@@ -117,7 +134,7 @@ def _start(model: Model) -> str:
     kind = "uniform" if np.ptp(p) < 1e-5 else "a distribution"
     if len(support) == model.n_states:
         return f"{kind} over all states"
-    return f"{kind} over {len(support)} states: {_some(names)}"
+    return f"{kind} over {len(support)} states: {_some(names, width)}"
 
 
 def _density(nonzeros: int, rows: int, columns: int) -> str:
@@ -140,6 +157,6 @@ def _reward_axes(model: Model) -> str:
     return ", ".join(used) or "nothing: it is constant"
 
 
-def _terminal(model: Model) -> str:
+def _terminal(model: Model, width: int) -> str:
     terminal = [model.states[s] for s in model.terminal_states]
-    return f"{len(terminal)}: {_some(terminal)}" if terminal else "none"
+    return f"{len(terminal)}: {_some(terminal, width)}" if terminal else "none"

@@ -46,14 +46,19 @@ def open_model(path: str, kind: Kind | None, *, quiet: bool) -> Model:
     if not quiet:
         for finding in findings:
             click.echo(str(finding), err=True)
-        for table, off in model.renormalised.items():
-            if off.rows:
-                click.echo(
-                    f"{file}: note: {off.rows} row{'s' * (off.rows > 1)} of {table} renormalised; "
-                    f"the worst sum was off by {off.worst:.1e}",
-                    err=True,
-                )
+        show_notes(model, file)
     return model
+
+
+def show_notes(model: Model, file: str) -> None:
+    """Say on standard error how far rows were renormalised."""
+    for table, off in model.renormalised.items():
+        if off.rows:
+            click.echo(
+                f"{file}: note: {off.rows} row{'s' * (off.rows > 1)} of {table} renormalised; "
+                f"the worst sum was off by {off.worst:.1e}",
+                err=True,
+            )
 
 
 def write_result(text: str, output: str | None) -> None:

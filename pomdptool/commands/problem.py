@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 import numpy as np
 
-from pomdptool.commands.models import write_result
+from pomdptool.commands.models import read_text, write_result
 from pomdptool.commands.options import output_kind, output_option, quiet_option
 from pomdptool.families.heavenhell import heavenhell
 from pomdptool.families.maze import maze
@@ -19,6 +19,8 @@ from pomdptool.families.tag import tag
 from pomdptool.families.tiger import tiger
 from pomdptool.formats.files import Kind, encode_model, kind_of_path
 from pomdptool.model import Model
+
+MAP_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
 @click.group(
@@ -39,8 +41,11 @@ def _family(function: Callable[..., Any]) -> Callable[..., Any]:
     discount = click.option(
         "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), help="Instead of the family's."
     )
+    verbose = click.option(
+        "-v", "--verbose", is_flag=True, expose_value=False, help="There is nothing more to say."
+    )
     output = output_option("Write here: .pomdp or .json, also with .gz.")
-    return discount(output(quiet_option(function)))
+    return discount(output(quiet_option(verbose(function))))
 
 
 def _given(**options: float | None) -> dict[str, Any]:
@@ -98,27 +103,27 @@ def rocksample_command(
 
 @command.command("tag", epilog="Example: pomdptool problem tag -o tag.pomdp")
 @click.option(
-    "--map", "arena", metavar="FILE", type=click.File(), help="Arena, drawn with `.` for cells."
+    "--map", "arena", metavar="FILE", type=MAP_FILE, help="Arena, drawn with `.` for cells."
 )
 @click.option(
     "--rest", metavar="Q", type=float, help="Chance that the target stays. [default: 0.2]"
 )
 @_family
 def tag_command(
-    arena: Any, rest: float | None, discount: float | None, output: str | None, quiet: bool
+    arena: str | None, rest: float | None, discount: float | None, output: str | None, quiet: bool
 ) -> None:
     """A robot hunts a target that it sees only in its own cell (Pineau et al. 2003)."""
     del quiet
     options = _given(rest=rest, discount=discount)
-    made_by = "tag" + (f" --map {arena.name}" if arena else "") + _spelled(options)
-    model = tag(arena.read(), **options) if arena else tag(**options)
+    made_by = "tag" + (f" --map {Path(arena).name}" if arena else "") + _spelled(options)
+    model = tag(read_text(arena)[0], **options) if arena else tag(**options)
     _write(model, output, made_by)
 
 
 @command.command(
     "maze", epilog="Example: pomdptool problem maze problems/hallway.map --kind hallway"
 )
-@click.argument("drawing", metavar="FILE", type=click.File())
+@click.argument("drawing", metavar="FILE", type=MAP_FILE)
 @click.option(
     "--kind",
     type=click.Choice(["russell", "hallway"]),
@@ -132,7 +137,7 @@ def tag_command(
 @click.option("--step", metavar="R", type=float, help="Reward of any other cell.")
 @_family
 def maze_command(
-    drawing: Any,
+    drawing: str,
     kind: Literal["russell", "hallway"],
     slip: float | None,
     goal: float | None,
@@ -145,8 +150,8 @@ def maze_command(
     """A maze drawn in a file: `#` wall, `.` cell, `G` goal, `-` pit, `S` start."""
     del quiet
     options = _given(slip=slip, goal=goal, pit=pit, step=step, discount=discount)
-    model = maze(drawing.read(), kind=kind, **options)
-    name = Path(drawing.name).name
+    model = maze(read_text(drawing)[0], kind=kind, **options)
+    name = Path(drawing).name
     _write(model, output, f"maze {name} --kind {kind}{_spelled(options)}")
 
 
@@ -178,4 +183,4 @@ def tiger_command(
 
 
 def _spelled(options: dict[str, Any]) -> str:
-    return "".join(f" --{name.replace('_', '-')} {value:g}" for name, value in options.items())
+    return "".join(f" --{name.replace('_', '-')} {value!r}" for name, value in options.items())

@@ -57,18 +57,26 @@ def read_model(
     text: str, file: str, *, kind: Kind | None = None, strict: bool = False
 ) -> tuple[Model | None, tuple[Finding, ...]]:
     """Read a model and every finding about it; the model is None where one is an error."""
+    if text.lstrip(BYTE_ORDER_MARK + " \t\r\n").startswith("<"):
+        finding = Finding(file, 1, 1, "error", "PT011", "this is XML: POMDPX is not read yet")
+        return None, (finding,)
     if (kind or kind_of_text(text)) == "json":
         from pomdptool.formats.model_json import read_model_json
 
         try:
-            return read_model_json(text, file), ()
+            return read_model_json(text.removeprefix(BYTE_ORDER_MARK), file), ()
         except FormatError as error:
             return None, error.findings
     return read_pomdp(text, file, strict=strict)
 
 
 def loads(
-    text: str, *, strict: bool = False, kind: Kind | None = None, file: str = "<text>"
+    text: str,
+    *,
+    strict: bool = False,
+    kind: Kind | None = None,
+    file: str = "<text>",
+    _from_load: bool = False,
 ) -> Model:
     """Read a model from text.
 
@@ -90,12 +98,12 @@ def loads(
     if model is None:
         raise FormatError(findings)
     for finding in findings:
-        warnings.warn(str(finding), PomdpWarning, stacklevel=2)
+        warnings.warn(str(finding), PomdpWarning, stacklevel=3 if _from_load else 2)
     return model
 
 
-def load(source: str | Path | IO[str], *, strict: bool = False) -> Model:
-    """Read a model from a path (`.pomdp`, `.mdp`, `.json`, each also `.gz`) or an open text file.
+def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> Model:
+    """Read a model from a path (`.pomdp`, `.mdp`, `.json`, each also `.gz`) or an open file.
 
     Raises
     ------
@@ -104,11 +112,17 @@ def load(source: str | Path | IO[str], *, strict: bool = False) -> Model:
     OSError
         If it cannot be read.
     """
-    if not isinstance(source, (str, Path)):
-        return loads(source.read(), strict=strict, file=getattr(source, "name", "<text>"))
-    path = str(source)
-    text = decode(Path(source).read_bytes(), path, compressed=path.endswith(".gz"))
-    return loads(text, strict=strict, kind=kind_of_path(path), file=path)
+    kind = None
+    if isinstance(source, (str, Path)):
+        file = str(source)
+        content: str | bytes = Path(source).read_bytes()
+        kind = kind_of_path(file)
+    else:
+        content = source.read()
+        file = str(getattr(source, "name", "<text>"))
+    if isinstance(content, bytes):
+        content = decode(content, file, compressed=file.endswith(".gz"))
+    return loads(content, strict=strict, kind=kind, file=file, _from_load=True)
 
 
 def encode_model(model: Model, kind: Kind, header: str = "") -> tuple[str, list[str]]:

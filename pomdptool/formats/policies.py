@@ -4,10 +4,11 @@ JSON: one object with `format` ("pomdptool/policy"), `version` (1), `problem` (`
 `states`, `actions`, `observations`, `discount`, `values`, `start`), `method`, `converged`,
 `stop_reason`, `bounds` (`lower`, `upper` at the start belief, both certified), `horizon`,
 `graph` (null, or the controller from the start: `{"start": 0, "nodes": [{"action": index, "next":
-[node or null, one an observation]}]}`), `stats`, and `vectors`: a list of `{"action": index, "values": [one a state]}`, with `"states":
-[indices]` where a vector covers only those (a face of the belief simplex: the value of a belief
-over other states is a step of look-ahead away). What solves a cost model is written in costs: there
-the vectors and bounds are negated, and the best is the least.
+[node or null, one an observation]}]}`), `stats`, and `vectors`: a list of `{"action": index,
+"values": [one a state]}`, with `"states": [indices]` where a vector covers only those (a face of
+the belief simplex: the value of a belief over other states is a step of look-ahead away). What
+solves a cost model is written in costs: there the vectors and bounds are negated, and the best is
+the least.
 
 .alpha: for each vector a line with the action's index, a line with the values, a blank line. It
 follows the reference and holds rewards, negated costs, in any case.

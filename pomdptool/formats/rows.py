@@ -15,7 +15,7 @@ import numpy as np
 from pomdptool.formats.runs import Columns
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
 
-MAX_ENTRIES = 1 << 26
+MAX_ENTRIES = 1 << 25
 """Most entries that a table may hold."""
 
 

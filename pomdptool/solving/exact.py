@@ -199,8 +199,7 @@ class _Run:
         """Values of a stage at all beliefs."""
         if self.whole_face is None:
             return FaceValues(self.faces, stage)
-        part = stage[self.whole_face]
-        return AlphaVectors(part.actions, part.vectors)
+        return _by_action(stage[self.whole_face])
 
     def full_values(self, stage: Stage) -> ValueFunction:
         """Values of a stage as vectors over all states."""
@@ -211,7 +210,7 @@ class _Run:
         )
         branches = pack(self.faces.whole, stage)
         part = backup_by_pruning(branches, start, given=False, watch=self.watch).part
-        return AlphaVectors(part.actions, part.vectors)
+        return _by_action(part)
 
     def restricted(self, vectors: FloatArray) -> Stage:
         """Vectors over all states, shape (n, S), as a stage."""
@@ -291,6 +290,11 @@ class _Run:
             },
         )
         return Solution(policy, tuple(self.watch.trace))
+
+
+def _by_action(part: Part) -> AlphaVectors:
+    order = np.argsort(part.actions, kind="stable")
+    return AlphaVectors(part.actions[order], part.vectors[order])
 
 
 def _backups(branches: Branches, beliefs: FloatArray) -> Part:
