@@ -185,7 +185,7 @@ def test_solve_writes_the_documented_policy() -> None:
     start = max(0.5 * sum(v["values"]) for v in policy["vectors"])
     assert start == pytest.approx(policy["bounds"]["lower"])
     assert policy["graph"]["nodes"][0]["action"] == 0
-    assert "19.3713" in result.stderr
+    assert "value at start  19.3714" in result.stderr
 
 
 def test_solve_writes_alpha_as_the_reference_does(tmp_path: Path) -> None:

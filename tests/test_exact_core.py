@@ -210,7 +210,7 @@ def test_undominated_agrees_with_the_loops() -> None:
     rng = np.random.default_rng(0)
     for _ in range(30):
         vectors = np.round(rng.normal(size=(20, 3)), 1)
-        kept = undominated(vectors)
+        kept = vectors[undominated(vectors)]
         for v in vectors:
             assert any((w >= v - 1e-12).all() for w in kept)
         for i, v in enumerate(kept):

@@ -94,7 +94,8 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
     rows = [
         ("problem", problem.name or "-"),
         ("method", policy.method + (f", horizon {policy.horizon}" if policy.horizon else "")),
-        (f"{what} at start", f"{_digits(low, high)} (certified)"),
+        (f"{what} at start", f"{sign * policy.bounds.lower:.6g}"),
+        ("optimum within", f"{_digits(low, high)} (certified)"),
         ("first action", action),
         (
             "stopped by",

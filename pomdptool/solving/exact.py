@@ -41,7 +41,7 @@ from pomdptool.solving.solution import (
     require_end,
     rewards_ahead,
 )
-from pomdptool.solving.stage import FaceValues, Part, Stage, pack
+from pomdptool.solving.stage import FaceValues, Part, Stage, pack, undominated
 from pomdptool.sparse import FloatArray
 
 POLYTOPE_STATES = 7
@@ -55,6 +55,9 @@ HORIZON_TOLERANCE = 1e-10
 
 GRAPH_HORIZON = 1000
 """Longest horizon of which all stages are kept, for the policy graph."""
+
+GRAPH_STATES = 1000
+"""Most states of a model whose controller is extracted."""
 
 SHRINK = 0.3
 """Factor of the tolerance from round to round."""
@@ -119,11 +122,15 @@ def _without_end(run: _Run, precision: float) -> Solution:
             tolerance *= SHRINK
     except Stopped as stopped:
         reason = stopped.reason
+    if reason == "precision":
+        stage = _best_of(evaluated(run.faces, stage, g), stage)
     value = run.value(stage)
     bounds = Bounds(value, max(upper, value))
     if reason == "precision" and not bounds.closed(precision):
         reason = "rounding"
     solution = run.solution(stage, bounds, reason, reason == "precision", rounds, None)
+    if model.n_states > GRAPH_STATES:
+        return solution
     graph = extract(model, run.faces, stage, model.start)
     return replace(solution, policy=replace(solution.policy, graph=graph))
 
@@ -308,6 +315,17 @@ def _backups(branches: Branches, beliefs: FloatArray) -> Part:
 
 def _size(stage: Stage) -> int:
     return sum(len(part.vectors) for part in stage)
+
+
+def _best_of(controller: Stage, stage: Stage) -> Stage:
+    """What a controller earns and the vectors that describe it, less those exceeded singly."""
+    parts = []
+    for a, b in zip(controller, stage, strict=True):
+        vectors = np.vstack([a.vectors, b.vectors])
+        kept = undominated(vectors)
+        actions, beliefs = np.append(a.actions, b.actions), np.vstack([b.beliefs, b.beliefs])
+        parts.append(Part(vectors[kept], actions[kept], beliefs[kept]))
+    return tuple(parts)
 
 
 def _joined(first: Stage, second: Stage) -> Stage:

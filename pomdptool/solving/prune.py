@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pomdptool.kernels import dominance as kernel
 from pomdptool.sparse import FloatArray, IntArray
 
 MARGIN = 1e-10
@@ -80,16 +81,10 @@ def prune(vectors: FloatArray, witnesses: FloatArray, check: Check) -> Pruned:
 
 def _undominated(vectors: FloatArray) -> IntArray:
     """Vectors that no single other one exceeds everywhere; of equal ones the first."""
-    _, first = np.unique(vectors, axis=0, return_index=True)
-    order = first[np.lexsort((first, -vectors[first].sum(axis=1)))]
-    kept: list[int] = []
-    block = np.empty((len(order), vectors.shape[1]))
-    for i in order.tolist():
-        v = vectors[i]
-        if not (block[: len(kept)] >= v).all(axis=1).any():
-            block[len(kept)] = v
-            kept.append(i)
-    return np.array(sorted(kept))
+    order = np.lexsort((np.arange(len(vectors)), -vectors.sum(axis=1)))
+    kept = np.empty(len(order), np.int64)
+    n = kernel.undominated(np.ascontiguousarray(vectors[order]), 0.0, kept)
+    return np.sort(order[kept[:n]])
 
 
 def _largest_at(

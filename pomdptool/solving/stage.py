@@ -70,7 +70,8 @@ def pack(source: Source, stage: Stage) -> Branches:
     actions: list[int] = []
     for a, branches in enumerate(source.branches):
         for branch in branches:
-            projected = undominated(branch.project(stage[branch.target].vectors, source.size))
+            projected = branch.project(stage[branch.target].vectors, source.size)
+            projected = projected[undominated(projected)]
             if len(projected) == 1:
                 rewards[a] += projected[0]
             else:
@@ -81,11 +82,11 @@ def pack(source: Source, stage: Stage) -> Branches:
     return Branches(rewards, starts, np.ascontiguousarray(stacked), np.array(actions, np.int64))
 
 
-def undominated(vectors: FloatArray, slack: float = 1e-12) -> FloatArray:
-    """Drop vectors that a single other one exceeds everywhere, less the slack; largest first."""
-    ordered = np.ascontiguousarray(vectors[np.argsort(-vectors.sum(axis=1), kind="stable")])
-    kept = np.empty(len(ordered), np.int64)
-    return ordered[kept[: kernel.undominated(ordered, slack, kept)]]
+def undominated(vectors: FloatArray, slack: float = 1e-12) -> IntArray:
+    """Indices of the vectors that no single other one exceeds everywhere, less the slack."""
+    order = np.argsort(-vectors.sum(axis=1), kind="stable")
+    kept = np.empty(len(order), np.int64)
+    return order[kept[: kernel.undominated(np.ascontiguousarray(vectors[order]), slack, kept)]]
 
 
 def look_ahead(faces: Faces, stage: Stage, b: FloatArray) -> tuple[float, int]:
