@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import decimal
 import math
 import signal
 import sys
@@ -128,6 +127,8 @@ def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
 
 def _digits(low: float, high: float) -> str:
     """Show an interval, rounded outwards, with as many digits as tell its ends apart."""
+    import decimal
+
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{low} to {high}"
     for digits in range(6, 16):

@@ -30,6 +30,7 @@ from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction, 
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.controller import extract, extract_finite
 from pomdptool.solving.faces import Faces, find_faces
+from pomdptool.solving.full_set import full_set
 from pomdptool.solving.hull import TooManyVerticesError, grow
 from pomdptool.solving.improve import evaluated
 from pomdptool.solving.incremental import BackedUp, backup_by_pruning, backup_single
@@ -58,6 +59,9 @@ GRAPH_HORIZON = 1000
 
 GRAPH_STATES = 1000
 """Most states of a model whose controller is extracted."""
+
+FULL_SET_MARGIN = 1e-10
+"""By how much a vector over all states must exceed the others, relative to the rewards ahead."""
 
 SHRINK = 0.3
 """Factor of the tolerance from round to round."""
@@ -212,12 +216,10 @@ class _Run:
         """Values of a stage as vectors over all states."""
         if self.whole_face is not None:
             return self.value_function(stage)
-        start = Part(
-            np.zeros((1, self.model.n_states)), np.zeros(1, np.int64), self.model.start[np.newaxis]
-        )
         branches = pack(self.faces.whole, stage)
-        part = backup_by_pruning(branches, start, given=False, watch=self.watch).part
-        return _by_action(part)
+        margin = FULL_SET_MARGIN * max(1.0, float(np.abs(branches.rewards).max()))
+        vectors, actions = full_set(branches, margin=margin, watch=self.watch)
+        return AlphaVectors(actions, vectors)
 
     def restricted(self, vectors: FloatArray) -> Stage:
         """Vectors over all states, shape (n, S), as a stage."""
