@@ -93,7 +93,7 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
     rows = [
         ("problem", problem.name or "-"),
         ("method", policy.method + (f", horizon {policy.horizon}" if policy.horizon else "")),
-        (f"{what} at start", f"{sign * policy.bounds.lower:.6g}"),
+        *([(f"{what} at start", f"{sign * policy.bounds.lower:.6g}")] * policy.converged),
         ("optimum within", f"{_digits(low, high)} (certified)"),
         ("first action", action),
         (
