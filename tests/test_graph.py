@@ -17,7 +17,8 @@ from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Problem, problem_of
 from pomdptool.solving import controller
-from pomdptool.solving.controller import edge_probabilities, evaluate, extract, extract_finite
+from pomdptool.solving.controller import edge_probabilities, evaluate
+from pomdptool.solving.extraction import extract, extract_finite
 from pomdptool.solving.faces import Faces, Source, find_faces
 from pomdptool.solving.prune import prune
 from pomdptool.solving.stage import Part, Stage, look_ahead

@@ -28,7 +28,7 @@ from pomdptool.kernels.polytope import Branches, backups
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction, problem_of
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.controller import extract, extract_finite
+from pomdptool.solving.extraction import extract, extract_finite
 from pomdptool.solving.faces import Faces, find_faces
 from pomdptool.solving.full_set import full_set
 from pomdptool.solving.hull import TooManyVerticesError, grow
