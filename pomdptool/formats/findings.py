@@ -38,6 +38,9 @@ from pomdptool.errors import Finding, Level
 MAX_FINDINGS = 100
 """A reader stops collecting errors after this many."""
 
+MAX_HINTS = 20
+"""Errors of a file after which no near name is looked for: each may take tens of milliseconds."""
+
 MAX_CANDIDATES = 5000
 """Names among which a near one is looked for."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.formats.findings import Findings, nearest
+from pomdptool.formats.findings import MAX_HINTS, Findings, nearest
 from pomdptool.formats.numbers import (
     name_places,
     number_places,
@@ -74,7 +74,7 @@ class Axis:
                     f"from 0 to {len(self) - 1}"
                 )
             else:
-                hint = nearest(word, self.names)
+                hint = nearest(word, self.names) if findings.errors < MAX_HINTS else ""
                 message = f"{shown!r} is not the name of {_a(self.what)}{hint}"
             findings.error("PT002", at, message)
             return None
