@@ -35,10 +35,6 @@ lint: $(INSTALLED) ## Check style and types, and that the README's output is tru
 	$(BIN)/mypy
 	$(BIN)/python tests/readme.py --check
 
-nojit: $(INSTALLED) ## Run small tests of the kernels uncompiled (hashes wrap around on purpose)
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n auto -W 'ignore:overflow:RuntimeWarning' \
-		tests/test_full_set.py tests/test_exact_core.py -k 'not known'
-
 golden: $(INSTALLED) ## Write the golden outputs of the tests anew
 	$(BIN)/python -m pytest -q tests/test_golden.py --golden
 
@@ -54,4 +50,4 @@ clean: ## Remove what the targets made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test test-slow lint nojit golden docs bench clean
+.PHONY: help demo test test-slow lint golden docs bench clean

@@ -8,9 +8,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
+
+from pomdptool import kernels
 
 MAX_TREE = 20
 """Nodes of the largest policy graph that is shown."""
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
     from pomdptool.solving.solution import OnStep, Progress, Solution
 
 
-def announce_compiling(method: str, quiet: bool) -> None:
-    """Say so where the kernels are about to be compiled for the first time."""
-    if quiet or method != "exact":
-        return
-    from pomdptool.kernels.polytope import sweep
-
-    if not any(Path(sweep.stats.cache_path).glob("polytope.sweep-*.nbi")):
-        print("compiling the solver's kernels, once ...", file=sys.stderr, flush=True)
+def announce_compiling() -> None:
+    """Say so where kernels are about to be compiled for the first time."""
+    kernels.announce(
+        lambda: print("compiling the solver's kernels, once ...", file=sys.stderr, flush=True)
+    )
 
 
 @contextlib.contextmanager

@@ -95,7 +95,8 @@ def command(
         output, policy_kind_of_path, "a policy is written as .json, .alpha, .pg or .dot", "json"
     )
     model = open_model(path, kind, quiet=quiet)
-    announce_compiling(method, quiet)
+    if not quiet:
+        announce_compiling()
     with interruptible() as interrupted, progress_of(model, quiet, verbose) as on_step:
         solution = solve(
             model,

@@ -1,4 +1,9 @@
-"""Compiled loops over arrays: the caller allocates, the kernel fills. No project types.
+"""Loops over arrays: the caller allocates, the kernel fills. No project types.
+
+A kernel is plain Python that numba can compile. Importing numba and loading what it compiled takes
+longer than small problems take altogether, so kernels run interpreted at first: until that has
+taken `PATIENCE` seconds, or a solver says by `expect` that there is much to do. From then on all
+kernels of the process run compiled; both ways give the same numbers.
 
 numba keeps what it compiled beside the source or under the home folder. Where it finds no place
 to write it would refuse to work at all; then a folder of this process's own serves.
@@ -6,19 +11,128 @@ to write it would refuse to work at all; then a folder of this process's own ser
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
+import time
+from collections.abc import Callable
+from functools import cached_property, partial, update_wrapper
+from pathlib import Path
+from typing import Any, TypeVar
 
-import numba
+import numpy as np
+
+PATIENCE = 0.3
+"""Seconds of interpreting after which kernels are compiled."""
+
+LITTLE = 2_000
+"""Most multiplications of one pass that are worth interpreting."""
+
+SLOWER = 1_000
+"""Budgets of work per call are divided by this while kernels are interpreted."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Way:
+    """How kernels run in this process."""
+
+    def __init__(self) -> None:
+        self.compiled = False
+        self.inside = False
+        self.interpreted_seconds = 0.0
+        self.on_compiling: Callable[[], None] | None = None
+
+
+_way = _Way()
+
+
+def expect(multiplications: int) -> None:
+    """Say how much one pass over the problem has to do; where it is much, kernels are compiled."""
+    if multiplications > LITTLE:
+        _way.compiled = True
+
+
+def budget(work: int) -> int:
+    """Scale the most that one call may do, so that interpreted calls return in time as well."""
+    return work if _way.compiled else max(1, work // SLOWER)
+
+
+def announce(say: Callable[[], None] | None) -> None:
+    """Have a function called, once, when a kernel is about to be compiled for the first time."""
+    _way.on_compiling = say
+
+
+class Kernel:
+    """A function that runs interpreted or compiled. numba sees its compiled form."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        update_wrapper(self, function)
+        self.py_func = function
+        self.targetoptions = options
+
+    def __call__(self, *args: Any) -> Any:
+        """Run the function."""
+        way = _way
+        if way.compiled:
+            return self.compiled(*args)
+        if way.inside:
+            return self.py_func(*args)
+        way.inside = True
+        began = time.perf_counter()
+        try:
+            with np.errstate(all="ignore"):  # as compiled code does; hashes wrap around
+                return self.py_func(*args)
+        finally:
+            way.inside = False
+            way.interpreted_seconds += time.perf_counter() - began
+            way.compiled = way.interpreted_seconds > PATIENCE
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """The function as numba holds it, not compiled yet."""
+        njit = _numba().njit
+        return njit(cache=True, **self.targetoptions)(self.py_func)
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The same, after saying that it is to be compiled where no earlier run has done that."""
+        dispatcher = self.dispatcher
+        if _numba().config.DISABLE_JIT:
+            return dispatcher
+        stem = Path(self.py_func.__code__.co_filename).stem
+        kept = Path(dispatcher.stats.cache_path).glob(f"{stem}.{self.py_func.__name__}-*.nbi")
+        if _way.on_compiling is not None and not any(kept):
+            _way.on_compiling()
+            _way.on_compiling = None
+        return dispatcher
+
+    @property
+    def _numba_type_(self) -> Any:
+        """Type of this object for numba, where compiled code calls it."""
+        return _numba().types.Dispatcher(self.dispatcher)
+
+
+def kernel(function: F | None = None, **options: Any) -> Any:
+    """Make a kernel of a function; `options` are those of numba's `njit`."""
+    if function is None:
+        return partial(kernel, **options)
+    return Kernel(function, options)
 
 
 def _nothing() -> None:
     """Ask numba whether it finds a place for its cache."""
 
 
-try:
-    numba.njit(cache=True)(_nothing)
-except RuntimeError:
-    numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="pomdptool-")
-    atexit.register(shutil.rmtree, numba.config.CACHE_DIR, ignore_errors=True)
+def _numba() -> Any:
+    """Import numba, and see to a place for its cache."""
+    import numba
+
+    if not numba.config.CACHE_DIR:
+        try:
+            numba.njit(cache=True)(_nothing)
+        except RuntimeError:
+            import atexit
+            import shutil
+            import tempfile
+
+            numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="pomdptool-")
+            atexit.register(shutil.rmtree, numba.config.CACHE_DIR, ignore_errors=True)
+    return numba

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from pomdptool.kernels import kernel
 
 
 class Controller(NamedTuple):
@@ -30,7 +31,7 @@ class Controller(NamedTuple):
     weights: np.ndarray
 
 
-@njit(cache=True)
+@kernel
 def evaluate(controller, values, tolerance, max_sweeps):
     """Sweep `values` in place until no one changes by more than the tolerance; the last change."""
     c = controller

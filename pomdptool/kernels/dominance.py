@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from pomdptool.kernels import kernel
 
 
-@njit(cache=True)
+@kernel
 def undominated(vectors, slack, kept):
     """Mark the vectors, sorted by descending sum, that no marked one before exceeds everywhere.
 

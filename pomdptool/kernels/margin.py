@@ -21,8 +21,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from pomdptool.kernels import kernel
 from pomdptool.kernels.polytope import write_backup
 
 # Slots of Program.counts.
@@ -72,7 +72,7 @@ class Program(NamedTuple):
     counts: np.ndarray
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def weigh(columns, n, b, values):
     """Values at b of the first n vectors, which are columns."""
     for j in range(n):
@@ -84,7 +84,7 @@ def weigh(columns, n, b, values):
                 values[j] += x * columns[s, j]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def worst(program, branches, action):
     """How far v exceeds the best other combination at b, which is written to w; inf: none.
 
@@ -133,7 +133,7 @@ def worst(program, branches, action):
     return excess
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def begin(v, w, inverse, cuts, is_cut):
     """Start at the corner where v exceeds w most."""
     d = v.shape[0]
@@ -157,7 +157,7 @@ def begin(v, w, inverse, cuts, is_cut):
     inverse[d, d] = most
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def enter(v, w, inverse, step, state):
     """Bring in b[state] >= 0, or the cut w where state is -1; which constraint goes; -1: none."""
     d = v.shape[0]
@@ -186,7 +186,7 @@ def enter(v, w, inverse, step, state):
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def upper_bound(v, inverse, cuts, is_cut):
     """Bound on the margin from the multipliers alone: v - sum of weighted w, at its largest."""
     d = v.shape[0]
@@ -204,7 +204,7 @@ def upper_bound(v, inverse, cuts, is_cut):
     return most / total if total > 0.0 else np.inf
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def take_belief(inverse, b):
     """Copy the point's belief to b; returns its most negative state or -1, and its sum."""
     d = b.shape[0]
@@ -221,7 +221,7 @@ def take_belief(inverse, b):
     return at, total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def pooled_cut(program, leave_out, t):
     """Write the most violated cut of the pool to w; False where none is violated.
 
@@ -248,7 +248,7 @@ def pooled_cut(program, leave_out, t):
     return True
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@kernel(error_model="numpy", inline="always")
 def judge(program, branches, action, margin):
     """Fate of v and an upper bound of its margin; b holds a belief to start from.
 
@@ -286,7 +286,7 @@ def judge(program, branches, action, margin):
     return (DROPPED if bound < -ROUNDING else DOUBTFUL), bound
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def scan(program, branches, action, fates, first, margin, budget):
     """Judge combinations of an action from the `first`; the next one, and the last upper bound.
 

@@ -22,7 +22,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from pomdptool.kernels import kernel
 
 # Slots of Polytope.counts.
 USED, FREE, ALIVE, STAMP, LAST, VECTORS, CURSOR, BACKUPS, MISSED = range(9)
@@ -75,7 +76,7 @@ class Branches(NamedTuple):
     actions: np.ndarray
 
 
-@njit(cache=True)
+@kernel
 def mix(x):
     """Scramble an integer (splitmix64)."""
     z = np.uint64(x) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0xD1B54A32D192ED03)
@@ -84,7 +85,7 @@ def mix(x):
     return z ^ (z >> np.uint64(31))
 
 
-@njit(cache=True)
+@kernel
 def backup(b, branches, choice):
     """Value and action of the best backup at b; `choice` receives the row of each branch."""
     d = branches.rewards.shape[1]
@@ -110,7 +111,7 @@ def backup(b, branches, choice):
     return best, action
 
 
-@njit(cache=True)
+@kernel
 def write_backup(branches, action, choice, w):
     """Write the vector of an action and its choices to w."""
     d = w.shape[0]
@@ -122,7 +123,7 @@ def write_backup(branches, action, choice, w):
                 w[s] += branches.vectors[choice[i], s]
 
 
-@njit(cache=True)
+@kernel
 def backups(beliefs, branches, vectors, actions):
     """Backed-up vectors at some beliefs."""
     choice = np.zeros(max(branches.actions.shape[0], 1), np.int64)
@@ -131,7 +132,7 @@ def backups(beliefs, branches, vectors, actions):
         write_backup(branches, actions[i], choice, vectors[i])
 
 
-@njit(cache=True)
+@kernel
 def choices(beliefs, branches, actions, rows):
     """Best action at some beliefs, and for every branch the row that is largest there."""
     choice = np.zeros(max(branches.actions.shape[0], 1), np.int64)
@@ -141,7 +142,7 @@ def choices(beliefs, branches, actions, rows):
             rows[i, j] = choice[j] - branches.starts[j]
 
 
-@njit(cache=True)
+@kernel
 def begin(polytope, top):
     """Build the prism under `top` over the first vector, with two vertices at each corner."""
     d = polytope.vectors.shape[1]
@@ -174,7 +175,7 @@ def begin(polytope, top):
     polytope.counts[LAST] = 0
 
 
-@njit(cache=True)
+@kernel
 def excess(polytope, w, offset, n):
     """How far a vector with its offset lies above vertex n."""
     d = w.shape[0]
@@ -184,7 +185,7 @@ def excess(polytope, w, offset, n):
     return x
 
 
-@njit(cache=True)
+@kernel
 def climb(polytope, w, offset, tolerance):
     """A vertex that the vector exceeds by more than the tolerance, by steepest ascent; -1: none."""
     d = w.shape[0]
@@ -209,7 +210,7 @@ def climb(polytope, w, offset, tolerance):
     return n
 
 
-@njit(cache=True)
+@kernel
 def collect(polytope, w, offset, start):
     """List the vertices below the vector, from one of them; how many, and how many edges leave."""
     d = w.shape[0]
@@ -237,7 +238,7 @@ def collect(polytope, w, offset, start):
     return n_cut, leaving
 
 
-@njit(cache=True)
+@kernel
 def make_vertex(polytope, p, n, i, constraint):
     """Place the new vertex p on the edge that leaves the cut vertex n along its i-th slot."""
     d = polytope.tight.shape[1]
@@ -269,7 +270,7 @@ def make_vertex(polytope, p, n, i, constraint):
     polytope.mark[p] = 0
 
 
-@njit(cache=True)
+@kernel
 def link(polytope, n_fresh, constraint):
     """Make neighbours of the new vertices that share all constraints but one."""
     d = polytope.tight.shape[1]
@@ -302,7 +303,7 @@ def link(polytope, n_fresh, constraint):
                 polytope.counts[MISSED] += 1
 
 
-@njit(cache=True)
+@kernel
 def insert(polytope, w, action, offset, start):
     """Add a vector that exceeds vertex `start`. Where room lacks nothing is changed."""
     d = w.shape[0]
@@ -347,13 +348,13 @@ def insert(polytope, w, action, offset, start):
     return DONE
 
 
-@njit(cache=True)
+@kernel
 def offset_of(j, delta):
     """Offset of the j-th vector: between 0 and delta, each another one."""
     return delta * (np.float64(mix(j) >> np.uint64(11)) / 9007199254740992.0)
 
 
-@njit(cache=True)
+@kernel
 def offer(polytope, vectors, actions, first, tolerance, delta):
     """Add those of some vectors, from the `first`, that exceed the hull; status and how far."""
     for i in range(first, vectors.shape[0]):
@@ -366,7 +367,7 @@ def offer(polytope, vectors, actions, first, tolerance, delta):
     return DONE, vectors.shape[0]
 
 
-@njit(cache=True)
+@kernel
 def residual(polytope, branches, tolerance):
     """Ask every vertex, add nothing; by how much the backup exceeds the hull anywhere, 0 at least.
 
@@ -385,7 +386,7 @@ def residual(polytope, branches, tolerance):
     return worst
 
 
-@njit(cache=True)
+@kernel
 def sweep(polytope, branches, tolerance, delta, budget):
     """Ask the vertices for backups, add what exceeds the hull; at most `budget` backups.
 
@@ -424,7 +425,7 @@ def sweep(polytope, branches, tolerance, delta, budget):
     return DONE
 
 
-@njit(cache=True)
+@kernel
 def regions(polytope, centroids, corners):
     """Mean of the vertices at which each vector is tight, and how many there are."""
     d = polytope.vectors.shape[1]

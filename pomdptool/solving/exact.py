@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pomdptool.kernels import expect
 from pomdptool.kernels.polytope import Branches, backups
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction, problem_of
@@ -94,6 +95,7 @@ def solve_exact(
         With discount 1 and no horizon.
     """
     require_end(model, horizon)
+    expect(len(model.support.t_entry))
     run = _Run(model, watch or Watch(), full_set)
     if horizon is None:
         return _without_end(run, precision)

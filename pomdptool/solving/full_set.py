@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pomdptool.kernels import budget
 from pomdptool.kernels import margin as kernel
 from pomdptool.kernels.margin import Program
 from pomdptool.kernels.polytope import Branches
@@ -142,7 +143,8 @@ def _fates(
     fates = np.full(int(np.prod(sizes, dtype=np.int64)), kernel.DOUBTFUL, np.int8)
     first = 0
     while first < len(fates):
-        first, _ = kernel.scan(program, branches, action, fates, first, margin, OPERATIONS_PER_CALL)
+        work = budget(OPERATIONS_PER_CALL)
+        first, _ = kernel.scan(program, branches, action, fates, first, margin, work)
         watch.check()
     return fates
 

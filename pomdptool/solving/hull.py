@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pomdptool.kernels import budget
 from pomdptool.kernels import polytope as kernel
 from pomdptool.kernels.polytope import Branches, Polytope
 from pomdptool.solving.solution import Watch
@@ -75,7 +76,7 @@ def grow(
         polytope = _make_room(polytope, status, max_vertices)
     residual = delta + kernel.residual(polytope, branches, tolerance)
     while True:
-        status = kernel.sweep(polytope, branches, tolerance, delta, BACKUPS_PER_CALL)
+        status = kernel.sweep(polytope, branches, tolerance, delta, budget(BACKUPS_PER_CALL))
         if status == kernel.DONE:
             break
         watch.check()
