@@ -5,15 +5,17 @@ longer than small problems take altogether, so kernels run interpreted at first:
 taken `PATIENCE` seconds, or a solver says by `expect` that there is much to do. From then on all
 kernels of the process run compiled; both ways give the same numbers.
 
-numba keeps what it compiled beside the source or under the home folder. Where it finds no place
-to write it would refuse to work at all; then a folder of this process's own serves.
+What was compiled is kept in a folder named by the text of all kernels (for code of one file is
+part of what is compiled from another): beside the source, else in the user's cache folder, and
+where neither can be written, for this process only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
-from functools import cached_property, partial, update_wrapper
+from functools import cache, cached_property, partial, update_wrapper
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -117,22 +119,39 @@ def kernel(function: F | None = None, **options: Any) -> Any:
     return Kernel(function, options)
 
 
-def _nothing() -> None:
-    """Ask numba whether it finds a place for its cache."""
-
-
+@cache
 def _numba() -> Any:
-    """Import numba, and see to a place for its cache."""
+    """Import numba, and see to a place for what it compiles."""
     import numba
 
     if not numba.config.CACHE_DIR:
-        try:
-            numba.njit(cache=True)(_nothing)
-        except RuntimeError:
-            import atexit
-            import shutil
-            import tempfile
-
-            numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="pomdptool-")
-            atexit.register(shutil.rmtree, numba.config.CACHE_DIR, ignore_errors=True)
+        numba.config.CACHE_DIR = str(_folder())
     return numba
+
+
+def _folder() -> Path:
+    """Make the folder for compiled kernels; those of other texts beside the source are removed."""
+    import atexit
+    import hashlib
+    import os
+    import shutil
+    import tempfile
+
+    here = Path(__file__).parent
+    text = hashlib.sha256()
+    for file in sorted(here.glob("*.py")):
+        text.update(file.read_bytes())
+    name = f"compiled-{text.hexdigest()[:16]}"
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    for parent in (here / "__pycache__", Path(home) / "pomdptool"):
+        with contextlib.suppress(OSError, RuntimeError):
+            (parent / name).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=parent / name):
+                pass
+            for other in (here / "__pycache__").glob("compiled-*"):
+                if other.name != name:
+                    shutil.rmtree(other, ignore_errors=True)
+            return parent / name
+    private = tempfile.mkdtemp(prefix="pomdptool-")
+    atexit.register(shutil.rmtree, private, ignore_errors=True)
+    return Path(private)
