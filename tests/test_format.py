@@ -712,6 +712,29 @@ def test_number_at_every_size_of_piece() -> None:
     assert_array_equal(model.R[0, :, 0, 0], np.arange(n) + 0.5)
 
 
+def test_rewards_of_an_mdp_come_in_runs() -> None:
+    """One by one this many would take ten seconds."""
+    n = 40_000
+    head = "discount: 0.9 values: reward states: 40000 actions: 1 T: 0 identity\n"
+    lines = [f"R: 0 : {i} : {'*' if i % 2 else i} {i}.5" for i in range(n)]
+    began = time.perf_counter()
+    model = read_clean(head + "\n".join([*lines, "T: 0 : 7 : * 0", "T: 0 : 7 : 7 1"]))
+    assert time.perf_counter() - began < 4.0
+    assert_array_equal(model.expected_rewards[0], np.arange(n) + 0.5)
+    bad = head + "\n".join([*lines[:9], "R: 0 : 1 : 40000 5", *lines[9:]])
+    assert error_places(bad) == [(11, 12, "PT002")]
+
+
+def test_a_row_of_one_reward_in_a_run() -> None:
+    text = "O: *\nuniform\nT: *\nuniform\nR: x : a : b 5 R: y : a : * : o 7 R: x : * : a -1e1"
+    one = read_clean(PREAMBLE.replace("o p", "o") + text)
+    assert_array_equal(one.R[:, :, :, 0], [[[-10.0, 5.0], [-10.0, 0.0]], [[7.0, 7.0], [0.0, 0.0]]])
+    assert error_places(BASE + "R: x : a : b : o 1\nR: x : a : b 5 # c\n") == [(12, 14, "PT006")]
+    both = read_clean(BASE + "R: x : a : b 5-6\nR: y : a : b 1 2 R: x : b : b : o 3")
+    assert both.R[0, 0, 1].tolist() == [5.0, -6.0]
+    assert both.R[1, 0, 1].tolist() == [1.0, 2.0]
+
+
 # ---------------------------------------------------------------- sums
 
 

@@ -31,9 +31,10 @@ _COLON = r"[ \t\n]*+:[ \t\n]*+"
 _REF = r"([A-Za-z0-9_*-]++)"
 _ENTRY = re.compile(
     f"(?:([TO]){_COLON}{_REF}{_COLON}{_REF}{_COLON}{_REF}"
-    f"|(R){_COLON}{_REF}{_COLON}{_REF}{_COLON}{_REF}{_COLON}{_REF})"
+    f"|(R){_COLON}{_REF}{_COLON}{_REF}{_COLON}{_REF}(?:{_COLON}{_REF})?+)"
     r"(?P<gap>[ \t\n:]++)(?P<number>[-+0-9.][0-9.eE+-]*+)"
 )
+_SHORT = re.compile(rf"(?<![A-Za-z0-9_-])R(?:{_COLON}[A-Za-z0-9_*-]++){{3}}(?![ \t\n]*:)")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
@@ -100,10 +101,13 @@ def _read_piece(
 ) -> tuple[list[Columns] | None, int]:
     """Columns of a piece, and its number of entries; no columns where anything is amiss.
 
-    Without its head an entry of R has five tokens, as those of T and O have with theirs, so the
-    columns are slices. `T` and `O` are reserved: no action has such a name.
+    Without its head an entry of R with four axes has five tokens, as the others have with theirs,
+    so the columns are slices. `T` and `O` are reserved: no action has such a name.
     """
-    text, n_rewards = _R_HEAD.subn("", piece.replace(":", " "))
+    four = len(axes["R"]) == 4
+    if four and len(axes["R"][3]) == 1:
+        piece = _SHORT.sub(r"\g<0> : *", piece)  # a row of one number
+    text, n_rewards = _R_HEAD.subn("" if four else "R", piece.replace(":", " "))
     tokens = text.split()
     heads, n = tokens[::5], len(tokens) // 5
     counts = {"T": heads.count("T"), "O": heads.count("O"), "R": n_rewards}
@@ -113,12 +117,12 @@ def _read_piece(
     for table, count in counts.items():
         if not count:
             continue
-        if len(axes.get(table, ())) != (4 if table == "R" else 3):
+        if table not in axes:
             return None, n
-        cut = [tokens[k::5] for k in range(table != "R", 5)]
+        cut = [tokens[k::5] for k in range(len(axes[table]) == 3, 5)]
         order = np.arange(first, first + n)
         if count < n:
-            mine = [h == table for h in heads] if table != "R" else [h not in "TO" for h in heads]
+            mine = [h not in "TO" for h in heads] if table == "R" else [h == table for h in heads]
             cut = [list(compress(column, mine)) for column in cut]
             order = order[mine]
         try:
@@ -165,17 +169,17 @@ def _explain_entry(
     match: re.Match[str], offset: int, axes: dict[str, tuple[Axis, ...]], findings: Findings
 ) -> None:
     table = match[1] or match[5]
-    groups = (2, 3, 4) if match[1] else (6, 7, 8, 9)
+    groups = (2, 3, 4) if match[1] else (6, 7, 8, 9) if match[9] else (6, 7, 8)
     number, at = match["number"], offset + match.start("number")
     if table not in axes:
         message = f"{table} needs `observations:` in the preamble"
         findings.error("PT008", offset + match.start(), message)
         return
-    if len(axes[table]) != len(groups):
+    if len(axes[table]) < len(groups):
         message = "without `observations:` R takes an action and two states, then a number"
         findings.error("PT012", offset + match.start(), message)
         return
-    for group, axis in zip(groups, axes[table], strict=True):
+    for group, axis in zip(groups, axes[table], strict=False):
         axis.find(match[group], offset + match.start(group), findings)
     if not _NUMBER.fullmatch(number):
         findings.error("PT001", at, f"expected a number, found {number[:40]!r}")
@@ -183,11 +187,13 @@ def _explain_entry(
         findings.error("PT005", at, f"the number {number} is too large")
     elif table != "R" and number[0] in "+-":
         findings.error("PT005", at, "a probability takes no sign")
+    elif len(axes[table]) > len(groups) and len(axes[table][3]) > 1:
+        findings.error("PT006", at, f"expected {len(axes[table][3])} numbers, found 1")
 
 
 def _note_dialects(run: Run, text: str, columns: list[Columns], findings: Findings) -> None:
     """Look for colons before numbers and numbers without a leading digit."""
-    expected = sum(len(c.values) * (4 if c.table == "R" else 3) for c in columns)
+    expected = sum(len(c.values) * len(c.refs) for c in columns)
     stray = text.count(":") - expected
     if not (stray or any(c.bare for c in columns)):
         return
