@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PomdpWarning,
     )
     from pomdptool.formats.files import dump, load, loads
+    from pomdptool.formats.policy_read import load_policy
     from pomdptool.model import Model, make_model
     from pomdptool.policy import AlphaVectors, Bounds, Policy, SolvedPolicy
     from pomdptool.solving.dispatch import solve
@@ -40,6 +41,7 @@ _HOME = {
     "SolvedPolicy": "policy",
     "dump": "formats.files",
     "load": "formats.files",
+    "load_policy": "formats.policy_read",
     "loads": "formats.files",
     "make_model": "model",
     "solve": "solving.dispatch",
@@ -62,6 +64,7 @@ __all__ = [
     "SolvedPolicy",
     "dump",
     "load",
+    "load_policy",
     "loads",
     "make_model",
     "solve",

@@ -126,6 +126,49 @@ def problem_of(model: Model) -> Problem:
     )
 
 
+def check_names(problem: Problem, model: Model, what: str) -> None:
+    """Refuse a policy with other states, actions or observations, as `what` says.
+
+    Raises
+    ------
+    PolicyError
+        It says what differs.
+    """
+    theirs, ours = getattr(problem, what), getattr(model, what)
+    if len(theirs) != len(ours):
+        raise PolicyError(f"the policy is for {len(theirs)} {what}, the model has {len(ours)}")
+    for k, (their, our) in enumerate(zip(theirs, ours, strict=True)):
+        if their != our:
+            raise PolicyError(
+                f"the policy is for another model: {what[:-1]} {k} is {their!r} there and "
+                f"{our!r} here"
+            )
+
+
+def check_fits(problem: Problem, model: Model) -> None:
+    """Refuse a policy that was made for another model; the discount may be another.
+
+    Raises
+    ------
+    PolicyError
+        It says what differs.
+    """
+    for what in ("states", "actions", "observations"):
+        check_names(problem, model, what)
+    if problem.costs != model.costs:
+        kinds = ("rewards", "costs")
+        raise PolicyError(
+            f"the policy is for a model in {kinds[problem.costs]}, this one is in "
+            f"{kinds[model.costs]}"
+        )
+    if problem.digest == model.digest:
+        return
+    what = "probabilities, rewards or discount differ"
+    if not np.array_equal(problem.start, model.start):
+        what = "the start differs"
+    raise PolicyError(f"the policy is for another model: {what}")
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class SolvedPolicy:
     """A value function, the problem that it solves, and what is certain about it.
@@ -139,7 +182,7 @@ class SolvedPolicy:
     converged
         Whether what was asked for was reached.
     stop_reason
-        "precision", "horizon", "fixed-point", "rounding", "time-limit", "max-vectors" or
+        "precision", "horizon", "fixed-point", "rounding", "time-limit", "max-vectors", "memory" or
         "interrupted".
     horizon
         The steps that were asked for; None: without end. Where the solver was stopped before, the
@@ -148,6 +191,14 @@ class SolvedPolicy:
         The controller from the start belief, where one was extracted.
     stats
         `seconds`, `iterations`, `vectors`, `backups`.
+    graph_value
+        What the controller earns from the start belief, exactly, where that was computed.
+    stages
+        Values with 1, 2, ... steps to go, where all of them were asked for: those that were
+        reached.
+    terminal
+        Shape (n, S): the largest of these vectors is what a belief after the last step is worth,
+        where that is not 0.
     """
 
     problem: Problem
@@ -159,6 +210,9 @@ class SolvedPolicy:
     horizon: int | None = None
     graph: PolicyGraph | None = None
     stats: dict[str, float] = field(default_factory=dict)
+    graph_value: float | None = None
+    stages: tuple[ValueFunction, ...] = ()
+    terminal: FloatArray | None = None
 
     def act(self, b: FloatArray) -> int:
         """Index of the best action at belief `b`, shape (S,)."""

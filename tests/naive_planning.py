@@ -37,17 +37,20 @@ def expected_reward(model: Model, b: Array, a: int) -> float:
     return total
 
 
-def expectimax(model: Model, b: Array, horizon: int) -> float:
-    """Optimal value of a belief with some steps to go, by trying everything."""
+def expectimax(model: Model, b: Array, horizon: int, ends: Array | None = None) -> float:
+    """Optimal value of a belief with some steps to go, by trying everything.
+
+    After the last step it is worth the largest of the vectors `ends`, or nothing.
+    """
     if horizon == 0:
-        return 0.0
+        return 0.0 if ends is None else max(float(v @ b) for v in ends)
     best = -np.inf
     for a in range(model.n_actions):
         value = expected_reward(model, b, a)
         for o in range(model.n_observations):
             after, p = update(model, b, a, o)
             if p > 0:
-                value += model.discount * p * expectimax(model, after, horizon - 1)
+                value += model.discount * p * expectimax(model, after, horizon - 1, ends)
         best = max(best, value)
     return float(best)
 

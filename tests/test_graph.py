@@ -93,13 +93,71 @@ def test_value_agrees_with_backups(seed: int) -> None:
     assert_allclose(evaluate(model, graph), values_by_backups(model, graph, 150), atol=1e-11)
 
 
-def test_sweeps_alone_agree_with_the_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("basis", "rounds"), [(1, 10_000), (3, 1000), (25, 20), (25, 0)])
+def test_rounds_of_any_length_agree_with_the_factors(
+    monkeypatch: pytest.MonkeyPatch, basis: int, rounds: int
+) -> None:
     model = random_model(3, discount=0.95)
     graph = random_graph(model, 9, 3)
-    factored = evaluate(model, graph)
-    assert_allclose(values_by_backups(model, graph, 600), factored, atol=1e-10)
+    expected = values_by_backups(model, graph, 600)
+    monkeypatch.setattr(controller, "BASIS", basis)
+    monkeypatch.setattr(controller, "ROUNDS", rounds)
+    assert_allclose(evaluate(model, graph), expected, atol=1e-10)
     monkeypatch.setattr(controller, "MAX_FACTORED", 0)
-    assert_allclose(evaluate(model, graph), factored, atol=1e-10)
+    assert_allclose(evaluate(model, graph), expected, atol=1e-10)
+
+
+def ring(n: int, discount: float) -> tuple[Model, PolicyGraph, Array]:
+    """States in a circle without chance, two nodes in turn, and what they are worth."""
+    rewards = np.random.default_rng(0).normal(size=n)
+    T = np.roll(np.eye(n), 1, axis=1)[np.newaxis]
+    model = make_model(T, np.ones((n, 1)), rewards[np.newaxis], discount=discount)
+    powers = discount ** np.arange(n) / (1.0 - discount**n)
+    worth = np.array([powers @ np.roll(rewards, -s) for s in range(n)])
+    return model, graph_of([0, 0], [[1], [0]]), worth
+
+
+def test_long_cycles_are_factorised_where_patience_is_asked() -> None:
+    model, graph, worth = ring(1200, 0.9999)
+    with pytest.raises(PomdpError, match="residual"):
+        evaluate(model, graph, patient=False)
+    assert_allclose(evaluate(model, graph), [worth, worth], rtol=1e-9)
+
+
+def test_many_pairs_are_solved_without_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controller, "MAX_FACTORED", 0)
+    model = random_model(4, n_states=6, discount=0.9999)
+    graph = random_graph(model, 1500, 4)
+    values = evaluate(model, graph, patient=False)
+    after = np.zeros_like(values)
+    for n, a in enumerate(graph.actions):
+        after[n] = model.expected_rewards[a]
+        for o, m in enumerate(graph.next[n]):
+            if m >= 0:
+                after[n] += model.discount * model.T[a] @ (model.Z[a, :, o] * values[m])
+    assert_allclose(after, values, atol=1e-11 * np.abs(values).max())
+
+
+def test_entries_are_counted() -> None:
+    model = random_model(0)
+    graph = random_graph(model, 7, 0)
+    expected = sum(
+        int(((model.T[a][:, :, np.newaxis] * model.Z[a][np.newaxis]) > 0).sum())
+        for a in graph.actions.tolist()
+    )
+    assert controller.n_entries(model, graph) == expected
+
+
+def test_rewards_of_nodes_may_be_given() -> None:
+    model = random_model(1, discount=0.8)
+    graph = random_graph(model, 5, 1, acyclic=True)
+    rewards = np.random.default_rng(1).normal(size=(5, 3))
+    last = graph.layers()
+    assert last is not None
+    values = evaluate(model, graph, rewards)
+    assert_allclose(values[last[0]], rewards[last[0]])
+    both = evaluate(model, graph, rewards + model.expected_rewards[graph.actions])
+    assert_allclose(both, values + evaluate(model, graph), atol=1e-12)
 
 
 @pytest.mark.parametrize("discount", [0.0, 0.7, 1.0])
@@ -426,6 +484,18 @@ def test_dot_of_tiger() -> None:
     assert edges[1, 2] == '"tiger-left\\n0.745"'
     plain = parsed(write_dot(TIGER, problem_of(model)))
     assert '"tiger-right"' in [f.get("seen") for f in plain]
+
+
+def test_dot_without_probabilities_where_a_node_is_not_reached() -> None:
+    model = tiger(0.0)
+    probabilities = edge_probabilities(model, TIGER, model.start)
+    edges = {
+        (int(f["a"]), int(f["b"])): f["seen"]
+        for f in parsed(write_dot(TIGER, problem_of(model), probabilities))
+        if "a" in f
+    }
+    assert edges[0, 1] == '"tiger-left\\n0.5"'
+    assert edges[1, 2] == '"tiger-left"'
 
 
 def odd_names() -> Problem:

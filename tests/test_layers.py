@@ -13,7 +13,10 @@ import pytest
 from samples import ROOT
 
 PACKAGE = ROOT / "pomdptool"
-NOUNS = ["errors", "sparse", "rewards", "model", "belief", "policy", "graph", "episodes"]
+NOUNS = [
+    *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "graph"),
+    "episodes",
+]
 VERBS = ["formats", "families", "solving", "acting", "learning", "kernels", "commands"]
 THIRD_PARTY = {"numpy", "numba", "scipy", "highspy", "click", "rich", "lark", "pyarrow"}
 LAZY = {"numba", "scipy", "highspy"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,28 @@ quiet_option = click.option(
 )
 
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say more.")
+
+
+def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Bytes that a size such as `500M`, `1.5GB` or `4096` means."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(?:([KMGT])(?:i?B)?|B)?", value, re.IGNORECASE)
+    if not match:
+        raise click.BadParameter(f"{value!r} is not a size such as 500M or 4G.", ctx, param)
+    size = float(match[1]) * 1024.0 ** " KMGT".index((match[2] or " ").upper())
+    if not 1.0 <= size < 2.0**63:
+        raise click.BadParameter(f"{value!r} is not a size that a memory can have.", ctx, param)
+    return int(size)
+
+
+memory_option = click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=_size,
+    help="Stop with the best so far when the process holds more, such as 500M or 4G (powers of "
+    "1024); by default when it takes half of what is free.",
+)
 
 
 def output_kind(output: str | None, kind_of: Callable[[str], K | None], what: str, default: K) -> K:

@@ -18,6 +18,7 @@ MAX_TREE = 20
 
 if TYPE_CHECKING:
     from pomdptool.model import Model
+    from pomdptool.policy import SolvedPolicy
     from pomdptool.solving.solution import OnStep, Progress, Solution
 
 
@@ -74,8 +75,12 @@ def _throttled(seconds: float, show: Callable[[Progress], None]) -> OnStep:
 
 def _progress_line(p: Progress, sign: float) -> str:
     low, high = sorted((sign * p.lower, sign * p.upper))
+    counts = {"vertices": p.vertices, "programs": p.programs}
+    detail = "".join(f"{name} {count}  " for name, count in counts.items() if count)
+    if p.error is not None:
+        detail += f"error {p.error:.2g}  "
     return (
-        f"iteration {p.iteration}  vectors {p.vectors}  value {low:.6g} to {high:.6g}  "
+        f"iteration {p.iteration}  vectors {p.vectors}  {detail}value {low:.6g} to {high:.6g}  "
         f"gap {high - low:.2g}  {p.seconds:.1f} s"
     )
 
@@ -98,11 +103,19 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
             "stopped by",
             policy.stop_reason + ("" if policy.converged else " (the gap is not closed)"),
         ),
+        *([("graph", _graph(policy, sign))] * (policy.graph is not None)),
         ("vectors", f"{stats['vectors']:.0f}"),
         ("iterations", f"{stats['iterations']:.0f}"),
         ("seconds", f"{stats['seconds']:.2f}"),
     ]
     show_pairs(rows, stream)
+
+
+def _graph(policy: SolvedPolicy, sign: float) -> str:
+    n = policy.graph.n_nodes if policy.graph else 0
+    worth = policy.graph_value
+    earned = "" if worth is None else f", worth {sign * worth:.6g}"
+    return f"{n} node{'s' * (n != 1)}{earned}"
 
 
 def show_graph(solution: Solution, stream: TextIO) -> None:

@@ -9,6 +9,7 @@ import click
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     from_option,
+    memory_option,
     model_argument,
     output_kind,
     output_option,
@@ -24,7 +25,10 @@ from pomdptool.commands.report import (
 )
 from pomdptool.formats.files import Kind
 from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of_path
-from pomdptool.solving.dispatch import DEFAULT_METHOD, METHODS, solve
+from pomdptool.model import Model
+from pomdptool.solving.controller import probabilities_along
+from pomdptool.solving.dispatch import DEFAULT_METHOD, METHODS, PRUNINGS, solve
+from pomdptool.sparse import FloatArray
 
 
 @click.command(epilog="Example: pomdptool solve tiger.pomdp --horizon 10 -o tiger.json")
@@ -63,10 +67,30 @@ from pomdptool.solving.dispatch import DEFAULT_METHOD, METHODS, solve
     type=click.IntRange(min=1),
     help="Stop when a set of vectors is larger, with the best so far.",
 )
+@memory_option
 @click.option(
     "--full-set",
     is_flag=True,
     help="Compute the vectors over all states, which .alpha holds in any case.",
+)
+@click.option(
+    "--terminal-values",
+    "terminal_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="With a horizon: what beliefs are worth after the last step, the largest vector of this "
+    ".alpha file or policy.",
+)
+@click.option(
+    "--all-stages",
+    is_flag=True,
+    help="With a horizon: write the vectors for 1, 2, ... steps to go too, into .json.",
+)
+@click.option(
+    "--pruning",
+    type=click.Choice(PRUNINGS),
+    help="Have exact back up by this classic algorithm, to compare; by default by polytopes, or by "
+    "incremental pruning to a tolerance where there are too many states.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the policy also on a terminal.")
 @from_option
@@ -81,7 +105,11 @@ def command(
     discount: float | None,
     time_limit: float | None,
     max_vectors: int | None,
+    memory: int | None,
     full_set: bool,
+    terminal_file: str | None,
+    all_stages: bool,
+    pruning: str | None,
     as_json: bool,
     kind: Kind | None,
     quiet: bool,
@@ -94,7 +122,13 @@ def command(
     policy_kind: PolicyKind = output_kind(
         output, policy_kind_of_path, "a policy is written as .json, .alpha, .pg or .dot", "json"
     )
+    if horizon is None and (terminal_file or all_stages):
+        option = "--terminal-values" if terminal_file else "--all-stages"
+        raise click.UsageError(f"{option} needs --horizon.")
+    if all_stages and policy_kind != "json":
+        raise click.UsageError("--all-stages: only .json holds stages.")
     model = open_model(path, kind, quiet=quiet)
+    terminal = _terminal(terminal_file, model)
     if not quiet:
         announce_compiling()
     with interruptible() as interrupted, progress_of(model, quiet, verbose) as on_step:
@@ -106,15 +140,31 @@ def command(
             discount=discount,
             time_limit=time_limit,
             max_vectors=max_vectors,
+            memory=memory,
+            terminal=terminal,
+            all_stages=all_stages,
+            pruning=pruning,
             full_set=full_set or policy_kind == "alpha",
             on_step=on_step,
             interrupted=interrupted,
         )
     as_table = output is None and not as_json and sys.stdout.isatty()
     if not as_table:
-        write_result(encode_policy(solution.policy, policy_kind), output)
+        seen = probabilities_along(model, solution.policy) if policy_kind == "dot" else None
+        write_result(encode_policy(solution.policy, policy_kind, seen), output)
+    if verbose and not quiet and solution.detail:
+        print(solution.detail, file=sys.stderr)
     if as_table or not quiet:
         show_solution(solution, sys.stdout if as_table else sys.stderr)
     if as_table:
         show_graph(solution, sys.stdout)
     return 130 if solution.stop_reason == "interrupted" else 0
+
+
+def _terminal(path: str | None, model: Model) -> FloatArray | None:
+    """Read the vectors of terminal values."""
+    if path is None:
+        return None
+    from pomdptool.formats.policy_read import load_vectors
+
+    return load_vectors(path, model)

@@ -102,6 +102,27 @@ def loads(
     return model
 
 
+def text_of(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
+    """Text of a path or an open file, and the name to report it by.
+
+    Raises
+    ------
+    FormatError
+        If the file is too large or its compression is broken.
+    OSError
+        If it cannot be read.
+    """
+    if isinstance(source, (str, Path)):
+        file = str(source)
+        content: str | bytes = Path(source).read_bytes()
+    else:
+        content = source.read()
+        file = str(getattr(source, "name", "<text>"))
+    if isinstance(content, bytes):
+        content = decode(content, file, compressed=file.endswith(".gz"))
+    return content, file
+
+
 def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> Model:
     """Read a model from a path (`.pomdp`, `.mdp`, `.json`, each also `.gz`) or an open file.
 
@@ -112,16 +133,8 @@ def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> M
     OSError
         If it cannot be read.
     """
-    kind = None
-    if isinstance(source, (str, Path)):
-        file = str(source)
-        content: str | bytes = Path(source).read_bytes()
-        kind = kind_of_path(file)
-    else:
-        content = source.read()
-        file = str(getattr(source, "name", "<text>"))
-    if isinstance(content, bytes):
-        content = decode(content, file, compressed=file.endswith(".gz"))
+    content, file = text_of(source)
+    kind = kind_of_path(file) if isinstance(source, (str, Path)) else None
     return loads(content, strict=strict, kind=kind, file=file, _from_load=True)
 
 

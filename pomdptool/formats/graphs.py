@@ -126,7 +126,8 @@ def write_dot(graph: PolicyGraph, problem: Problem, probabilities: FloatArray | 
     problem
         For the names of actions and observations.
     probabilities
-        Shape (n, Z): of each observation in each node, shown with the edges.
+        Shape (n, Z): of each observation in each node, shown with the edges; not with those of
+        nodes where all are 0.
     """
     lines = [
         f"digraph {_quoted(problem.name or 'policy')} {{",
@@ -139,7 +140,7 @@ def write_dot(graph: PolicyGraph, problem: Problem, probabilities: FloatArray | 
     for n in range(graph.n_nodes):
         for m, seen in _edges(graph, n).items():
             label = " | ".join(problem.observations[o] for o in seen)
-            if probabilities is not None:
+            if probabilities is not None and probabilities[n].any():
                 label += f"\n{probabilities[n, seen].sum():.3g}"
             lines.append(f"  n{n} -> n{m} [label={_label(label)}];")
     return "\n".join(lines) + "\n}\n"

@@ -19,6 +19,7 @@ import numpy as np
 
 from pomdptool.errors import FormatError, ModelError
 from pomdptool.formats.build import MAX_ROWS
+from pomdptool.formats.documents import read_document
 from pomdptool.formats.preamble import MAX_NAMES
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import TABLE_LIMIT, Rewards, reward_on_support, reward_table, support_of
@@ -80,18 +81,7 @@ def read_model_json(text: str, file: str) -> Model:
         If the text is not JSON, or not a model; it names the place, or the key.
     """
     reader = _Reader(file)
-    try:
-        document = json.loads(text, parse_constant=reader.refuse_constant)
-    except json.JSONDecodeError as error:
-        raise FormatError.at(file, error.lineno, error.colno, "PT001", error.msg) from None
-    except ValueError as error:
-        raise reader.error(f"a number that cannot be read: {error}") from None
-    except RecursionError:
-        raise reader.error("the document is nested too deeply") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise reader.error(f'expected an object with "format": "{FORMAT}"')
-    if document.get("version") != 1:
-        raise reader.error(f"version {document.get('version')!r} is not known; this reads 1")
+    document = read_document(text, file, FORMAT)
     try:
         return reader.model(document)
     except ModelError as error:
@@ -106,9 +96,6 @@ class _Reader:
 
     def error(self, message: str) -> FormatError:
         return FormatError.at(self.file, 1, 1, "PT001", message)
-
-    def refuse_constant(self, constant: str) -> float:
-        raise self.error(f"{constant} is not a number that a model may hold")
 
     def model(self, document: dict[str, Any]) -> Model:
         states = self.names(document, "states")

@@ -4,14 +4,18 @@ JSON: one object with `format` ("pomdptool/policy"), `version` (1), `problem` (`
 `states`, `actions`, `observations`, `discount`, `values`, `start`), `method`, `converged`,
 `stop_reason`, `bounds` (`lower`, `upper` at the start belief, both certified), `horizon`,
 `graph` (null, or the controller from the start: `{"start": 0, "nodes": [{"action": index, "next":
-[node or null, one an observation]}]}`), `stats`, and `vectors`: a list of `{"action": index,
-"values": [one a state]}`, with `"states": [indices]` where a vector covers only those (a face of
-the belief simplex: the value of a belief over other states is a step of look-ahead away). What
-solves a cost model is written in costs: there the vectors and bounds are negated, and the best is
-the least.
+[node or null, one an observation]}], "value": what it earns from the start belief, or null}`),
+`stats`, and `vectors`: a list of `{"action": index, "values": [one a state]}`, with `"states":
+[indices]` where a vector covers only those (a face of the belief simplex: the value of a belief
+over other states is a step of look-ahead away). With a horizon, vectors on faces are those with one
+step less to go: every belief at the first step is a step of look-ahead away.
 
-.alpha: for each vector a line with the action's index, a line with the values, a blank line. It
-follows the reference and holds rewards, negated costs, in any case.
+Where they were asked for, `stages` lists `{"steps": k, "vectors": [...]}` for k = 1, 2, ... steps
+to go; here vectors on faces have k steps to go as well. Where beliefs after the last step are worth
+something, `terminal_values` lists vectors over all states, the largest of which that is.
+
+What solves a cost model is written in costs: there all values and bounds are negated, and the best
+is the least.
 """
 
 from __future__ import annotations
@@ -22,8 +26,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pomdptool.errors import PolicyError
+from pomdptool.formats.alpha import write_alpha
 from pomdptool.formats.graphs import graph_document, write_dot, write_pg
-from pomdptool.policy import Row, SolvedPolicy
+from pomdptool.policy import Row, SolvedPolicy, ValueFunction
+from pomdptool.sparse import FloatArray
 
 PolicyKind = Literal["json", "alpha", "pg", "dot"]
 
@@ -42,24 +48,30 @@ def policy_kind_of_path(path: str) -> PolicyKind | None:
     return POLICY_KINDS.get(Path(path.lower().removesuffix(".gz")).suffix)
 
 
-def encode_policy(policy: SolvedPolicy, kind: PolicyKind) -> str:
-    """Text of a policy."""
+def encode_policy(
+    policy: SolvedPolicy, kind: PolicyKind, probabilities: FloatArray | None = None
+) -> str:
+    """Text of a policy.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n, Z): of each observation in each node of the graph, shown in DOT.
+
+    Raises
+    ------
+    PolicyError
+        Where the policy has no graph, or .alpha is asked for and vectors cover only some states.
+    """
     if kind == "json":
         return _json(policy)
     if kind == "alpha":
-        return _alpha(policy)
+        return write_alpha(policy.values)
     if policy.graph is None:
         raise PolicyError(f"method {policy.method!r} gives no policy graph to write")
     if kind == "pg":
         return write_pg(policy.graph)
-    return write_dot(policy.graph, policy.problem)
-
-
-def _alpha(policy: SolvedPolicy) -> str:
-    rows = list(policy.values.rows())
-    if any(row.states is not None for row in rows):
-        raise PolicyError("the .alpha form needs vectors over all states: solve for the full set")
-    return "".join(f"{row.action}\n{' '.join(map(repr, row.values.tolist()))}\n\n" for row in rows)
+    return write_dot(policy.graph, policy.problem, probabilities)
 
 
 def _json(policy: SolvedPolicy) -> str:
@@ -84,13 +96,32 @@ def _json(policy: SolvedPolicy) -> str:
         "stop_reason": policy.stop_reason,
         "bounds": {"lower": number(low), "upper": number(high)},
         "horizon": policy.horizon,
-        "graph": policy.graph and graph_document(policy.graph),
+        "graph": _graph(policy, sign),
         "stats": policy.stats,
     }
-    rows = ",\n  ".join(json.dumps(_vector(row, sign)) for row in policy.values.rows())
+    if policy.terminal is not None:
+        document["terminal_values"] = (sign * policy.terminal + 0.0).tolist()
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]
-    lines.append(f'"vectors": [\n  {rows}\n ]')
+    lines.append(_vectors(policy.values, sign))
+    if policy.stages:
+        stages = (
+            f'{{"steps": {k}, {_vectors(values, sign)}}}'
+            for k, values in enumerate(policy.stages, start=1)
+        )
+        lines.append('"stages": [\n ' + ",\n ".join(stages) + "]")
     return "{" + ",\n ".join(lines) + "}\n"
+
+
+def _graph(policy: SolvedPolicy, sign: float) -> dict[str, Any] | None:
+    if policy.graph is None:
+        return None
+    value = policy.graph_value
+    return {**graph_document(policy.graph), "value": None if value is None else sign * value}
+
+
+def _vectors(values: ValueFunction, sign: float) -> str:
+    rows = ",\n  ".join(json.dumps(_vector(row, sign)) for row in values.rows())
+    return f'"vectors": [\n  {rows}\n ]'
 
 
 def _vector(row: Row, sign: float) -> dict[str, Any]:

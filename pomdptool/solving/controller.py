@@ -5,30 +5,40 @@ A graph and a model make a Markov chain over pairs of a node n and a state s, wi
     P[(n, s), (m, s')] = sum over the o that lead from n to m of  T[a_n, s, s'] Z[a_n, s', o].
 
 The value of the nodes solves V = r + g P V, the discounted occupancy from the start belief solves
-d = e + g P' d. Both are found by one sparse factorisation, or, where the graph has no cycle, by
-substitution, the end first (Hansen 1998). Sweeps of the equation itself, which contract by g,
-then take the residual down to rounding, or fail; the error is at most the residual / (1 - g).
+d = e + g P' d (Hansen 1998). Where the graph has no cycle both are found by substitution, the end
+first. Else a round of GMRES (Saad and Schultz 1986) corrects the solution by what is best in the
+span of r, (gP) r, (gP)^2 r, ... of the residual r. That is at least as good, by Euclid's norm, as
+as many sweeps of the equation itself, each of which gains a factor of g. Where that takes long, as
+in long cycles without chance, a small system is factorised. Rounds end when the residual, computed
+anew from the equation, is down to rounding; the error is at most the residual / (1 - g).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
 from pomdptool.sparse import FloatArray, IntArray
 
-if TYPE_CHECKING:
-    pass
+CHEAP = 200_000
+"""Entries of P up to which a graph's value is found in a second."""
+
+BASIS = 25
+"""Products with P in a round of GMRES."""
+
+ROUNDS = 20
+"""Rounds after which a system is one that takes long."""
 
 MAX_FACTORED = 5_000
-"""Most (node, state) pairs that are factorised. Beyond there are only sweeps: for 11,000 pairs of a
-random graph the factors took 5 s, sweeps 0.1 s at discount 0.95."""
+"""Most (node, state) pairs that are factorised: for 11,000 of a random graph it took 5 s."""
 
 ROUNDING = 1e-13
 """Residual, relative to the largest value, that a solution may have."""
@@ -70,10 +80,8 @@ class _Chain:
         if self.layers is None and model.discount == 1.0:
             raise PomdpError("with discount 1 a policy graph with a cycle may have no finite value")
 
-    def matrix(self) -> Any:
-        """P, as a sparse matrix in rows; pair (n, s) is number n * S + s."""
-        from scipy.sparse import csr_matrix
-
+    def entries(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Rows, columns and values of g P; pair (n, s) is number n * S + s."""
         graph, S = self.graph, self.model.n_states
         rows, columns, data = [], [], []
         for a, steps in enumerate(self.steps):
@@ -82,36 +90,45 @@ class _Chain:
             node, step = np.nonzero(ahead != NOWHERE)
             rows.append(nodes[node] * S + steps.s[step])
             columns.append(ahead[node, step] * S + steps.s2[step])
-            data.append(steps.p[step])
-        size = graph.n_nodes * S
-        places = (np.concatenate(rows), np.concatenate(columns))
-        return csr_matrix((np.concatenate(data), places), shape=(size, size))
+            data.append(self.model.discount * steps.p[step])
+        return np.concatenate(rows), np.concatenate(columns), np.concatenate(data)
 
-    def pairs(self, nodes: IntArray) -> IntArray:
-        """Numbers of all pairs of some nodes."""
-        S = self.model.n_states
-        return (nodes[:, np.newaxis] * S + np.arange(S)).ravel()
-
-    def solve(self, given: FloatArray, *, forward: bool) -> FloatArray:
+    def solve(self, given: FloatArray, *, forward: bool, patient: bool = True) -> FloatArray:
         """Solve x = given + g P x, or, forward in time, x = given + g P' x.
 
         Raises
         ------
         PomdpError
-            Where the residual stays above rounding.
+            Where the residual stays above rounding, or that takes long and `patient` is not set.
         """
-        matrix = self.matrix()
-        if forward:
-            matrix = matrix.T.tocsr()
-        matrix = self.model.discount * matrix
+        rows, columns, data = self.entries()
+        to, source = (columns, rows) if forward else (rows, columns)
         if self.layers is None:
-            x = _factored(matrix, given) if len(given) <= MAX_FACTORED else given.copy()
-            return _polished(matrix, given, x, self.model.discount)
+            times = _product(to, source, data, len(given))
+            x, residual = _rounds(times, given, np.zeros_like(given), ROUNDS)
+            if residual and patient:
+                if len(given) <= MAX_FACTORED:
+                    x = _factored(to, source, data, given)
+                most = 100 + int(40.0 / (1.0 - self.model.discount)) // BASIS
+                x, residual = _rounds(times, given, x, most)
+            if residual:
+                raise PomdpError(f"the policy graph's value keeps a residual of {residual:.3g}")
+            return x
         x = given.copy()
-        for nodes in reversed(self.layers) if forward else self.layers:
-            pairs = self.pairs(nodes)
-            x[pairs] += matrix[pairs] @ x
+        of_layer = list(_split(self.layers, rows // self.model.n_states))
+        for entries in reversed(of_layer) if forward else of_layer:
+            np.add.at(x, to[entries], data[entries] * x[source[entries]])
         return x
+
+
+def _split(layers: list[IntArray], nodes: IntArray) -> Iterator[IntArray]:
+    """For each layer, where its nodes stand in a list of nodes."""
+    depth = np.empty(sum(map(len, layers)), dtype=np.int64)
+    for k, layer in enumerate(layers):
+        depth[layer] = k
+    order = np.argsort(depth[nodes], kind="stable")
+    ends = np.searchsorted(depth[nodes][order], np.arange(len(layers) + 1))
+    return (order[i:j] for i, j in pairwise(ends.tolist()))
 
 
 def _check_fits(model: Model, graph: PolicyGraph) -> None:
@@ -126,46 +143,149 @@ def _check_fits(model: Model, graph: PolicyGraph) -> None:
         raise PolicyError("the policy graph has an edge to a node that does not exist")
 
 
-def _factored(matrix: Any, given: FloatArray) -> FloatArray:
-    from scipy.sparse import identity
+Product = Callable[[FloatArray], FloatArray]
+
+
+def _product(rows: IntArray, columns: IntArray, data: FloatArray, size: int) -> Product:
+    """Multiplication by a sparse matrix."""
+    order = np.argsort(rows, kind="stable")
+    columns, data = columns[order], data[order]
+    first = np.flatnonzero(np.diff(rows[order], prepend=-1))
+    filled = rows[order][first]
+
+    def times(x: FloatArray) -> FloatArray:
+        result = np.zeros(size)
+        result[filled] = np.add.reduceat(data * x[columns], first) if len(first) else 0.0
+        return result
+
+    return times
+
+
+def _rounds(
+    times: Product, given: FloatArray, x: FloatArray, most: int
+) -> tuple[FloatArray, float]:
+    """Better x in rounds of GMRES; the largest residual, 0 where it is down to rounding."""
+    for left in range(most, -1, -1):
+        residual = given + times(x) - x
+        worst = float(np.abs(residual).max())
+        if worst <= ROUNDING * max(1.0, float(np.abs(x).max())):
+            return x, 0.0
+        if left:
+            x = x + _correction(times, residual)
+    return x, worst
+
+
+def _factored(rows: IntArray, columns: IntArray, data: FloatArray, given: FloatArray) -> FloatArray:
+    from scipy.sparse import csc_matrix, identity
     from scipy.sparse.linalg import splu
 
-    system = (identity(len(given), format="csr") - matrix).tocsc()
-    x: FloatArray = splu(system).solve(given)
+    matrix = csc_matrix((data, (rows, columns)), shape=(len(given), len(given)))
+    x: FloatArray = splu((identity(len(given), format="csc") - matrix).tocsc()).solve(given)
     return x
 
 
-def _polished(matrix: Any, given: FloatArray, x: FloatArray, discount: float) -> FloatArray:
-    """Sweep until the equation holds to rounding; each sweep gains a factor of the discount."""
-    most = 100 + int(40.0 / (1.0 - discount))
-    for _ in range(most):
-        after: FloatArray = given + matrix @ x
-        residual = float(np.abs(after - x).max())
-        if residual <= ROUNDING * max(1.0, float(np.abs(after).max())):
-            return after
-        x = after
-    raise PomdpError(f"the value of the policy graph keeps a residual of {residual:.3g}")
+def _correction(times: Product, residual: FloatArray) -> FloatArray:
+    """Minimise the Euclidean norm of residual - (I - gP) y over y in the Krylov space."""
+    size = float(np.linalg.norm(residual))
+    basis = np.zeros((BASIS + 1, len(residual)))
+    images = np.zeros((BASIS + 1, BASIS))
+    basis[0] = residual / size
+    for j in range(BASIS):
+        w = basis[j] - times(basis[j])
+        for _ in range(2):  # twice is enough (Kahan, Parlett): rounding spoils one pass
+            shares = basis[: j + 1] @ w
+            w -= shares @ basis[: j + 1]
+            images[: j + 1, j] += shares
+        images[j + 1, j] = np.linalg.norm(w)
+        if images[j + 1, j] <= 1e-14:
+            break
+        basis[j + 1] = w / images[j + 1, j]
+    wanted = np.zeros(j + 2)
+    wanted[0] = size
+    weights = np.linalg.lstsq(images[: j + 2, : j + 1], wanted, rcond=None)[0]
+    y: FloatArray = weights @ basis[: j + 1]
+    return y
 
 
-def evaluate(model: Model, graph: PolicyGraph) -> FloatArray:
+def is_cheap(model: Model, graph: PolicyGraph) -> bool:
+    """Whether the graph's value takes no more than a second."""
+    return n_entries(model, graph) <= CHEAP
+
+
+def n_entries(model: Model, graph: PolicyGraph) -> int:
+    """Entries of P, at most."""
+    row = np.arange(model.n_actions + 1) * model.n_states
+    steps = np.diff(np.searchsorted(model.sparse_T.row_of_entry()[model.support.t_entry], row))
+    return int(steps[graph.actions].sum())
+
+
+def evaluate(
+    model: Model,
+    graph: PolicyGraph,
+    rewards: FloatArray | None = None,
+    *,
+    patient: bool = True,
+) -> FloatArray:
     """Value of every node in every state, in rewards; shape (n, S).
 
     Where there is no successor (-1) nothing more is earned. An extracted graph has none after
     observations that its node's face rules out: its values hold for states inside the face.
+
+    Parameters
+    ----------
+    rewards
+        Shape (n, S): what each node's step earns, where that is not what its action earns.
+    patient
+        Go on where the solution takes long.
 
     Raises
     ------
     PolicyError
         If the graph is of another model.
     PomdpError
-        With discount 1 where the graph has a cycle.
+        With discount 1 where the graph has a cycle; and where the solution takes long and
+        `patient` is not set.
     """
     chain = _Chain(model, graph)
-    rewards = model.expected_rewards[graph.actions].ravel()
-    return chain.solve(rewards, forward=False).reshape(graph.n_nodes, model.n_states)
+    if rewards is None:
+        rewards = model.expected_rewards[graph.actions]
+    values = chain.solve(rewards.ravel(), forward=False, patient=patient)
+    return values.reshape(graph.n_nodes, model.n_states)
 
 
-def edge_probabilities(model: Model, graph: PolicyGraph, start_belief: FloatArray) -> FloatArray:
+def occupancy(
+    model: Model, graph: PolicyGraph, start_belief: FloatArray, *, patient: bool = True
+) -> FloatArray:
+    """How often, discounted, a node and state are held, from this belief on; shape (n, S).
+
+    Raises
+    ------
+    PolicyError, PomdpError
+        As `evaluate`.
+    """
+    began = np.zeros((graph.n_nodes, model.n_states))
+    began[graph.start] = start_belief
+    occupied = _Chain(model, graph).solve(began.ravel(), forward=True, patient=patient)
+    return np.maximum(occupied, 0.0).reshape(began.shape)  # rounding may leave less than 0
+
+
+def probabilities_along(model: Model, policy: SolvedPolicy) -> FloatArray | None:
+    """Edge probabilities of a policy's graph, where these are cheap.
+
+    The model is the one that the policy was made for; only the discount may be another.
+    """
+    model = replace(model, discount=policy.problem.discount)
+    if policy.graph is None or not is_cheap(model, policy.graph):
+        return None
+    try:
+        return edge_probabilities(model, policy.graph, model.start, patient=False)
+    except PomdpError:  # they take long
+        return None
+
+
+def edge_probabilities(
+    model: Model, graph: PolicyGraph, start_belief: FloatArray, *, patient: bool = True
+) -> FloatArray:
     """Probability of each observation given being in each node; shape (n, Z).
 
     The belief in a node is its share of the discounted occupancy, from the start node and this
@@ -176,15 +296,11 @@ def edge_probabilities(model: Model, graph: PolicyGraph, start_belief: FloatArra
     PolicyError, PomdpError
         As `evaluate`.
     """
-    chain = _Chain(model, graph)
-    began = np.zeros((graph.n_nodes, model.n_states))
-    began[graph.start] = start_belief
-    occupied = chain.solve(began.ravel(), forward=True).reshape(began.shape)
-    occupied = np.maximum(occupied, 0.0)  # what rounding left below 0
+    occupied = occupancy(model, graph, start_belief, patient=patient)
     total = occupied.sum(axis=1, keepdims=True)
     beliefs = np.divide(occupied, total, out=np.zeros_like(occupied), where=total > 0)
     result = np.zeros((graph.n_nodes, model.n_observations))
-    for a, steps in enumerate(chain.steps):
+    for a, steps in enumerate(_steps(model)):
         nodes = np.flatnonzero(graph.actions == a)
         seen = np.zeros((model.n_states, model.n_observations))
         np.add.at(seen, (steps.s, steps.o), steps.p)

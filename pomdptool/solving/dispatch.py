@@ -6,25 +6,31 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from pomdptool.errors import PomdpError
 from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
+from pomdptool.solving.controller import evaluate, is_cheap
+from pomdptool.solving.memory import half_of_what_is_free
 from pomdptool.solving.solution import OnStep, Solution, Watch, discounted_steps
+from pomdptool.sparse import FloatArray
 
 DEFAULT_METHOD = "exact"
+
+PRUNINGS = ("incremental", "witness", "linear-support", "enumerate")
+"""Names of the classic algorithms of `classic`."""
 
 LARGEST_VALUE = 1e100
 
 
-def _exact(
-    model: Model, *, precision: float, horizon: int | None, full_set: bool, watch: Watch
-) -> Solution:
+def _exact(model: Model, **options: Any) -> Solution:
     from pomdptool.solving.exact import solve_exact  # loads the kernels
 
-    return solve_exact(model, precision=precision, horizon=horizon, full_set=full_set, watch=watch)
+    return solve_exact(model, **options)
 
 
 def _bound(
@@ -33,10 +39,10 @@ def _bound(
     *,
     precision: float,
     horizon: int | None,
-    full_set: bool,
     watch: Watch,
+    **of_exact: Any,  # vectors of bounds cover all states in any case
 ) -> Solution:
-    del full_set  # vectors of bounds cover all states in any case
+    del of_exact
     return solve_bound(model, method, precision=precision, horizon=horizon, watch=watch)
 
 
@@ -58,7 +64,11 @@ def solve(
     discount: float | None = None,
     time_limit: float | None = None,
     max_vectors: int | None = None,
+    memory: int | None = None,
     full_set: bool = False,
+    terminal: FloatArray | None = None,
+    all_stages: bool = False,
+    pruning: str | None = None,
     on_step: OnStep | None = None,
     interrupted: Callable[[], bool] | None = None,
 ) -> Solution:
@@ -78,8 +88,19 @@ def solve(
         Seconds after which the best so far is returned.
     max_vectors
         Size of a set of vectors at which the best so far is returned.
+    memory
+        Bytes held by this process at which the best so far is returned; by default what it holds
+        already, and half of what is free.
     full_set
         Whether `exact` computes vectors over all states also where it can do without.
+    terminal
+        Shape (n, S), for `exact` with a horizon: a belief after the last step is worth the largest
+        of these vectors, in rewards; by default 0.
+    all_stages
+        Whether `exact` keeps the values with 1, 2, ... steps to go, up to the horizon.
+    pruning
+        Have `exact` back up by a classic algorithm: "incremental", "witness", "linear-support" or
+        "enumerate".
     on_step
         Called with a `Progress` after each iteration.
     interrupted
@@ -88,7 +109,7 @@ def solve(
     Raises
     ------
     PomdpError
-        With an unknown method, or discount 1 and no horizon.
+        With an unknown method, discount 1 and no horizon, or options that do not go together.
     """
     if method not in METHODS:
         import difflib
@@ -98,16 +119,61 @@ def solve(
         raise PomdpError(f"there is no method {method!r}{hint}")
     _check_options(precision, horizon, discount, time_limit)
     asked = model if discount is None else replace(model, discount=discount)
+    if terminal is not None or all_stages:
+        what = "terminal values" if terminal is not None else "all stages"
+        if horizon is None:
+            raise PomdpError(f"{what} need a horizon")
+        if method != "exact":
+            raise PomdpError(f"{what} need method 'exact', not {method!r}")
+    if pruning is not None and method != "exact":
+        raise PomdpError(f"pruning {pruning!r} is for method 'exact', not {method!r}")
+    if terminal is not None:
+        terminal = _checked_terminal(asked, terminal)
     _check_size(asked, horizon)
-    watch = Watch(time_limit, max_vectors, on_step, interrupted)
+    limit = half_of_what_is_free() if memory is None else memory
+    watch = Watch(time_limit, max_vectors, on_step, interrupted, limit)
     solution = METHODS[method](
-        asked, precision=precision, horizon=horizon, full_set=full_set, watch=watch
+        asked,
+        precision=precision,
+        horizon=horizon,
+        full_set=full_set,
+        terminal=terminal,
+        all_stages=all_stages,
+        pruning=pruning,
+        watch=watch,
     )
-    if discount is None:
-        return solution
-    # The policy belongs to the model as it was read.
-    problem = replace(solution.policy.problem, digest=model.digest)
-    return replace(solution, policy=replace(solution.policy, problem=problem))
+    policy = replace(solution.policy, graph_value=_graph_value(asked, solution.policy))
+    if discount is not None:
+        # The policy belongs to the model as it was read.
+        policy = replace(policy, problem=replace(policy.problem, digest=model.digest))
+    return replace(solution, policy=policy)
+
+
+def _graph_value(model: Model, policy: SolvedPolicy) -> float | None:
+    """What the policy graph earns from the start belief, where that is cheap to say."""
+    graph = policy.graph
+    if graph is None:
+        return None
+    values = graph.values
+    if values is None:
+        if policy.terminal is not None or not is_cheap(model, graph):
+            return None
+        try:
+            values = evaluate(model, graph, patient=False)
+        except PomdpError:  # it takes long, or is infinite
+            return None
+    return float(values[graph.start] @ model.start)
+
+
+def _checked_terminal(model: Model, terminal: FloatArray) -> FloatArray:
+    terminal = np.asarray(terminal, dtype=np.float64)
+    if terminal.ndim != 2 or terminal.shape[1] != model.n_states or not len(terminal):
+        raise PomdpError(
+            f"terminal values must have shape (n, {model.n_states}), not {terminal.shape}"
+        )
+    if not (np.abs(terminal) < LARGEST_VALUE).all():
+        raise PomdpError("terminal values hold a number that is too large, or none")
+    return np.ascontiguousarray(terminal)
 
 
 def _check_options(

@@ -3,7 +3,7 @@
 A value function is a set of vectors on each face (see `faces`). One backup H of a face asks, for
 every belief in it, the best action and the best vectors ahead. On small faces the set is grown
 under its own polytope until no backup exceeds it (see `hull`); on others it is built by incremental
-pruning (see `incremental`).
+pruning to a tolerance (see `cover`). A classic algorithm can be asked for instead (see `classic`).
 
 Without a horizon the sets start from the blind policies, a lower bound. Each round measures the
 residual of a set V, the most by which H V exceeds it, grows it to W until H V <= W + e everywhere,
@@ -14,13 +14,14 @@ are what some policy earns, so all sets bound the optimum V* from below, and
 
 and g times that one step before. The rounds stop when that is below the precision asked for.
 
-With a horizon H the sets of 1, 2, ..., H - 1 steps to go are computed in turn, and the last step is
-a look-ahead.
+With a horizon H the sets of 1, 2, ..., H - 1 steps to go are computed in turn, from zero or from
+the terminal values, and the last step is a look-ahead.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,13 +29,17 @@ from pomdptool.kernels import expect
 from pomdptool.kernels.polytope import Branches, backups
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction, problem_of
-from pomdptool.solving.bounds import fixed_point
+from pomdptool.solving.backup import BackedUp, backup_single
+from pomdptool.solving.bounds import Method, fixed_point
+from pomdptool.solving.classic import Backup, backup_named
+from pomdptool.solving.controller import ROUNDING
+from pomdptool.solving.cover import Limits, TooManyVectorsError, backup_within
 from pomdptool.solving.extraction import extract, extract_finite
-from pomdptool.solving.faces import Faces, find_faces
+from pomdptool.solving.faces import Faces, find_faces, twins
 from pomdptool.solving.full_set import full_set
 from pomdptool.solving.hull import TooManyVerticesError, grow
 from pomdptool.solving.improve import evaluated
-from pomdptool.solving.incremental import BackedUp, backup_by_pruning, backup_single
+from pomdptool.solving.mdp import observes_state, solve_observed
 from pomdptool.solving.solution import (
     Solution,
     Stopped,
@@ -43,7 +48,7 @@ from pomdptool.solving.solution import (
     require_end,
     rewards_ahead,
 )
-from pomdptool.solving.stage import FaceValues, Part, Stage, pack, undominated
+from pomdptool.solving.stage import FaceValues, Part, Stage, StageValues, pack, undominated
 from pomdptool.sparse import FloatArray
 
 POLYTOPE_STATES = 7
@@ -51,6 +56,12 @@ POLYTOPE_STATES = 7
 
 MAX_VERTICES = 400_000
 """Vertices beyond which a face is pruned by linear programs instead."""
+
+PRECISE_VECTORS = 400
+"""Most vectors of a face, too large for a polytope, that is backed up to `HORIZON_TOLERANCE`."""
+
+MAX_SIZES = 8
+"""Sizes of faces that are listed."""
 
 HORIZON_TOLERANCE = 1e-10
 """Error of one backup with a horizon, relative to the largest value so far."""
@@ -67,6 +78,9 @@ FULL_SET_MARGIN = 1e-10
 SHRINK = 0.3
 """Factor of the tolerance from round to round."""
 
+SETTLED = 4.0
+"""Where faces are pruned it shrinks only when the residual is below so many times as much."""
+
 
 def solve_exact(
     model: Model,
@@ -74,6 +88,9 @@ def solve_exact(
     precision: float = 1e-3,
     horizon: int | None = None,
     full_set: bool = False,
+    terminal: FloatArray | None = None,
+    all_stages: bool = False,
+    pruning: str | None = None,
     watch: Watch | None = None,
 ) -> Solution:
     """Solve by exact value iteration.
@@ -82,30 +99,49 @@ def solve_exact(
     ----------
     precision
         Without a horizon: the certified error, over the whole simplex, relative to
-        max(1, |value at the start belief|), at which to stop.
+        max(1, |value at the start belief|), at which to stop. With a horizon: the certified error
+        where faces are too large for exact sets.
     horizon
         Number of steps to go.
     full_set
         Compute the vectors over all states too, where the faces are smaller than that. They may be
         many more.
+    terminal
+        Shape (n, S), with a horizon: a belief after the last step is worth the largest of these
+        vectors; by default 0.
+    all_stages
+        With a horizon: keep the values with 1, 2, ... steps to go.
+    pruning
+        Back up every face by a classic algorithm: a name of `classic.BACKUPS`.
 
     Raises
     ------
     PomdpError
-        With discount 1 and no horizon.
+        With discount 1 and no horizon, and with an unknown pruning.
     """
     require_end(model, horizon)
+    classic = None if pruning is None else backup_named(pruning)
+    if observes_state(model):
+        return solve_observed(
+            model,
+            precision=precision,
+            horizon=horizon,
+            terminal=terminal,
+            all_stages=all_stages,
+            watch=watch,
+        )
     expect(len(model.support.t_entry))
-    run = _Run(model, watch or Watch(), full_set)
+    run = _Run(model, watch or Watch(), full_set, pruning, classic)
     if horizon is None:
         return _without_end(run, precision)
-    return _with_horizon(run, horizon)
+    return _with_horizon(run, horizon, precision, terminal, all_stages)
 
 
 def _without_end(run: _Run, precision: float) -> Solution:
     model, watch, g = run.model, run.watch, run.model.discount
     blind = fixed_point(model, "blind", precision=precision, horizon=None, watch=watch)
-    above = fixed_point(model, "qmdp", precision=precision, horizon=None, watch=watch)
+    bound: Method = "fib" if run.pruned else "qmdp"
+    above = fixed_point(model, bound, precision=precision, horizon=None, watch=watch)
     upper = float((above.Q @ model.start).max())
     stage = run.restricted(blind.Q)
     value = run.value(stage)
@@ -115,17 +151,18 @@ def _without_end(run: _Run, precision: float) -> Solution:
         while True:
             wanted = precision * max(1.0, abs(value))
             tolerance = max(0.98 * (1.0 - g) * wanted, tolerance)
-            step = run.backup(stage, tolerance, given=True)
+            step = run.backup(stage, tolerance, 0.5 * tolerance, given=True)
             error = g * step.residual / (1.0 - g) + step.lost
             rounds += 1
             value = run.value(step.stage)
             upper = max(value, min(upper, value + run.ahead * error))
-            watch.step(rounds, _size(step.stage), Bounds(value, upper))
+            step.tell(watch, rounds, Bounds(value, upper), run.ahead * error)
             stage = step.stage
             if error <= wanted or step.residual <= step.lost < tolerance:
                 break
             stage = _joined(evaluated(run.faces, stage, g), stage)
-            tolerance *= SHRINK
+            if not run.pruned or step.residual < SETTLED * tolerance:
+                tolerance *= SHRINK
     except Stopped as stopped:
         reason = stopped.reason
     if reason == "precision":
@@ -137,66 +174,109 @@ def _without_end(run: _Run, precision: float) -> Solution:
     solution = run.solution(stage, bounds, reason, reason == "precision", rounds, None)
     if model.n_states > GRAPH_STATES:
         return solution
-    graph = extract(model, run.faces, stage, model.start)
-    return replace(solution, policy=replace(solution.policy, graph=graph))
+    graph = extract(model, run.faces, stage, model.start, wanted=value)
+    if graph.values is not None:
+        # What the graph earns, less what the residual may hide, is a lower bound too.
+        sure = float(graph.values[graph.start] @ model.start)
+        sure -= ROUNDING / (1.0 - g) * float(np.abs(graph.values).max())
+        bounds = Bounds(max(value, sure), max(upper, value, sure))
+    return replace(solution, policy=replace(solution.policy, graph=graph, bounds=bounds))
 
 
-def _with_horizon(run: _Run, horizon: int) -> Solution:
+def _with_horizon(
+    run: _Run, horizon: int, precision: float, terminal: FloatArray | None, all_stages: bool
+) -> Solution:
     model, watch, g = run.model, run.watch, run.model.discount
-    stage = run.restricted(np.zeros((1, model.n_states)))
-    largest = float(np.abs(model.expected_rewards).max())
+    ends = np.zeros((1, model.n_states)) if terminal is None else terminal
+    stage = run.restricted(ends)
+    largest, last = float(np.abs(model.expected_rewards).max()), float(np.abs(ends).max())
+
+    def tolerance(steps: int) -> float:
+        return HORIZON_TOLERANCE * max(1.0, largest * discounted_steps(g, 0, steps) + last)
+
+    def coarse(steps: int) -> float:
+        """A share of the precision; later steps, which have more vectors, are given more."""
+        share = 2.0 * (steps + 1) / (horizon * (horizon + 1))
+        return share * precision * max(1.0, abs(run.value(stage)))
+
     first = 0 if run.whole_face is not None else 1
     done, loss, reason = first, 0.0, "horizon"
     stages = [stage]
     try:
         for done in range(first, horizon):
-            scale = max(1.0, largest * discounted_steps(g, 0, done))
-            step = run.backup(stage, HORIZON_TOLERANCE * scale, given=False)
+            step = run.backup(stage, tolerance(done), coarse(done), given=False)
             stage, loss = step.stage, step.lost + g * loss
-            if horizon <= GRAPH_HORIZON:
+            if all_stages or horizon <= GRAPH_HORIZON:
                 stages.append(stage)
             value = run.value(stage)
-            watch.step(done + 1, _size(stage), Bounds(value, value + run.ahead * loss))
+            error = run.ahead * loss
+            step.tell(watch, done + 1, Bounds(value, value + error), error)
         done = horizon
+        if all_stages and run.whole_face is None and not run.full_set:
+            step = run.backup(stage, tolerance(done), coarse(done), given=False)
+            stages.append(step.stage)
     except Stopped as stopped:
         reason = stopped.reason
-    value, rest = run.value(stage), rewards_ahead(model, done, horizon)
+    value, rest = run.value(stage), rewards_ahead(model, done, horizon, terminal)
     bounds = Bounds(value + rest.lower, value + rest.upper + run.ahead * loss)
     solution = run.solution(stage, bounds, reason, reason == "horizon", done, horizon)
-    if reason == "horizon" and horizon <= GRAPH_HORIZON:
+    policy = replace(solution.policy, terminal=terminal)
+    if all_stages:
+        policy = run.with_stages(policy, stages)
+    if done == horizon <= GRAPH_HORIZON:
         graph = extract_finite(model, run.faces, stages[:horizon], model.start)
-        return replace(solution, policy=replace(solution.policy, graph=graph))
-    return solution
+        policy = replace(policy, graph=graph)
+    return replace(solution, policy=policy)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Step:
-    """Backed-up faces; `residual` and `lost` as of `BackedUp`, the worst of any face."""
+    """Backed-up faces: what `BackedUp` says of each, the worst of errors and the sum of counts."""
 
     stage: Stage
     residual: float
     lost: float
+    vertices: int
+    programs: int
+
+    def tell(self, watch: Watch, iteration: int, bounds: Bounds, error: float) -> None:
+        """Report the step."""
+        watch.step(
+            iteration,
+            _size(self.stage),
+            bounds,
+            vertices=self.vertices,
+            programs=self.programs,
+            error=error,
+        )
 
 
 @dataclass(slots=True)
 class _Run:
     """One solve: the model's faces, those that polytopes are too large for, and counts.
 
-    Where all states form a face the last step needs no look-ahead, and `whole_face` is its index.
+    `coarse` are faces with too many vectors for exact sets. Where all states form a face the last
+    step needs no look-ahead, and `whole_face` is its index. With `classic` it backs up all faces.
     """
 
     model: Model
     watch: Watch
     full_set: bool
+    pruning: str | None = None
+    classic: Backup | None = None
     faces: Faces = field(init=False)
+    twins: list[int] = field(init=False)
     whole_face: int | None = field(init=False)
     pruned: set[int] = field(init=False)
+    coarse: set[int] = field(default_factory=set)
     backups: int = 0
 
     def __post_init__(self) -> None:
         self.faces = find_faces(self.model)
+        self.twins = twins(self.faces)
         sizes = enumerate(source.size for source in self.faces.faces)
-        self.pruned = {k for k, size in sizes if size > POLYTOPE_STATES}
+        most = POLYTOPE_STATES if self.classic is None else 1
+        self.pruned = {k for k, size in sizes if size > most}
         self.whole_face = 0 if self.faces.faces[0] is self.faces.whole else None
 
     @property
@@ -235,23 +315,35 @@ class _Run:
             for source in self.faces.faces
         )
 
-    def backup(self, stage: Stage, tolerance: float, *, given: bool) -> _Step:
-        """Back up every face; with `given` the stage's own vectors stay in, where needed."""
-        steps = [
-            self._backup_face(k, stage, tolerance, given) for k in range(len(self.faces.faces))
-        ]
+    def backup(self, stage: Stage, tolerance: float, coarse: float, *, given: bool) -> _Step:
+        """Back up every face; with `given` the stage's own vectors stay in, where needed.
+
+        To the tolerance, or to the coarse one where faces are large and have many vectors.
+        """
+        steps: list[BackedUp] = []
+        for k, twin in enumerate(self.twins):
+            if twin < k and np.array_equal(stage[k].vectors, stage[twin].vectors):
+                steps.append(replace(steps[twin], vertices=0, programs=0))
+            else:
+                steps.append(self._backup_face(k, stage, tolerance, coarse, given))
         return _Step(
             tuple(step.part for step in steps),
             max(step.residual for step in steps),
             max(step.lost for step in steps),
+            sum(step.vertices for step in steps),
+            sum(step.programs for step in steps),
         )
 
-    def _backup_face(self, k: int, stage: Stage, tolerance: float, given: bool) -> BackedUp:
+    def _backup_face(
+        self, k: int, stage: Stage, tolerance: float, coarse: float, given: bool
+    ) -> BackedUp:
         source, old = self.faces.faces[k], stage[k]
         self.watch.check(_size(stage))
         branches = pack(source, stage)
         if source.size == 1:
             return backup_single(branches, old, given=given)
+        if self.classic is not None:
+            return self.classic(branches, old, given=given, watch=self.watch)
         first = old if given else _backups(branches, old.beliefs)
         if k not in self.pruned:
             try:
@@ -266,8 +358,27 @@ class _Run:
                 self.pruned.add(k)
             else:
                 self.backups += hull.backups
-                return BackedUp(hull.part, hull.residual, 1.001 * tolerance)
-        return backup_by_pruning(branches, old, given=given, watch=self.watch)
+                return BackedUp(hull.part, hull.residual, 1.001 * tolerance, hull.vertices)
+        if not given and k not in self.coarse:
+            limits = Limits(self.watch, PRECISE_VECTORS)
+            try:
+                return backup_within(branches, old, tolerance=tolerance, given=False, limits=limits)
+            except TooManyVectorsError:
+                self.coarse.add(k)
+        limits = Limits(self.watch)
+        return backup_within(branches, old, tolerance=coarse, given=given, limits=limits)
+
+    def detail(self) -> str:
+        """Say how the faces were backed up, in a line."""
+        sizes = [source.size for source in self.faces.faces]
+        listed = " ".join(map(str, sizes[:MAX_SIZES]))
+        more = len(sizes) - MAX_SIZES
+        states = f"{listed} ... ({more} more)" if more > 0 else listed
+        large, by = sum(size > 1 for size in sizes), len(self.pruned)
+        how = f"by polytope {large - by}, by incremental pruning {by}"
+        if self.pruning is not None:
+            how = f"by {self.pruning} {large}"
+        return f"faces {len(sizes)}: {states} states; {how}"
 
     def solution(
         self,
@@ -300,7 +411,28 @@ class _Run:
                 "backups": self.backups,
             },
         )
-        return Solution(policy, tuple(self.watch.trace))
+        return Solution(policy, tuple(self.watch.trace), self.detail())
+
+    def with_stages(self, policy: SolvedPolicy, stages: list[Stage]) -> SolvedPolicy:
+        """Add the values with 1, 2, ... steps to go, from the stages with 0, 1, ... of them.
+
+        Where all vectors are to be over all states, a stage's are those of a step more.
+        """
+        if self.whole_face is not None:
+            return replace(policy, stages=tuple(map(self.value_function, stages[1:])))
+        if not self.full_set:
+            kept = (StageValues(self.faces, stage, ahead) for ahead, stage in pairwise(stages))
+            return replace(policy, stages=tuple(kept))
+        full: list[ValueFunction] = []
+        try:
+            for stage in stages[:-1]:
+                full.append(self.full_values(stage))  # noqa: PERF401 - what is done is kept
+        except Stopped as stopped:
+            policy = replace(policy, stop_reason=stopped.reason, converged=False)
+        else:
+            if isinstance(policy.values, AlphaVectors):
+                full.append(policy.values)
+        return replace(policy, stages=tuple(full))
 
 
 def _by_action(part: Part) -> AlphaVectors:

@@ -1,7 +1,17 @@
 """Policy graphs from value functions on faces.
 
 A value function yields a graph: a node for each vector, with the action and the successors that one
-step of look-ahead prefers in the vector's region, and a root for the start belief.
+step of look-ahead prefers at a belief in the vector's region, and a root for the start belief. Of
+all beliefs of a region that of the agent who arrives in the node is best: the mean of what it may
+believe there, each belief weighted by how often, discounted, it is held.
+
+With a horizon this mean is known when the node's choice is made, for the steps before are settled,
+and the graph earns the value exactly: every belief that arrives lies in the vector's region, where
+no choice earns more, and the one made earns as much in the mean.
+
+Without a horizon the graph is grown, evaluated, and grown again with the means that it brought
+about, while it earns less than the value function; the best graph is kept. It may still earn a
+little less: where the agent looks ahead at every step, one vector may be followed by several ones.
 """
 
 from __future__ import annotations
@@ -12,30 +22,63 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pomdptool.errors import PolicyError
+from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
+from pomdptool.solving.controller import CHEAP, evaluate, is_cheap, n_entries, occupancy
 from pomdptool.solving.faces import Faces, Source
+from pomdptool.solving.stage import ahead
 from pomdptool.sparse import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from pomdptool.solving.stage import Part, Stage
 
-INWARD = 1e-6
-"""How far beliefs are moved towards their face's centre, where vectors that tie at the rim differ.
-"""
-
 TIE = 1e-12
-"""Choices whose values differ by less, relative to the largest vector, are equal: the first wins.
+"""Choices whose values differ by less, relative to the largest vector, are equal: then the centre
+of the face decides, and last the order.
 """
 
+INWARD = 1e-6
+"""How far beliefs of regions are moved towards the centre: they may lie at the rim."""
 
-def extract(model: Model, faces: Faces, stage: Stage, start_belief: FloatArray) -> PolicyGraph:
+ROUNDS = 8
+"""How often a graph is grown at most; less often where that is not cheap."""
+
+
+def extract(
+    model: Model, faces: Faces, stage: Stage, start_belief: FloatArray, wanted: float = -np.inf
+) -> PolicyGraph:
     """Graph of a converged value function, minimised; its start is for this belief, shape (S,).
 
     Its value at the belief is that of the value function, up to the error of the latter.
+
+    Parameters
+    ----------
+    wanted
+        What the graph should earn from the start belief: while it earns less, others are tried.
+
+    Returns
+    -------
+    graph
+        With the values of its nodes, where these are cheap.
     """
-    return _Growth(model, faces, [stage], endless=True).graph(start_belief)
+    best, most, spent = None, -np.inf, 0
+    growth = _Growth(model, faces, [stage], endless=True)
+    for _ in range(ROUNDS):
+        graph = growth.graph(start_belief)
+        spent += n_entries(model, graph)
+        try:
+            values = evaluate(model, graph, patient=False) if spent <= CHEAP else None
+        except PomdpError:  # it takes long
+            values = None
+        worth = -np.inf if values is None else float(values[graph.start] @ start_belief)
+        if best is None or worth > most:
+            best, most = replace(graph, values=values), worth
+        if values is None or most >= wanted:
+            break
+        growth = growth.again(graph, start_belief)
+    assert best is not None
+    return _root_merged(best.minimised())
 
 
 def extract_finite(
@@ -46,11 +89,16 @@ def extract_finite(
     Parameters
     ----------
     stages
-        The value functions with 0, 1, ... steps to go, the first of them zero (or the terminal
-        values, which the graph's own value then lacks). The first step needs none: it looks ahead
-        to the last of these.
+        The value functions with 0, 1, ... steps to go, the first of them zero or the terminal
+        values. The first step needs none: it looks ahead to the last of these.
     start_belief
         Shape (S,).
+
+    Returns
+    -------
+    graph
+        With the values of its nodes, where that is cheap, if there are terminal values: these
+        depend on the vectors that the last steps look ahead to, which the graph itself forgets.
 
     Raises
     ------
@@ -59,7 +107,13 @@ def extract_finite(
     """
     if not stages:
         raise PolicyError("a policy graph needs a horizon of at least 1")
-    return _Growth(model, faces, stages, endless=False).graph(start_belief)
+    growth = _Growth(model, faces, stages, endless=False)
+    graph = growth.graph(start_belief)
+    if any(end.any() for end in growth.ends) and is_cheap(model, graph):
+        rewards = model.expected_rewards[graph.actions]
+        rewards[graph.n_nodes - len(growth.ends) :] += growth.ends
+        graph = replace(graph, values=evaluate(model, graph, rewards))
+    return _root_merged(graph.minimised())
 
 
 class _Node(NamedTuple):
@@ -79,14 +133,22 @@ class _Choice(NamedTuple):
 
 @dataclass(slots=True)
 class _Growth:
-    """A graph that grows, breadth first, from a root over all states."""
+    """A graph that grows, breadth first, from a root over all states.
+
+    `arriving` holds the beliefs that arrive in nodes, as far as they are known, over the states of
+    the face; they sum to anything. `ends` holds what comes after the steps of the last nodes, which
+    are those of the last step.
+    """
 
     model: Model
     faces: Faces
     stages: Sequence[Stage]
     endless: bool
+    arriving: dict[_Node, FloatArray] = field(default_factory=dict)
     number: dict[_Node, int] = field(default_factory=dict)
     projected: dict[tuple[int, int], list[list[FloatArray]]] = field(default_factory=dict)
+    regions: dict[tuple[int, int], FloatArray] = field(default_factory=dict)
+    ends: list[FloatArray] = field(default_factory=list)
 
     def graph(self, b: FloatArray) -> PolicyGraph:
         """Grow it, the root first."""
@@ -94,58 +156,84 @@ class _Growth:
         choice = self._choices(-1, before, b[np.newaxis])[0]
         fresh: list[_Node] = []
         actions = [choice.action]
-        rows = [self._successors(self.faces.whole, before, choice, fresh)]
+        rows = [self._successors(-1, before, choice, b, fresh)]
         while fresh:
             wave, fresh = fresh, []
-            for node, choice in zip(wave, self._wave(wave), strict=True):
-                before = self._before(node.stage)
-                source = self.faces.faces[node.face]
+            beliefs = [self._belief(node) for node in wave]
+            choices = self._wave(wave, beliefs)
+            for node, belief, choice in zip(wave, beliefs, choices, strict=True):
                 actions.append(choice.action)
-                rows.append(self._successors(source, before, choice, fresh))
-        graph = PolicyGraph(np.array(actions, np.int64), np.array(rows, np.int64))
-        return _root_merged(graph.minimised())
+                before = self._before(node.stage)
+                rows.append(self._successors(node.face, before, choice, belief, fresh))
+        return PolicyGraph(np.array(actions, np.int64), np.array(rows, np.int64))
+
+    def again(self, graph: PolicyGraph, b: FloatArray) -> _Growth:
+        """Begin anew, with the beliefs that arrive in the nodes of this growth's graph."""
+        occupied = occupancy(self.model, graph, b)
+        arriving = {
+            node: occupied[n][self._source(node.face).states] for node, n in self.number.items()
+        }
+        return replace(self, arriving=arriving, number={}, ends=[])
 
     def _before(self, stage: int) -> int:
         """The stage that choices of this one look ahead to."""
         return stage if self.endless else stage - 1
 
-    def _wave(self, nodes: list[_Node]) -> list[_Choice]:
+    def _source(self, face: int) -> Source:
+        """A face, or the whole (-1)."""
+        return self.faces.whole if face < 0 else self.faces.faces[face]
+
+    def _belief(self, node: _Node) -> FloatArray:
+        """What the agent believes in a node; where that is not known, a belief of its region."""
+        belief = self.arriving.get(node)
+        if belief is not None and belief.sum() > 0.0:
+            return belief
+        key = (node.stage, node.face)
+        if key not in self.regions:
+            self.regions[key] = _of_regions(self.stages[node.stage][node.face])
+        region = self.regions[key][node.vector]
+        return (1.0 - INWARD) * region + INWARD / len(region)
+
+    def _wave(self, nodes: list[_Node], beliefs: list[FloatArray]) -> list[_Choice]:
         """Choices of some nodes, those of a face and stage at once."""
         groups: dict[tuple[int, int], list[int]] = {}
         for k, node in enumerate(nodes):
             groups.setdefault((node.stage, node.face), []).append(k)
         choices: dict[int, _Choice] = {}
         for (stage, face), group in groups.items():
-            vectors = [nodes[k].vector for k in group]
-            beliefs = _beliefs(self.stages[stage][face], vectors)
-            inside = (1.0 - INWARD) * beliefs + INWARD / beliefs.shape[1]
-            made = self._choices(face, self._before(stage), inside)
-            choices.update(zip(group, made, strict=True))
+            stacked = np.array([beliefs[k] / beliefs[k].sum() for k in group])
+            choices.update(
+                zip(group, self._choices(face, self._before(stage), stacked), strict=True)
+            )
         return [choices[k] for k in range(len(nodes))]
 
     def _choices(self, face: int, before: int, beliefs: FloatArray) -> list[_Choice]:
         """Greedy choices at beliefs of a face, or of the whole (-1), shape (m, d)."""
-        source = self.faces.whole if face < 0 else self.faces.faces[face]
-        worth = beliefs @ source.rewards.T
+        source = self._source(face)
+        centre = np.full(source.size, 1.0 / source.size)
+        worth, at_centre = beliefs @ source.rewards.T, source.rewards @ centre
         scale = max(1.0, float(np.abs(worth).max()))
         links: list[list[IntArray]] = []
-        for a, ahead in enumerate(self._projected(face, before)):
+        for a, projected in enumerate(self._projected(face, before)):
             links.append([])
-            for vectors, branch in zip(ahead, source.branches[a], strict=True):
+            for vectors, branch in zip(projected, source.branches[a], strict=True):
                 values = beliefs @ vectors.T
                 scale = max(scale, float(np.abs(values).max()))
-                link = _first_best(values, TIE * scale)
+                link = _best(values, vectors @ centre, TIE * scale)
                 worth[:, a] += np.take_along_axis(values, link[:, np.newaxis], axis=1)[:, 0]
-                possible = (beliefs[:, branch.rows] > 0).any(axis=1)
-                links[a].append(np.where(possible, link, NOWHERE))
-        chosen = _first_best(worth, TIE * scale).tolist()
+                at_centre[a] += float((vectors @ centre).max())
+                if face < 0:
+                    possible = (beliefs[:, branch.rows] > 0).any(axis=1)
+                    link = np.where(possible, link, NOWHERE)
+                links[a].append(link)
+        chosen = _best(worth, at_centre, TIE * scale).tolist()
         return [_Choice(a, [int(link[k]) for link in links[a]]) for k, a in enumerate(chosen)]
 
     def _projected(self, face: int, before: int) -> list[list[FloatArray]]:
         """The vectors ahead of every branch of a source, as vectors of the source."""
         key = (face, before)
         if key not in self.projected:
-            source = self.faces.whole if face < 0 else self.faces.faces[face]
+            source = self._source(face)
             stage = self.stages[before]
             self.projected[key] = [
                 [branch.project(stage[branch.target].vectors, source.size) for branch in branches]
@@ -154,40 +242,59 @@ class _Growth:
         return self.projected[key]
 
     def _successors(
-        self, source: Source, before: int, choice: _Choice, fresh: list[_Node]
+        self, face: int, before: int, choice: _Choice, belief: FloatArray, fresh: list[_Node]
     ) -> IntArray:
         """Row of successors; nodes that are new are numbered and appended to `fresh`."""
         row = np.full(self.model.n_observations, NOWHERE)
         if before == 0 and not self.endless:
+            self.ends.append(self._end(face, choice))
             return row
-        for branch, link in zip(source.branches[choice.action], choice.links, strict=True):
+        branches = self._source(face).branches[choice.action]
+        for branch, link in zip(branches, choice.links, strict=True):
             if link == NOWHERE:
                 continue
             node = _Node(before, branch.target, link)
             if node not in self.number:
                 self.number[node] = len(self.number) + 1  # the root is 0
                 fresh.append(node)
+            if not self.endless:
+                arrives = ahead(branch, belief, self.faces)
+                self.arriving[node] = self.arriving.get(node, 0.0) + arrives
             row[list(branch.observations)] = self.number[node]
         return row
 
+    def _end(self, face: int, choice: _Choice) -> FloatArray:
+        """What a last step leads to, in every state; shape (S,)."""
+        end, states = np.zeros(self.model.n_states), self._source(face).states
+        projected = self._projected(face, 0)[choice.action]
+        for vectors, link in zip(projected, choice.links, strict=True):
+            if link != NOWHERE:
+                end[states] += vectors[link]
+        return end
 
-def _beliefs(part: Part, vectors: list[int]) -> FloatArray:
-    """For some vectors a belief where each is the largest, or falls least short of it."""
+
+def _of_regions(part: Part) -> FloatArray:
+    """For each vector a belief where it is the largest, or falls least short of it."""
     if len(part.beliefs) == len(part.vectors):
-        return part.beliefs[vectors]
+        return part.beliefs
     d = part.vectors.shape[1]
     beliefs = np.vstack([part.beliefs, np.full((1, d), 1.0 / d), np.eye(d)])
     values = beliefs @ part.vectors.T
-    short = values.max(axis=1, keepdims=True) - values[:, vectors]
-    nearest: FloatArray = beliefs[np.argmin(short, axis=0)]
+    nearest: FloatArray = beliefs[np.argmin(values.max(axis=1, keepdims=True) - values, axis=0)]
     return nearest
 
 
-def _first_best(values: FloatArray, tie: float) -> IntArray:
-    """For each row the first column that is the largest, up to a tie."""
-    best = values.max(axis=1, keepdims=True)
-    first: IntArray = np.argmax(values >= best - tie, axis=1)
-    return first
+def _best(values: FloatArray, at_centre: FloatArray, tie: float) -> IntArray:
+    """For each row the column that is the largest; of equal ones the one that is so at the centre.
+
+    Parameters
+    ----------
+    values, at_centre
+        Shape (m, n), and (n,).
+    """
+    equal = values >= values.max(axis=1, keepdims=True) - tie
+    best: IntArray = np.where(equal, at_centre, -np.inf).argmax(axis=1)
+    return best
 
 
 def _root_merged(graph: PolicyGraph) -> PolicyGraph:

@@ -96,6 +96,22 @@ def find_faces(model: Model) -> Faces:
     return Faces(sources, whole or steps.source(everything))
 
 
+def twins(faces: Faces) -> list[int]:
+    """For each face the first one with the same rewards and steps, as far as numbers tell."""
+    first: dict[tuple[object, ...], int] = {}
+    return [first.setdefault(_contents(source), k) for k, source in enumerate(faces.faces)]
+
+
+def _contents(source: Source) -> tuple[object, ...]:
+    """All numbers of a source but its states' own, to be compared."""
+    branches = [
+        (a, b.target, *(x.tobytes() for x in (b.rows, b.first, b.columns, b.weights)))
+        for a, of_action in enumerate(source.branches)
+        for b in of_action
+    ]
+    return (source.rewards.tobytes(), *branches)
+
+
 def _maximal(supports: list[IntArray]) -> list[IntArray]:
     """Supports that no other one contains, the largest first."""
     bits = {sum(1 << s for s in support.tolist()): support for support in supports}

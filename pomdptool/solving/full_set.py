@@ -20,6 +20,7 @@ from pomdptool.kernels import budget
 from pomdptool.kernels import margin as kernel
 from pomdptool.kernels.margin import Program
 from pomdptool.kernels.polytope import Branches
+from pomdptool.solving.branches import joined, rows_of, stack
 from pomdptool.solving.solution import Watch
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -58,28 +59,21 @@ def full_set(branches: Branches, *, margin: float, watch: Watch) -> tuple[FloatA
     Stopped
         Where the watch says so.
     """
-    joined: list[FloatArray] = []
+    pairs: list[FloatArray] = []
     actions: list[int] = []
     for a in range(len(branches.rewards)):
-        sets = [_joined([rows], margin, watch) for rows in _rows(branches, a)]
+        sets = [_joined([rows], margin, watch) for rows in rows_of(branches, a)]
         while len(sets) > 2:
             sets.sort(key=len)
             sets = [_joined(sets[:2], margin, watch), *sets[2:]]
-        joined += sets
+        pairs += sets
         actions += [a] * len(sets)
-    return _select(_branches(branches.rewards, joined, actions), margin, watch)
+    return _select(stack(branches.rewards, pairs, actions), margin, watch)
 
 
 def _joined(sets: list[FloatArray], margin: float, watch: Watch) -> FloatArray:
     """Those sums of one row each that matter."""
-    rewards = np.zeros((1, sets[0].shape[1]))
-    return _select(_branches(rewards, sets, [0] * len(sets)), margin, watch)[0]
-
-
-def _branches(rewards: FloatArray, sets: list[FloatArray], actions: list[int]) -> Branches:
-    starts = np.cumsum([0, *map(len, sets)])
-    stacked = np.vstack(sets) if sets else np.zeros((0, rewards.shape[1]))
-    return Branches(rewards, starts, np.ascontiguousarray(stacked), np.array(actions, np.int64))
+    return _select(joined(sets), margin, watch)[0]
 
 
 def _select(branches: Branches, margin: float, watch: Watch) -> tuple[FloatArray, IntArray]:
@@ -139,7 +133,7 @@ def _fates(
     program: Program, branches: Branches, action: int, margin: float, watch: Watch
 ) -> np.ndarray:
     """What becomes of each combination of an action's rows."""
-    sizes = [len(rows) for rows in _rows(branches, action)]
+    sizes = [len(rows) for rows in rows_of(branches, action)]
     fates = np.full(int(np.prod(sizes, dtype=np.int64)), kernel.DOUBTFUL, np.int8)
     first = 0
     while first < len(fates):
@@ -149,20 +143,12 @@ def _fates(
     return fates
 
 
-def _rows(branches: Branches, action: int) -> list[FloatArray]:
-    """Rows of each branch of an action."""
-    return [
-        branches.vectors[branches.starts[i] : branches.starts[i + 1]]
-        for i in np.flatnonzero(branches.actions == action).tolist()
-    ]
-
-
 def _of(branches: Branches, fates: list[np.ndarray], fate: int) -> tuple[FloatArray, IntArray]:
     """Combinations of one fate, and their actions."""
     found, actions = [], []
     for a, of_action in enumerate(fates):
         numbers = np.flatnonzero(of_action == fate)
-        sets = _rows(branches, a)
+        sets = rows_of(branches, a)
         vectors = np.repeat(branches.rewards[a : a + 1], len(numbers), axis=0)
         if sets:
             for rows, at in zip(sets, np.unravel_index(numbers, [*map(len, sets)]), strict=True):

@@ -9,25 +9,45 @@ from __future__ import annotations
 
 import numpy as np
 
+from pomdptool.kernels import budget
 from pomdptool.kernels import controller as kernel
 from pomdptool.kernels.controller import Controller
 from pomdptool.kernels.polytope import Branches, choices
 from pomdptool.solving.faces import Faces, Source
+from pomdptool.solving.solution import Watch
 from pomdptool.solving.stage import Part, Stage
-from pomdptool.sparse import FloatArray
+from pomdptool.sparse import FloatArray, IntArray
 
 MAX_SWEEPS = 4000
+
+WORK_PER_CALL = 100_000_000
+"""Multiplications after which a kernel returns, so that limits act in time."""
 
 INWARD = 1e-7
 """How far beliefs are moved towards the centre, where vectors that tie at the rim differ."""
 
 
-def evaluated(faces: Faces, stage: Stage, discount: float) -> Stage:
-    """Value of the controller, a vector for each one of the stage, with the same beliefs."""
-    controller, actions = _controller(faces, stage)
+def evaluated(faces: Faces, stage: Stage, discount: float, watch: Watch | None = None) -> Stage:
+    """Value of the controller, a vector for each one of the stage, with the same beliefs.
+
+    Raises
+    ------
+    Stopped
+        Where the watch says so.
+    """
+    watch = watch or Watch()
+    controller, actions = _controller(faces, stage, watch)
     values = np.concatenate([part.vectors.ravel() for part in stage])
     scale = max(1.0, float(np.abs(values).max()))
-    change = kernel.evaluate(controller, values, 1e-13 * scale, MAX_SWEEPS)
+    entries = np.diff(controller.row_first[controller.branch_first])
+    work = len(values) + int(entries[controller.link_branch].sum())
+    per_call = min(MAX_SWEEPS, max(1, budget(WORK_PER_CALL) // work))
+    change = np.inf
+    for _ in range(0, MAX_SWEEPS, per_call):
+        change = kernel.evaluate(controller, values, 1e-13 * scale, per_call)
+        if change <= 1e-13 * scale:
+            break
+        watch.check()
     values -= discount / (1.0 - discount) * change
     parts, first = [], 0
     for part, action in zip(stage, actions, strict=True):
@@ -37,7 +57,7 @@ def evaluated(faces: Faces, stage: Stage, discount: float) -> Stage:
     return tuple(parts)
 
 
-def _controller(faces: Faces, stage: Stage) -> tuple[Controller, list[np.ndarray]]:
+def _controller(faces: Faces, stage: Stage, watch: Watch) -> tuple[Controller, list[np.ndarray]]:
     """Choose actions and successors at the beliefs, and lay the controller out flat."""
     sizes = [part.vectors.shape for part in stage]
     node_base = np.cumsum([0, *(n for n, _ in sizes)])
@@ -46,10 +66,8 @@ def _controller(faces: Faces, stage: Stage) -> tuple[Controller, list[np.ndarray
     rewards, actions, branch_of_link, target_of_link, n_links = [], [], [], [], []
     for k, (source, part) in enumerate(zip(faces.faces, stage, strict=True)):
         raw = unpruned(source, stage)
-        n = len(part.vectors)
-        action, rows = np.zeros(n, np.int64), np.zeros((n, len(raw.actions)), np.int64)
-        beliefs = (1.0 - INWARD) * part.beliefs + INWARD / source.size
-        choices(beliefs, raw, action, rows)
+        inward = (1.0 - INWARD) * part.beliefs + INWARD / source.size
+        action, rows = _best(raw, inward, watch)
         targets = np.array([node_base[b.target] for bs in source.branches for b in bs], np.int64)
         taken = raw.actions[np.newaxis, :] == action[:, np.newaxis]
         node, branch = np.nonzero(taken)
@@ -73,6 +91,17 @@ def _controller(faces: Faces, stage: Stage) -> tuple[Controller, list[np.ndarray
         weights=np.concatenate([b.weights for b in branches]),
     )
     return controller, actions
+
+
+def _best(raw: Branches, beliefs: FloatArray, watch: Watch) -> tuple[IntArray, IntArray]:
+    """Best action at some beliefs, and for every branch the row that is largest there."""
+    n, work = len(beliefs), max(1, raw.rewards.size + raw.vectors.size)
+    action, rows = np.zeros(n, np.int64), np.zeros((n, len(raw.actions)), np.int64)
+    step = max(1, budget(WORK_PER_CALL) // work)
+    for i in range(0, n, step):
+        choices(beliefs[i : i + step], raw, action[i : i + step], rows[i : i + step])
+        watch.check()
+    return action, rows
 
 
 def unpruned(source: Source, stage: Stage) -> Branches:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.kernels import dominance as kernel
+from pomdptool.kernels import expect
 from pomdptool.sparse import FloatArray, IntArray
 
 MARGIN = 1e-10
@@ -29,6 +30,9 @@ MARGIN_TWO_STATES = 1e-13
 
 TRUSTED = 1e-8
 """A program whose dual cannot exclude a larger excess, relative to the span, keeps its vector."""
+
+BLOCK = 2000
+"""Vectors that are looked at between checks of limits, at least."""
 
 Check = Callable[[], None]
 
@@ -45,11 +49,14 @@ class Pruned:
         Shape (k, S).
     lost
         The maximum over the kept vectors is nowhere further below that over all: certified.
+    programs
+        Linear programs that were solved.
     """
 
     kept: IntArray
     witnesses: FloatArray
     lost: float
+    programs: int = 0
 
 
 def prune(vectors: FloatArray, witnesses: FloatArray, check: Check) -> Pruned:
@@ -67,76 +74,124 @@ def prune(vectors: FloatArray, witnesses: FloatArray, check: Check) -> Pruned:
     n_states = vectors.shape[1]
     if n_states == 1:
         return Pruned(np.array([int(np.argmax(vectors[:, 0]))]), np.ones((1, 1)), 0.0)
-    span = max(1.0, float(np.ptp(vectors)))
     if n_states == 2:
-        return _envelope(vectors, MARGIN_TWO_STATES * span)
-    candidates = _undominated(vectors)
-    kept, found = _largest_at(vectors, candidates, witnesses)
-    rest = np.setdiff1d(candidates, kept)
-    if not len(rest):
-        order = np.argsort(kept)
-        return Pruned(kept[order], found[order], 0.0)
-    return _filter(vectors, rest, Pruned(kept, found, 0.0), span, check)
+        return _envelope(vectors, MARGIN_TWO_STATES * _span(vectors), check)
+    candidates = _undominated(vectors, check)
+    known = _largest_at(vectors, candidates, witnesses, check)
+    rest = np.setdiff1d(candidates, known.kept)
+    return _filter(vectors, rest, known, check) if len(rest) else known
 
 
-def _undominated(vectors: FloatArray) -> IntArray:
+def rise(vectors: FloatArray, old: FloatArray, check: Check) -> tuple[float, int]:
+    """Bound how far one set exceeds another anywhere, 0 at least; and count programs.
+
+    A vector exceeds the other set by no more than it exceeds one of it, the best one for that; the
+    programs are for those by which that says most.
+    """
+    singly = np.array([float((v - old).max(axis=1).min()) for v in vectors])
+    program = Program(old, _span(np.vstack([vectors, old])))
+    worst = 0.0
+    for k in np.argsort(-singly).tolist():
+        if singly[k] <= worst:
+            break
+        check()
+        worst = max(worst, min(float(singly[k]), program.ask(vectors[k]).limit))
+    return worst, program.runs
+
+
+def _span(vectors: FloatArray) -> float:
+    return max(1.0, float(np.ptp(vectors)))
+
+
+def _undominated(vectors: FloatArray, check: Check) -> IntArray:
     """Vectors that no single other one exceeds everywhere; of equal ones the first."""
+    expect(len(vectors) ** 2)
     order = np.lexsort((np.arange(len(vectors)), -vectors.sum(axis=1)))
-    kept = np.empty(len(order), np.int64)
-    n = kernel.undominated(np.ascontiguousarray(vectors[order]), 0.0, kept)
-    return np.sort(order[kept[:n]])
+    kept = order[:0]
+    while len(order):
+        check()
+        size = max(BLOCK, len(kept))
+        asked, order = np.append(kept, order[:size]), order[size:]
+        places = np.empty(len(asked), np.int64)
+        n = kernel.undominated(np.ascontiguousarray(vectors[asked]), 0.0, places)
+        kept = asked[places[:n]]
+    return np.sort(kept)
 
 
 def _largest_at(
-    vectors: FloatArray, candidates: IntArray, beliefs: FloatArray
-) -> tuple[IntArray, FloatArray]:
-    """Candidates that are the largest at a corner or at one of some beliefs, and that belief."""
-    n_states = vectors.shape[1]
-    at_corners = np.argmax(vectors[candidates], axis=0)
-    at_beliefs = np.argmax(beliefs @ vectors[candidates].T, axis=1)
-    chosen, first = np.unique(np.append(at_corners, at_beliefs), return_index=True)
-    found = np.zeros((len(chosen), n_states))
-    for row, k in zip(found, first.tolist(), strict=True):
-        if k < n_states:
-            row[k] = 1.0
-        else:
-            row[:] = beliefs[k - n_states]
-    return candidates[chosen], found
-
-
-def _filter(
-    vectors: FloatArray, rest: IntArray, known: Pruned, span: float, check: Check
+    vectors: FloatArray, candidates: IntArray, beliefs: FloatArray, check: Check
 ) -> Pruned:
-    """Settle the rest by programs. A program's belief may bring in another vector than asked."""
-    program = _Program(vectors[known.kept])
-    kept, found = known.kept.tolist(), list(known.witnesses)
-    left = rest.tolist()
-    lost = 0.0
-    while left:
+    """Candidates that are the largest at a corner or at one of some beliefs, and that belief."""
+    rows = vectors[candidates]
+    beliefs = np.vstack([np.eye(vectors.shape[1]), beliefs])
+    largest = []
+    for b in beliefs:
         check()
-        b, excess, limit = program.witness(vectors[left[-1]])
-        if excess <= MARGIN * span and limit <= TRUSTED * span:
-            lost = max(lost, limit)
-            left.pop()
+        largest.append(int(np.argmax(rows @ b)))
+    chosen, first = np.unique(largest, return_index=True)
+    return Pruned(candidates[chosen], beliefs[first], 0.0)
+
+
+def _filter(vectors: FloatArray, rest: IntArray, known: Pruned, check: Check) -> Pruned:
+    """Settle the rest by programs. A program's belief may bring in another vector than asked."""
+    program = Program(vectors[known.kept], _span(vectors))
+    kept, found = known.kept.tolist(), list(known.witnesses)
+    left, lost = rest, 0.0
+    while len(left):
+        check()
+        asked = program.ask(vectors[left[-1]])
+        if asked.covered:
+            lost = max(lost, asked.limit)
+            left = left[:-1]
             continue
-        best = left[int(np.argmax(vectors[left] @ b))] if excess > 0.0 else left[-1]
-        left.remove(best)
-        kept.append(best)
-        found.append(b)
-        program.add(vectors[best])
+        k = len(left) - 1
+        if asked.excess > 0.0:
+            k = int(np.argmax(vectors[left] @ asked.belief))
+        kept.append(int(left[k]))
+        found.append(asked.belief)
+        program.add(vectors[left[k]])
+        left = np.delete(left, k)
     order = np.argsort(kept)
-    return Pruned(np.array(kept)[order], np.array(found)[order], lost)
+    return Pruned(np.array(kept)[order], np.array(found)[order], lost, program.runs)
 
 
-class _Program:
-    """The linear program of the filter, solved again and again."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Asked:
+    """What a program says of a vector.
 
-    def __init__(self, kept: FloatArray) -> None:
+    Attributes
+    ----------
+    belief
+        Where it exceeds the kept vectors most, shape (S,).
+    excess, limit
+        Bounds on by how much, of which the first holds at the belief. Both are computed from the
+        solution, not taken from the solver; the second by weak duality.
+    exceeds, covered
+        Whether it exceeds them at the belief, or nowhere, but for margins.
+    """
+
+    belief: FloatArray
+    excess: float
+    limit: float
+    exceeds: bool
+    covered: bool
+
+
+class Program:
+    """The linear program of the filter, solved again and again.
+
+    `kept[:size]` are the kept vectors, `runs` counts what was solved; margins are relative to the
+    `span` of values.
+    """
+
+    def __init__(self, kept: FloatArray, span: float) -> None:
         import highspy
 
         n = kept.shape[1]
         self.kept = np.empty((2 * len(kept) + 16, n))
         self.size = 0
+        self.runs = 0
+        self.span = span
         self.columns = np.arange(n + 1, dtype=np.int32)
         self.scale = max(1.0, float(np.abs(kept).max()))
         self.highs = highspy.Highs()
@@ -166,12 +221,9 @@ class _Program:
         row = np.append(w / self.scale, -1.0)
         self.highs.addRow(-np.inf, 0.0, len(row), self.columns, row)
 
-    def witness(self, v: FloatArray) -> tuple[FloatArray, float, float]:
-        """Return the belief where v exceeds the kept vectors most, and bounds on by how much.
-
-        Both bounds are computed from the solution, not taken from the solver: the lower one at the
-        belief, the upper one from the multipliers of the kept vectors, by weak duality.
-        """
+    def ask(self, v: FloatArray) -> Asked:
+        """Find the belief where v exceeds the kept vectors most."""
+        self.runs += 1
         cost = np.append(v / self.scale, -1.0)
         self.highs.changeColsCost(len(cost), self.columns, cost)
         self.highs.run()
@@ -182,16 +234,21 @@ class _Program:
         weights = np.maximum(np.array(solution.row_dual[1:]), 0.0)
         limit = np.inf
         if weights.sum() > 0.0:
-            limit = float((v - (weights / weights.sum()) @ kept).max())
-        return b, float(v @ b - (kept @ b).max()), max(limit, 0.0)
+            limit = max(float((v - (weights / weights.sum()) @ kept).max()), 0.0)
+        excess = float(v @ b - (kept @ b).max())
+        exceeds = excess > MARGIN * self.span
+        return Asked(b, excess, limit, exceeds, not exceeds and limit <= TRUSTED * self.span)
 
 
-def _envelope(vectors: FloatArray, margin: float) -> Pruned:
+def _envelope(vectors: FloatArray, margin: float, check: Check) -> Pruned:
     """Upper envelope over two states: lines v0 + (v1 - v0) x for x in [0, 1]."""
     slope = vectors[:, 1] - vectors[:, 0]
     hull: list[int] = []
     begins: list[float] = []
-    for i in np.lexsort((np.arange(len(slope)), -vectors[:, 0], slope)).tolist():
+    order = np.lexsort((np.arange(len(slope)), -vectors[:, 0], slope))
+    for n, i in enumerate(order.tolist()):
+        if n % BLOCK == 0:
+            check()
         begin = 0.0
         while hull:
             top = hull[-1]

@@ -10,17 +10,29 @@ from dataclasses import dataclass, field, replace
 from pomdptool.errors import PomdpError
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
+from pomdptool.solving.memory import resident
+from pomdptool.sparse import FloatArray
+
+MEASURED_EVERY = 0.1
+"""Seconds after which memory is measured anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One line of a solver's progress: bounds at the start belief, in rewards."""
+    """One line of a solver's progress: bounds at the start belief, in rewards.
+
+    Solvers that know them add the vertices of the polytopes and the linear programs of the last
+    round, and by how much the vectors may miss the optimum anywhere.
+    """
 
     iteration: int
     seconds: float
     vectors: int
     lower: float
     upper: float
+    vertices: int | None = None
+    programs: int | None = None
+    error: float | None = None
 
 
 OnStep = Callable[[Progress], None]
@@ -34,10 +46,13 @@ class Solution:
     ----------
     trace
         Progress over time.
+    detail
+        How it was computed, in a line for people.
     """
 
     policy: SolvedPolicy
     trace: tuple[Progress, ...] = ()
+    detail: str = ""
 
     @property
     def bounds(self) -> Bounds:
@@ -68,16 +83,18 @@ class Watch:
     """Time, limits and progress of one run.
 
     `interrupted` is asked between steps; it lets a command stop a solver that then returns the
-    best so far.
+    best so far. `memory` is in bytes, of all that the process holds.
     """
 
     time_limit: float | None = None
     max_vectors: int | None = None
     on_step: OnStep | None = None
     interrupted: Callable[[], bool] | None = None
+    memory: int | None = None
     began: float = field(default_factory=time.perf_counter)
     trace: list[Progress] = field(default_factory=list)
     reported: float = 0.0
+    measured: float = -math.inf
 
     @property
     def seconds(self) -> float:
@@ -92,13 +109,35 @@ class Watch:
             raise Stopped("time-limit")
         if self.max_vectors is not None and vectors > self.max_vectors:
             raise Stopped("max-vectors")
+        if self.memory is not None and self.seconds - self.measured > MEASURED_EVERY:
+            if (resident() or 0) > self.memory:
+                raise Stopped("memory")
+            self.measured = self.seconds
         if self.on_step and self.trace and self.seconds - self.reported > 0.5:
             self.reported = self.seconds
             self.on_step(replace(self.trace[-1], seconds=self.reported))
 
-    def step(self, iteration: int, vectors: int, bounds: Bounds) -> None:
+    def step(
+        self,
+        iteration: int,
+        vectors: int,
+        bounds: Bounds,
+        *,
+        vertices: int | None = None,
+        programs: int | None = None,
+        error: float | None = None,
+    ) -> None:
         """Note progress and report it."""
-        progress = Progress(iteration, self.seconds, vectors, bounds.lower, bounds.upper)
+        progress = Progress(
+            iteration,
+            self.seconds,
+            vectors,
+            bounds.lower,
+            bounds.upper,
+            vertices,
+            programs,
+            error,
+        )
         self.trace.append(progress)
         self.reported = progress.seconds
         if self.on_step:
@@ -113,11 +152,22 @@ def discounted_steps(discount: float, first: int, horizon: int | None) -> float:
     return (discount**first - last) / (1.0 - discount)
 
 
-def rewards_ahead(model: Model, done: int, horizon: int) -> Bounds:
-    """Least and most that the steps after the first `done` of `horizon` can bring."""
-    r = model.expected_rewards
-    weight = discounted_steps(model.discount, done, horizon)
-    return Bounds(weight * float(r.min()), weight * float(r.max()))
+def rewards_ahead(
+    model: Model, done: int, horizon: int, terminal: FloatArray | None = None
+) -> Bounds:
+    """Least and most that the steps after the first `done` of `horizon` can bring.
+
+    With terminal vectors, shape (n, S): less what these, the largest at each belief, are worth
+    after `done` steps instead of after all.
+    """
+    r, g = model.expected_rewards, model.discount
+    weight = discounted_steps(g, done, horizon)
+    rest = Bounds(weight * float(r.min()), weight * float(r.max()))
+    if terminal is None or done == horizon:
+        return rest
+    low, high = float(terminal.min(axis=1).max()), float(terminal.max())
+    first, last = g**done, g**horizon
+    return Bounds(rest.lower + last * low - first * high, rest.upper + last * high - first * low)
 
 
 def require_end(model: Model, horizon: int | None) -> None:

@@ -60,6 +60,27 @@ class FaceValues:
                 yield Row(action, vector, states)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class StageValues:
+    """Values with some steps to go, over all beliefs; `before` has a step less to go."""
+
+    faces: Faces
+    stage: Stage
+    before: Stage
+
+    def value(self, b: FloatArray) -> float:
+        """Value of the best action at belief `b`, shape (S,)."""
+        return look_ahead(self.faces, self.before, b)[0]
+
+    def action(self, b: FloatArray) -> int:
+        """Index of the best action at belief `b`, shape (S,)."""
+        return look_ahead(self.faces, self.before, b)[1]
+
+    def rows(self) -> Iterator[Row]:
+        """Every vector: its action, its values, and the states that they belong to."""
+        return FaceValues(self.faces, self.stage).rows()
+
+
 def pack(source: Source, stage: Stage) -> Branches:
     """Project a stage through a source's branches, for kernels: pruned, certain ones folded in.
 
@@ -82,8 +103,12 @@ def pack(source: Source, stage: Stage) -> Branches:
     return Branches(rewards, starts, np.ascontiguousarray(stacked), np.array(actions, np.int64))
 
 
-def undominated(vectors: FloatArray, slack: float = 1e-12) -> IntArray:
-    """Indices of the vectors that no single other one exceeds everywhere, less the slack."""
+def undominated(vectors: FloatArray, slack: float = 1e-14) -> IntArray:
+    """Indices of the vectors that no single other one exceeds everywhere.
+
+    One may be smaller by the slack, relative to the largest number, and still count as exceeding.
+    """
+    slack *= float(np.abs(vectors).max())
     order = np.argsort(-vectors.sum(axis=1), kind="stable")
     kept = np.empty(len(order), np.int64)
     return order[kept[: kernel.undominated(np.ascontiguousarray(vectors[order]), slack, kept)]]
@@ -94,13 +119,13 @@ def look_ahead(faces: Faces, stage: Stage, b: FloatArray) -> tuple[float, int]:
     values = faces.whole.rewards @ b
     for a, branches in enumerate(faces.whole.branches):
         for branch in branches:
-            values[a] += (stage[branch.target].vectors @ _ahead(branch, b, faces)).max()
+            values[a] += (stage[branch.target].vectors @ ahead(branch, b, faces)).max()
     action = int(np.argmax(values))
     return float(values[action]), action
 
 
-def _ahead(branch: Branch, b: FloatArray, faces: Faces) -> FloatArray:
-    """Belief after a branch, times g and its probability, over the branch's face."""
+def ahead(branch: Branch, b: FloatArray, faces: Faces) -> FloatArray:
+    """Belief after a branch from a source, times g and its probability, over the branch's face."""
     lengths = np.diff(np.append(branch.first, len(branch.columns)))
     mass = np.repeat(b[branch.rows], lengths) * branch.weights
     size = faces.faces[branch.target].size

@@ -1,0 +1,145 @@
+"""JSON documents from strangers: read without surprises, and every wrong part named by its path."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from pomdptool.errors import FormatError
+from pomdptool.sparse import FloatArray
+
+
+def read_document(text: str, file: str, form: str) -> dict[str, Any]:
+    """Read a JSON object with `"format": form` and version 1.
+
+    Raises
+    ------
+    FormatError
+        If the text is anything else.
+    """
+
+    def refuse(constant: str) -> float:
+        raise FormatError.at(file, 1, 1, "PT001", f"{constant} is not a number that may stand here")
+
+    def wrong(message: str) -> FormatError:
+        return FormatError.at(file, 1, 1, "PT001", message)
+
+    try:
+        document = json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise FormatError.at(file, error.lineno, error.colno, "PT001", error.msg) from None
+    except ValueError as error:
+        raise wrong(f"a number that cannot be read: {error}") from None
+    except RecursionError:
+        raise wrong("the document is nested too deeply") from None
+    if not isinstance(document, dict) or document.get("format") != form:
+        raise wrong(f'expected an object with "format": "{form}"')
+    if document.get("version") != 1:
+        raise wrong(f"version {document.get('version')!r} is not known; this reads 1")
+    return document
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A part of a document and the path to it, as `"vectors"[2]."values"`; the whole has none."""
+
+    value: object
+    path: str
+    file: str
+
+    def wrong(self, message: str) -> FormatError:
+        """Make an error about this part."""
+        return FormatError.at(self.file, 1, 1, "PT001", f"{self.path or 'the document'} {message}")
+
+    def __getitem__(self, key: str) -> Place:
+        """Part of an object, which must be there."""
+        place = self.get(key)
+        if place is None:
+            raise self.wrong(f'must have "{key}"')
+        return place
+
+    def get(self, key: str) -> Place | None:
+        """Part of an object, or None."""
+        return self.members().get(key)
+
+    def members(self) -> dict[str, Place]:
+        """Parts of an object."""
+        if not isinstance(self.value, dict):
+            raise self.wrong("must be an object")
+        path = f"{self.path}." if self.path else ""
+        return {k: Place(x, f'{path}"{k}"', self.file) for k, x in self.value.items()}
+
+    def items(self) -> Iterator[Place]:
+        """Parts of a list."""
+        if not isinstance(self.value, list):
+            raise self.wrong("must be a list")
+        return (Place(x, f"{self.path}[{k}]", self.file) for k, x in enumerate(self.value))
+
+    def text(self) -> str:
+        """Text."""
+        if not isinstance(self.value, str):
+            raise self.wrong("must be text")
+        return self.value
+
+    def flag(self) -> bool:
+        """True or false."""
+        if not isinstance(self.value, bool):
+            raise self.wrong("must be true or false")
+        return self.value
+
+    def count(self, least: int) -> int:
+        """Whole number, at least so large."""
+        if type(self.value) is not int or not least <= self.value < 1 << 53:
+            raise self.wrong(f"must be a whole number from {least}")
+        return self.value
+
+    def index(self, n: int) -> int:
+        """Whole number from 0, below n."""
+        if type(self.value) is not int or not 0 <= self.value < n:
+            raise self.wrong(f"must be a whole number from 0 to {n - 1}")
+        return self.value
+
+    def indices(self, n: int) -> tuple[int, ...]:
+        """Ascending whole numbers from 0, below n, at least one."""
+        found = self.value
+        if not isinstance(found, list) or set(map(type, found)) != {int}:
+            raise self.wrong("must hold ascending indices, at least one")
+        if not 0 <= found[0] <= found[-1] < n or any(x >= y for x, y in pairwise(found)):
+            raise self.wrong(f"must hold ascending indices from 0 to {n - 1}")
+        return tuple(found)
+
+    def number(self, *, infinite: bool = False) -> float:
+        """Finite number; or also "inf" and "-inf"."""
+        if infinite and self.value in ("inf", "-inf"):
+            return float(str(self.value))
+        return float(self._floats([self.value], "must be a number")[0])
+
+    def numbers(self, n: int | None = None) -> FloatArray:
+        """List of finite numbers; of n, where given."""
+        if not isinstance(self.value, list) or (n is not None and len(self.value) != n):
+            raise self.wrong("must be a list of numbers" if n is None else f"must hold {n} numbers")
+        return self._floats(self.value, "must hold numbers")
+
+    def names(self) -> tuple[str, ...]:
+        """List of texts, at least one, all different."""
+        names = tuple(place.text() for place in self.items())
+        if not names or len(set(names)) < len(names):
+            raise self.wrong("must hold different names, at least one")
+        return names
+
+    def _floats(self, values: list[Any], message: str) -> FloatArray:
+        if not set(map(type, values)) <= {int, float}:
+            raise self.wrong(message)
+        try:
+            floats = np.array(values, dtype=np.float64)
+        except OverflowError:
+            floats = np.array([math.inf])
+        if not np.isfinite(floats).all():
+            raise self.wrong("holds a number that is too large")
+        return floats

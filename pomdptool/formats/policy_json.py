@@ -1,0 +1,188 @@
+"""Policies from JSON, which `policies` describes.
+
+Vectors over all states are the value function as it is. Of vectors on faces the value of a belief
+inside one of them is known, and with the model that of any belief; with a horizon these are the
+vectors after the first step, so that the model is needed always.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pomdptool.formats.documents import Place, read_document
+from pomdptool.formats.policies import FORMAT
+from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
+from pomdptool.graph import NOWHERE, PolicyGraph
+from pomdptool.lookahead import FaceVectors, LookAhead, on_faces
+from pomdptool.model import SUM_TOLERANCE, Model
+from pomdptool.policy import (
+    AlphaVectors,
+    Bounds,
+    Problem,
+    SolvedPolicy,
+    ValueFunction,
+    check_fits,
+)
+from pomdptool.sparse import FloatArray
+
+
+def read_policy_json(text: str, file: str, model: Model | None = None) -> SolvedPolicy:
+    """Read a policy from JSON.
+
+    Raises
+    ------
+    FormatError
+        If the text is not a policy; it names the place, or the key.
+    PolicyError
+        If it does not fit the model.
+    """
+    document = read_document(text.removeprefix(BYTE_ORDER_MARK), file, FORMAT)
+    whole = Place(document, "", file)
+    problem = _problem(whole["problem"])
+    if model is not None:
+        check_fits(problem, model)
+        model = replace(model, discount=problem.discount)
+    return _Reader(problem, model).policy(whole)
+
+
+def _problem(place: Place) -> Problem:
+    values = place["values"]
+    if values.value not in ("reward", "cost"):
+        raise values.wrong('must be "reward" or "cost"')
+    states = place["states"].names()
+    start = place["start"].numbers(len(states))
+    if start.min() < 0.0 or abs(float(start.sum()) - 1.0) > SUM_TOLERANCE:
+        raise place["start"].wrong("must hold probabilities that sum to 1")
+    discount = place["discount"].number()
+    if not 0.0 <= discount <= 1.0:
+        raise place["discount"].wrong("must lie between 0 and 1")
+    return Problem(
+        name=place["name"].text(),
+        digest=place["digest"].text(),
+        states=states,
+        actions=place["actions"].names(),
+        observations=place["observations"].names(),
+        discount=discount,
+        costs=values.value == "cost",
+        start=start,
+    )
+
+
+def _count(place: Place) -> float:
+    """A number, which stays whole where it is."""
+    number = place.number()
+    return int(number) if isinstance(place.value, int) else number
+
+
+class _Reader:
+    """Reads what belongs to a problem."""
+
+    def __init__(self, problem: Problem, model: Model | None) -> None:
+        self.problem, self.model = problem, model
+        self.sign = -1.0 if problem.costs else 1.0
+
+    def policy(self, place: Place) -> SolvedPolicy:
+        horizon = None if place["horizon"].value is None else place["horizon"].count(1)
+        graph, graph_value = self.graph(place["graph"])
+        terminal, stages = place.get("terminal_values"), place.get("stages")
+        ends = None if terminal is None else self.terminal(terminal)
+        return SolvedPolicy(
+            problem=self.problem,
+            method=place["method"].text(),
+            values=self.values(place["vectors"], horizon),
+            bounds=self.bounds(place["bounds"]),
+            converged=place["converged"].flag(),
+            stop_reason=place["stop_reason"].text(),
+            horizon=horizon,
+            graph=graph,
+            stats={key: _count(x) for key, x in place["stats"].members().items()},
+            graph_value=graph_value,
+            stages=() if stages is None else self.stages(stages, ends),
+            terminal=ends,
+        )
+
+    def bounds(self, place: Place) -> Bounds:
+        ends = [self.sign * place[key].number(infinite=True) for key in ("lower", "upper")]
+        low, high = ends if self.sign > 0.0 else ends[::-1]
+        if low > high:
+            raise place.wrong('must have "lower" below "upper"')
+        return Bounds(low, high)
+
+    def graph(self, place: Place) -> tuple[PolicyGraph | None, float | None]:
+        """The graph and its value."""
+        if place.value is None:
+            return None, None
+        n_actions, n_observations = len(self.problem.actions), len(self.problem.observations)
+        nodes = list(place["nodes"].items())
+        start = place["start"].index(len(nodes))
+        actions = [node["action"].index(n_actions) for node in nodes]
+        table = []
+        for node in nodes:
+            links = list(node["next"].items())
+            if len(links) != n_observations:
+                raise node["next"].wrong(f"must hold {n_observations} nodes, one an observation")
+            table.append([NOWHERE if m.value is None else m.index(len(nodes)) for m in links])
+        graph = PolicyGraph(np.array(actions, np.int64), np.array(table, np.int64), start)
+        value = place.get("value")
+        if value is None or value.value is None:
+            return graph, None
+        return graph, self.sign * value.number()
+
+    def terminal(self, place: Place) -> FloatArray:
+        rows = [row.numbers(len(self.problem.states)) for row in place.items()]
+        if not rows:
+            raise place.wrong("must hold at least one vector")
+        return self.sign * np.array(rows) + 0.0
+
+    def values(self, place: Place, horizon: int | None) -> ValueFunction:
+        """The value function of the policy."""
+        found = self.vectors(place)
+        if isinstance(found, AlphaVectors):
+            return found
+        if self.model is not None:
+            return LookAhead(self.model, found, found)
+        return found if horizon is None else replace(found, ahead=True)
+
+    def stages(self, place: Place, ends: FloatArray | None) -> tuple[ValueFunction, ...]:
+        """Value functions with 1, 2, ... steps to go."""
+        S = len(self.problem.states)
+        before: ValueFunction = AlphaVectors(np.zeros(1, np.int64), np.zeros((1, S)))
+        if ends is not None:
+            before = AlphaVectors(np.zeros(len(ends), np.int64), ends)
+        stages: list[ValueFunction] = []
+        for k, stage in enumerate(place.items()):
+            if stage["steps"].value != k + 1:
+                raise stage["steps"].wrong(f"must be {k + 1}: the stages are in order")
+            found = self.vectors(stage["vectors"])
+            if isinstance(found, AlphaVectors) or self.model is None:
+                stages.append(found)
+            else:
+                stages.append(LookAhead(self.model, before, found))
+            before = found
+        return tuple(stages)
+
+    def vectors(self, place: Place) -> AlphaVectors | FaceVectors:
+        """A list of vectors, all of them over all states or each on a face."""
+        rows = list(place.items())
+        if not rows:
+            raise place.wrong("must hold at least one vector")
+        faces: dict[tuple[int, ...] | None, tuple[list[int], list[FloatArray]]] = {}
+        for row in rows:
+            face = row.get("states")
+            states = None if face is None else face.indices(len(self.problem.states))
+            actions, values = faces.setdefault(states, ([], []))
+            actions.append(row["action"].index(len(self.problem.actions)))
+            size = len(self.problem.states if states is None else states)
+            values.append(row["values"].numbers(size))
+        if None in faces and len(faces) > 1:
+            raise place.wrong('must have "states" in every vector, or in none')
+        sets = [
+            (AlphaVectors(np.array(actions, np.int64), self.sign * np.array(values) + 0.0), states)
+            for states, (actions, values) in faces.items()
+        ]
+        if None in faces:
+            return sets[0][0]
+        on = [(vectors, np.array(states, np.int64)) for vectors, states in sets]
+        return on_faces(on, len(self.problem.states))

@@ -1,0 +1,96 @@
+"""Policies from files: our JSON (see `policy_json`) and the .alpha form (see `alpha`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from pomdptool.errors import PolicyError
+from pomdptool.formats.alpha import read_alpha
+from pomdptool.formats.files import text_of
+from pomdptool.formats.policies import policy_kind_of_path
+from pomdptool.formats.policy_json import read_policy_json
+from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
+from pomdptool.model import Model
+from pomdptool.policy import (
+    AlphaVectors,
+    Bounds,
+    SolvedPolicy,
+    check_names,
+    problem_of,
+)
+from pomdptool.sparse import FloatArray
+
+
+def load_policy(
+    source: str | Path | IO[str] | IO[bytes], model: Model | None = None
+) -> SolvedPolicy:
+    """Read a policy from a path (`.json`, `.alpha`, each also `.gz`) or an open file.
+
+    Parameters
+    ----------
+    model
+        The model that the policy must have been made for. An .alpha file needs it; JSON with
+        vectors on faces needs it for the value of beliefs over other states.
+
+    Raises
+    ------
+    FormatError
+        If the file is not a policy.
+    PolicyError
+        If it does not fit the model, or needs one.
+    OSError
+        If it cannot be read.
+    """
+    text, file = text_of(source)
+    if _is_json(text, file):
+        return read_policy_json(text, file, model)
+    if model is None:
+        raise PolicyError(f"{file}: an .alpha file does not name its problem: give the model")
+    values = read_alpha(text, file, model.n_states, model.n_actions)
+    return SolvedPolicy(
+        problem=problem_of(model),
+        method="alpha",
+        values=values,
+        bounds=Bounds(-np.inf, np.inf),
+        converged=False,
+        stop_reason="unknown",
+        stats={"vectors": len(values.actions)},
+    )
+
+
+def load_vectors(source: str | Path | IO[str] | IO[bytes], model: Model) -> FloatArray:
+    """Read vectors over all states of a model, shape (n, S), in rewards, from a policy.
+
+    The policy may be of another model with the same states.
+
+    Raises
+    ------
+    FormatError
+        If the file is not a policy.
+    PolicyError
+        If its states are others, or its vectors cover only some of them.
+    OSError
+        If it cannot be read.
+    """
+    text, file = text_of(source)
+    if not _is_json(text, file):
+        return read_alpha(text, file, model.n_states, model.n_actions).values
+    policy = read_policy_json(text, file)
+    if not isinstance(policy.values, AlphaVectors):
+        raise PolicyError(
+            f"{file}: its vectors cover only some of the states each: solve for the full set"
+        )
+    check_names(policy.problem, model, "states")
+    return policy.values.values
+
+
+def _is_json(text: str, file: str) -> bool:
+    """Whether the text is JSON, by the file's extension, else by its first character."""
+    kind = policy_kind_of_path(file)
+    if kind in ("pg", "dot"):
+        raise PolicyError(f"{file}: a policy with values is read from .json or .alpha")
+    begun = text.lstrip(BYTE_ORDER_MARK + " \t\r\n").startswith("{")
+    return kind == "json" or (kind is None and begun)

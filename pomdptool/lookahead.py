@@ -1,0 +1,124 @@
+"""Values of beliefs where vectors cover only some states each.
+
+After an action and an observation often few states are possible: a face of the belief simplex.
+Vectors on faces give the value of beliefs inside them, and that of any other belief is a step of
+look-ahead away,
+
+    V(b) = max over a of  r[a] . b + g sum over o of P(o | b, a) V(b after a and o).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pomdptool.belief import update
+from pomdptool.errors import PolicyError
+from pomdptool.model import Model
+from pomdptool.policy import AlphaVectors, Row, ValueFunction
+from pomdptool.sparse import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FaceVectors:
+    """Vectors on faces, for beliefs inside one of them.
+
+    Attributes
+    ----------
+    faces
+        For each face its vectors and the states that they cover, ascending.
+    of_state
+        For each state the faces that it belongs to.
+    ahead
+        Whether the vectors are those after a step only, so that no belief's value is known without
+        a step of look-ahead (see `LookAhead`).
+    """
+
+    faces: tuple[tuple[AlphaVectors, IntArray], ...]
+    of_state: tuple[frozenset[int], ...]
+    ahead: bool = False
+
+    def value(self, b: FloatArray) -> float:
+        """Value of the largest vector at belief `b`, shape (S,).
+
+        Raises
+        ------
+        PolicyError
+            Where no face holds all states that are possible, or a step of look-ahead is needed.
+        """
+        return max(vectors.value(b[states]) for vectors, states in self._around(b))
+
+    def action(self, b: FloatArray) -> int:
+        """Action of the vector that is largest at belief `b`; raises as `value`."""
+        around = self._around(b)
+        vectors, states = max(around, key=lambda face: face[0].value(b[face[1]]))
+        return vectors.action(b[states])
+
+    def rows(self) -> Iterator[Row]:
+        """Every vector: its action, its values, and the states that they belong to."""
+        for vectors, states in self.faces:
+            for row in vectors.rows():
+                yield Row(row.action, row.values, states.tolist())
+
+    def _around(self, b: FloatArray) -> list[tuple[AlphaVectors, IntArray]]:
+        """Faces that the belief lies in."""
+        if self.ahead:
+            raise PolicyError("these vectors are those after a step: the model is needed too")
+        possible = [self.of_state[s] for s in np.flatnonzero(b).tolist()]
+        holding = frozenset.intersection(*possible) if possible else frozenset()
+        if not holding:
+            raise PolicyError(
+                "no vector covers all states of the belief: its value is a step of look-ahead "
+                "away, and the model is needed for that"
+            )
+        return [self.faces[k] for k in sorted(holding)]
+
+
+def on_faces(faces: Sequence[tuple[AlphaVectors, IntArray]], n_states: int) -> FaceVectors:
+    """Vectors on faces, each with the states that they cover, ascending."""
+    of_state: list[set[int]] = [set() for _ in range(n_states)]
+    for k, (_, states) in enumerate(faces):
+        for s in states.tolist():
+            of_state[s].add(k)
+    return FaceVectors(tuple(faces), tuple(map(frozenset, of_state)))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LookAhead:
+    """The best of one step, and a value function after it.
+
+    Attributes
+    ----------
+    after
+        Values after the step, of beliefs that a step of the model leads to.
+    shown
+        The vectors that are told as rows.
+    """
+
+    model: Model
+    after: ValueFunction
+    shown: ValueFunction
+
+    def value(self, b: FloatArray) -> float:
+        """Value of the best action at belief `b`, shape (S,)."""
+        return float(self._worth(b).max())
+
+    def action(self, b: FloatArray) -> int:
+        """Index of the best action at belief `b`, shape (S,)."""
+        return int(np.argmax(self._worth(b)))
+
+    def rows(self) -> Iterator[Row]:
+        """Every vector that is told."""
+        return self.shown.rows()
+
+    def _worth(self, b: FloatArray) -> FloatArray:
+        model = self.model
+        worth = model.expected_rewards @ b
+        for a in range(model.n_actions):
+            for o in range(model.n_observations):
+                after, probability = update(model, b, a, o)
+                if probability > 0.0:
+                    worth[a] += model.discount * probability * self.after.value(after)
+        return worth

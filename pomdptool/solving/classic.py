@@ -1,0 +1,47 @@
+"""The classic algorithms for the backup of one face, by name."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pomdptool.errors import PomdpError
+from pomdptool.kernels.polytope import Branches
+from pomdptool.solving.backup import BackedUp
+from pomdptool.solving.enumeration import backup_by_enumeration
+from pomdptool.solving.incremental import backup_by_pruning
+from pomdptool.solving.linear_support import backup_by_linear_support
+from pomdptool.solving.solution import Watch
+from pomdptool.solving.stage import Part
+from pomdptool.solving.witness import backup_by_witness
+
+
+class Backup(Protocol):
+    """The backup of one face; with `given` the old vectors stay in where they are the largest."""
+
+    def __call__(self, branches: Branches, old: Part, *, given: bool, watch: Watch) -> BackedUp:
+        """Back up."""
+
+
+BACKUPS: dict[str, Backup] = {
+    "incremental": backup_by_pruning,
+    "witness": backup_by_witness,
+    "linear-support": backup_by_linear_support,
+    "enumerate": backup_by_enumeration,
+}
+
+
+def backup_named(name: str) -> Backup:
+    """Find an algorithm.
+
+    Raises
+    ------
+    PomdpError
+        Where there is none of this name.
+    """
+    if name in BACKUPS:
+        return BACKUPS[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, BACKUPS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f": one of {', '.join(BACKUPS)}"
+    raise PomdpError(f"there is no pruning {name!r}{hint}")

@@ -1,0 +1,257 @@
+"""Limits and interrupts of `pomdptool solve` in processes of their own: how soon they act.
+
+Every delay is printed (`pytest -s`); what is asserted leaves room for a loaded machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from models import ROOT
+
+import pomdptool
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix"),
+]
+
+COMMAND = [sys.executable, "-m", "pomdptool"]
+MAZE = ROOT / "problems" / "maze-4x3.pomdp"
+
+SOON = 3.0
+"""Seconds within which a limit or an interrupt must end the process; it should be one."""
+
+
+def run(*args: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, args)],
+        text=True, capture_output=True, timeout=150, check=False, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hard(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Models that take for ever: faces of 8 and of 6 states, and a maze. Kernels are compiled."""
+    folder = tmp_path_factory.mktemp("hard")
+    for n_states in (8, 6):
+        rng = np.random.default_rng(n_states)
+        model = pomdptool.make_model(
+            rng.dirichlet(np.ones(n_states), (4, n_states)),
+            rng.dirichlet(np.ones(4), (4, n_states)),
+            rng.normal(size=(4, n_states)),
+            discount=0.99,
+        )
+        pomdptool.dump(model, folder / f"dense-{n_states}.pomdp")
+    drawing = ROOT / "problems" / "hallway.map"
+    made = run("problem", "maze", drawing, "--kind", "hallway", "-o", folder / "maze.pomdp")
+    assert made.returncode == 0
+    assert run("solve", MAZE, "-q").returncode == 0
+    return {path.stem: path for path in folder.glob("*.pomdp")}
+
+
+@pytest.fixture(scope="module")
+def startup(hard: dict[str, Path]) -> float:
+    """Seconds of a process that has nothing to do but load what solving needs."""
+    began = time.monotonic()
+    run("solve", MAZE, "--horizon", "3", "-q")
+    return time.monotonic() - began
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def checked(text: str, reason: str) -> dict[str, Any]:
+    """A whole policy that says why it stopped, and what is certain."""
+    policy: dict[str, Any] = json.loads(text)
+    assert policy["format"] == "pomdptool/policy"
+    assert policy["stop_reason"] == reason
+    assert policy["converged"] is False
+    assert policy["bounds"]["lower"] <= policy["bounds"]["upper"]
+    assert policy["vectors"]
+    return policy
+
+
+ENDLESS = ["--precision", "1e-9"]
+LONG = ["--horizon", "300"]
+
+
+@pytest.mark.parametrize("options", [ENDLESS, LONG], ids=["endless", "horizon"])
+@pytest.mark.parametrize("name", ["dense-8", "dense-6", "maze"])
+@pytest.mark.parametrize("wait", [0.0, 1.5])
+def test_an_interrupt_ends_soon_with_the_best_so_far(
+    hard: dict[str, Path], tmp_path: Path, name: str, options: list[str], wait: float
+) -> None:
+    out, log = tmp_path / "policy.json", tmp_path / "log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [*COMMAND, "solve", str(hard[name]), *options, "-v", "-o", str(out)], stderr=stderr
+        )
+        until(lambda: "iteration" in log.read_text())
+        time.sleep(wait)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    delay = time.monotonic() - sent
+    print(f"interrupt of {name} {options[0]} after {wait} s: ended in {delay:.2f} s")
+    checked(out.read_text(), "interrupted")
+    assert "Traceback" not in log.read_text()
+    assert delay < SOON
+
+
+@pytest.mark.parametrize("wait", [0.1, 0.3, 0.6, 1.0, 1.6])
+def test_an_interrupt_at_any_moment_leaves_a_whole_policy_or_none(
+    hard: dict[str, Path], tmp_path: Path, wait: float
+) -> None:
+    out = tmp_path / "policy.json"
+    with subprocess.Popen(
+        [*COMMAND, "solve", str(hard["dense-6"]), *ENDLESS, "-q", "-o", str(out)],
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        time.sleep(wait)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        # Before Python runs our code, an interrupt kills it; a shell says 130 to both.
+        assert process.wait(timeout=60) in (130, -signal.SIGINT)
+    delay = time.monotonic() - sent
+    print(f"interrupt {wait} s after the start: ended in {delay:.2f} s, policy: {out.exists()}")
+    if out.exists():
+        checked(out.read_text(), "interrupted")
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["policy.json"])
+    assert delay < SOON
+
+
+def test_an_interrupt_writes_a_whole_policy_to_a_pipe(hard: dict[str, Path]) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "solve", str(hard["dense-6"]), *ENDLESS, "-q"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        time.sleep(4.0)
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    checked(text, "interrupted")
+
+
+@pytest.mark.parametrize("options", [ENDLESS, LONG], ids=["endless", "horizon"])
+def test_two_interrupts_end_at_once(
+    hard: dict[str, Path], tmp_path: Path, options: list[str]
+) -> None:
+    out, log = tmp_path / "policy.json", tmp_path / "log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [*COMMAND, "solve", str(hard["dense-6"]), *options, "-v", "-o", str(out)],
+            stderr=stderr,
+        )
+        until(lambda: "iteration" in log.read_text())
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) in (130, -signal.SIGINT)
+    delay = time.monotonic() - sent
+    print(f"second interrupt {options[0]}: ended in {delay:.2f} s, policy: {out.exists()}")
+    if out.exists():
+        checked(out.read_text(), "interrupted")
+    assert delay < SOON
+
+
+@pytest.mark.parametrize("options", [ENDLESS, LONG], ids=["endless", "horizon"])
+@pytest.mark.parametrize("name", ["dense-8", "dense-6", "maze"])
+def test_a_time_limit_ends_soon(
+    hard: dict[str, Path], startup: float, tmp_path: Path, name: str, options: list[str]
+) -> None:
+    out = tmp_path / "policy.json"
+    began = time.monotonic()
+    result = run("solve", hard[name], *options, "--time-limit", "2", "-q", "-o", out)
+    delay = time.monotonic() - began - 2.0
+    print(
+        f"time limit of {name} {options[0]}: {delay:.2f} s more, {startup:.2f} s of them to start"
+    )
+    assert result.returncode == 0
+    checked(out.read_text(), "time-limit")
+    assert delay - startup < SOON
+
+
+@pytest.mark.parametrize("options", [ENDLESS, LONG], ids=["endless", "horizon"])
+@pytest.mark.parametrize("name", ["dense-8", "dense-6"])
+def test_a_limit_on_vectors_ends_soon(
+    hard: dict[str, Path], startup: float, tmp_path: Path, name: str, options: list[str]
+) -> None:
+    """The time to the limit is unknown here, but all of it is short."""
+    out = tmp_path / "policy.json"
+    began = time.monotonic()
+    result = run("solve", hard[name], *options, "--max-vectors", "50", "-q", "-o", out)
+    delay = time.monotonic() - began
+    print(f"50 vectors of {name} {options[0]}: {delay:.2f} s, {startup:.2f} s of them to start")
+    assert result.returncode == 0
+    checked(out.read_text(), "max-vectors")
+    assert delay - startup < 3.0 * SOON
+
+
+# ------------------------------------------------------------ no place for compiled kernels
+
+
+def solves_the_maze(**options: Any) -> None:
+    """Solve with much to do, so that kernels are compiled, and compare with the known value."""
+    result = run("solve", MAZE, "-q", **options)
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    policy = json.loads(result.stdout)
+    assert policy["converged"] is True
+    assert policy["bounds"]["lower"] <= 1.903852 + 1e-6
+    assert policy["bounds"]["upper"] >= 1.903852 - 1e-6
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the package and its data, without what was compiled."""
+    skip = shutil.ignore_patterns("__pycache__")
+    for name in ("pomdptool", "grammars", "problems"):
+        shutil.copytree(ROOT / name, folder / name, ignore=skip)
+    return folder
+
+
+@pytest.mark.slow
+def test_without_a_place_for_compiled_kernels_it_works(tmp_path: Path) -> None:
+    """The package's own folder refuses, there is no home, and files stand where folders should."""
+    root = copied(tmp_path / "install")
+    kernels = root / "pomdptool" / "kernels"
+    (kernels / "__pycache__").write_text("a file, so that not even root can make a folder here")
+    for path in root.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o555)
+    nowhere = tmp_path / "nowhere"
+    nowhere.write_text("no folder either")
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))},
+        "PYTHONPATH": str(root),
+        "HOME": str(nowhere / "home"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(tmp_path / "tmp"),
+    }
+    (tmp_path / "tmp").mkdir()
+    try:
+        solves_the_maze(cwd=tmp_path, env=environment)
+        solves_the_maze(cwd=tmp_path, env={**environment, "XDG_CACHE_HOME": str(nowhere)})
+    finally:
+        for path in root.rglob("*"):
+            if path.is_dir():
+                path.chmod(0o755)
+    assert list((tmp_path / "tmp").iterdir()) == []
