@@ -13,11 +13,11 @@ from models import PROBLEMS, random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
 import pomdptool
-from pomdptool.kernels import nodes, points, upkeep, vectors
+from pomdptool.kernels import nodes, points, vectors
 from pomdptool.kernels import search as kernel
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
-from pomdptool.solving import pools, sarsop
+from pomdptool.solving import pools, sarsop, upkeep
 from pomdptool.solving.blocks import BlockModel, block_model
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.controller import evaluate

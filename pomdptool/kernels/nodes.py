@@ -60,7 +60,7 @@ def hash_of(values, first, size, block):
     return h
 
 
-@kernel
+@kernel(inner=True)
 def find(blocks, above, search, block):
     """Node of the belief at the end of `floats`, over a block; a new one keeps that place."""
     floats, node_i, node_f = search.floats, search.node_i, search.node_f
@@ -236,3 +236,16 @@ def bound_action(blocks, above, search, n, a):
     search.action_i[row, CHILDREN] = NOT_EXPANDED
     value = informed_action(blocks, above, search, n, a)
     search.action_f[row, ABOVE] = min(search.action_f[row, ABOVE], value)
+
+
+@kernel
+def rehash(blocks, search):
+    """Enter every node in a table that is empty."""
+    mask = np.uint64(search.table.shape[0] - 1)
+    for n in range(search.counts[N_NODES]):
+        block = search.node_i[n, BLOCK]
+        size = blocks.block_first[block + 1] - blocks.block_first[block]
+        h = np.int64(hash_of(search.floats, search.node_i[n, BELIEF], size, block) & mask)
+        while search.table[h] != NONE:
+            h = np.int64((np.uint64(h) + np.uint64(1)) & mask)
+        search.table[h] = n

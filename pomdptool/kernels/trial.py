@@ -9,6 +9,8 @@ for small ones favour the lower and large ones the upper bound.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pomdptool.kernels import kernel
@@ -39,6 +41,14 @@ below are followed, in place of those from above: the policy found so far is mad
 
 # What a kernel returns.
 DONE, BUDGET, FULL = range(3)
+
+
+class Aims(NamedTuple):
+    """What is worked for: the root's gap at which to stop, the least gain of a vector, backups."""
+
+    wanted: float
+    gain: float
+    budget: int
 
 
 @kernel(inner=True)
@@ -105,34 +115,38 @@ def trial(blocks, above, search, path, aim, below, gain, margin):
     return depth > 0 and has_room(search, margin)
 
 
-@kernel
-def trials(blocks, above, search, path, wanted, gain, margin, budget):
+@kernel(inner=True)
+def trials(blocks, above, search, path, aims, margin, end):
     """Run trials until the root's gap is as wanted, or for some backups."""
     root = path[0]
-    end = search.counts[N_BACKUPS] + budget
-    while search.node_f[root, UPPER] - search.node_f[root, LOWER] > wanted:
+    while search.node_f[root, UPPER] - search.node_f[root, LOWER] > aims.wanted:
         if search.counts[N_BACKUPS] >= end:
             return BUDGET
         kind = search.counts[N_TRIALS] % len(SHARES)
         aim = SHARES[kind] * (search.node_f[root, UPPER] - search.node_f[root, LOWER])
         search.counts[N_TRIALS] += 1
         below = kind == len(SHARES) - 1
-        if not trial(blocks, above, search, path, aim, below, gain, margin):
+        if not trial(blocks, above, search, path, aim, below, aims.gain, margin):
             return FULL
     return DONE
 
 
 @kernel
-def sweep(blocks, above, search, nodes, at, gain, margin, budget):
-    """Back up some nodes in turn, from number `at`; status, and the number to go on with."""
-    end = search.counts[N_BACKUPS] + budget
+def run(blocks, above, search, nodes, at, path, aims, margin):
+    """Back some nodes up in turn, from number `at`; where there are none, run trials.
+
+    Returns a status, and the number to go on with.
+    """
+    end = search.counts[N_BACKUPS] + aims.budget
+    if nodes.shape[0] == 0:
+        return trials(blocks, above, search, path, aims, margin, end), 0
     while at < nodes.shape[0]:
         if not has_room(search, margin):
             return FULL, at
         if search.counts[N_BACKUPS] >= end:
             return BUDGET, at
         n = nodes[at]
-        if search.node_f[n, UPPER] - search.node_f[n, LOWER] > gain:
-            back_up(blocks, above, search, n, gain)
+        if search.node_f[n, UPPER] - search.node_f[n, LOWER] > aims.gain:
+            back_up(blocks, above, search, n, aims.gain)
         at += 1
     return DONE, at

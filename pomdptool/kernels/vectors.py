@@ -76,7 +76,7 @@ def value_of(blocks, search, n, v):
     return total
 
 
-@kernel
+@kernel(inner=True)
 def update_lower(blocks, search, n):
     """Lower bound of a node, from the vectors of its block that it has not seen."""
     length = search.list_i[LISTS * search.node_i[n, BLOCK] + VECTORS, LENGTH]

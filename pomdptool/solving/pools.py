@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pomdptool.kernels import search as kernel
-from pomdptool.kernels.nodes import find
+from pomdptool.kernels.nodes import find, rehash
 from pomdptool.kernels.search import Above, Search
-from pomdptool.kernels.upkeep import rehash
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.sparse import FloatArray, IntArray
 

@@ -20,7 +20,6 @@ import numpy as np
 from pomdptool.kernels import budget, expect, nodes, trial
 from pomdptool.kernels import search as kernel
 from pomdptool.kernels.search import Above, Search
-from pomdptool.kernels.upkeep import prune_points, prune_vectors
 from pomdptool.kernels.vectors import evaluate_vectors, update_lower
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy, problem_of
@@ -30,10 +29,13 @@ from pomdptool.solving.closure import linked_vectors
 from pomdptool.solving.informed import informed_bounds
 from pomdptool.solving.pools import begin, grown, margins
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
+from pomdptool.solving.upkeep import prune_points, prune_vectors
 from pomdptool.sparse import IntArray
 
 ROOT = 0
 """The start belief's node."""
+
+NO_NODES = np.zeros(0, dtype=np.int64)
 
 MAX_DEPTH = 1000
 """Steps of the longest trial."""
@@ -154,54 +156,45 @@ class _Run:
 
     def trials(self) -> None:
         """Run trials for a moment."""
-        began = self.watch.seconds
-        status = trial.trials(
-            self.blocks.arrays,
-            self.above,
-            self.search,
-            self.path,
-            self.wanted,
-            self.gain,
-            self.margin,
-            budget(self.backups_per_call),
-        )
-        self.after(status)
-        taken = self.watch.seconds - began
-        if taken < CHUNK_SECONDS / 2:
-            self.backups_per_call *= 2
-        elif taken > 2 * CHUNK_SECONDS:
-            self.backups_per_call = max(1, self.backups_per_call // 2)
+        self.run(NO_NODES, 0)
 
     def sweep(self) -> None:
         """Back up every expanded belief, the newest first."""
         expanded = self.search.node_i[: self.search.counts[kernel.N_NODES], kernel.EXPANSION]
         order = np.argsort(-expanded, kind="stable")[: self.search.counts[kernel.N_EXPANDED]]
-        at, status = 0, trial.BUDGET
-        while status != trial.DONE:
-            status, at = trial.sweep(
-                self.blocks.arrays,
-                self.above,
-                self.search,
-                order,
-                at,
-                self.gain,
-                self.margin,
-                budget(self.backups_per_call),
-            )
-            self.after(status)
+        at = 0
+        while at < len(order):
+            at = self.run(order, at)
 
-    def evaluate(self) -> None:
-        """Let every vector earn what those that it is linked to have come to earn."""
-        first = self.blocks.n_blocks * self.model.n_actions
-        evaluate_vectors(self.blocks.arrays, self.search, first, EVALUATION_SWEEPS, 0.1 * self.gain)
-
-    def after(self, status: int) -> None:
-        """Make room where a kernel asked for it; report, and stop where a limit is met."""
+    def run(self, nodes: IntArray, at: int) -> int:
+        """Back up the nodes from number `at`, or where there are none run trials, for a moment."""
+        began = self.watch.seconds
+        status, at = trial.run(
+            self.blocks.arrays,
+            self.above,
+            self.search,
+            nodes,
+            at,
+            self.path,
+            trial.Aims(self.wanted, self.gain, budget(self.backups_per_call)),
+            self.margin,
+        )
+        taken = self.watch.seconds - began
+        if taken < CHUNK_SECONDS / 2:
+            self.backups_per_call *= 2
+        elif taken > 2 * CHUNK_SECONDS:
+            self.backups_per_call = max(1, self.backups_per_call // 2)
         if status == trial.FULL:
             self.search = grown(self.blocks, self.search)
         counts = self.search.counts
         self.watch.step(int(counts[kernel.N_TRIALS]), int(counts[kernel.N_VECTORS]), self.bounds)
         self.watch.check(int(counts[kernel.N_VECTORS]))
+        return int(at)
+
+    def evaluate(self) -> None:
+        """Let every vector earn what those that it is linked to have come to earn."""
+        first = self.blocks.n_blocks * self.model.n_actions
+        evaluate_vectors(self.blocks.arrays, self.search, first, EVALUATION_SWEEPS, 0.1 * self.gain)
 
     def shorten_lists(self) -> None:
         """Take vectors and points off the lists that are of no more use."""
