@@ -32,11 +32,15 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Row:
-    """One vector: the action's index, values, and the states that they belong to (None: all)."""
+    """One vector: the action's index, values, and the states that they belong to (None: all).
+
+    In a controller `next` is the vector that follows each observation, -1 where it is impossible.
+    """
 
     action: int
     values: FloatArray
     states: list[int] | None
+    next: list[int] | None = None
 
 
 class ValueFunction(Protocol):

@@ -62,7 +62,7 @@ def test_the_first_compilation_is_announced_once(
     said: list[str] = []
     way.compiled = True
     kernels.announce(lambda: said.append("compiling"))
-    first, second = kernels.Kernel(double, {}), kernels.Kernel(double, {})
+    first, second = kernels.Kernel(double, False, {}), kernels.Kernel(double, False, {})
     assert first(1) == 2
     assert first(2) == 4
     assert said == ["compiling"]

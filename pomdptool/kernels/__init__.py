@@ -65,15 +65,16 @@ def announce(say: Callable[[], None] | None) -> None:
 class Kernel:
     """A function that runs interpreted or compiled. numba sees its compiled form."""
 
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    def __init__(self, function: Callable[..., Any], inner: bool, options: dict[str, Any]) -> None:
         update_wrapper(self, function)
+        self.inner = inner
         self.py_func = function
         self.targetoptions = options
 
     def __call__(self, *args: Any) -> Any:
         """Run the function."""
         way = _way
-        if way.compiled:
+        if way.compiled and not self.inner:
             return self.compiled(*args)
         if way.inside:
             return self.py_func(*args)
@@ -85,7 +86,7 @@ class Kernel:
         finally:
             way.inside = False
             way.interpreted_seconds += time.perf_counter() - began
-            way.compiled = way.interpreted_seconds > PATIENCE
+            way.compiled = way.compiled or way.interpreted_seconds > PATIENCE
 
     @cached_property
     def dispatcher(self) -> Any:
@@ -112,11 +113,18 @@ class Kernel:
         return _numba().types.Dispatcher(self.dispatcher)
 
 
-def kernel(function: F | None = None, **options: Any) -> Any:
-    """Make a kernel of a function; `options` are those of numba's `njit`."""
+def kernel(function: F | None = None, *, inner: bool = False, **options: Any) -> Any:
+    """Make a kernel of a function; `options` are those of numba's `njit`.
+
+    One that only other kernels call is `inner`: it compiles faster, without what Python would call
+    it by. Where Python does all the same, it is interpreted.
+    """
     if function is None:
-        return partial(kernel, **options)
-    return Kernel(function, options)
+        return partial(kernel, inner=inner, **options)
+    if inner:
+        options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options.setdefault("error_model", "numpy")
+    return Kernel(function, inner, options)
 
 
 @cache

@@ -1,0 +1,69 @@
+"""Vectors that are linked to their successors: a controller whose nodes have values.
+
+Each vector covers the states of one block, and is what the controller earns that does its action
+and goes on with the vector linked, after each observation (Hansen 1998). The first one is that of
+the start belief.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pomdptool.graph import PolicyGraph
+from pomdptool.policy import Row
+from pomdptool.sparse import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LinkedVectors:
+    """A lower bound of n vectors, and the controller that earns it.
+
+    Attributes
+    ----------
+    actions
+        Shape (n,).
+    next
+        Shape (n, Z): vector that follows each observation; NOWHERE where that is impossible.
+    block
+        Shape (n,): which of the `states` a vector covers.
+    states
+        For each block its states.
+    values
+        For each vector its values, over the states of its block.
+    floor
+        What any policy earns from any state; it stands for states that a vector does not cover.
+    """
+
+    actions: IntArray
+    next: IntArray
+    block: IntArray
+    states: tuple[IntArray, ...]
+    values: tuple[FloatArray, ...]
+    floor: float
+
+    def value(self, b: FloatArray) -> float:
+        """Value of the largest vector at belief `b`, shape (S,)."""
+        return float(self._values(b).max())
+
+    def action(self, b: FloatArray) -> int:
+        """Action of the vector that is largest at belief `b` (the first of equal ones)."""
+        return int(self.actions[np.argmax(self._values(b))])
+
+    def rows(self) -> Iterator[Row]:
+        """Every vector, the start's first."""
+        columns = (self.actions.tolist(), self.next.tolist(), self.block.tolist(), self.values)
+        for action, ahead, block, values in zip(*columns, strict=True):
+            yield Row(action, values, self.states[block].tolist(), ahead)
+
+    def graph(self) -> PolicyGraph:
+        """The controller, its nodes numbered like the vectors."""
+        return PolicyGraph(self.actions, self.next)
+
+    def _values(self, b: FloatArray) -> FloatArray:
+        inside = [b[states] for states in self.states]
+        rest = self.floor * np.array([float(b.sum() - part.sum()) for part in inside])
+        pairs = zip(self.block.tolist(), self.values, strict=True)
+        return np.array([float(inside[k] @ values) + rest[k] for k, values in pairs])

@@ -1,0 +1,132 @@
+"""A model in belief blocks, for the anytime solver.
+
+After the first step every belief lies inside one block (`pomdptool.belief`), so beliefs, vectors
+and backups have as many entries as their block has states. The start belief is a block of its own
+where no other holds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pomdptool.belief import belief_blocks
+from pomdptool.kernels.search import Blocks
+from pomdptool.model import Model
+from pomdptool.sparse import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BlockModel:
+    """A model in blocks.
+
+    Attributes
+    ----------
+    arrays
+        For kernels.
+    state_of_slot
+        Shape (n_slots,): a state may have two, in its block and in that of the start belief.
+    observation_of_edge
+        Shape (n_edges,).
+    start_block, start
+        Where the start belief lies, and its shape over that block.
+    """
+
+    model: Model
+    arrays: Blocks
+    state_of_slot: IntArray
+    observation_of_edge: IntArray
+    start_block: int
+    start: FloatArray
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.arrays.block_first) - 1
+
+    @property
+    def n_slots(self) -> int:
+        """Number of slots."""
+        return len(self.state_of_slot)
+
+    @property
+    def block_of_slot(self) -> IntArray:
+        """Block of each slot."""
+        return np.repeat(np.arange(self.n_blocks), np.diff(self.arrays.block_first))
+
+    def states(self, block: int) -> IntArray:
+        """States of a block."""
+        first = self.arrays.block_first
+        return self.state_of_slot[first[block] : first[block + 1]]
+
+
+def block_model(model: Model) -> BlockModel:
+    """Find a model's blocks and lay its steps out along them."""
+    S, A, Z = model.n_states, model.n_actions, model.n_observations
+    label = belief_blocks(model).label.copy()
+    n_blocks = int(label.max()) + 1
+    reached = np.flatnonzero(label >= 0)
+    reached = reached[np.argsort(label[reached], kind="stable")]
+    support = np.flatnonzero(model.start)
+    at_start = np.unique(label[support])
+    own_block = len(at_start) > 1 or at_start[0] < 0
+    state_of_slot = np.concatenate([reached, support]) if own_block else reached
+    start_block = n_blocks if own_block else int(at_start[0])
+    block_of_slot = np.concatenate([label[reached], np.full(len(support), n_blocks)])
+    block_of_slot = block_of_slot[: len(state_of_slot)]
+    n_blocks += own_block
+    block_first = np.searchsorted(block_of_slot, np.arange(n_blocks + 1))
+    place = np.full(S, -1)
+    place[reached] = np.arange(len(reached))
+
+    slot, action, observation, target, weight = _steps(model, state_of_slot)
+    target = place[target]
+    edge_key = (block_of_slot[slot] * A + action) * Z + observation
+    keys, edge = np.unique(edge_key, return_inverse=True)
+    edge_first = np.searchsorted(keys, np.arange(n_blocks * A + 1) * Z)
+    edge_target = np.empty(len(keys), dtype=np.int64)
+    edge_target[edge] = block_of_slot[target]
+    local_edge = edge - edge_first[keys[edge] // Z]
+    local_slot = target - block_first[block_of_slot[target]]
+    order = np.lexsort((local_slot, local_edge, slot * A + action))
+    row = (slot * A + action)[order]
+    arrays = Blocks(
+        block_first=block_first,
+        edge_first=edge_first,
+        edge_target=edge_target,
+        entry_first=np.searchsorted(row, np.arange(len(state_of_slot) * A + 1)),
+        entry_edge=local_edge[order].astype(np.int32),
+        entry_slot=local_slot[order].astype(np.int32),
+        weights=weight[order],
+        rewards=np.ascontiguousarray(model.expected_rewards.T[state_of_slot]),
+        discount=model.discount,
+    )
+    first = block_first[start_block]
+    start = model.start[state_of_slot[first : block_first[start_block + 1]]]
+    return BlockModel(model, arrays, state_of_slot, keys % Z, start_block, start)
+
+
+def _steps(
+    model: Model, state_of_slot: IntArray
+) -> tuple[IntArray, IntArray, IntArray, IntArray, FloatArray]:
+    """Every step that can happen from a slot: slot, action, observation, next state, T Z."""
+    T, Z, A, S = model.sparse_T, model.sparse_Z, model.n_actions, model.n_states
+    n = len(state_of_slot)
+    slot, action = np.repeat(np.arange(n), A), np.tile(np.arange(A), n)
+    row = action * S + state_of_slot[slot]
+    item, entry = _spread(T.indptr, row)
+    slot, action, arrived, p = slot[item], action[item], T.indices[entry], T.data[entry]
+    item, entry = _spread(Z.indptr, action * S + arrived)
+    target: IntArray = arrived[item].astype(np.int64)
+    observation: IntArray = Z.indices[entry].astype(np.int64)
+    weight: FloatArray = p[item] * Z.data[entry]
+    return slot[item], action[item], observation, target, weight
+
+
+def _spread(indptr: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Entries of some rows of a sparse table, each with the number of its row in the list."""
+    count = np.diff(indptr)[rows]
+    first = np.repeat(indptr[rows] - (np.cumsum(count) - count), count)
+    item = np.repeat(np.arange(len(rows)), count)
+    return item, first + np.arange(len(first))

@@ -1,0 +1,253 @@
+"""The anytime solver: two certified bounds at the start belief that close in on each other.
+
+    initialise the vectors with blind policies, the upper bound with TIB
+    until the bounds are as close as was asked for
+        trials: follow the gap from the start belief, back up on the way down and up
+        now and then: back up all expanded beliefs, evaluate the controllers, shorten lists
+
+after SARSOP (Kurniawati, Hsu and Lee 2008) and HSVI2 (Smith and Simmons 2005), with beliefs kept in
+a graph, inside belief blocks, and vectors linked to their successors, so that the policy is a
+controller that earns its vector (Hansen 1998). What is printed as a bound allows for beliefs that
+were taken for equal and for rounding: see `_error`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pomdptool.kernels import budget, expect, nodes, trial
+from pomdptool.kernels import search as kernel
+from pomdptool.kernels.search import Above, Search
+from pomdptool.kernels.vectors import evaluate_vectors, update_lower
+from pomdptool.model import Model
+from pomdptool.policy import Bounds, SolvedPolicy, problem_of
+from pomdptool.solving.blocks import BlockModel, block_model
+from pomdptool.solving.bounds import fixed_point, solve_bound
+from pomdptool.solving.closure import linked_vectors
+from pomdptool.solving.informed import informed_bounds
+from pomdptool.solving.pools import begin, grown, margins
+from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
+from pomdptool.solving.upkeep import prune_points, prune_vectors
+from pomdptool.sparse import IntArray
+
+ROOT = 0
+"""The start belief's node."""
+
+NO_NODES = np.zeros(0, dtype=np.int64)
+
+MAX_DEPTH = 1000
+"""Steps of the longest trial."""
+
+CHUNK_SECONDS = 0.05
+"""How long a kernel is to run before limits are looked at."""
+
+SETUP_SHARE = 0.1
+"""Share of the time limit that the first upper bound may take."""
+
+SETUP_SECONDS = 2.0
+"""The same where there is no time limit."""
+
+SHARES = {"sweep": 1 / 8, "evaluate": 1 / 10}
+"""Shares of the time for backing up all expanded beliefs, and for evaluating controllers."""
+
+EVALUATION_SWEEPS = 5
+
+BLIND_SWEEPS = 1000
+
+GAIN = 0.01
+"""A vector must raise its belief's bound by this share of (1 - discount) times the gap wanted."""
+
+FEW_VECTORS, MANY_POINTS = 2000, 20_000
+"""Lists are shortened from these lengths on, whenever they have grown by half, or to fourfold."""
+
+
+def solve_sarsop(model: Model, *, precision: float = 1e-3, watch: Watch | None = None) -> Solution:
+    """Search from the start belief until its bounds are close, or a limit is met.
+
+    Parameters
+    ----------
+    precision
+        The gap between the bounds at which to stop, relative to max(1, |lower bound|).
+
+    Raises
+    ------
+    PomdpError
+        With discount 1.
+    """
+    require_end(model, None)
+    run = _Run(model, precision, watch or Watch())
+    try:
+        run.start()
+    except Stopped as stopped:
+        return run.nothing(stopped.reason)
+    try:
+        run.until_closed()
+    except Stopped as stopped:
+        return run.solution(stopped.reason)
+    return run.solution("precision")
+
+
+@dataclass(slots=True)
+class _Run:
+    """One search, its arrays and its clocks."""
+
+    model: Model
+    precision: float
+    watch: Watch
+    blocks: BlockModel = field(init=False)
+    above: Above = field(init=False)
+    search: Search = field(init=False)
+    margin: IntArray = field(init=False)
+    error: float = field(init=False)
+    path: IntArray = field(default_factory=lambda: np.zeros(MAX_DEPTH, np.int64))
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SHARES, 0.0))
+    backups_per_call: int = 64
+    listed: int = 0
+
+    def start(self) -> None:
+        """Compute the first bounds, from blind policies and from one-step beliefs."""
+        blind = fixed_point(self.model, "blind", precision=1.0, horizon=None, watch=self.watch)
+        self.blocks = block_model(self.model)
+        expect(len(self.blocks.arrays.weights))
+        limit = self.watch.time_limit
+        seconds = SETUP_SECONDS if limit is None else SETUP_SHARE * limit
+        self.above = informed_bounds(self.blocks, blind.Q, self.watch, seconds)
+        self.search = begin(self.blocks, self.above, blind.Q)
+        self.margin = margins(self.blocks)
+        self.error = _error(self.blocks, self.above.largest)
+        evaluate_vectors(self.blocks.arrays, self.search, 0, BLIND_SWEEPS, self.gain)
+        update_lower(self.blocks.arrays, self.search, ROOT)
+
+    def until_closed(self) -> None:
+        """Improve the bounds at the start belief until they are close.
+
+        Raises
+        ------
+        Stopped
+            Where the watch says so.
+        """
+        while not self.bounds.closed(self.precision):
+            self.trials()
+            for name, work in (("sweep", self.sweep), ("evaluate", self.evaluate)):
+                if self.spent[name] < SHARES[name] * self.watch.seconds:
+                    began = self.watch.seconds
+                    work()
+                    self.spent[name] += self.watch.seconds - began
+            self.shorten_lists()
+
+    @property
+    def bounds(self) -> Bounds:
+        """Certified bounds at the start belief."""
+        lower, upper = self.search.node_f[ROOT, [kernel.LOWER, kernel.UPPER]].tolist()
+        return Bounds(lower - self.error, max(lower, upper) + self.error)
+
+    @property
+    def wanted(self) -> float:
+        """Gap between the bounds, before the error is added, at which to stop."""
+        wanted = self.precision * max(1.0, abs(self.bounds.lower)) - 2.0 * self.error
+        return max(wanted, 0.0)
+
+    @property
+    def gain(self) -> float:
+        """Least by which a vector must raise its belief's bound."""
+        return GAIN * (1.0 - self.model.discount) * max(self.wanted, self.error)
+
+    def trials(self) -> None:
+        """Run trials for a moment."""
+        self.run(NO_NODES, 0)
+
+    def sweep(self) -> None:
+        """Back up every expanded belief, the newest first."""
+        expanded = self.search.node_i[: self.search.counts[kernel.N_NODES], kernel.EXPANSION]
+        order = np.argsort(-expanded, kind="stable")[: self.search.counts[kernel.N_EXPANDED]]
+        at = 0
+        while at < len(order):
+            at = self.run(order, at)
+
+    def run(self, nodes: IntArray, at: int) -> int:
+        """Back up the nodes from number `at`, or where there are none run trials, for a moment."""
+        began = self.watch.seconds
+        status, at = trial.run(
+            self.blocks.arrays,
+            self.above,
+            self.search,
+            nodes,
+            at,
+            self.path,
+            trial.Aims(self.wanted, self.gain, budget(self.backups_per_call)),
+            self.margin,
+        )
+        taken = self.watch.seconds - began
+        if taken < CHUNK_SECONDS / 2:
+            self.backups_per_call *= 2
+        elif taken > 2 * CHUNK_SECONDS:
+            self.backups_per_call = max(1, self.backups_per_call // 2)
+        if status == trial.FULL:
+            self.search = grown(self.blocks, self.search)
+        counts = self.search.counts
+        self.watch.step(int(counts[kernel.N_TRIALS]), int(counts[kernel.N_VECTORS]), self.bounds)
+        self.watch.check(int(counts[kernel.N_VECTORS]))
+        return int(at)
+
+    def evaluate(self) -> None:
+        """Let every vector earn what those that it is linked to have come to earn."""
+        first = self.blocks.n_blocks * self.model.n_actions
+        evaluate_vectors(self.blocks.arrays, self.search, first, EVALUATION_SWEEPS, 0.1 * self.gain)
+
+    def shorten_lists(self) -> None:
+        """Take vectors and points off the lists that are of no more use."""
+        lengths = self.search.list_i[:, kernel.LENGTH].reshape(-1, kernel.LISTS).sum(axis=0)
+        first = self.blocks.n_blocks * self.model.n_actions
+        if lengths[kernel.VECTORS] > first + max(FEW_VECTORS, 3 * self.listed // 2):
+            self.listed = int(prune_vectors(self.search, first)) - first
+        if lengths[kernel.POINTS] > MANY_POINTS + 4 * lengths[kernel.CORNERS]:
+            prune_points(self.search)
+
+    def solution(self, reason: str) -> Solution:
+        """Put the result together: the vectors that the start belief's is linked to."""
+        root = int(self.search.node_i[ROOT, kernel.BEST])
+        values = linked_vectors(self.blocks, self.search, root, self.floor)
+        counts = self.search.counts
+        policy = SolvedPolicy(
+            problem=problem_of(self.model),
+            method="sarsop",
+            values=values,
+            bounds=self.bounds,
+            converged=reason == "precision",
+            stop_reason=reason,
+            stats={
+                "seconds": self.watch.seconds,
+                "iterations": int(counts[kernel.N_TRIALS]),
+                "vectors": len(values.actions),
+                "backups": int(counts[kernel.N_BACKUPS]),
+                "beliefs": int(counts[kernel.N_NODES]),
+            },
+        )
+        return Solution(policy, tuple(self.watch.trace))
+
+    @property
+    def floor(self) -> float:
+        """What any policy earns from any state."""
+        return float(self.model.expected_rewards.min()) / (1.0 - self.model.discount)
+
+    def nothing(self, reason: str) -> Solution:
+        """What is certain where there was no time for a first bound."""
+        solution = solve_bound(self.model, "blind", precision=self.precision, watch=self.watch)
+        policy = replace(solution.policy, method="sarsop", converged=False, stop_reason=reason)
+        return replace(solution, policy=policy)
+
+
+def _error(blocks: BlockModel, largest: float) -> float:
+    """Bound what taking beliefs for equal, dropping observations and rounding can add up to.
+
+    Each step may replace a belief by one that differs by `nodes.SAME` in every entry, or drop
+    observations less likely than `nodes.IMPOSSIBLE`, and sums a block's values in floats.
+    """
+    g = blocks.model.discount
+    states = int(np.diff(blocks.arrays.block_first).max())
+    edges = int(np.diff(blocks.arrays.edge_first).max())
+    merged = nodes.SAME * states + nodes.IMPOSSIBLE * edges
+    rounded = 4.0 * np.finfo(float).eps * (states + edges)
+    return float((g * merged + rounded) * largest / (1.0 - g))

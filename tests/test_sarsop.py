@@ -1,0 +1,354 @@
+"""The anytime solver: its parts against plain loops, its bounds against exact solutions."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+from unittest import mock
+
+import naive_planning as naive
+import numpy as np
+import pytest
+from models import PROBLEMS, random_beliefs, random_model, tiger
+from numpy.testing import assert_allclose
+
+import pomdptool
+from pomdptool.kernels import nodes, points, vectors
+from pomdptool.kernels import search as kernel
+from pomdptool.linked import LinkedVectors
+from pomdptool.model import Model, make_model
+from pomdptool.solving import pools, sarsop, upkeep
+from pomdptool.solving.blocks import BlockModel, block_model
+from pomdptool.solving.bounds import fixed_point
+from pomdptool.solving.controller import evaluate
+from pomdptool.solving.informed import informed_bounds
+from pomdptool.solving.sarsop import solve_sarsop
+from pomdptool.solving.solution import Stopped, Watch
+
+SMALL = [p for p in PROBLEMS if p.stem in ("tiger", "maze-4x3", "cheese-maze", "shuttle", "parr95")]
+
+
+def models() -> list[Model]:
+    return [
+        tiger(),
+        *(random_model(seed, n_states=2 + seed % 4, n_actions=3) for seed in range(6)),
+        random_model(7, n_states=5, n_observations=1),
+        random_model(8, n_states=3, n_actions=1),
+        random_model(9, n_states=3, discount=0.0),
+        make_model(np.ones((1, 1, 1)), np.ones((1, 1, 1)), [[2.0]], discount=0.5),
+    ]
+
+
+def parts(model: Model) -> tuple[BlockModel, kernel.Above, kernel.Search]:
+    blocks = block_model(model)
+    blind = fixed_point(model, "blind", precision=1e-6, horizon=None, watch=Watch()).Q
+    above = informed_bounds(blocks, blind, Watch(), 10.0)
+    return blocks, above, pools.begin(blocks, above, blind)
+
+
+def searched(model: Model, backups: int) -> sarsop._Run:
+    """A search stopped after some backups."""
+    asked = [0]
+
+    def interrupted() -> bool:
+        asked[0] += 1
+        return asked[0] > backups
+
+    run = sarsop._Run(model, 1e-9, Watch(), backups_per_call=1)
+    run.start()
+    run.watch.interrupted = interrupted
+    with contextlib.suppress(Stopped), mock.patch.object(sarsop, "CHUNK_SECONDS", 0.0):
+        run.until_closed()
+    return run
+
+
+def belief_of(run: sarsop._Run, n: int) -> np.ndarray:
+    """A node's belief over all states."""
+    block, first = run.search.node_i[n, [kernel.BLOCK, kernel.BELIEF]].tolist()
+    states = run.blocks.states(block)
+    b = np.zeros(run.model.n_states)
+    b[states] = run.search.floats[first : first + len(states)]
+    return b
+
+
+# ---------------------------------------------------------------- the parts
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda m: m.name)
+def test_entries_of_blocks_are_the_models_steps(model: Model) -> None:
+    blocks = block_model(model)
+    arrays, A = blocks.arrays, model.n_actions
+    for i, s in enumerate(blocks.state_of_slot.tolist()):
+        block = int(blocks.block_of_slot[i])
+        for a in range(A):
+            joint = np.zeros((model.n_states, model.n_observations))
+            edges = arrays.edge_first[block * A + a]
+            row = slice(*arrays.entry_first[i * A + a : i * A + a + 2])
+            for e, local, weight in zip(
+                arrays.entry_edge[row], arrays.entry_slot[row], arrays.weights[row], strict=True
+            ):
+                o = blocks.observation_of_edge[edges + e]
+                joint[blocks.states(arrays.edge_target[edges + e])[local], o] += weight
+            assert_allclose(joint, model.T[a, s][:, None] * model.Z[a], atol=1e-15)
+            assert_allclose(
+                arrays.rewards[i, a], naive.expected_reward(model, np.eye(model.n_states)[s], a)
+            )
+
+
+@pytest.mark.parametrize("model", models()[:-2], ids=lambda m: m.name)
+def test_children_agree_with_the_filter(model: Model) -> None:
+    run = searched(model, 12)
+    search, A = run.search, model.n_actions
+    checked = 0
+    for n in range(search.counts[kernel.N_NODES]):
+        x = search.node_i[n, kernel.EXPANSION]
+        for a in range(A if x >= 0 else 0):
+            children, chances = search.action_i[x * A + a].tolist()
+            if children < 0:
+                continue
+            block = search.node_i[n, kernel.BLOCK]
+            edges = run.blocks.arrays.edge_first[block * A + a : block * A + a + 2]
+            seen = run.blocks.observation_of_edge[edges[0] : edges[1]].tolist()
+            for o in range(model.n_observations):
+                after, p = naive.update(model, belief_of(run, n), a, o)
+                if o not in seen:
+                    assert p == 0.0
+                    continue
+                e = seen.index(o)
+                assert_allclose(search.floats[chances + e], p, atol=1e-13)
+                if search.integers[children + e] != kernel.NONE:
+                    assert_allclose(belief_of(run, search.integers[children + e]), after, atol=1e-9)
+                checked += 1
+    assert checked
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda m: m.name)
+def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
+    blocks, above, search = parts(model)
+    exact = pomdptool.solve(model, "exact", precision=1e-7)
+    qmdp = fixed_point(model, "qmdp", precision=1e-6, horizon=None, watch=Watch()).Q
+    fib = fixed_point(model, "fib", precision=1e-6, horizon=None, watch=Watch()).Q
+    root = int(search.node_i[0, kernel.BLOCK])
+    informed = nodes.informed(blocks.arrays, above, search, 0)
+    assert root == blocks.start_block
+    assert exact.bounds.lower - 1e-6 <= informed <= (fib @ model.start).max() + 1e-2
+    for slot, s in enumerate(blocks.state_of_slot.tolist()):
+        assert exact.policy.value(np.eye(model.n_states)[s]) <= above.corner[slot] + 1e-6
+        assert (above.q[slot] <= qmdp[:, s] + 1e-3 * max(1.0, np.abs(qmdp).max())).all()
+
+
+def test_sawtooth_agrees_with_a_plain_loop() -> None:
+    run = searched(random_model(3, n_states=4, n_actions=3, n_observations=3), 60)
+    search, above, first = run.search, run.above, run.blocks.arrays.block_first
+    tried = 0
+    for n in range(search.counts[kernel.N_NODES]):
+        block = search.node_i[n, kernel.BLOCK]
+        b, corner = belief_of(run, n), above.corner[first[block] : first[block + 1]]
+        states = run.blocks.states(block)
+        row = kernel.LISTS * block + kernel.POINTS
+        begin, length = search.list_i[row, :2]
+        base = expected = float(b[states] @ corner)
+        for point in search.integers[begin : begin + length]:
+            if point == n:
+                continue
+            u = belief_of(run, int(point))
+            inside = u > 0.0
+            ratio = (b[inside] / u[inside]).min()
+            drop = search.node_f[point, kernel.UPPER] - u[states] @ corner
+            expected = min(expected, base + ratio * min(drop, 0.0))
+            tried += 1
+        search.node_i[n, kernel.SEEN_POINTS] = 0
+        before = search.node_f[n, kernel.UPPER]
+        search.node_f[n, kernel.UPPER] = base
+        assert points.update_upper(search, n) == pytest.approx(expected)
+        search.node_f[n, kernel.UPPER] = before
+    assert tried > 100
+
+
+def test_interpolation_agrees_with_a_linear_program() -> None:
+    from scipy.optimize import linprog
+
+    run = searched(random_model(5, n_states=3, n_actions=3, n_observations=3), 40)
+    search, above, arrays = run.search, run.above, run.blocks.arrays
+    below = 0
+    for n in range(search.counts[kernel.N_NODES]):
+        block = search.node_i[n, kernel.BLOCK]
+        states = run.blocks.states(block)
+        begin, length = search.list_i[kernel.LISTS * block + kernel.CORNERS, :2]
+        others = [int(p) for p in search.integers[begin : begin + length] if p != n]
+        columns = [*np.eye(len(states)), *(belief_of(run, p)[states] for p in others)]
+        corner = above.corner[arrays.block_first[block] :][: len(states)]
+        costs = [*corner, *(search.node_f[p, kernel.UPPER] for p in others)]
+        best = linprog(costs, A_eq=np.array(columns).T, b_eq=belief_of(run, n)[states]).fun
+        found = points.program(arrays, above, search, n)
+        assert found >= best - 1e-5
+        if search.node_i[n, kernel.N_SUPPORT] > 1 and others:
+            assert found == pytest.approx(best, abs=1e-5)
+            below += found < search.node_f[n, kernel.BASE] - 1e-6
+    assert below > 10
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda m: m.name)
+def test_vectors_are_earned_by_their_links(model: Model) -> None:
+    run = searched(model, 30)
+    solution = run.solution("interrupted")
+    values = solution.policy.values
+    assert isinstance(values, LinkedVectors)
+    earned = evaluate(model, values.graph())
+    for k, vector in enumerate(values.values):
+        assert (vector <= earned[k, values.states[values.block[k]]] + 1e-9).all()
+    assert solution.bounds.lower <= earned[0] @ model.start + 1e-9
+
+
+def test_shorter_lists_keep_what_nodes_know() -> None:
+    run = searched(random_model(4, n_states=4, n_actions=3, n_observations=3), 80)
+    search = run.search
+    before = search.node_f[: search.counts[kernel.N_NODES]].copy()
+    A = run.model.n_actions
+    lengths = search.list_i[:, kernel.LENGTH].copy()
+    upkeep.prune_vectors(search, run.blocks.n_blocks * A)
+    upkeep.prune_points(search)
+    assert search.list_i[:, kernel.LENGTH].sum() < lengths.sum()
+    for n in range(search.counts[kernel.N_NODES]):
+        block = search.node_i[n, kernel.BLOCK]
+        lists = search.list_i[kernel.LISTS * block :, kernel.LENGTH]
+        assert search.node_i[n, kernel.SEEN_VECTORS] <= lists[kernel.VECTORS]
+        assert search.node_i[n, kernel.SEEN_POINTS] <= lists[kernel.POINTS]
+        if search.node_i[n, kernel.EXPANSION] != kernel.NONE:
+            search.node_i[n, kernel.SEEN_VECTORS] = 0
+            lower = vectors.update_lower(run.blocks.arrays, search, n)
+            assert lower >= before[n, kernel.LOWER] - 1e-12
+
+
+def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = random_model(6, n_states=4, n_actions=3, n_observations=3)
+    ample = searched(model, 50)
+    grown = [0]
+
+    def counted(blocks: BlockModel, search: kernel.Search) -> kernel.Search:
+        grown[0] += 1
+        return pools.grown(blocks, search)
+
+    def tight(blocks: BlockModel, above: kernel.Above, blind: np.ndarray) -> kernel.Search:
+        search = pools.begin(blocks, above, blind)
+        margin = pools.margins(blocks)
+        return search._replace(
+            node_i=search.node_i[: 4 + margin[0]].copy(),
+            node_f=search.node_f[: 4 + margin[0]].copy(),
+        )
+
+    monkeypatch.setattr(sarsop, "grown", counted)
+    monkeypatch.setattr(sarsop, "begin", tight)
+    small = searched(model, 50)
+    assert grown[0] > 1
+    assert small.search.counts[kernel.N_NODES] > 4
+    assert small.bounds.lower == pytest.approx(ample.bounds.lower, rel=1e-2)
+
+
+# ---------------------------------------------------------------- the whole
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda m: m.name)
+def test_bounds_bracket_the_exact_value(model: Model) -> None:
+    exact = pomdptool.solve(model, "exact", precision=1e-6)
+    solution = solve_sarsop(model, precision=1e-2)
+    assert solution.converged
+    assert solution.bounds.gap <= 1e-2 * max(1.0, abs(solution.bounds.lower))
+    assert solution.bounds.lower <= exact.bounds.upper
+    assert exact.bounds.lower <= solution.bounds.upper
+    for progress in solution.trace:
+        assert progress.lower <= exact.bounds.upper
+        assert exact.bounds.lower <= progress.upper
+
+
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
+def test_small_problems_converge_to_the_exact_value(path: Any) -> None:
+    model = pomdptool.load(path)
+    exact = pomdptool.solve(model, "exact", precision=1e-5).bounds
+    solution = solve_sarsop(model, precision=1e-3)
+    assert solution.converged
+    assert solution.stop_reason == "precision"
+    assert solution.bounds.lower <= exact.upper
+    assert exact.lower <= solution.bounds.upper
+
+
+@pytest.mark.parametrize("path", PROBLEMS, ids=lambda path: path.stem)
+def test_the_policy_earns_what_is_certified(path: Any) -> None:
+    """Simulated runs of the controller lie between the bounds."""
+    model = pomdptool.load(path)
+    if model.discount == 1.0:
+        pytest.skip("discount 1")
+    solution = solve_sarsop(model, watch=Watch(time_limit=1.0))
+    policy = solution.policy
+    assert solution.bounds.lower <= solution.bounds.upper
+    assert isinstance(policy.values, LinkedVectors)
+    mean, error = simulated(model, policy.values, 2000)
+    assert solution.bounds.lower - error <= mean <= solution.bounds.upper + error
+
+
+def simulated(model: Model, values: LinkedVectors, runs: int) -> tuple[float, float]:
+    """Mean discounted return of a controller, all runs side by side, and how far it may be off.
+
+    That is four standard errors and what the steps after the last may bring.
+    """
+    rng = np.random.default_rng(1)
+    S, T, Z = model.n_states, model.sparse_T, model.sparse_Z
+    g, r = model.discount, model.expected_rewards
+    s = rng.choice(S, size=runs, p=model.start)
+    node, total, weight = np.zeros(runs, np.int64), np.zeros(runs), 1.0
+
+    def drawn(table: Any, rows: np.ndarray) -> np.ndarray:
+        below = np.concatenate([[0.0], np.cumsum(table.data)])
+        first = table.indptr[rows]
+        aim = below[first] + rng.random(len(rows)) * (below[table.indptr[rows + 1]] - below[first])
+        at = np.searchsorted(below, aim, side="right") - 1
+        return np.asarray(table.indices[np.clip(at, first, table.indptr[rows + 1] - 1)])
+
+    largest = float(np.abs(r).max()) / (1.0 - g) if g < 1.0 else 0.0
+    while weight * largest > 1e-4 * max(1.0, largest):
+        a = values.actions[node]
+        total += weight * r[a, s]
+        s = drawn(T, a * S + s)
+        node = values.next[node, drawn(Z, a * S + s)]
+        assert (node >= 0).all()
+        weight *= g
+    return float(total.mean()), float(4.0 * total.std() / np.sqrt(runs)) + weight * largest + 1e-9
+
+
+def test_values_elsewhere_are_lower_bounds() -> None:
+    model = random_model(2, n_states=4, n_actions=3)
+    exact = pomdptool.solve(model, "exact", precision=1e-6)
+    solution = solve_sarsop(model)
+    for b in random_beliefs(50, 4, 3):
+        assert solution.policy.value(b) <= exact.policy.value(b) + 1e-5
+        assert 0 <= solution.policy.act(b) < 3
+
+
+def test_limits_give_the_best_so_far() -> None:
+    hard = random_model(1, n_states=12, n_actions=4, n_observations=5, discount=0.99)
+    fib = pomdptool.solve(hard, "fib").bounds
+    for watch, reason in (
+        (Watch(time_limit=0.0), "time-limit"),
+        (Watch(time_limit=0.5), "time-limit"),
+        (Watch(max_vectors=100), "max-vectors"),
+        (Watch(interrupted=lambda: True), "interrupted"),
+    ):
+        solution = solve_sarsop(hard, precision=1e-9, watch=watch)
+        assert solution.stop_reason == reason
+        assert not solution.converged
+        assert solution.bounds.lower <= fib.upper
+        assert solution.bounds.upper >= fib.lower
+
+
+def test_discount_one_is_refused() -> None:
+    with pytest.raises(pomdptool.PomdpError, match="horizon"):
+        solve_sarsop(tiger(discount=1.0))
+
+
+def test_costs_are_solved_too() -> None:
+    costly = make_model(
+        np.ones((2, 1, 1)), np.ones((2, 1, 1)), [[-3.0], [-2.0]], discount=0.5, costs=True
+    )
+    solution = solve_sarsop(costly)
+    assert solution.bounds.lower == pytest.approx(-4.0, abs=1e-2)
+    assert solution.policy.act(np.ones(1)) == 1
