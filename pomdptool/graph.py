@@ -98,6 +98,35 @@ class PolicyGraph:
         others = np.delete(np.arange(self.n_nodes), self.start)
         return self.picked(np.concatenate([[self.start], others]))
 
+    def trimmed(
+        self, depth: int | None, probabilities: FloatArray | None, least: float
+    ) -> tuple[PolicyGraph, FloatArray | None]:
+        """What some steps and likely enough observations reach, the start first.
+
+        Parameters
+        ----------
+        depth
+            Nodes that are more steps away from the start are left out; None: none are.
+        probabilities
+            Shape (n, Z): of each observation in each node. They come back for the nodes left.
+        least
+            Edges that are less likely are left out, where the probabilities are given.
+        """
+        links = self.next
+        if probabilities is not None:
+            links = np.where(probabilities >= least, links, NOWHERE)
+        seen = {self.start: 0}
+        order = [self.start]
+        for n in order:
+            for m in links[n].tolist():
+                if m != NOWHERE and m not in seen and (depth is None or seen[n] < depth):
+                    seen[m] = seen[n] + 1
+                    order.append(m)
+        kept = np.array(order)
+        links = np.where(np.isin(links, kept), links, NOWHERE)
+        left = None if probabilities is None else probabilities[kept]
+        return replace(self, next=links).picked(kept), left
+
     def minimised(self) -> PolicyGraph:
         """The smallest graph that acts the same: without unreachable nodes, equal ones merged.
 

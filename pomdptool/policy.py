@@ -203,6 +203,8 @@ class SolvedPolicy:
     terminal
         Shape (n, S): the largest of these vectors is what a belief after the last step is worth,
         where that is not 0.
+    trace
+        Over time: seconds, lower and upper bound at the start belief, and vectors.
     """
 
     problem: Problem
@@ -217,6 +219,7 @@ class SolvedPolicy:
     graph_value: float | None = None
     stages: tuple[ValueFunction, ...] = ()
     terminal: FloatArray | None = None
+    trace: tuple[tuple[float, float, float, int], ...] = ()
 
     def act(self, b: FloatArray) -> int:
         """Index of the best action at belief `b`, shape (S,)."""

@@ -170,7 +170,7 @@ def test_every_problem_goes_through_every_command(path: Path, tmp_path: Path) ->
 
 
 def test_solve_writes_the_documented_policy() -> None:
-    result = run("solve", TIGER)
+    result = run("solve", TIGER, "--method", "exact")
     assert result.returncode == 0
     policy = json.loads(result.stdout)
     assert policy["format"] == "pomdptool/policy"
@@ -186,6 +186,53 @@ def test_solve_writes_the_documented_policy() -> None:
     assert start == pytest.approx(policy["bounds"]["lower"])
     assert policy["graph"]["nodes"][0]["action"] == 0
     assert "value at start  19.3714" in result.stderr
+
+
+def test_solve_writes_a_controller(tmp_path: Path) -> None:
+    result = run("solve", TIGER)
+    policy = json.loads(result.stdout)
+    assert policy["method"] == "sarsop"
+    assert policy["converged"] is True
+    assert policy["bounds"]["lower"] <= 19.371368 + 1e-6
+    assert policy["bounds"]["upper"] >= 19.371368 - 1e-6
+    root = policy["vectors"][0]
+    assert root["states"] == [0, 1]
+    assert sum(root["values"]) / 2 == pytest.approx(policy["bounds"]["lower"])
+    n = len(policy["vectors"])
+    assert all(0 <= m < n for v in policy["vectors"] for m in v["next"])
+    assert policy["trace"][-1][1:3] == [policy["bounds"]["lower"], policy["bounds"]["upper"]]
+    earlier = tmp_path / "tiger.json"
+    earlier.write_text(result.stdout)
+    again = run("solve", TIGER, "--resume", earlier, "--precision", "1e-4")
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["bounds"]["lower"] >= policy["bounds"]["lower"] - 1e-9
+    other = run("solve", MAZE, "--resume", earlier)
+    assert other.returncode == 1
+    assert "the policy is for 2 states, the model has 11" in other.stderr
+    assert run("solve", TIGER, "--resume", earlier, "--method", "exact").returncode == 1
+
+
+def test_solve_writes_appl_policies(tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    out = tmp_path / "maze.policy"
+    assert run("solve", MAZE, "--precision", "1e-2", "-o", out).returncode == 0
+    tree = ElementTree.fromstring(out.read_text())
+    vectors = tree.findall("AlphaVector/Vector")
+    assert len(vectors) == int(tree.find("AlphaVector").attrib["numVectors"])  # type: ignore[union-attr]
+    assert all(len((v.text or "").split()) == 11 for v in vectors)
+
+
+def test_graphs_are_trimmed_as_asked(tmp_path: Path) -> None:
+    def nodes(*options: str) -> int:
+        out = tmp_path / "tiger.pg"
+        assert run("solve", TIGER, "--method", "exact", "-o", out, *options).returncode == 0
+        return len(out.read_text().splitlines())
+
+    assert nodes() == 5
+    assert nodes("--graph-depth", "0") == 1
+    assert nodes("--graph-depth", "1") == 3
+    assert nodes("--graph-probability", "0.9") == 1
 
 
 def test_solve_writes_alpha_as_the_reference_does(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from typing import Any
 
@@ -41,8 +40,10 @@ SECONDS = 10.0
 def _compiled() -> None:
     """Compile the kernels first, where that has not been done: it may take half a minute."""
     expect(10**9)
-    for options in ({"horizon": 3}, {"precision": 1e-3}):
-        pomdptool.solve(random_model(0, n_states=3), "exact", **options)
+    for n_states in (3, 8):
+        model = random_model(0, n_states=n_states)
+        pomdptool.solve(model, "exact", horizon=2)
+        pomdptool.solve(model, "exact", precision=0.1)
 
 
 # ------------------------------------------------------------ oracles
@@ -62,50 +63,59 @@ def size(model: Model, steps: float | None = None) -> float:
     return max(1.0, steps * float(np.abs(rewards(model)).max()))
 
 
-def expectimax(model: Model, b: Array, depth: int, leaf: Leaf) -> Array:
+def expectimax(model: Model, depth: int, leaf: Leaf) -> Leaf:
     """Values after some steps of look-ahead at beliefs (or multiples of them), shape (n, S)."""
     if depth == 0:
-        return leaf(b)
-    r = rewards(model)
-    best = np.full(len(b), -np.inf)
-    for a in range(model.n_actions):
-        value = b @ r[a]
-        for o in range(model.n_observations):
-            joint = (b @ model.T[a]) * model.Z[a][:, o]
-            seen = joint.sum(axis=1) > 0
-            if seen.any():
-                value[seen] += model.discount * expectimax(model, joint[seen], depth - 1, leaf)
-        best = np.maximum(best, value)
-    return best
+        return leaf
+    r, ahead = rewards(model), expectimax(model, depth - 1, leaf)
+    joint = model.T[:, np.newaxis] * np.moveaxis(model.Z, 2, 1)[:, :, np.newaxis]  # a, o, s, s'
+    possible = np.asarray(joint.any(axis=(2, 3)))
+
+    def at(b: Array) -> Array:
+        best = np.full(len(b), -np.inf)
+        for a in range(model.n_actions):
+            value = b @ r[a]
+            for o in np.flatnonzero(possible[a]):
+                after = b @ joint[a, o]
+                seen = after.any(axis=1)
+                value[seen] += model.discount * ahead(after[seen])
+            best = np.maximum(best, value)
+        return best
+
+    return at
 
 
 def nothing(b: Array) -> Array:
     return np.zeros(len(b))
 
 
-def largest(vectors: Array, b: Array) -> Array:
-    return np.asarray((b @ vectors.T).max(axis=1))
+def largest(vectors: Array) -> Leaf:
+    return lambda b: np.asarray((b @ vectors.T).max(axis=1, initial=-np.inf))
 
 
-def on_faces(rows: Sequence[Row], b: Array) -> Array:
+def on_faces(rows: Sequence[Row]) -> Leaf:
     """The largest vector whose states cover the belief."""
-    best = np.full(len(b), -np.inf)
     faces: dict[tuple[int, ...], list[Array]] = {}
     for row in rows:
-        states = range(b.shape[1]) if row.states is None else row.states
-        faces.setdefault(tuple(states), []).append(row.values)
-    for face, vectors in faces.items():
-        inside = ~(np.delete(b, face, axis=1) > 0).any(axis=1)
-        best[inside] = np.maximum(best[inside], largest(np.array(vectors), b[inside][:, face]))
-    assert np.isfinite(best).all(), "a belief lies in no face"
-    return best
+        faces.setdefault(tuple(row.states or range(len(row.values))), []).append(row.values)
+    parts = [(list(face), largest(np.array(vectors))) for face, vectors in faces.items()]
+
+    def at(b: Array) -> Array:
+        best = np.full(len(b), -np.inf)
+        for face, value in parts:
+            inside = ~np.delete(b, face, axis=1).any(axis=1)
+            best[inside] = np.maximum(best[inside], value(b[inside][:, face]))
+        assert np.isfinite(best).all(), "a belief lies in no face"
+        return best
+
+    return at
 
 
-def values(model: Model, rows: Sequence[Row], b: Array) -> Array:
+def values(model: Model, solution: Solution) -> Leaf:
     """Values of a solution: its vectors, or one step of look-ahead where they are on faces."""
-    if all(row.states is None for row in rows):
-        return on_faces(rows, b)
-    return expectimax(model, b, 1, partial(on_faces, rows))
+    rows = list(solution.policy.values.rows())
+    whole = all(row.states is None for row in rows)
+    return expectimax(model, 0 if whole else 1, on_faces(rows))
 
 
 def enumerated(model: Model, horizon: int) -> Array:
@@ -172,13 +182,12 @@ def rewards_of(rng: np.random.Generator, kind: str, A: int, S: int, Z: int) -> A
     if kind == "whole":
         return np.asarray(rng.integers(-1, 2, size=shape), np.float64)
     if kind in ("zero", "equal"):
-        return np.asarray(
-            np.full(shape, 0.0 if kind == "zero" else rng.choice([1.0, -3.0, 0.1, 1e9]))
-        )
+        every: Array = np.full(shape, 0.0 if kind == "zero" else rng.choice([1.0, -3.0, 0.1, 1e9]))
+        return every
     if kind.startswith("within"):
         return np.asarray(by_state + float(kind.split()[1]) * rng.normal(size=(A, S, 1, 1)))
     if kind == "one":
-        return np.eye(A * S)[rng.integers(A * S)].reshape(A, S, 1, 1)
+        return np.asarray(np.eye(A * S)[rng.integers(A * S)].reshape(A, S, 1, 1), np.float64)
     if kind == "costs":
         return -100.0 * rng.random(shape)
     scale: Any = {"tiny": 1e-12, "huge": 1e9}.get(kind, 1.0)
@@ -224,23 +233,22 @@ def check_without_end(model: Model, precision: float) -> Solution:
     wanted, rounding = precision * max(1.0, abs(low)), 1e-10 * size(model)
     assert 0.0 <= high - low <= wanted * (1.0 + 1e-9)
     b = np.vstack([beliefs(3000, model.n_states, 1), model.start])
-    rows = list(solution.policy.values.rows())
-    value = values(model, rows, b)
+    some = b[:: 20 + model.n_actions * model.n_observations]
+    worth = values(model, solution)
+    value = worth(b)
     assert abs(value[-1] - low) <= wanted + rounding
     for point, expected in zip(b[:50], value[:50], strict=True):
         assert expected - wanted - rounding <= solution.policy.value(point) <= expected + rounding
-    few = b[:: max(1, model.n_actions * model.n_observations // 2)]
-    for depth, at in ((1, b), (3, few[:200])):
-        ahead = expectimax(model, at, depth, partial(values, model, rows))
-        worth = values(model, rows, at)
-        assert (ahead - worth).max() <= wanted + rounding, "a region was missed"
-        assert (worth - ahead).max() <= wanted + rounding, "not a lower bound"
-    bracket = {m: bound_vectors(model, m) for m in ("blind", "fib")}
-    assert (largest(bracket["blind"], b) - value).max() <= wanted + rounding
-    below_fib = expectimax(model, few[:200], 2, partial(largest, bracket["fib"]))
-    assert (values(model, rows, few[:200]) - below_fib).max() <= rounding
-    assert low <= largest(bracket["fib"], model.start[np.newaxis])[0] + rounding
-    assert high >= largest(bracket["blind"], model.start[np.newaxis])[0] - rounding
+    for depth, at in ((1, b), (2, some)):
+        rise = expectimax(model, depth, worth)(at) - worth(at)
+        assert rise.max() <= wanted + rounding, "a region was missed"
+        assert rise.min() >= -wanted - rounding, "not a lower bound"
+    blind, fib = (largest(bound_vectors(model, m)) for m in ("blind", "fib"))
+    assert (blind(b) - value).max() <= wanted + rounding
+    assert (value - expectimax(model, 1, fib)(b)).max() <= rounding
+    assert (worth(some) - expectimax(model, 3, fib)(some)).max() <= rounding
+    assert low <= fib(model.start[np.newaxis])[0] + rounding
+    assert high >= blind(model.start[np.newaxis])[0] - rounding
     return solution
 
 
@@ -251,18 +259,18 @@ def bound_vectors(model: Model, method: str) -> Array:
 
 def check_horizons(model: Model, *horizons: int) -> None:
     """Short horizons agree with expectimax, others are the backup of the one before."""
-    b = np.vstack([beliefs(1500, model.n_states, 2), model.start])
+    b = np.vstack([beliefs(900, model.n_states, 2), model.start])
     for horizon in horizons:
         solution = solved(model, horizon=horizon)
         assert solution.stop_reason == "horizon"
         tolerance = 1e-9 * size(model, horizon)
-        value = values(model, list(solution.policy.values.rows()), b)
+        value = values(model, solution)(b)
         assert abs(value[-1] - solution.bounds.lower) <= 0.01 * tolerance
         if horizon <= 3:
-            exact = expectimax(model, b, horizon, nothing)
+            exact = expectimax(model, horizon, nothing)(b)
         else:
-            rows = list(solved(model, horizon=horizon - 1).policy.values.rows())
-            exact = expectimax(model, b, 1, partial(values, model, rows))
+            before = values(model, solved(model, horizon=horizon - 1))
+            exact = expectimax(model, 1, before)(b)
         assert_allclose(value, exact, rtol=0, atol=tolerance)
         assert solution.bounds.gap <= tolerance
         # Both ends hold, up to the rounding that the README leaves out.
@@ -279,7 +287,7 @@ def test_strange_models_without_end(first: int) -> None:
         check_without_end(strange_model(seed, 4), 1e-3)
 
 
-@pytest.mark.parametrize("first", range(0, 60, 10))
+@pytest.mark.parametrize("first", range(0, 40, 10))
 def test_strange_models_with_a_horizon(first: int) -> None:
     for seed in range(first, first + 10):
         check_horizons(strange_model(seed, 3), 1, 3, 5)
@@ -309,9 +317,9 @@ def test_horizons_agree_with_all_vectors(seed: int) -> None:
         model = strange_model(1000 + seed, 5)
     horizon = 2 if model.n_actions * model.n_observations > 4 else 3
     b = beliefs(600, model.n_states, seed)
-    expected = largest(enumerated(model, horizon), b)
-    rows = list(solved(model, horizon=horizon).policy.values.rows())
-    assert_allclose(values(model, rows, b), expected, rtol=0, atol=1e-9 * size(model, horizon))
+    expected = largest(enumerated(model, horizon))(b)
+    found = values(model, solved(model, horizon=horizon))(b)
+    assert_allclose(found, expected, rtol=0, atol=1e-9 * size(model, horizon))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -327,7 +335,7 @@ def test_scales_make_no_difference(seed: int) -> None:
         bounds = solution.bounds
         assert bounds.lower / scale == pytest.approx(expected.bounds.lower, rel=1e-8)
         assert bounds.gap <= 1e-8 * scale * size(model, 5)
-        for b in beliefs(60, 3, seed):
+        for b in beliefs(30, 3, seed):
             assert solution.policy.value(b) / scale == pytest.approx(
                 expected.policy.value(b), rel=1e-7, abs=1e-8
             )
@@ -418,7 +426,7 @@ def test_duplicates_change_nothing(what: str) -> None:
 def test_vectors_that_nearly_coincide(apart: float) -> None:
     """Nothing is lost where many vectors lie that close together."""
     rng = np.random.default_rng(5)
-    for S in (2, 3, 5):
+    for S in (2, 4):
         R = rng.normal(size=S) + apart * rng.normal(size=(4, S))
         model = one_of(4, S, 2, R)
         check_without_end(model, 1e-6)
@@ -469,7 +477,7 @@ def test_a_tolerance_below_rounding_is_raised_and_said(scale: float, tolerance: 
         branches_of(rewards), given, tolerance=tolerance, watch=Watch(), max_vertices=10**6
     )
     b = beliefs(2000, 4, 0)
-    most = (largest(rewards, b) - largest(grown.part.vectors, b)).max()
+    most = (largest(rewards)(b) - largest(grown.part.vectors)(b)).max()
     assert most <= grown.lost <= max(1.1 * tolerance, 1e-10 * scale)
     assert len(np.unique(grown.part.vectors, axis=0)) == len(grown.part.vectors)
 
@@ -498,7 +506,7 @@ def test_offsets_grow_where_rounding_leaves_an_edge_without_an_end(
         )
         repeated |= len(attempts) > 1
         b = beliefs(1000, 5, 0)
-        assert (largest(rewards, b) - largest(grown.part.vectors, b)).max() <= grown.lost
+        assert (largest(rewards)(b) - largest(grown.part.vectors)(b)).max() <= grown.lost
     assert repeated
 
 
@@ -515,7 +523,7 @@ def test_vectors_given_are_found_again(seed: int) -> None:
 
 
 def test_a_precision_below_rounding_ends() -> None:
-    for seed in range(4):
+    for seed in range(2):
         model = random_model(seed, n_states=3, discount=0.9)
         solution = solved(model, precision=1e-15)
         assert solution.stop_reason in ("rounding", "precision")
@@ -563,7 +571,7 @@ def test_graphs_earn_what_the_bounds_say(path: Any, options: dict[str, Any]) -> 
     assert bounds.lower - slack <= earned <= bounds.upper + slack
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_graphs_of_strange_models_earn_what_the_bounds_say(seed: int) -> None:
     model = strange_model(2000 + seed, 4)
     for options in ({"precision": 1e-3}, {"horizon": 5}):

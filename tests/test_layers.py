@@ -14,7 +14,7 @@ from samples import ROOT
 
 PACKAGE = ROOT / "pomdptool"
 NOUNS = [
-    *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "graph"),
+    *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
     "episodes",
 ]
 VERBS = ["formats", "families", "solving", "acting", "learning", "kernels", "commands"]

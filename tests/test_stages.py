@@ -210,6 +210,7 @@ def test_full_stages_of_a_stopped_run_are_all_over_all_states() -> None:
         policy = pomdptool.solve(
             model, horizon=4, all_stages=True, full_set=True, interrupted=after(stop_at)
         ).policy
+        assert policy.converged == (len(policy.stages) == 4)
         for k, stage in enumerate(policy.stages, start=1):
             assert all(row.states is None for row in stage.rows())
             if k <= 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import click
 
@@ -26,20 +27,20 @@ from pomdptool.commands.report import (
 from pomdptool.formats.files import Kind
 from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of_path
 from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.controller import probabilities_along
-from pomdptool.solving.dispatch import DEFAULT_METHOD, METHODS, PRUNINGS, solve
+from pomdptool.solving.dispatch import METHODS, PRUNINGS, solve
 from pomdptool.sparse import FloatArray
 
 
 @click.command(epilog="Example: pomdptool solve tiger.pomdp --horizon 10 -o tiger.json")
 @model_argument
-@output_option("Write the policy here: .json, .alpha, .pg or .dot, also with .gz.")
+@output_option("Write the policy here: .json, .alpha, .policy, .pg or .dot, also with .gz.")
 @click.option(
     "--method",
     type=click.Choice(list(METHODS)),
-    default=DEFAULT_METHOD,
-    show_default=True,
-    help="exact: value iteration; qmdp, fib, mdp: upper bounds; blind: a lower bound.",
+    help="sarsop (the default): two bounds that close in on each other; exact (the default with a "
+    "horizon): value iteration; qmdp, fib, mdp: upper bounds; blind: a lower bound.",
 )
 @click.option(
     "--horizon", metavar="H", type=click.IntRange(min=1), help="Steps to go; without end if absent."
@@ -92,6 +93,26 @@ from pomdptool.sparse import FloatArray
     help="Have exact back up by this classic algorithm, to compare; by default by polytopes, or by "
     "incremental pruning to a tolerance where there are too many states.",
 )
+@click.option(
+    "--resume",
+    "resume_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Go on from an earlier result of sarsop, a .json policy.",
+)
+@click.option(
+    "--graph-depth",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="In .pg and .dot: only nodes that so many steps reach.",
+)
+@click.option(
+    "--graph-probability",
+    metavar="P",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.0,
+    help="In .pg and .dot: only edges that are at least so likely.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the policy also on a terminal.")
 @from_option
 @quiet_option
@@ -99,7 +120,7 @@ from pomdptool.sparse import FloatArray
 def command(
     path: str,
     output: str | None,
-    method: str,
+    method: str | None,
     horizon: int | None,
     precision: float,
     discount: float | None,
@@ -110,6 +131,9 @@ def command(
     terminal_file: str | None,
     all_stages: bool,
     pruning: str | None,
+    resume_file: str | None,
+    graph_depth: int | None,
+    graph_probability: float,
     as_json: bool,
     kind: Kind | None,
     quiet: bool,
@@ -120,7 +144,10 @@ def command(
     An interrupt (Ctrl-C) writes the best so far and exits with code 130.
     """
     policy_kind: PolicyKind = output_kind(
-        output, policy_kind_of_path, "a policy is written as .json, .alpha, .pg or .dot", "json"
+        output,
+        policy_kind_of_path,
+        "a policy is written as .json, .alpha, .policy, .pg or .dot",
+        "json",
     )
     if horizon is None and (terminal_file or all_stages):
         option = "--terminal-values" if terminal_file else "--all-stages"
@@ -129,6 +156,7 @@ def command(
         raise click.UsageError("--all-stages: only .json holds stages.")
     model = open_model(path, kind, quiet=quiet)
     terminal = _terminal(terminal_file, model)
+    resume = _earlier(resume_file, model)
     if not quiet:
         announce_compiling()
     with interruptible() as interrupted, progress_of(model, quiet, verbose) as on_step:
@@ -144,14 +172,20 @@ def command(
             terminal=terminal,
             all_stages=all_stages,
             pruning=pruning,
-            full_set=full_set or policy_kind == "alpha",
+            resume=resume,
+            full_set=full_set or policy_kind in ("alpha", "appl"),
             on_step=on_step,
             interrupted=interrupted,
         )
     as_table = output is None and not as_json and sys.stdout.isatty()
     if not as_table:
-        seen = probabilities_along(model, solution.policy) if policy_kind == "dot" else None
-        write_result(encode_policy(solution.policy, policy_kind, seen), output)
+        policy, seen = solution.policy, None
+        if policy_kind == "dot" or (policy_kind == "pg" and graph_probability > 0.0):
+            seen = probabilities_along(model, policy)
+        if policy.graph is not None and policy_kind in ("pg", "dot"):
+            graph, seen = policy.graph.trimmed(graph_depth, seen, graph_probability)
+            policy = replace(policy, graph=graph)
+        write_result(encode_policy(policy, policy_kind, seen), output)
     if verbose and not quiet and solution.detail:
         print(solution.detail, file=sys.stderr)
     if as_table or not quiet:
@@ -159,6 +193,15 @@ def command(
     if as_table:
         show_graph(solution, sys.stdout)
     return 130 if solution.stop_reason == "interrupted" else 0
+
+
+def _earlier(path: str | None, model: Model) -> SolvedPolicy | None:
+    """Read the policy to go on from."""
+    if path is None:
+        return None
+    from pomdptool.formats.policy_read import load_policy
+
+    return load_policy(path, model)
 
 
 def _terminal(path: str | None, model: Model) -> FloatArray | None:

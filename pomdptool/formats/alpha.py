@@ -11,25 +11,19 @@ import re
 
 import numpy as np
 
-from pomdptool.errors import Finding, FormatError, PolicyError
+from pomdptool.errors import Finding, FormatError
 from pomdptool.formats.findings import MAX_FINDINGS
-from pomdptool.policy import AlphaVectors, ValueFunction
+from pomdptool.policy import AlphaVectors
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
-def write_alpha(values: ValueFunction) -> str:
-    """Text in .alpha form.
-
-    Raises
-    ------
-    PolicyError
-        Where a vector covers only some states.
-    """
-    rows = list(values.rows())
-    if any(row.states is not None for row in rows):
-        raise PolicyError("the .alpha form needs vectors over all states: solve for the full set")
-    return "".join(f"{row.action}\n{' '.join(map(repr, row.values.tolist()))}\n\n" for row in rows)
+def write_alpha(values: AlphaVectors) -> str:
+    """Text in .alpha form."""
+    return "".join(
+        f"{action}\n{' '.join(map(repr, vector.tolist()))}\n\n"
+        for action, vector in zip(values.actions.tolist(), values.values, strict=True)
+    )
 
 
 def read_alpha(

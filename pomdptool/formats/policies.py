@@ -1,4 +1,4 @@
-"""Policies to text: JSON, the .alpha and .pg forms of the reference solver, and DOT.
+"""Policies to text: JSON, the .alpha and .pg forms of the reference solver, APPL's, and DOT.
 
 JSON: one object with `format` ("pomdptool/policy"), `version` (1), `problem` (`name`, `digest`,
 `states`, `actions`, `observations`, `discount`, `values`, `start`), `method`, `converged`,
@@ -7,8 +7,13 @@ JSON: one object with `format` ("pomdptool/policy"), `version` (1), `problem` (`
 [node or null, one an observation]}], "value": what it earns from the start belief, or null}`),
 `stats`, and `vectors`: a list of `{"action": index, "values": [one a state]}`, with `"states":
 [indices]` where a vector covers only those (a face of the belief simplex: the value of a belief
-over other states is a step of look-ahead away). With a horizon, vectors on faces are those with one
-step less to go: every belief at the first step is a step of look-ahead away.
+over other states is a step of look-ahead away). `trace` lists seconds, bounds at the start belief
+and vectors over time.
+
+Where the vectors form a controller, each has `"next": [vector or null, one an observation]`, the
+first is that of the start belief, `graph` is null, and `floor` is what any policy earns from any
+state: it stands for states that a vector does not cover. With a horizon, vectors on faces are those
+with one step less to go: every belief at the first step is a step of look-ahead away.
 
 Where they were asked for, `stages` lists `{"steps": k, "vectors": [...]}` for k = 1, 2, ... steps
 to go; here vectors on faces have k steps to go as well. Where beliefs after the last step are worth
@@ -25,17 +30,23 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from pomdptool.errors import PolicyError
 from pomdptool.formats.alpha import write_alpha
+from pomdptool.formats.appl import write_appl
 from pomdptool.formats.graphs import graph_document, write_dot, write_pg
-from pomdptool.policy import Row, SolvedPolicy, ValueFunction
+from pomdptool.graph import NOWHERE
+from pomdptool.linked import LinkedVectors
+from pomdptool.policy import AlphaVectors, Row, SolvedPolicy, ValueFunction
 from pomdptool.sparse import FloatArray
 
-PolicyKind = Literal["json", "alpha", "pg", "dot"]
+PolicyKind = Literal["json", "alpha", "appl", "pg", "dot"]
 
 POLICY_KINDS: dict[str, PolicyKind] = {
     ".json": "json",
     ".alpha": "alpha",
+    ".policy": "appl",
     ".pg": "pg",
     ".dot": "dot",
 }
@@ -66,12 +77,33 @@ def encode_policy(
     if kind == "json":
         return _json(policy)
     if kind == "alpha":
-        return write_alpha(policy.values)
+        return write_alpha(over_all_states(policy))
+    if kind == "appl":
+        return write_appl(over_all_states(policy), policy.problem)
     if policy.graph is None:
         raise PolicyError(f"method {policy.method!r} gives no policy graph to write")
     if kind == "pg":
         return write_pg(policy.graph)
     return write_dot(policy.graph, policy.problem, probabilities)
+
+
+def over_all_states(policy: SolvedPolicy) -> AlphaVectors:
+    """Vectors over all states. Where linked ones do not cover a state stands what any policy earns.
+
+    Raises
+    ------
+    PolicyError
+        Where vectors cover faces only.
+    """
+    rows = list(policy.values.rows())
+    linked = isinstance(policy.values, LinkedVectors)
+    if not linked and any(row.states is not None for row in rows):
+        raise PolicyError("vectors over all states are needed: solve for the full set")
+    floor = policy.values.floor if isinstance(policy.values, LinkedVectors) else 0.0
+    values = np.full((len(rows), len(policy.problem.states)), floor)
+    for vector, row in zip(values, rows, strict=True):
+        vector[slice(None) if row.states is None else row.states] = row.values
+    return AlphaVectors(np.array([row.action for row in rows]), values)
 
 
 def _json(policy: SolvedPolicy) -> str:
@@ -98,7 +130,13 @@ def _json(policy: SolvedPolicy) -> str:
         "horizon": policy.horizon,
         "graph": _graph(policy, sign),
         "stats": policy.stats,
+        "trace": [
+            [seconds, *map(number, sorted((sign * lower, sign * upper))), vectors]
+            for seconds, lower, upper, vectors in policy.trace
+        ],
     }
+    if isinstance(policy.values, LinkedVectors):
+        document["floor"] = sign * policy.values.floor
     if policy.terminal is not None:
         document["terminal_values"] = (sign * policy.terminal + 0.0).tolist()
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]
@@ -113,7 +151,7 @@ def _json(policy: SolvedPolicy) -> str:
 
 
 def _graph(policy: SolvedPolicy, sign: float) -> dict[str, Any] | None:
-    if policy.graph is None:
+    if policy.graph is None or isinstance(policy.values, LinkedVectors):
         return None
     value = policy.graph_value
     return {**graph_document(policy.graph), "value": None if value is None else sign * value}
@@ -128,6 +166,8 @@ def _vector(row: Row, sign: float) -> dict[str, Any]:
     vector: dict[str, Any] = {"action": row.action, "values": (sign * row.values + 0.0).tolist()}
     if row.states is not None:
         vector["states"] = row.states
+    if row.next is not None:
+        vector["next"] = [None if m == NOWHERE else m for m in row.next]
     return vector
 
 

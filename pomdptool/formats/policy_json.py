@@ -15,6 +15,7 @@ from pomdptool.formats.documents import Place, read_document
 from pomdptool.formats.policies import FORMAT
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
 from pomdptool.graph import NOWHERE, PolicyGraph
+from pomdptool.linked import LinkedVectors
 from pomdptool.lookahead import FaceVectors, LookAhead, on_faces
 from pomdptool.model import SUM_TOLERANCE, Model
 from pomdptool.policy import (
@@ -88,10 +89,13 @@ class _Reader:
         graph, graph_value = self.graph(place["graph"])
         terminal, stages = place.get("terminal_values"), place.get("stages")
         ends = None if terminal is None else self.terminal(terminal)
+        values = self.values(place["vectors"], horizon, place.get("floor"))
+        if isinstance(values, LinkedVectors):
+            graph = values.graph()
         return SolvedPolicy(
             problem=self.problem,
             method=place["method"].text(),
-            values=self.values(place["vectors"], horizon),
+            values=values,
             bounds=self.bounds(place["bounds"]),
             converged=place["converged"].flag(),
             stop_reason=place["stop_reason"].text(),
@@ -101,7 +105,19 @@ class _Reader:
             graph_value=graph_value,
             stages=() if stages is None else self.stages(stages, ends),
             terminal=ends,
+            trace=self.trace(place.get("trace")),
         )
+
+    def trace(self, place: Place | None) -> tuple[tuple[float, float, float, int], ...]:
+        """Seconds, bounds and vectors over time."""
+        rows = []
+        for row in () if place is None else place.items():
+            entries = list(row.items())
+            if len(entries) != 4:
+                raise row.wrong("must hold seconds, two bounds and a count")
+            ends = [self.sign * entry.number(infinite=True) for entry in entries[1:3]]
+            rows.append((entries[0].number(), min(ends), max(ends), entries[3].count(0)))
+        return tuple(rows)
 
     def bounds(self, place: Place) -> Bounds:
         ends = [self.sign * place[key].number(infinite=True) for key in ("lower", "upper")]
@@ -136,8 +152,10 @@ class _Reader:
             raise place.wrong("must hold at least one vector")
         return self.sign * np.array(rows) + 0.0
 
-    def values(self, place: Place, horizon: int | None) -> ValueFunction:
+    def values(self, place: Place, horizon: int | None, floor: Place | None) -> ValueFunction:
         """The value function of the policy."""
+        if floor is not None:
+            return self.linked(place, self.sign * floor.number())
         found = self.vectors(place)
         if isinstance(found, AlphaVectors):
             return found
@@ -162,6 +180,32 @@ class _Reader:
                 stages.append(LookAhead(self.model, before, found))
             before = found
         return tuple(stages)
+
+    def linked(self, place: Place, floor: float) -> LinkedVectors:
+        """A list of vectors that are linked."""
+        rows = list(place.items())
+        if not rows:
+            raise place.wrong("must hold at least one vector")
+        blocks: dict[tuple[int, ...], int] = {}
+        actions, table, block, values = [], [], [], []
+        n_observations = len(self.problem.observations)
+        for row in rows:
+            states = row["states"].indices(len(self.problem.states))
+            block.append(blocks.setdefault(states, len(blocks)))
+            actions.append(row["action"].index(len(self.problem.actions)))
+            values.append(self.sign * row["values"].numbers(len(states)) + 0.0)
+            links = list(row["next"].items())
+            if len(links) != n_observations:
+                raise row["next"].wrong(f"must hold {n_observations} vectors, one an observation")
+            table.append([NOWHERE if m.value is None else m.index(len(rows)) for m in links])
+        return LinkedVectors(
+            actions=np.array(actions, np.int64),
+            next=np.array(table, np.int64),
+            block=np.array(block, np.int64),
+            states=tuple(np.array(states, np.int64) for states in blocks),
+            values=tuple(values),
+            floor=floor,
+        )
 
     def vectors(self, place: Place) -> AlphaVectors | FaceVectors:
         """A list of vectors, all of them over all states or each on a face."""

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-PATIENCE = 0.3
+PATIENCE = 1.0
 """Seconds of interpreting after which kernels are compiled."""
 
 LITTLE = 2_000

@@ -301,11 +301,12 @@ def keep_shield(cover):
 def settle(cover, oracle, action, tolerance, delta):
     """Add vectors until v exceeds the set nowhere by more than the tolerance; False: no room.
 
-    They are the oracle's best at the belief where v exceeds.
+    They are the oracle's best at the belief where v exceeds. Offsets, which hide as much as delta,
+    come on top of the tolerance.
     """
     while True:
         _, bound = climb(cover, tolerance)
-        if bound <= tolerance:
+        if bound <= tolerance + delta:
             cover.lost[0] = max(cover.lost[0], bound)
             keep_shield(cover)
             return True

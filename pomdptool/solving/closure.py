@@ -39,7 +39,8 @@ def linked_vectors(blocks: BlockModel, search: Search, root: int, floor: float) 
     )
 
 
-def _edges(blocks: BlockModel, block: int, action: int) -> slice:
+def edges_of(blocks: BlockModel, block: int, action: int) -> slice:
+    """Edges of an action in a block."""
     row = block * blocks.model.n_actions + action
     return slice(*blocks.arrays.edge_first[row : row + 2].tolist())
 
@@ -47,7 +48,7 @@ def _edges(blocks: BlockModel, block: int, action: int) -> slice:
 def _links(blocks: BlockModel, search: Search, v: int) -> IntArray:
     """Vectors that a vector is linked to, one for each edge."""
     block, action, _, first = search.vector_i[v].tolist()
-    edges = _edges(blocks, block, action)
+    edges = edges_of(blocks, block, action)
     return search.integers[first : first + edges.stop - edges.start]
 
 
@@ -55,6 +56,6 @@ def _next(blocks: BlockModel, vectors: IntArray, links: list[list[int]]) -> IntA
     """Successors by observation instead of edge."""
     table = np.full((len(vectors), blocks.model.n_observations), NOWHERE)
     for row, vector, linked in zip(table, vectors.tolist(), links, strict=True):
-        edges = _edges(blocks, vector[kernel.V_BLOCK], vector[kernel.V_ACTION])
+        edges = edges_of(blocks, vector[kernel.V_BLOCK], vector[kernel.V_ACTION])
         row[blocks.observation_of_edge[edges]] = linked
     return table

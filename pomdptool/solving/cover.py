@@ -141,6 +141,7 @@ def _grow(candidates: Branches, oracle: Branches, tolerance: float, limits: Limi
     backups(belief, oracle, first, action)
     cover = _allocate(first, len(oracle.actions))
     cover.actions[0], cover.beliefs[0] = action[0], belief[0]
+    tolerance /= 1.0 + OFFSET
     delta = OFFSET * tolerance
     status = kernel.BUDGET
     while status != kernel.DONE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,21 +16,46 @@ from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
 from pomdptool.solving.controller import evaluate, is_cheap
 from pomdptool.solving.memory import half_of_what_is_free
-from pomdptool.solving.solution import OnStep, Solution, Watch, discounted_steps
+from pomdptool.solving.solution import OnStep, Progress, Solution, Watch, discounted_steps
 from pomdptool.sparse import FloatArray
 
-DEFAULT_METHOD = "exact"
+DEFAULT_METHOD = "sarsop"
+"""Without a horizon; with one it is \"exact\"."""
 
 PRUNINGS = ("incremental", "witness", "linear-support", "enumerate")
 """Names of the classic algorithms of `classic`."""
 
 LARGEST_VALUE = 1e100
 
+TRACE_GROWTH = 1.02
+
 
 def _exact(model: Model, **options: Any) -> Solution:
     from pomdptool.solving.exact import solve_exact  # loads the kernels
 
+    del options["resume"]  # refused before
     return solve_exact(model, **options)
+
+
+def _sarsop(
+    model: Model,
+    *,
+    precision: float,
+    horizon: int | None,
+    watch: Watch,
+    resume: SolvedPolicy | None,
+    **of_exact: Any,  # refused before
+) -> Solution:
+    del of_exact
+    if horizon is not None:
+        raise PomdpError("method 'sarsop' has no horizon: use 'exact'")
+    from pomdptool.solving.mdp import observes_state, solve_observed
+
+    if observes_state(model) and resume is None:
+        return solve_observed(model, precision=precision, horizon=None, watch=watch)
+    from pomdptool.solving.sarsop import solve_sarsop
+
+    return solve_sarsop(model, precision=precision, resume=resume, watch=watch)
 
 
 def _bound(
@@ -47,6 +72,7 @@ def _bound(
 
 
 METHODS: dict[str, Callable[..., Solution]] = {
+    "sarsop": _sarsop,
     "exact": _exact,
     "qmdp": partial(_bound, "qmdp"),
     "fib": partial(_bound, "fib"),
@@ -57,7 +83,7 @@ METHODS: dict[str, Callable[..., Solution]] = {
 
 def solve(
     model: Model,
-    method: str = DEFAULT_METHOD,
+    method: str | None = None,
     *,
     precision: float = 1e-3,
     horizon: int | None = None,
@@ -69,6 +95,7 @@ def solve(
     terminal: FloatArray | None = None,
     all_stages: bool = False,
     pruning: str | None = None,
+    resume: SolvedPolicy | None = None,
     on_step: OnStep | None = None,
     interrupted: Callable[[], bool] | None = None,
 ) -> Solution:
@@ -77,7 +104,8 @@ def solve(
     Parameters
     ----------
     method
-        "exact", "qmdp", "fib", "mdp" or "blind".
+        "sarsop", "exact", "qmdp", "fib", "mdp" or "blind"; by default "sarsop", or "exact" where
+        there is a horizon or a pruning.
     precision
         Stop when upper less lower bound at the start belief is below this times max(1, |value|).
     horizon
@@ -101,6 +129,8 @@ def solve(
     pruning
         Have `exact` back up by a classic algorithm: "incremental", "witness", "linear-support" or
         "enumerate".
+    resume
+        Have `sarsop` begin with the vectors and the upper bound of an earlier result.
     on_step
         Called with a `Progress` after each iteration.
     interrupted
@@ -111,6 +141,8 @@ def solve(
     PomdpError
         With an unknown method, discount 1 and no horizon, or options that do not go together.
     """
+    if method is None:
+        method = DEFAULT_METHOD if horizon is None and pruning is None else "exact"
     if method not in METHODS:
         import difflib
 
@@ -119,6 +151,8 @@ def solve(
         raise PomdpError(f"there is no method {method!r}{hint}")
     _check_options(precision, horizon, discount, time_limit)
     asked = model if discount is None else replace(model, discount=discount)
+    if resume is not None and method != "sarsop":
+        raise PomdpError(f"method {method!r} cannot resume: use 'sarsop'")
     if terminal is not None or all_stages:
         what = "terminal values" if terminal is not None else "all stages"
         if horizon is None:
@@ -140,13 +174,31 @@ def solve(
         terminal=terminal,
         all_stages=all_stages,
         pruning=pruning,
+        resume=resume,
         watch=watch,
     )
-    policy = replace(solution.policy, graph_value=_graph_value(asked, solution.policy))
+    policy = replace(
+        solution.policy,
+        graph_value=_graph_value(asked, solution.policy),
+        trace=_thinned(solution.trace),
+    )
     if discount is not None:
         # The policy belongs to the model as it was read.
         policy = replace(policy, problem=replace(policy.problem, digest=model.digest))
     return replace(solution, policy=policy)
+
+
+def _thinned(trace: Iterable[Progress]) -> tuple[tuple[float, float, float, int], ...]:
+    """Seconds, bounds and vectors where the seconds have grown by some percent; and the last."""
+    kept: list[tuple[float, float, float, int]] = []
+    row = None
+    for p in trace:
+        row = (p.seconds, p.lower, p.upper, p.vectors)
+        if not kept or p.seconds >= TRACE_GROWTH * kept[-1][0]:
+            kept.append(row)
+    if row is not None and kept[-1] != row:
+        kept.append(row)
+    return tuple(kept)
 
 
 def _graph_value(model: Model, policy: SolvedPolicy) -> float | None:

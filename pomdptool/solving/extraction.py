@@ -191,8 +191,9 @@ class _Growth:
         key = (node.stage, node.face)
         if key not in self.regions:
             self.regions[key] = _of_regions(self.stages[node.stage][node.face])
-        region = self.regions[key][node.vector]
-        return (1.0 - INWARD) * region + INWARD / len(region)
+        region: FloatArray = self.regions[key][node.vector]
+        inside: FloatArray = (1.0 - INWARD) * region + INWARD / len(region)
+        return inside
 
     def _wave(self, nodes: list[_Node], beliefs: list[FloatArray]) -> list[_Choice]:
         """Choices of some nodes, those of a face and stage at once."""

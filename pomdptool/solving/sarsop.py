@@ -28,6 +28,7 @@ from pomdptool.solving.bounds import fixed_point, solve_bound
 from pomdptool.solving.closure import linked_vectors
 from pomdptool.solving.informed import informed_bounds
 from pomdptool.solving.pools import begin, grown, margins
+from pomdptool.solving.resume import insert
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
 from pomdptool.solving.upkeep import prune_points, prune_vectors
 from pomdptool.sparse import IntArray
@@ -63,23 +64,31 @@ FEW_VECTORS, MANY_POINTS = 2000, 20_000
 """Lists are shortened from these lengths on, whenever they have grown by half, or to fourfold."""
 
 
-def solve_sarsop(model: Model, *, precision: float = 1e-3, watch: Watch | None = None) -> Solution:
+def solve_sarsop(
+    model: Model,
+    *,
+    precision: float = 1e-3,
+    resume: SolvedPolicy | None = None,
+    watch: Watch | None = None,
+) -> Solution:
     """Search from the start belief until its bounds are close, or a limit is met.
 
     Parameters
     ----------
     precision
         The gap between the bounds at which to stop, relative to max(1, |lower bound|).
+    resume
+        A result of this method for the same model, to go on from.
 
     Raises
     ------
     PomdpError
-        With discount 1.
+        With discount 1, or an earlier result of another model.
     """
     require_end(model, None)
     run = _Run(model, precision, watch or Watch())
     try:
-        run.start()
+        run.start(resume)
     except Stopped as stopped:
         return run.nothing(stopped.reason)
     try:
@@ -106,7 +115,7 @@ class _Run:
     backups_per_call: int = 64
     listed: int = 0
 
-    def start(self) -> None:
+    def start(self, resume: SolvedPolicy | None = None) -> None:
         """Compute the first bounds, from blind policies and from one-step beliefs."""
         blind = fixed_point(self.model, "blind", precision=1.0, horizon=None, watch=self.watch)
         self.blocks = block_model(self.model)
@@ -118,6 +127,10 @@ class _Run:
         self.margin = margins(self.blocks)
         self.error = _error(self.blocks, self.above.largest)
         evaluate_vectors(self.blocks.arrays, self.search, 0, BLIND_SWEEPS, self.gain)
+        if resume is not None:
+            self.search = insert(self.blocks, self.search, resume)
+            upper = self.search.node_f[ROOT, kernel.UPPER]
+            self.search.node_f[ROOT, kernel.UPPER] = min(upper, resume.bounds.upper)
         update_lower(self.blocks.arrays, self.search, ROOT)
 
     def until_closed(self) -> None:
@@ -217,6 +230,7 @@ class _Run:
             bounds=self.bounds,
             converged=reason == "precision",
             stop_reason=reason,
+            graph=values.graph(),
             stats={
                 "seconds": self.watch.seconds,
                 "iterations": int(counts[kernel.N_TRIALS]),

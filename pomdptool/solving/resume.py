@@ -1,0 +1,115 @@
+"""Going on from an earlier result: its vectors, checked against the model, and its upper bound.
+
+Values are not taken on trust. Where every vector v lies below what its action and links earn in a
+step, H v, but for d at most, v - d / (1 - g) lies below what the controller earns for ever, for H
+contracts by g. The upper bound is the earlier run's word: it is that of the same model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pomdptool.errors import PolicyError
+from pomdptool.graph import NOWHERE
+from pomdptool.kernels import search as kernel
+from pomdptool.kernels.search import Search
+from pomdptool.linked import LinkedVectors
+from pomdptool.policy import SolvedPolicy, check_fits
+from pomdptool.solving.blocks import BlockModel
+from pomdptool.solving.closure import edges_of
+from pomdptool.sparse import FloatArray, IntArray
+
+
+def insert(blocks: BlockModel, search: Search, policy: SolvedPolicy) -> Search:
+    """Add a policy's vectors to a search that has just begun.
+
+    Raises
+    ------
+    PolicyError
+        Where the policy is of another model, or its vectors are not linked.
+    """
+    check_fits(policy.problem, blocks.model)
+    values = policy.values
+    if not isinstance(values, LinkedVectors):
+        raise PolicyError(f"a result of method {policy.method!r} cannot be resumed")
+    known = {tuple(blocks.states(b).tolist()): b for b in range(blocks.n_blocks)}
+    block_of = [known.get(tuple(states.tolist()), kernel.NONE) for states in values.states]
+    if kernel.NONE in block_of:
+        raise PolicyError("the policy's vectors cover states that are no block of the model")
+    block = np.array(block_of)[values.block]
+    links = [_links(blocks, int(b), values, k) for k, b in enumerate(block.tolist())]
+    short = _shortfall(blocks, values, block, links)
+    search = _with_room(search, values, links)
+    counts = search.counts
+    first = int(counts[kernel.N_VECTORS])
+    for k, (b, linked) in enumerate(zip(block.tolist(), links, strict=True)):
+        i, j, size = int(counts[kernel.N_FLOATS]), int(counts[kernel.N_INTEGERS]), len(linked)
+        search.vector_i[first + k] = b, values.actions[k], i, j
+        search.floats[i : i + len(values.values[k])] = values.values[k] - short
+        search.integers[j : j + size] = first + linked
+        counts[kernel.N_FLOATS] += len(values.values[k])
+        counts[kernel.N_INTEGERS] += size
+        counts[kernel.N_VECTORS] += 1
+    for b in np.unique(block).tolist():
+        _lengthen(search, kernel.LISTS * b + kernel.VECTORS, first + np.flatnonzero(block == b))
+    return search
+
+
+def _links(blocks: BlockModel, block: int, values: LinkedVectors, k: int) -> IntArray:
+    """Successors of a vector by edge."""
+    edges = edges_of(blocks, block, int(values.actions[k]))
+    linked: IntArray = values.next[k, blocks.observation_of_edge[edges]]
+    target = blocks.arrays.edge_target[edges]
+    if (linked == NOWHERE).any() or any(
+        not np.array_equal(values.states[values.block[m]], blocks.states(b))
+        for m, b in zip(linked.tolist(), target.tolist(), strict=True)
+    ):
+        raise PolicyError(f"vector {k} of the policy is not linked as the model asks for")
+    return linked
+
+
+def _shortfall(
+    blocks: BlockModel, values: LinkedVectors, block: IntArray, links: list[IntArray]
+) -> float:
+    """What must be taken off every vector for the controller to earn them all."""
+    arrays, A, g = blocks.arrays, blocks.model.n_actions, blocks.model.discount
+    most = 0.0
+    for k, (b, linked) in enumerate(zip(block.tolist(), links, strict=True)):
+        slots = np.arange(arrays.block_first[b], arrays.block_first[b + 1])
+        begins = arrays.entry_first[slots * A + values.actions[k]]
+        n = arrays.entry_first[slots * A + values.actions[k] + 1] - begins
+        entry = np.repeat(begins - (np.cumsum(n) - n), n) + np.arange(int(n.sum()))
+        starts = np.cumsum([0, *(len(values.values[m]) for m in linked.tolist())])
+        ahead: FloatArray = np.concatenate([values.values[m] for m in linked.tolist()])
+        worth = ahead[starts[arrays.entry_edge[entry]] + arrays.entry_slot[entry]]
+        sums = np.bincount(
+            np.repeat(np.arange(len(slots)), n), arrays.weights[entry] * worth, len(slots)
+        )
+        earned = arrays.rewards[slots, values.actions[k]] + g * sums
+        most = max(most, float((values.values[k] - earned).max()))
+    return most / (1.0 - g)
+
+
+def _with_room(search: Search, values: LinkedVectors, links: list[IntArray]) -> Search:
+    """Lengthen the arrays for the vectors, their links and longer lists."""
+    n = len(values.actions)
+
+    def longer(array: np.ndarray, more: int) -> np.ndarray:
+        return np.concatenate([array, np.empty((more, *array.shape[1:]), array.dtype)])
+
+    return search._replace(
+        vector_i=longer(search.vector_i, n),
+        floats=longer(search.floats, sum(map(len, values.values))),
+        integers=longer(search.integers, sum(map(len, links)) + 16 * n + 8 * len(search.list_i)),
+    )
+
+
+def _lengthen(search: Search, row: int, vectors: IntArray) -> None:
+    """Move a list to the end of the pool, with some vectors more."""
+    first, length, _ = search.list_i[row].tolist()
+    begin, n = int(search.counts[kernel.N_INTEGERS]), length + len(vectors)
+    search.integers[begin : begin + length] = search.integers[first : first + length]
+    search.integers[begin + length : begin + n] = vectors
+    search.list_i[row] = begin, n, n
+    search.counts[kernel.N_INTEGERS] += n
+    search.counts[kernel.LONGEST] = max(search.counts[kernel.LONGEST], n)

@@ -1,0 +1,177 @@
+"""Limits on memory, and what progress tells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from models import ROOT, random_model, tiger
+
+import pomdptool
+from pomdptool.commands.main import cli
+from pomdptool.solving import memory, solution
+from pomdptool.solving.solution import Stopped, Watch
+
+TIGER = ROOT / "problems" / "tiger.pomdp"
+
+MEGA = 1 << 20
+
+
+def test_resident_memory_grows_with_what_is_held() -> None:
+    before = memory.resident()
+    held = np.ones(200 * MEGA // 8)
+    after = memory.resident()
+    assert before is not None
+    assert after is not None
+    assert 150 * MEGA < after - before < 300 * MEGA, held.size
+
+
+def test_where_proc_is_missing_the_peak_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = memory.resident()
+    assert exact is not None
+    assert memory.available() is not None
+    monkeypatch.setattr(memory, "STATM", Path("/nowhere/statm"))
+    monkeypatch.setattr(memory, "MEMINFO", Path("/nowhere/meminfo"))
+    peak = memory.resident()
+    assert peak is not None
+    assert 0.9 * exact <= peak
+    assert memory.available() is not None
+
+
+def test_by_default_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "resident", lambda: 100)
+    monkeypatch.setattr(memory, "available", lambda: 40)
+    assert memory.half_of_what_is_free() == 120
+    monkeypatch.setattr(memory, "available", lambda: None)
+    assert memory.half_of_what_is_free() is None
+    monkeypatch.setattr(solution, "resident", lambda: None)
+    Watch(memory=1).check()  # nothing is known, so nothing stops
+
+
+def test_watch_measures_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def resident() -> int:
+        asked.append(True)
+        return 10 if len(asked) < 3 else 20
+
+    monkeypatch.setattr(solution, "resident", resident)
+    monkeypatch.setattr(Watch, "seconds", 1.0)
+    watch = Watch(memory=15)
+    for _ in range(1000):
+        watch.check()
+    assert len(asked) == 1
+    monkeypatch.setattr(Watch, "seconds", 1.11)
+    watch.check()
+    assert len(asked) == 2
+    monkeypatch.setattr(Watch, "seconds", 1.22)
+    for _ in range(3):  # once over, every check says so
+        with pytest.raises(Stopped, match="memory"):
+            watch.check()
+
+
+def test_a_full_memory_returns_a_certified_best_so_far() -> None:
+    held = memory.resident()
+    assert held is not None
+    both: list[dict[str, Any]] = [{}, {"horizon": 60}]
+    for options in both:
+        stopped = pomdptool.solve(tiger(), memory=held // 2, **options)
+        known = pomdptool.solve(tiger(), **options).bounds
+        assert stopped.stop_reason == "memory"
+        assert not stopped.converged
+        assert stopped.bounds.lower <= known.upper
+        assert stopped.bounds.upper >= known.lower
+
+
+def test_memory_acts_inside_an_epoch() -> None:
+    """A limit a little above what is held: the polytopes of these faces grow beyond it."""
+    model = random_model(1, n_states=7, n_actions=4, n_observations=4, discount=0.99)
+    pomdptool.solve(model, precision=1e-3, time_limit=0.2)
+    held = memory.resident()
+    assert held is not None
+    stopped = pomdptool.solve(model, precision=1e-12, memory=held + 40 * MEGA, time_limit=60.0)
+    now = memory.resident()
+    assert now is not None
+    assert stopped.stop_reason == "memory"
+    assert now < held + 400 * MEGA
+
+
+# ---------------------------------------------------------------- the command
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4096", 4096),
+        ("500M", 500 << 20),
+        ("4G", 4 << 30),
+        ("1.5g", 3 << 29),
+        ("2 GB", 2 << 30),
+        ("2GiB", 2 << 30),
+        ("100KB", 100 << 10),
+        ("1T", 1 << 40),
+        ("7B", 7),
+    ],
+)
+def test_sizes(text: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def check(self: Watch, vectors: int = 0) -> None:
+        seen.append(self.memory)
+
+    monkeypatch.setattr(Watch, "check", check)
+    args = ["solve", str(TIGER), "--method", "fib", "--memory", text]
+    assert CliRunner().invoke(cli, args).exit_code == 0
+    assert set(seen) == {size}
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1G", "4X", "1.G", "0", "1e9", "9999999999T", "G"])
+def test_what_is_no_size(text: str) -> None:
+    result = CliRunner().invoke(cli, ["solve", str(TIGER), "--memory", text])
+    assert result.exit_code == 2
+    assert "'--memory'" in result.output
+    assert "is not a size" in result.output
+
+
+def test_command_stops_at_the_limit(tmp_path: Path) -> None:
+    out = tmp_path / "tiger.json"
+    result = CliRunner().invoke(cli, ["solve", str(TIGER), "--memory", "1M", "-o", str(out)])
+    assert result.exit_code == 0
+    assert "stopped by      memory (the gap is not closed)" in result.stderr
+    policy = json.loads(out.read_text())
+    assert policy["stop_reason"] == "memory"
+    assert policy["bounds"]["lower"] < 19.3714 < policy["bounds"]["upper"]
+
+
+# ---------------------------------------------------------------- progress
+
+
+def test_progress_tells_vertices_and_error() -> None:
+    seen = pomdptool.solve(random_model(2, n_states=4), precision=1e-3).trace
+    assert all(p.vertices and p.programs == 0 for p in seen)
+    assert all(p.error is not None and p.error > 0 for p in seen)
+    assert seen[-1].error is not None
+    assert seen[-1].error <= 1e-3 * max(1.0, abs(seen[-1].lower))
+    bound = pomdptool.solve(tiger(), "qmdp").trace
+    assert [(p.vertices, p.programs, p.error) for p in bound] == [(None, None, None)]
+
+
+def test_progress_tells_programs() -> None:
+    pruned = pomdptool.solve(random_model(2, n_states=9), horizon=3).trace
+    assert any(p.programs for p in pruned)
+    assert not any(p.vertices for p in pruned)
+
+
+def test_progress_lines(tmp_path: Path) -> None:
+    args = ["solve", str(TIGER), "-v", "-o", str(tmp_path / "x.json")]
+    lines = CliRunner().invoke(cli, args).stderr
+    line = next(line for line in lines.splitlines() if line.startswith("iteration 1 "))
+    assert line.startswith("iteration 1  vectors 3  vertices ")
+    assert "  error " in line
+    assert "programs" not in line
+    lines = CliRunner().invoke(cli, [*args, "--method", "fib"]).stderr
+    assert "  vectors 3  value " in lines.splitlines()[0]
