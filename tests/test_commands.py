@@ -213,11 +213,11 @@ def test_solve_writes_a_controller(tmp_path: Path) -> None:
 
 
 def test_solve_writes_appl_policies(tmp_path: Path) -> None:
-    from xml.etree import ElementTree
+    from xml.etree import ElementTree as ET
 
     out = tmp_path / "maze.policy"
     assert run("solve", MAZE, "--precision", "1e-2", "-o", out).returncode == 0
-    tree = ElementTree.fromstring(out.read_text())
+    tree = ET.fromstring(out.read_text())
     vectors = tree.findall("AlphaVector/Vector")
     assert len(vectors) == int(tree.find("AlphaVector").attrib["numVectors"])  # type: ignore[union-attr]
     assert all(len((v.text or "").split()) == 11 for v in vectors)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from models import random_beliefs
 
-from pomdptool.solving.prune import prune
+from pomdptool.solving import prune as module
+from pomdptool.solving.prune import prune, rise
 
 
 def nothing() -> None:
@@ -67,3 +68,28 @@ def test_clusters_are_not_deleted_together() -> None:
     at = np.column_stack([1 - x, x])
     loss = (at @ tangents.T).max(axis=1) - (at @ tangents[kept].T).max(axis=1)
     assert loss.max() * 1e-6 <= 1e-12
+
+
+@pytest.mark.parametrize("n_states", [3, 5])
+def test_blocks_change_nothing(n_states: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = random_set(0, 60, n_states)
+    whole = prune(vectors, np.zeros((0, n_states)), nothing)
+    monkeypatch.setattr(module, "BLOCK", 3)
+    asked = []
+    blocks = prune(vectors, np.zeros((0, n_states)), lambda: asked.append(True))
+    assert blocks.kept.tolist() == whole.kept.tolist()
+    assert len(asked) > len(vectors) // 20
+
+
+@pytest.mark.parametrize("n_states", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(5))
+def test_rise_is_how_far_one_set_exceeds_another(seed: int, n_states: int) -> None:
+    rng = np.random.default_rng(seed)
+    old, vectors = rng.normal(size=(8, n_states)), 0.3 * rng.normal(size=(5, n_states))
+    most, programs = rise(vectors, old, nothing)
+    beliefs = random_beliefs(20_000, n_states, seed)
+    seen = float(((beliefs @ vectors.T).max(axis=1) - (beliefs @ old.T).max(axis=1)).max())
+    assert max(seen, 0.0) - 1e-12 <= most <= max(seen, 0.0) + 0.02 * (n_states - 1)
+    assert programs <= len(vectors)
+    assert rise(old, old, nothing) == (0.0, 0)
+    assert rise(vectors - 10.0, old, nothing)[0] == 0.0

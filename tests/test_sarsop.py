@@ -119,7 +119,7 @@ def test_children_agree_with_the_filter(model: Model) -> None:
                 if search.integers[children + e] != kernel.NONE:
                     assert_allclose(belief_of(run, search.integers[children + e]), after, atol=1e-9)
                 checked += 1
-    assert checked
+    assert checked or run.bounds.closed(1e-9)
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda m: m.name)

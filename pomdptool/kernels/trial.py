@@ -44,9 +44,14 @@ DONE, BUDGET, FULL = range(3)
 
 
 class Aims(NamedTuple):
-    """What is worked for: the root's gap at which to stop, the least gain of a vector, backups."""
+    """What is worked for.
 
-    wanted: float
+    The root's gap at which to stop, relative to max(1, |lower bound|), and the error that each
+    bound has besides; the least gain of a vector; and a number of backups.
+    """
+
+    precision: float
+    error: float
     gain: float
     budget: int
 
@@ -116,10 +121,18 @@ def trial(blocks, above, search, path, aim, below, gain, margin):
 
 
 @kernel(inner=True)
+def is_closed(search, root, aims):
+    """Whether the root's gap is as wanted."""
+    lower = search.node_f[root, LOWER] - aims.error
+    gap = search.node_f[root, UPPER] + aims.error - lower
+    return gap <= aims.precision * max(1.0, abs(lower))
+
+
+@kernel(inner=True)
 def trials(blocks, above, search, path, aims, margin, end):
     """Run trials until the root's gap is as wanted, or for some backups."""
     root = path[0]
-    while search.node_f[root, UPPER] - search.node_f[root, LOWER] > aims.wanted:
+    while not is_closed(search, root, aims):
         if search.counts[N_BACKUPS] >= end:
             return BUDGET
         kind = search.counts[N_TRIALS] % len(SHARES)

@@ -38,7 +38,7 @@ def backup_by_linear_support(
 ) -> BackedUp:
     """Back up a face; with `given` the old vectors stay in where they are the largest."""
     size = _largest(branches)
-    regions = _Regions(branches, size)
+    regions = _Regions(branches, size, watch)
     corner = regions.worst()
     while regions.excess[corner] > TOLERANCE * size:
         watch.check(len(regions.vectors))
@@ -64,8 +64,9 @@ class _Regions:
     `ends` the corners of each edge.
     """
 
-    def __init__(self, branches: Branches, size: float) -> None:
+    def __init__(self, branches: Branches, size: float, watch: Watch) -> None:
         self.branches = branches
+        self.watch = watch
         self.d = branches.rewards.shape[1]
         self.delta = TOLERANCE * size * OFFSET
         self.rng = np.random.default_rng(0)
@@ -103,6 +104,7 @@ class _Regions:
         self.excess.update(zip(corners, excess.tolist(), strict=True))
         self.offers.update(zip(corners, zip(vectors, actions.tolist(), strict=True), strict=True))
         for corner in corners:
+            self.watch.check()
             for edge in _edges(corner):
                 self.ends.setdefault(edge, set()).add(corner)
 
@@ -121,6 +123,7 @@ class _Regions:
         gain = dict(zip(self.position, gains.tolist(), strict=True))
         fresh: dict[Corner, FloatArray] = {}
         for cut in [k for k in gain if gain[k] > 0.0]:
+            self.watch.check()
             for edge in _edges(cut):
                 ends = self.ends[edge]
                 ends.remove(cut)

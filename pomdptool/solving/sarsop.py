@@ -50,8 +50,14 @@ SETUP_SHARE = 0.1
 SETUP_SECONDS = 2.0
 """The same where there is no time limit."""
 
-SHARES = {"sweep": 1 / 8, "evaluate": 1 / 10}
-"""Shares of the time for backing up all expanded beliefs, and for evaluating controllers."""
+FIRST_ROUND = 64
+"""Backups after which expanded beliefs are swept and controllers evaluated for the first time."""
+
+SWEEP_AFTER = 8
+"""Backups for each expanded belief until all of them are swept again."""
+
+EVALUATE_AFTER = 0.25
+"""Backups for each vector until the controllers are evaluated again."""
 
 EVALUATION_SWEEPS = 5
 
@@ -111,8 +117,8 @@ class _Run:
     margin: IntArray = field(init=False)
     error: float = field(init=False)
     path: IntArray = field(default_factory=lambda: np.zeros(MAX_DEPTH, np.int64))
-    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SHARES, 0.0))
-    backups_per_call: int = 64
+    gain: float = 0.0
+    backups_per_call: int = FIRST_ROUND
     listed: int = 0
 
     def start(self, resume: SolvedPolicy | None = None) -> None:
@@ -126,12 +132,14 @@ class _Run:
         self.search = begin(self.blocks, self.above, blind.Q)
         self.margin = margins(self.blocks)
         self.error = _error(self.blocks, self.above.largest)
-        evaluate_vectors(self.blocks.arrays, self.search, 0, BLIND_SWEEPS, self.gain)
+        tolerance = GAIN * (1.0 - self.model.discount) * self.precision
+        evaluate_vectors(self.blocks.arrays, self.search, 0, BLIND_SWEEPS, tolerance)
         if resume is not None:
             self.search = insert(self.blocks, self.search, resume)
             upper = self.search.node_f[ROOT, kernel.UPPER]
             self.search.node_f[ROOT, kernel.UPPER] = min(upper, resume.bounds.upper)
         update_lower(self.blocks.arrays, self.search, ROOT)
+        self.gain = self.least_gain()
 
     def until_closed(self) -> None:
         """Improve the bounds at the start belief until they are close.
@@ -141,14 +149,22 @@ class _Run:
         Stopped
             Where the watch says so.
         """
+        sweep_at = evaluate_at = FIRST_ROUND
         while not self.bounds.closed(self.precision):
-            self.trials()
-            for name, work in (("sweep", self.sweep), ("evaluate", self.evaluate)):
-                if self.spent[name] < SHARES[name] * self.watch.seconds:
-                    began = self.watch.seconds
-                    work()
-                    self.spent[name] += self.watch.seconds - began
+            self.trials(min(sweep_at, evaluate_at))
+            if self.count(kernel.N_BACKUPS) >= sweep_at:
+                self.sweep()
+                expanded = self.count(kernel.N_EXPANDED)
+                sweep_at = self.count(kernel.N_BACKUPS) + max(FIRST_ROUND, SWEEP_AFTER * expanded)
+            if self.count(kernel.N_BACKUPS) >= evaluate_at:
+                self.evaluate()
+                pause = int(EVALUATE_AFTER * self.count(kernel.N_VECTORS))
+                evaluate_at = self.count(kernel.N_BACKUPS) + max(FIRST_ROUND, pause)
             self.shorten_lists()
+
+    def count(self, what: int) -> int:
+        """One of the search's counts."""
+        return int(self.search.counts[what])
 
     @property
     def bounds(self) -> Bounds:
@@ -156,31 +172,24 @@ class _Run:
         lower, upper = self.search.node_f[ROOT, [kernel.LOWER, kernel.UPPER]].tolist()
         return Bounds(lower - self.error, max(lower, upper) + self.error)
 
-    @property
-    def wanted(self) -> float:
-        """Gap between the bounds, before the error is added, at which to stop."""
-        wanted = self.precision * max(1.0, abs(self.bounds.lower)) - 2.0 * self.error
-        return max(wanted, 0.0)
-
-    @property
-    def gain(self) -> float:
-        """Least by which a vector must raise its belief's bound."""
-        return GAIN * (1.0 - self.model.discount) * max(self.wanted, self.error)
-
-    def trials(self) -> None:
-        """Run trials for a moment."""
-        self.run(NO_NODES, 0)
+    def trials(self, end: int) -> None:
+        """Run trials until so many backups were made, or the bounds are close."""
+        while self.count(kernel.N_BACKUPS) < end and not self.bounds.closed(self.precision):
+            self.run(NO_NODES, 0, end - self.count(kernel.N_BACKUPS))
 
     def sweep(self) -> None:
         """Back up every expanded belief, the newest first."""
-        expanded = self.search.node_i[: self.search.counts[kernel.N_NODES], kernel.EXPANSION]
-        order = np.argsort(-expanded, kind="stable")[: self.search.counts[kernel.N_EXPANDED]]
+        expanded = self.search.node_i[: self.count(kernel.N_NODES), kernel.EXPANSION]
+        order = np.argsort(-expanded, kind="stable")[: self.count(kernel.N_EXPANDED)]
         at = 0
         while at < len(order):
-            at = self.run(order, at)
+            at = self.run(order, at, len(order))
 
-    def run(self, nodes: IntArray, at: int) -> int:
-        """Back up the nodes from number `at`, or where there are none run trials, for a moment."""
+    def run(self, nodes: IntArray, at: int, most: int) -> int:
+        """Back up the nodes from number `at`, or where there are none run trials, for a moment.
+
+        At most so many backups are begun. How long a moment is changes nothing of what is done.
+        """
         began = self.watch.seconds
         status, at = trial.run(
             self.blocks.arrays,
@@ -189,7 +198,9 @@ class _Run:
             nodes,
             at,
             self.path,
-            trial.Aims(self.wanted, self.gain, budget(self.backups_per_call)),
+            trial.Aims(
+                self.precision, self.error, self.gain, min(most, budget(self.backups_per_call))
+            ),
             self.margin,
         )
         taken = self.watch.seconds - began
@@ -207,7 +218,13 @@ class _Run:
     def evaluate(self) -> None:
         """Let every vector earn what those that it is linked to have come to earn."""
         first = self.blocks.n_blocks * self.model.n_actions
+        self.gain = self.least_gain()
         evaluate_vectors(self.blocks.arrays, self.search, first, EVALUATION_SWEEPS, 0.1 * self.gain)
+
+    def least_gain(self) -> float:
+        """Least by which a vector must raise its belief's bound."""
+        wanted = self.precision * max(1.0, abs(self.bounds.lower))
+        return GAIN * (1.0 - self.model.discount) * max(wanted, self.error)
 
     def shorten_lists(self) -> None:
         """Take vectors and points off the lists that are of no more use."""
