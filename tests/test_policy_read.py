@@ -45,18 +45,18 @@ def costly() -> Model:
 Make = Callable[[], Model]
 
 KINDS: list[tuple[Make, dict[str, Any]]] = [
-    (tiger, {}),
+    (tiger, {"method": "exact"}),
     (tiger, {"horizon": 3, "all_stages": True}),
     (tiger, {"horizon": 3, "terminal": np.array([[1.0, -0.0], [0.0, 1 / 3]]), "all_stages": True}),
     (tiger, {"method": "fib"}),
     (tiger, {"method": "blind", "horizon": 4}),
-    (tiger, {"discount": 0.5}),
-    (maze, {"precision": 1e-2}),
+    (tiger, {"method": "exact", "discount": 0.5}),
+    (maze, {"method": "exact", "precision": 1e-2}),
     (maze, {"horizon": 4}),
     (maze, {"horizon": 3, "all_stages": True, "full_set": True}),
     (maze, {"horizon": 3, "all_stages": True}),
     (maze, {"horizon": 3, "all_stages": True, "terminal": np.linspace(-1, 1, 22).reshape(2, 11)}),
-    (costly, {}),
+    (costly, {"method": "exact"}),
     (costly, {"horizon": 2, "all_stages": True, "terminal": np.array([[0.0, -5.0]])}),
     (lambda: random_model(3), {"horizon": 2}),
 ]
@@ -91,6 +91,18 @@ def test_json_round_trip(k: int) -> None:
     assert len(read.stages) == len(policy.stages)
     for ours, theirs in zip(read.stages, policy.stages, strict=True):
         same_values(ours, theirs, model.n_states)
+
+
+@pytest.mark.parametrize("make", [tiger, maze, costly])
+def test_linked_vectors_round_trip(make: Make) -> None:
+    model = make()
+    policy = pomdptool.solve(model, "sarsop", precision=1e-2).policy
+    text = encode_policy(policy, "json")
+    for given_model in (None, model):
+        read = read_policy_json(text, "p.json", given_model)
+        assert encode_policy(read, "json") == text
+        assert read.bounds == policy.bounds
+        same_values(read.values, policy.values, model.n_states)
 
 
 @pytest.mark.parametrize("k", range(len(KINDS)))
@@ -135,7 +147,7 @@ def test_another_discount_is_the_policys() -> None:
     model, policy = solved(5)
     assert read_policy_json(encode_policy(policy, "json"), "p.json", model).problem.discount == 0.5
     model = maze()
-    policy = pomdptool.solve(model, discount=0.5, horizon=2).policy
+    policy = pomdptool.solve(model, "exact", discount=0.5, horizon=2).policy
     read = read_policy_json(encode_policy(policy, "json"), "p.json", model)
     assert read.value(model.start) == pytest.approx(policy.value(model.start), abs=1e-12)
 
@@ -293,7 +305,9 @@ def test_alpha_vectors_are_of_one_length() -> None:
 
 @functools.cache
 def documents() -> list[Any]:
-    return [json.loads(encode_policy(solved(k)[1], "json")) for k in (2, 9, 12, 3)]
+    policies = [solved(k)[1] for k in (2, 9, 12, 3)]
+    policies.append(pomdptool.solve(tiger(), "sarsop", precision=0.1).policy)
+    return [json.loads(encode_policy(policy, "json")) for policy in policies]
 
 
 def good() -> Any:
@@ -341,6 +355,8 @@ def error(document: Any) -> str:
         (["graph", "value"], "much", '"graph"."value" must be a number'),
         (["terminal_values"], [], '"terminal_values" must hold at least one'),
         (["terminal_values", 0], [1], '"terminal_values"[0] must hold 2 numbers'),
+        (["trace"], 5, '"trace" must be a list'),
+        (["trace"], [[0.0, 1.0, 2.0]], '"trace"[0] must hold seconds, two bounds and a count'),
         (["vectors"], [], '"vectors" must hold at least one'),
         (["vectors"], {}, '"vectors" must be a list'),
         (["vectors", 1], 7, '"vectors"[1] must be an object'),
@@ -373,7 +389,7 @@ def test_wrong_parts_are_named(path: list[Any], value: Any, message: str) -> Non
 
 def test_missing_parts_are_named() -> None:
     for key in good():
-        if key in ("terminal_values", "stages"):
+        if key in ("terminal_values", "stages", "trace"):
             continue
         document = good()
         del document[key]

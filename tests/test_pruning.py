@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from typing import Any
 
 import naive_planning as naive
 import numpy as np
@@ -412,8 +413,16 @@ def test_large_faces_are_exact_while_vectors_are_few(wide: Model) -> None:
 def test_with_many_vectors_large_faces_keep_the_precision(
     wide: Model, precision: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tried: list[float] = []
+
+    def noted(branches: Branches, old: Part, *, limits: Limits, **options: Any) -> BackedUp:
+        tried.append(limits.max_vectors)
+        return backup_within(branches, old, limits=limits, **options)
+
+    monkeypatch.setattr(exact, "backup_within", noted)
     monkeypatch.setattr(exact, "PRECISE_VECTORS", 3)
     solution = pomdptool.solve(wide, "exact", horizon=3, precision=precision)
+    assert tried.count(3) == 2, "once for each stage until there are too many vectors"
     expected = naive.expectimax(wide, wide.start, 3)
     assert solution.bounds.lower <= expected + 1e-12
     assert expected - 1e-12 <= solution.bounds.upper

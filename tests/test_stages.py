@@ -254,7 +254,7 @@ def test_graphs_with_a_horizon_earn_the_value_where_corners_tie() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_graphs_without_end_earn_the_value_nearly(seed: int) -> None:
     for model in (random_model(seed, n_states=3, discount=0.9), faced_model(seed)):
-        solution = pomdptool.solve(model, precision=1e-4)
+        solution = pomdptool.solve(model, "exact", precision=1e-4)
         value = solution.policy.graph_value
         assert value is not None
         assert solution.bounds.lower - 1e-5 <= value <= solution.bounds.upper + 1e-9
@@ -266,17 +266,17 @@ SMALL = [p for p in PROBLEMS if p.stem in ("maze-4x3", "network", "voicemail", "
 @pytest.mark.parametrize("precision", [1e-2, 1e-3, 1e-4])
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
 def test_graphs_of_problems_earn_what_the_bounds_say(path: Path, precision: float) -> None:
-    within_bounds(pomdptool.load(path), precision=precision)
+    within_bounds(pomdptool.load(path), method="exact", precision=precision)
 
 
 def test_a_graph_that_earns_more_raises_the_lower_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiger()
-    graph = pomdptool.solve(model).policy.graph
+    graph = pomdptool.solve(model, "exact").policy.graph
     assert graph is not None
     values = controller.evaluate(model, graph)
     good = replace(graph, values=values)
     monkeypatch.setattr(exact, "extract", lambda *args, **options: good)
-    rough = pomdptool.solve(model, time_limit=0.0)
+    rough = pomdptool.solve(model, "exact", time_limit=0.0)
     assert rough.stop_reason == "time-limit"
     assert rough.bounds.lower == pytest.approx(19.371368, abs=1e-6)
     assert rough.bounds.upper >= rough.bounds.lower
@@ -361,7 +361,7 @@ def test_wrong_usage(
 
 def test_the_graph_is_told(tmp_path: Path) -> None:
     out = tmp_path / "tiger.json"
-    said = run("solve", TIGER, "-o", out).stderr
+    said = run("solve", TIGER, "--method", "exact", "-o", out).stderr
     assert "\ngraph           5 nodes, worth 19.3714\n" in said
     assert json.loads(out.read_text())["graph"]["value"] == pytest.approx(19.3713683749)
     costs = ROOT / "problems" / "bridge-repair.pomdp"
@@ -372,7 +372,7 @@ def test_the_graph_is_told(tmp_path: Path) -> None:
 
 def test_dot_has_probabilities(tmp_path: Path) -> None:
     out = tmp_path / "tiger.dot"
-    run("solve", TIGER, "-o", out)
+    run("solve", TIGER, "--method", "exact", "-o", out)
     assert 'n0 -> n1 [label="tiger-left\\n0.5"]' in out.read_text()
     assert "\\n0.745" in out.read_text()
     run("solve", TIGER, "--horizon", 3, "-o", out)

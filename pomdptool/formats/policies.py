@@ -11,8 +11,8 @@ over other states is a step of look-ahead away). `trace` lists seconds, bounds a
 and vectors over time.
 
 Where the vectors form a controller, each has `"next": [vector or null, one an observation]`, the
-first is that of the start belief, `graph` is null, and `floor` is what any policy earns from any
-state: it stands for states that a vector does not cover. With a horizon, vectors on faces are those
+first is that of the start belief, `graph` is null, its value `graph_value`, and `floor` is what any
+policy earns from any state: it stands for states that a vector does not cover. With a horizon, vectors on faces are those
 with one step less to go: every belief at the first step is a step of look-ahead away.
 
 Where they were asked for, `stages` lists `{"steps": k, "vectors": [...]}` for k = 1, 2, ... steps
@@ -137,6 +137,8 @@ def _json(policy: SolvedPolicy) -> str:
     }
     if isinstance(policy.values, LinkedVectors):
         document["floor"] = sign * policy.values.floor
+        if policy.graph_value is not None:
+            document["graph_value"] = sign * policy.graph_value
     if policy.terminal is not None:
         document["terminal_values"] = (sign * policy.terminal + 0.0).tolist()
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items()]

@@ -91,7 +91,8 @@ class _Reader:
         ends = None if terminal is None else self.terminal(terminal)
         values = self.values(place["vectors"], horizon, place.get("floor"))
         if isinstance(values, LinkedVectors):
-            graph = values.graph()
+            graph, worth = values.graph(), place.get("graph_value")
+            graph_value = None if worth is None else self.sign * worth.number()
         return SolvedPolicy(
             problem=self.problem,
             method=place["method"].text(),

@@ -20,7 +20,7 @@ WORK_PER_CALL = 100_000_000
 OFFERS_PER_CALL = 1_000
 """Vectors that are offered in one call, for the same reason."""
 
-ROUNDING = 1e-12
+ROUNDING = 1e-13
 """Offsets are as large as this, relative to the numbers added: rounding must not undo them."""
 
 COARSEST = 1e-8
@@ -84,7 +84,7 @@ def grow(
         hull = growth.grow(given, 10.0 * reach + 1.0)
         if hull is not None:
             return hull
-        delta *= 100.0
+        delta *= 10.0
         if delta > COARSEST * reach:
             raise TooManyVerticesError
 
