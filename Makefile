@@ -16,12 +16,13 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED) ## Install, look at the tiger, solve it, write its policy to demo/
+demo: $(INSTALLED) ## Install, compile, look at the tiger, solve it and tag, write policies to demo/
 	@mkdir -p demo
 	$(BIN)/pomdptool info problems/tiger.pomdp
 	$(BIN)/pomdptool check problems/tiger.pomdp
 	$(BIN)/pomdptool solve problems/tiger.pomdp -o demo/tiger.json
-	@ls -l demo/tiger.json
+	$(BIN)/pomdptool solve problems/tag.pomdp --time-limit 10 -o demo/tag.json
+	@ls -l demo/tiger.json demo/tag.json
 
 test: $(INSTALLED) ## Run the tests (all but the slow ones)
 	$(BIN)/python -m pytest -q -n auto
@@ -45,6 +46,7 @@ bench: $(INSTALLED) ## Measure, beside the peers that are installed
 	$(BIN)/python tests/bench_read.py
 	$(BIN)/python tests/bench_start.py
 	$(BIN)/python tests/bench_exact.py
+	$(BIN)/python tests/bench_anytime.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -90,13 +90,13 @@ def theirs(case: Case) -> str:
     if program is None:
         return "-"
     with tempfile.TemporaryDirectory() as folder:
-        command = [program, "-pomdp", str(path_of(case)), "-o", f"{folder}/out"]
+        command = [program, "-pomdp", str(path_of(case).resolve()), "-o", f"{folder}/out"]
         if case.horizon:
             command += ["-horizon", str(case.horizon)]
         begin = time.perf_counter()
         try:
             result = subprocess.run(
-                command, capture_output=True, text=True, timeout=LIMIT, check=False
+                command, capture_output=True, text=True, timeout=LIMIT, check=False, cwd=folder
             )
         except subprocess.TimeoutExpired:
             return f"> {LIMIT:.0f}"
