@@ -12,8 +12,9 @@ and vectors over time.
 
 Where the vectors form a controller, each has `"next": [vector or null, one an observation]`, the
 first is that of the start belief, `graph` is null, its value `graph_value`, and `floor` is what any
-policy earns from any state: it stands for states that a vector does not cover. With a horizon, vectors on faces are those
-with one step less to go: every belief at the first step is a step of look-ahead away.
+policy earns from any state: it stands for states that a vector does not cover. With a horizon,
+vectors on faces are those with one step less to go: every belief at the first step is a step of
+look-ahead away.
 
 Where they were asked for, `stages` lists `{"steps": k, "vectors": [...]}` for k = 1, 2, ... steps
 to go; here vectors on faces have k steps to go as well. Where beliefs after the last step are worth
