@@ -75,6 +75,12 @@ GRAPH_STATES = 1000
 FULL_SET_MARGIN = 1e-10
 """By how much a vector over all states must exceed the others, relative to the rewards ahead."""
 
+LEAST_TOLERANCE = 1e-12
+"""Tolerance below which rounding decides, relative to the largest value."""
+
+PATIENCE = 3
+"""Rounds at the tolerance aimed for that may gain nothing: rounding is all that is left."""
+
 SHRINK = 0.3
 """Factor of the tolerance from round to round."""
 
@@ -146,11 +152,13 @@ def _without_end(run: _Run, precision: float) -> Solution:
     stage = run.restricted(blind.Q)
     value = run.value(stage)
     tolerance = 0.1 * max(float(np.ptp(model.expected_rewards)), 1e-9)
-    rounds, reason = 0, "precision"
+    least = LEAST_TOLERANCE * max(1.0, float(np.abs(above.Q).max()))
+    rounds, reason, least_error, stuck = 0, "precision", np.inf, 0
     try:
         while True:
             wanted = precision * max(1.0, abs(value))
-            tolerance = max(0.98 * (1.0 - g) * wanted, tolerance)
+            floor = max(0.98 * (1.0 - g) * wanted, least)
+            tolerance = max(floor, tolerance)
             step = run.backup(stage, tolerance, 0.5 * tolerance, given=True)
             error = g * step.residual / (1.0 - g) + step.lost
             rounds += 1
@@ -158,7 +166,10 @@ def _without_end(run: _Run, precision: float) -> Solution:
             upper = max(value, min(upper, value + run.ahead * error))
             step.tell(watch, rounds, Bounds(value, upper), run.ahead * error)
             stage = step.stage
-            if error <= wanted or step.residual <= step.lost < tolerance:
+            gained = error < (1.0 - 0.1 * (1.0 - g)) * least_error
+            stuck = 0 if gained or tolerance > floor else stuck + 1
+            least_error = min(error, least_error)
+            if error <= precision * max(1.0, abs(value)) or stuck >= PATIENCE:
                 break
             stage = _joined(evaluated(run.faces, stage, g), stage)
             if not run.pruned or step.residual < SETTLED * tolerance:
