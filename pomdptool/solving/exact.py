@@ -157,7 +157,7 @@ def _without_end(run: _Run, precision: float) -> Solution:
     try:
         while True:
             wanted = precision * max(1.0, abs(value))
-            floor = max(0.98 * (1.0 - g) * wanted, least)
+            floor = max(0.9 * (1.0 - g) * wanted, least)
             tolerance = max(floor, tolerance)
             step = run.backup(stage, tolerance, 0.5 * tolerance, given=True)
             error = g * step.residual / (1.0 - g) + step.lost
@@ -369,7 +369,7 @@ class _Run:
                 self.pruned.add(k)
             else:
                 self.backups += hull.backups
-                return BackedUp(hull.part, hull.residual, 1.001 * tolerance, hull.vertices)
+                return BackedUp(hull.part, hull.residual, hull.lost, hull.vertices)
         if not given and k not in self.coarse:
             limits = Limits(self.watch, PRECISE_VECTORS)
             try:
