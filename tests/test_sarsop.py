@@ -21,7 +21,7 @@ from pomdptool.solving import pools, sarsop, upkeep
 from pomdptool.solving.blocks import BlockModel, block_model
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.controller import evaluate
-from pomdptool.solving.informed import informed_bounds
+from pomdptool.solving.informed import Informed, informed_bounds
 from pomdptool.solving.sarsop import solve_sarsop
 from pomdptool.solving.solution import Stopped, Watch
 
@@ -39,11 +39,19 @@ def models() -> list[Model]:
     ]
 
 
-def parts(model: Model) -> tuple[BlockModel, kernel.Above, kernel.Search]:
+def parts(model: Model) -> tuple[BlockModel, Informed, kernel.Tables, kernel.Search]:
     blocks = block_model(model)
     blind = fixed_point(model, "blind", precision=1e-6, horizon=None, watch=Watch()).Q
     above = informed_bounds(blocks, blind, Watch(), 10.0)
-    return blocks, above, pools.begin(blocks, above, blind)
+    tables = pools.tables(blocks, above)
+    return blocks, above, tables, pools.begin(blocks, tables, blind)
+
+
+def corners_of(run: sarsop._Run, block: int) -> np.ndarray:
+    """Upper bounds in the states of a block."""
+    first = run.blocks.arrays.block_first[block : block + 2]
+    begin = run.tables.i[kernel.CORNERS]
+    return run.tables.f[begin + first[0] : begin + first[1]]
 
 
 def searched(model: Model, backups: int) -> sarsop._Run:
@@ -64,10 +72,10 @@ def searched(model: Model, backups: int) -> sarsop._Run:
 
 def belief_of(run: sarsop._Run, n: int) -> np.ndarray:
     """A node's belief over all states."""
-    block, first = run.search.node_i[n, [kernel.BLOCK, kernel.BELIEF]].tolist()
+    block, first = run.search.nodes[n, [kernel.BLOCK, kernel.BELIEF]].tolist()
     states = run.blocks.states(block)
     b = np.zeros(run.model.n_states)
-    b[states] = run.search.floats[first : first + len(states)]
+    b[states] = run.search.f[first : first + len(states)]
     return b
 
 
@@ -100,13 +108,13 @@ def test_children_agree_with_the_filter(model: Model) -> None:
     run = searched(model, 12)
     search, A = run.search, model.n_actions
     checked = 0
-    for n in range(search.counts[kernel.N_NODES]):
-        x = search.node_i[n, kernel.EXPANSION]
+    for n in range(search.i[kernel.N_NODES]):
+        x = search.nodes[n, kernel.EXPANSION]
         for a in range(A if x >= 0 else 0):
-            children, chances = search.action_i[x * A + a].tolist()
+            children, chances = search.actions[x].reshape(A, -1)[a].tolist()
             if children < 0:
                 continue
-            block = search.node_i[n, kernel.BLOCK]
+            block = search.nodes[n, kernel.BLOCK]
             edges = run.blocks.arrays.edge_first[block * A + a : block * A + a + 2]
             seen = run.blocks.observation_of_edge[edges[0] : edges[1]].tolist()
             for o in range(model.n_observations):
@@ -115,21 +123,22 @@ def test_children_agree_with_the_filter(model: Model) -> None:
                     assert p == 0.0
                     continue
                 e = seen.index(o)
-                assert_allclose(search.floats[chances + e], p, atol=1e-13)
-                if search.integers[children + e] != kernel.NONE:
-                    assert_allclose(belief_of(run, search.integers[children + e]), after, atol=1e-9)
+                assert_allclose(search.f[chances + e], p, atol=1e-13)
+                if search.i[children + e] != kernel.NONE:
+                    assert_allclose(belief_of(run, search.i[children + e]), after, atol=1e-9)
                 checked += 1
     assert checked or run.bounds.closed(1e-9)
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda m: m.name)
 def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
-    blocks, above, search = parts(model)
+    blocks, above, tables, search = parts(model)
     exact = pomdptool.solve(model, "exact", precision=1e-7)
     qmdp = fixed_point(model, "qmdp", precision=1e-6, horizon=None, watch=Watch()).Q
     fib = fixed_point(model, "fib", precision=1e-6, horizon=None, watch=Watch()).Q
-    root = int(search.node_i[0, kernel.BLOCK])
-    informed = nodes.informed(blocks.arrays, above, search, 0)
+    root = int(search.nodes[0, kernel.BLOCK])
+    nodes.inform(tables, search, 0)
+    informed = search.bounds[0, kernel.UPPER]
     assert root == blocks.start_block
     assert exact.bounds.lower - 1e-6 <= informed <= (fib @ model.start).max() + 1e-2
     for slot, s in enumerate(blocks.state_of_slot.tolist()):
@@ -139,52 +148,52 @@ def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
 
 def test_sawtooth_agrees_with_a_plain_loop() -> None:
     run = searched(random_model(3, n_states=4, n_actions=3, n_observations=3), 60)
-    search, above, first = run.search, run.above, run.blocks.arrays.block_first
+    search = run.search
     tried = 0
-    for n in range(search.counts[kernel.N_NODES]):
-        block = search.node_i[n, kernel.BLOCK]
-        b, corner = belief_of(run, n), above.corner[first[block] : first[block + 1]]
+    for n in range(search.i[kernel.N_NODES]):
+        block = search.nodes[n, kernel.BLOCK]
+        b, corner = belief_of(run, n), corners_of(run, block)
         states = run.blocks.states(block)
-        row = kernel.LISTS * block + kernel.POINTS
-        begin, length = search.list_i[row, :2]
+        row = kernel.LISTS * block + kernel.POINT_SET
+        begin, length = search.lists[row, :2]
         base = expected = float(b[states] @ corner)
-        for point in search.integers[begin : begin + length]:
+        for point in search.i[begin : begin + length]:
             if point == n:
                 continue
             u = belief_of(run, int(point))
             inside = u > 0.0
             ratio = (b[inside] / u[inside]).min()
-            drop = search.node_f[point, kernel.UPPER] - u[states] @ corner
+            drop = search.bounds[point, kernel.UPPER] - u[states] @ corner
             expected = min(expected, base + ratio * min(drop, 0.0))
             tried += 1
-        search.node_i[n, kernel.SEEN_POINTS] = 0
-        before = search.node_f[n, kernel.UPPER]
-        search.node_f[n, kernel.UPPER] = base
+        search.nodes[n, [kernel.SEEN_POINTS, kernel.N_MIXED]] = 0
+        search.bounds[n, kernel.SLACK] = 0.0
+        before = search.bounds[n, kernel.UPPER]
+        search.bounds[n, kernel.UPPER] = base
         assert points.update_upper(search, n) == pytest.approx(expected)
-        search.node_f[n, kernel.UPPER] = before
+        search.bounds[n, kernel.UPPER] = before
     assert tried > 100
 
 
 def test_interpolation_agrees_with_a_linear_program() -> None:
     from scipy.optimize import linprog
 
-    run = searched(random_model(5, n_states=3, n_actions=3, n_observations=3), 40)
-    search, above, arrays = run.search, run.above, run.blocks.arrays
+    run = searched(random_model(5, n_states=3, n_actions=3, n_observations=3), 120)
+    search = run.search
     below = 0
-    for n in range(search.counts[kernel.N_NODES]):
-        block = search.node_i[n, kernel.BLOCK]
+    for n in range(search.i[kernel.N_NODES]):
+        block = search.nodes[n, kernel.BLOCK]
         states = run.blocks.states(block)
-        begin, length = search.list_i[kernel.LISTS * block + kernel.CORNERS, :2]
-        others = [int(p) for p in search.integers[begin : begin + length] if p != n]
+        begin, length = search.lists[kernel.LISTS * block + kernel.POINT_SET, :2]
+        others = [int(p) for p in search.i[begin : begin + length] if p != n]
         columns = [*np.eye(len(states)), *(belief_of(run, p)[states] for p in others)]
-        corner = above.corner[arrays.block_first[block] :][: len(states)]
-        costs = [*corner, *(search.node_f[p, kernel.UPPER] for p in others)]
+        costs = [*corners_of(run, block), *(search.bounds[p, kernel.UPPER] for p in others)]
         best = linprog(costs, A_eq=np.array(columns).T, b_eq=belief_of(run, n)[states]).fun
-        found = points.program(arrays, above, search, n)
+        found = points.program(run.tables, search, n)
         assert found >= best - 1e-5
-        if search.node_i[n, kernel.N_SUPPORT] > 1 and others:
+        if search.nodes[n, kernel.N_SUPPORT] > 1 and others:
             assert found == pytest.approx(best, abs=1e-5)
-            below += found < search.node_f[n, kernel.BASE] - 1e-6
+            below += found < search.bounds[n, kernel.BASE] - 1e-6
     assert below > 10
 
 
@@ -203,20 +212,20 @@ def test_vectors_are_earned_by_their_links(model: Model) -> None:
 def test_shorter_lists_keep_what_nodes_know() -> None:
     run = searched(random_model(4, n_states=4, n_actions=3, n_observations=3), 80)
     search = run.search
-    before = search.node_f[: search.counts[kernel.N_NODES]].copy()
+    before = search.bounds[: search.i[kernel.N_NODES]].copy()
     A = run.model.n_actions
-    lengths = search.list_i[:, kernel.LENGTH].copy()
+    lengths = search.lists[:, kernel.LENGTH].copy()
     upkeep.prune_vectors(search, run.blocks.n_blocks * A)
     upkeep.prune_points(search)
-    assert search.list_i[:, kernel.LENGTH].sum() < lengths.sum()
-    for n in range(search.counts[kernel.N_NODES]):
-        block = search.node_i[n, kernel.BLOCK]
-        lists = search.list_i[kernel.LISTS * block :, kernel.LENGTH]
-        assert search.node_i[n, kernel.SEEN_VECTORS] <= lists[kernel.VECTORS]
-        assert search.node_i[n, kernel.SEEN_POINTS] <= lists[kernel.POINTS]
-        if search.node_i[n, kernel.EXPANSION] != kernel.NONE:
-            search.node_i[n, kernel.SEEN_VECTORS] = 0
-            lower = vectors.update_lower(run.blocks.arrays, search, n)
+    assert search.lists[:, kernel.LENGTH].sum() < lengths.sum()
+    for n in range(search.i[kernel.N_NODES]):
+        block = search.nodes[n, kernel.BLOCK]
+        lists = search.lists[kernel.LISTS * block :, kernel.LENGTH]
+        assert search.nodes[n, kernel.SEEN_VECTORS] <= lists[kernel.VECTOR_LIST]
+        assert search.nodes[n, kernel.SEEN_POINTS] <= lists[kernel.POINT_LIST]
+        if search.nodes[n, kernel.EXPANSION] != kernel.NONE:
+            search.nodes[n, kernel.SEEN_VECTORS] = 0
+            lower = vectors.update_lower(run.tables, search, n)
             assert lower >= before[n, kernel.LOWER] - 1e-12
 
 
@@ -225,24 +234,46 @@ def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ample = searched(model, 50)
     grown = [0]
 
-    def counted(blocks: BlockModel, search: kernel.Search) -> kernel.Search:
+    def counted(blocks: BlockModel, tables: kernel.Tables, search: kernel.Search) -> kernel.Search:
         grown[0] += 1
-        return pools.grown(blocks, search)
+        return pools.grown(blocks, tables, search)
 
-    def tight(blocks: BlockModel, above: kernel.Above, blind: np.ndarray) -> kernel.Search:
-        search = pools.begin(blocks, above, blind)
-        margin = pools.margins(blocks)
-        return search._replace(
-            node_i=search.node_i[: 4 + margin[0]].copy(),
-            node_f=search.node_f[: 4 + margin[0]].copy(),
-        )
+    def tight(blocks: BlockModel, tables: kernel.Tables, blind: np.ndarray) -> kernel.Search:
+        search = pools.begin(blocks, tables, blind)
+        room, need = pools.rooms(search), pools.needed(blocks)
+        room = room._replace(nodes=4 + need.nodes, expanded=3, vectors=len(search.vectors) + 2)
+        return pools.with_room(blocks, tables, search, room)
 
     monkeypatch.setattr(sarsop, "grown", counted)
     monkeypatch.setattr(sarsop, "begin", tight)
     small = searched(model, 50)
     assert grown[0] > 1
-    assert small.search.counts[kernel.N_NODES] > 4
+    assert small.search.i[kernel.N_NODES] > 4
     assert small.bounds.lower == pytest.approx(ample.bounds.lower, rel=1e-2)
+
+
+def test_how_much_is_done_at_once_changes_nothing() -> None:
+    """A trial left in its middle goes on as if it had not been."""
+    model = random_model(11, n_states=4, n_actions=3, n_observations=3, discount=0.97)
+    one_by_one, at_once = (sarsop._Run(model, 1e-9, Watch(), backups_per_call=n) for n in (1, 999))
+    one_by_one.start()
+    at_once.start()
+    with mock.patch.object(sarsop, "CHUNK_SECONDS", 0.0):
+        one_by_one.trials(200)
+    with mock.patch.object(sarsop, "budget", lambda work: work):
+        at_once.trials(200)
+    assert at_once.count(kernel.N_BACKUPS) == one_by_one.count(kernel.N_BACKUPS) == 200
+    assert at_once.bounds == one_by_one.bounds
+    assert (at_once.search.vectors == one_by_one.search.vectors).all()
+
+
+def test_a_larger_vector_takes_the_place_of_the_smaller() -> None:
+    model = pomdptool.load(next(p for p in PROBLEMS if p.stem == "tiger"))
+    solution = solve_sarsop(model, precision=1e-3)
+    assert solution.policy.stats["vectors"] < 20
+    graph = solution.policy.graph
+    assert graph is not None
+    assert max(evaluate(model, graph)[0] @ model.start, -np.inf) >= solution.bounds.lower - 1e-9
 
 
 # ---------------------------------------------------------------- the whole

@@ -75,12 +75,13 @@ def _throttled(seconds: float, show: Callable[[Progress], None]) -> OnStep:
 
 def _progress_line(p: Progress, sign: float) -> str:
     low, high = sorted((sign * p.lower, sign * p.upper))
-    counts = {"vertices": p.vertices, "programs": p.programs}
+    counts = {"vertices": p.vertices, "programs": p.programs, "beliefs": p.beliefs}
     detail = "".join(f"{name} {count}  " for name, count in counts.items() if count)
     if p.error is not None:
         detail += f"error {p.error:.2g}  "
+    step = "iteration" if p.beliefs is None else "trial"
     return (
-        f"iteration {p.iteration}  vectors {p.vectors}  {detail}value {low:.6g} to {high:.6g}  "
+        f"{step} {p.iteration}  vectors {p.vectors}  {detail}value {low:.6g} to {high:.6g}  "
         f"gap {high - low:.2g}  {p.seconds:.1f} s"
     )
 

@@ -82,7 +82,7 @@ class Kernel:
         began = time.perf_counter()
         try:
             with np.errstate(all="ignore"):  # as compiled code does; hashes wrap around
-                return self.py_func(*args)
+                return self.py_func(*map(_quick, args))
         finally:
             way.inside = False
             way.interpreted_seconds += time.perf_counter() - began
@@ -113,11 +113,19 @@ class Kernel:
         return _numba().types.Dispatcher(self.dispatcher)
 
 
+def _quick(arg: Any) -> Any:
+    """Flat arrays as what Python reads single numbers from faster, without a copy."""
+    if getattr(arg, "read_by_number", False):
+        return type(arg)(*[memoryview(array) for array in arg])
+    return arg
+
+
 def kernel(function: F | None = None, *, inner: bool = False, **options: Any) -> Any:
     """Make a kernel of a function; `options` are those of numba's `njit`.
 
     One that only other kernels call is `inner`: it compiles faster, without what Python would call
-    it by. Where Python does all the same, it is interpreted.
+    it by. Where Python does all the same, it is interpreted. `inline="always"` is for long ones
+    with one caller: what is called is otherwise optimised again with each of its callers.
     """
     if function is None:
         return partial(kernel, inner=inner, **options)

@@ -12,31 +12,57 @@ import numpy as np
 from pomdptool.kernels import kernel
 from pomdptool.kernels.search import (
     ABOVE,
+    ACTION,
+    ACTIONS_AT,
     BASE,
     BELIEF,
+    BELIEF_Q,
     BELOW,
     BEST,
+    BITS,
     BLOCK,
+    BLOCK_FIRST,
+    BOUND,
+    BOUNDS_AT,
     CHANCES,
     CHILDREN,
+    CORNERS,
+    DISCOUNT,
+    EDGE_FIRST,
+    EDGES,
+    ENTRIES,
+    ENTRY_FIRST,
     EXPANSION,
     INFORMED,
     LISTED,
     LOWER,
+    MASK,
+    N_ACTIONS,
     N_EXPANDED,
     N_FLOATS,
     N_INTEGERS,
     N_NODES,
     N_SUPPORT,
+    NODE,
+    NODES_AT,
     NONE,
     NOT_BOUNDED,
     NOT_EXPANDED,
     REWARD,
-    SEEN_LP,
-    SEEN_POINTS,
-    SEEN_VECTORS,
+    REWARDS,
+    SCRATCH_AT,
+    SLACK,
+    SLOT_Q,
+    STEP_FIRST,
+    STEP_WEIGHTS,
+    STEPS,
     SUPPORT,
+    TABLE_AT,
+    TABLE_ROOM,
     UPPER,
+    WEIGHTS,
+    WORTH,
+    WORTHS_AT,
 )
 from pomdptool.kernels.vectors import see_vectors
 
@@ -51,201 +77,203 @@ IMPOSSIBLE = 1e-14
 
 
 @kernel(inner=True)
-def hash_of(values, first, size, block):
+def hash_of(s, first, size, block):
     """Hash of a belief, rounded, and of its block."""
     h = np.uint64(1469598103934665603) ^ np.uint64(block)
-    for i in range(size):
-        h = (h ^ np.uint64(np.int64(values[first + i] * GRID + 0.5))) * np.uint64(1099511628211)
+    for k in range(size):
+        h = (h ^ np.uint64(np.int64(s.f[first + k] * GRID + 0.5))) * np.uint64(1099511628211)
         h ^= h >> np.uint64(29)
-    return h
+    return np.int64(h & np.uint64(s.i[TABLE_ROOM] - 1))
 
 
 @kernel(inner=True)
-def find(blocks, above, search, block):
-    """Node of the belief at the end of `floats`, over a block; a new one keeps that place."""
-    floats, node_i, node_f = search.floats, search.node_i, search.node_f
-    size = blocks.block_first[block + 1] - blocks.block_first[block]
-    begin = search.counts[N_FLOATS]
-    mask = np.uint64(search.table.shape[0] - 1)
-    h = np.int64(hash_of(floats, begin, size, block) & mask)
-    while search.table[h] != NONE:
-        n = search.table[h]
-        if node_i[n, BLOCK] == block:
-            same, other = True, node_i[n, BELIEF]
-            for i in range(size):
-                if abs(floats[other + i] - floats[begin + i]) > SAME:
-                    same = False
-                    break
-            if same:
-                return n
-        h = np.int64((np.uint64(h) + np.uint64(1)) & mask)
-    n = search.counts[N_NODES]
-    search.counts[N_NODES] += 1
-    search.counts[N_FLOATS] += size
-    search.table[h] = n
-    node_i[n, BLOCK], node_i[n, BELIEF] = block, begin
-    k = search.counts[N_INTEGERS]
-    node_i[n, SUPPORT] = k
-    corner, first = 0.0, blocks.block_first[block]
+def is_at(s, n, block, begin, size):
+    """Whether a node has the block and the belief that begins somewhere in the floats."""
+    node = s.i[NODES_AT] + n * NODE
+    if s.i[node + BLOCK] != block:
+        return False
+    belief = s.i[node + BELIEF]
+    for k in range(size):
+        if abs(s.f[belief + k] - s.f[begin + k]) > SAME:
+            return False
+    return True
+
+
+@kernel(inner=True)
+def find(m, s, block):
+    """Node of the belief at the end of the heap, over a block; a new one keeps that place."""
+    first = m.i[m.i[BLOCK_FIRST] + block]
+    size = m.i[m.i[BLOCK_FIRST] + block + 1] - first
+    begin, table = s.i[N_FLOATS], s.i[TABLE_AT]
+    h = hash_of(s, begin, size, block)
+    while s.i[table + h] != NONE:
+        if is_at(s, s.i[table + h], block, begin, size):
+            return s.i[table + h]
+        h = (h + 1) & (s.i[TABLE_ROOM] - 1)
+    n, k, mask = s.i[N_NODES], s.i[N_INTEGERS], 0
+    node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
+    s.i[table + h] = n
+    s.i[N_NODES] += 1
+    s.i[N_FLOATS] += size
+    for column in range(NODE):
+        s.i[node + column] = 0
+    s.i[node + BLOCK], s.i[node + BELIEF], s.i[node + SUPPORT] = block, begin, k
+    s.i[node + EXPANSION], s.i[node + BEST] = NONE, NONE
+    corner = 0.0
     for i in range(size):
-        if floats[begin + i] > 0.0:
-            search.integers[k] = i
+        if s.f[begin + i] > 0.0:
+            s.i[k] = i
             k += 1
-            corner += floats[begin + i] * above.corner[first + i]
-    node_i[n, N_SUPPORT] = k - node_i[n, SUPPORT]
-    search.counts[N_INTEGERS] = k
-    node_i[n, EXPANSION], node_i[n, BEST] = NONE, NONE
-    node_i[n, SEEN_VECTORS], node_i[n, SEEN_POINTS], node_i[n, SEEN_LP] = 0, 0, 0
-    node_i[n, INFORMED] = 0
-    node_f[n, LOWER], node_f[n, BASE], node_f[n, LISTED] = -np.inf, corner, np.inf
+            mask |= 1 << (i % BITS)
+            corner += s.f[begin + i] * m.f[m.i[CORNERS] + first + i]
+    s.i[node + N_SUPPORT], s.i[node + MASK] = k - s.i[N_INTEGERS], mask
+    s.i[N_INTEGERS] = k
     best = -np.inf
-    for a in range(blocks.rewards.shape[1]):
-        best = max(best, interpolated(blocks, above.q, search, n, a))
-    node_f[n, UPPER] = min(corner, best)
-    see_vectors(blocks, search, n, blocks.rewards.shape[1])
+    for a in range(m.i[N_ACTIONS]):
+        best = max(best, interpolated(m, s, m.i[SLOT_Q], n, a))
+    s.f[bounds + LOWER], s.f[bounds + UPPER] = -np.inf, min(corner, best)
+    s.f[bounds + BASE], s.f[bounds + LISTED], s.f[bounds + SLACK] = corner, np.inf, 0.0
+    see_vectors(m, s, n, m.i[N_ACTIONS])
     return n
 
 
 @kernel(inner=True)
-def inform(blocks, above, search, n):
-    """Lower a node's upper bound to the informed one, once."""
-    if search.node_i[n, INFORMED] == 0:
-        search.node_i[n, INFORMED] = 1
-        value = informed(blocks, above, search, n)
-        search.node_f[n, UPPER] = min(search.node_f[n, UPPER], value)
+def interpolated(m, s, table, n, a):
+    """Expectation at a node of a column of a table over slots, which begins somewhere."""
+    node = s.i[NODES_AT] + n * NODE
+    belief, support = s.i[node + BELIEF], s.i[node + SUPPORT]
+    n_actions = m.i[N_ACTIONS]
+    row = table + m.i[m.i[BLOCK_FIRST] + s.i[node + BLOCK]] * n_actions + a
+    value = 0.0
+    for t in range(support, support + s.i[node + N_SUPPORT]):
+        value += s.f[belief + s.i[t]] * m.f[row + s.i[t] * n_actions]
+    return value
 
 
-@kernel(inner=True)
-def informed(blocks, above, search, n):
-    """Informed bound of a node; the most promising actions are asked first."""
-    n_actions = blocks.rewards.shape[1]
-    q = np.empty(n_actions)
+@kernel(inner=True, inline="always")
+def inform(m, s, n):
+    """Lower a node's upper bound to the informed one, once; the most promising actions first."""
+    node = s.i[NODES_AT] + n * NODE
+    if s.i[node + INFORMED] == 1:
+        return
+    s.i[node + INFORMED] = 1
+    n_actions, q = m.i[N_ACTIONS], s.i[SCRATCH_AT]
     for a in range(n_actions):
-        q[a] = interpolated(blocks, above.q, search, n, a)
+        s.f[q + a] = interpolated(m, s, m.i[SLOT_Q], n, a)
     best = -np.inf
     while True:
         a = 0
         for k in range(1, n_actions):
-            if q[k] > q[a]:
+            if s.f[q + k] > s.f[q + a]:
                 a = k
-        if q[a] <= best:
-            return best
-        best = max(best, min(q[a], informed_action(blocks, above, search, n, a)))
-        q[a] = -np.inf
+        if s.f[q + a] <= best:
+            break
+        best = max(best, min(s.f[q + a], informed_action(m, s, n, a)))
+        s.f[q + a] = -np.inf
+    upper = s.i[BOUNDS_AT] + n * BOUND + UPPER
+    s.f[upper] = min(s.f[upper], best)
 
 
 @kernel(inner=True)
-def interpolated(blocks, table, search, n, a):
-    """Expectation at a node of a column of a table over slots."""
-    b, k = search.node_i[n, BELIEF], search.node_i[n, SUPPORT]
-    first = blocks.block_first[search.node_i[n, BLOCK]]
-    value = 0.0
-    for t in range(k, k + search.node_i[n, N_SUPPORT]):
-        i = search.integers[t]
-        value += search.floats[b + i] * table[first + i, a]
-    return value
-
-
-@kernel(inner=True)
-def informed_action(blocks, above, search, n, a):
+def informed_action(m, s, n, a):
     """Informed bound of an action at a node."""
-    n_actions = blocks.rewards.shape[1]
-    block, b, k = search.node_i[n, BLOCK], search.node_i[n, BELIEF], search.node_i[n, SUPPORT]
-    first = blocks.block_first[block]
-    edges = blocks.edge_first[block * n_actions + a]
-    n_edges = blocks.edge_first[block * n_actions + a + 1] - edges
-    ahead = np.zeros((n_edges, n_actions))
-    for t in range(k, k + search.node_i[n, N_SUPPORT]):
-        i = search.integers[t]
-        row = (first + i) * n_actions + a
-        for step in range(above.step_first[row], above.step_first[row + 1]):
-            p = search.floats[b + i] * above.step_weight[step]
-            e, u = above.step_edge[step], above.step_belief[step]
+    n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
+    block, belief, support = s.i[node + BLOCK], s.i[node + BELIEF], s.i[node + SUPPORT]
+    first = m.i[m.i[BLOCK_FIRST] + block]
+    edge = m.i[EDGE_FIRST] + block * n_actions + a
+    n_edges = m.i[edge + 1] - m.i[edge]
+    ahead = s.i[SCRATCH_AT] + n_actions
+    for k in range(ahead, ahead + n_edges * n_actions):
+        s.f[k] = 0.0
+    for t in range(support, support + s.i[node + N_SUPPORT]):
+        i = s.i[t]
+        row = m.i[STEP_FIRST] + (first + i) * n_actions + a
+        for step in range(m.i[row], m.i[row + 1]):
+            p = s.f[belief + i] * m.f[m.i[STEP_WEIGHTS] + step]
+            at = ahead + m.i[m.i[STEPS] + 2 * step] * n_actions
+            q = m.i[BELIEF_Q] + m.i[m.i[STEPS] + 2 * step + 1] * n_actions
             for c in range(n_actions):
-                ahead[e, c] += p * above.Q[u, c]
+                s.f[at + c] += p * m.f[q + c]
     value = 0.0
     for e in range(n_edges):
-        most = ahead[e, 0]
+        most = s.f[ahead + e * n_actions]
         for c in range(1, n_actions):
-            most = max(most, ahead[e, c])
+            most = max(most, s.f[ahead + e * n_actions + c])
         value += most
-    return interpolated(blocks, blocks.rewards, search, n, a) + blocks.discount * value
+    return interpolated(m, s, m.i[REWARDS], n, a) + m.f[DISCOUNT] * value
 
 
-@kernel(inner=True)
-def expand(blocks, above, search, n):
+@kernel(inner=True, inline="always")
+def expand(m, s, n):
     """Give a node its actions, none of them with children yet."""
-    n_actions = blocks.rewards.shape[1]
-    x = search.counts[N_EXPANDED]
-    search.counts[N_EXPANDED] += 1
-    search.node_i[n, EXPANSION] = x
+    n_actions, x = m.i[N_ACTIONS], s.i[N_EXPANDED]
+    s.i[N_EXPANDED] += 1
+    s.i[s.i[NODES_AT] + n * NODE + EXPANSION] = x
     for a in range(n_actions):
-        row = x * n_actions + a
-        search.action_i[row, CHILDREN] = NOT_BOUNDED
-        search.action_f[row, REWARD] = interpolated(blocks, blocks.rewards, search, n, a)
-        search.action_f[row, ABOVE] = interpolated(blocks, above.q, search, n, a)
-        search.action_f[row, BELOW] = -np.inf
+        worth = s.i[WORTHS_AT] + (x * n_actions + a) * WORTH
+        s.i[s.i[ACTIONS_AT] + (x * n_actions + a) * ACTION + CHILDREN] = NOT_BOUNDED
+        s.f[worth + REWARD] = interpolated(m, s, m.i[REWARDS], n, a)
+        s.f[worth + ABOVE] = interpolated(m, s, m.i[SLOT_Q], n, a)
+        s.f[worth + BELOW] = -np.inf
 
 
 @kernel(inner=True)
-def expand_action(blocks, above, search, n, a):
+def expand_action(m, s, n, a):
     """Find or make the children of a node under an action."""
-    n_actions = blocks.rewards.shape[1]
-    block, b, k = search.node_i[n, BLOCK], search.node_i[n, BELIEF], search.node_i[n, SUPPORT]
-    first = blocks.block_first[block]
-    edges = blocks.edge_first[block * n_actions + a]
-    n_edges = blocks.edge_first[block * n_actions + a + 1] - edges
-    begins = np.zeros(n_edges + 1, np.int64)
+    n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
+    block, belief, support = s.i[node + BLOCK], s.i[node + BELIEF], s.i[node + SUPPORT]
+    first = m.i[m.i[BLOCK_FIRST] + block]
+    edge = m.i[EDGE_FIRST] + block * n_actions + a
+    edges, n_edges = m.i[edge], m.i[edge + 1] - m.i[edge]
+    joint, end = s.i[SCRATCH_AT], s.i[SCRATCH_AT]
+    for e in range(edges, edges + n_edges):
+        target = m.i[BLOCK_FIRST] + m.i[m.i[EDGES] + 2 * e]
+        end += m.i[target + 1] - m.i[target]
+    for k in range(joint, end):
+        s.f[k] = 0.0
+    for t in range(support, support + s.i[node + N_SUPPORT]):
+        p = s.f[belief + s.i[t]]
+        row = m.i[ENTRY_FIRST] + (first + s.i[t]) * n_actions + a
+        for entry in range(m.i[row], m.i[row + 1]):
+            s.f[joint + m.i[m.i[ENTRIES] + 2 * entry + 1]] += p * m.f[m.i[WEIGHTS] + entry]
+    children, chances = s.i[N_INTEGERS], s.i[N_FLOATS]
+    s.i[N_INTEGERS] += n_edges
+    s.i[N_FLOATS] += n_edges
     for e in range(n_edges):
-        target = blocks.edge_target[edges + e]
-        size = blocks.block_first[target + 1] - blocks.block_first[target]
-        begins[e + 1] = begins[e] + size
-    joint = np.zeros(begins[n_edges])
-    for t in range(k, k + search.node_i[n, N_SUPPORT]):
-        i = search.integers[t]
-        p = search.floats[b + i]
-        row = (first + i) * n_actions + a
-        for entry in range(blocks.entry_first[row], blocks.entry_first[row + 1]):
-            joint[begins[blocks.entry_edge[entry]] + blocks.entry_slot[entry]] += (
-                p * blocks.weights[entry]
-            )
-    row = search.node_i[n, EXPANSION] * n_actions + a
-    children, chances = search.counts[N_INTEGERS], search.counts[N_FLOATS]
-    search.counts[N_INTEGERS] += n_edges
-    search.counts[N_FLOATS] += n_edges
-    for e in range(n_edges):
+        target = m.i[m.i[EDGES] + 2 * (edges + e)]
+        size = m.i[m.i[BLOCK_FIRST] + target + 1] - m.i[m.i[BLOCK_FIRST] + target]
         total = 0.0
-        for i in range(begins[e], begins[e + 1]):
-            total += joint[i]
-        search.floats[chances + e] = 0.0
-        search.integers[children + e] = NONE
+        for k in range(joint, joint + size):
+            total += s.f[k]
+        s.f[chances + e] = 0.0
+        s.i[children + e] = NONE
         if total > IMPOSSIBLE:
-            for i in range(begins[e], begins[e + 1]):
-                search.floats[search.counts[N_FLOATS] + i - begins[e]] = joint[i] / total
-            search.floats[chances + e] = total
-            search.integers[children + e] = find(
-                blocks, above, search, blocks.edge_target[edges + e]
-            )
-    search.action_i[row, CHILDREN], search.action_i[row, CHANCES] = children, chances
+            for k in range(size):
+                s.f[s.i[N_FLOATS] + k] = s.f[joint + k] / total
+            s.f[chances + e] = total
+            s.i[children + e] = find(m, s, target)
+        joint += size
+    row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + a) * ACTION
+    s.i[row + CHILDREN], s.i[row + CHANCES] = children, chances
 
 
-@kernel(inner=True)
-def bound_action(blocks, above, search, n, a):
+@kernel(inner=True, inline="always")
+def bound_action(m, s, n, a):
     """Lower an action's upper bound to its informed one."""
-    row = search.node_i[n, EXPANSION] * blocks.rewards.shape[1] + a
-    search.action_i[row, CHILDREN] = NOT_EXPANDED
-    value = informed_action(blocks, above, search, n, a)
-    search.action_f[row, ABOVE] = min(search.action_f[row, ABOVE], value)
+    row = s.i[s.i[NODES_AT] + n * NODE + EXPANSION] * m.i[N_ACTIONS] + a
+    s.i[s.i[ACTIONS_AT] + row * ACTION + CHILDREN] = NOT_EXPANDED
+    worth = s.i[WORTHS_AT] + row * WORTH + ABOVE
+    s.f[worth] = min(s.f[worth], informed_action(m, s, n, a))
 
 
 @kernel
-def rehash(blocks, search):
+def rehash(m, s):
     """Enter every node in a table that is empty."""
-    mask = np.uint64(search.table.shape[0] - 1)
-    for n in range(search.counts[N_NODES]):
-        block = search.node_i[n, BLOCK]
-        size = blocks.block_first[block + 1] - blocks.block_first[block]
-        h = np.int64(hash_of(search.floats, search.node_i[n, BELIEF], size, block) & mask)
-        while search.table[h] != NONE:
-            h = np.int64((np.uint64(h) + np.uint64(1)) & mask)
-        search.table[h] = n
+    for n in range(s.i[N_NODES]):
+        node = s.i[NODES_AT] + n * NODE
+        block = m.i[BLOCK_FIRST] + s.i[node + BLOCK]
+        size = m.i[block + 1] - m.i[block]
+        h = hash_of(s, s.i[node + BELIEF], size, s.i[node + BLOCK])
+        while s.i[s.i[TABLE_AT] + h] != NONE:
+            h = (h + 1) & (s.i[TABLE_ROOM] - 1)
+        s.i[s.i[TABLE_AT] + h] = n

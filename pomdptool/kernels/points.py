@@ -10,6 +10,9 @@ between all points,
     minimise  sum of w[u] v[u]   subject to   sum of w[u] u = b,  w >= 0,
 
 and every feasible w gives a bound, so that the primal simplex method may stop at any pivot.
+
+A node remembers which points it was interpolated between, and their weights: when these points
+drop, so does it, without a look at others.
 """
 
 from __future__ import annotations
@@ -20,35 +23,59 @@ from pomdptool.kernels import kernel
 from pomdptool.kernels.nodes import bound_action, expand_action, inform
 from pomdptool.kernels.search import (
     ABOVE,
+    ACTION,
+    ACTIONS_AT,
     BASE,
     BELIEF,
     BLOCK,
+    BLOCK_FIRST,
+    BOUND,
+    BOUNDS_AT,
     CHANCES,
     CHILDREN,
     CORNERS,
+    DISCOUNT,
+    EDGE_FIRST,
     EXPANSION,
     FIRST,
+    LARGEST,
     LENGTH,
+    LIST,
     LISTED,
     LISTS,
+    LISTS_AT,
     LOWER,
+    MASK,
+    N_ACTIONS,
+    N_FLOATS,
+    N_INTEGERS,
+    N_MIXED,
     N_SUPPORT,
+    NODE,
+    NODES_AT,
     NONE,
     NOT_BOUNDED,
-    POINTS,
+    POINT_LIST,
+    POINT_SET,
+    POINTS_MIXED,
     REWARD,
+    SCRATCH_AT,
     SEEN_LP,
     SEEN_POINTS,
+    SLACK,
     SUPPORT,
     UPPER,
+    WEIGHTS_MIXED,
+    WORTH,
+    WORTHS_AT,
     append,
 )
-from pomdptool.kernels.vectors import SHARE
+from pomdptool.kernels.vectors import SHARE, size_of
 
 DROP = 0.1
 """A point is listed again when it has dropped by this share of its gap."""
 
-LP_STATES = 32
+LP_STATES = 12
 """States of the largest block where linear programs interpolate."""
 
 LP_GROWTH = 0.2
@@ -58,230 +85,288 @@ MAX_PIVOTS = 20
 
 
 @kernel(inner=True)
-def update_upper(search, n):
-    """Upper bound of a node, by sawtooth from the points of its block that it has not seen."""
-    row = LISTS * search.node_i[n, BLOCK] + POINTS
-    length = search.list_i[row, LENGTH]
-    seen = search.node_i[n, SEEN_POINTS]
-    best, base = search.node_f[n, UPPER], search.node_f[n, BASE]
-    b, count = search.node_i[n, BELIEF], search.node_i[n, N_SUPPORT]
-    first = search.list_i[row, FIRST]
-    for i in range(first + seen, first + length):
-        point = search.integers[i]
-        drop = search.node_f[point, UPPER] - search.node_f[point, BASE]
-        if drop >= 0.0 or search.node_i[point, N_SUPPORT] > count:
+def refresh(s, n):
+    """Upper bound of a node, from the points between which it lies."""
+    node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
+    value = s.f[bounds + BASE] + s.f[bounds + SLACK]
+    for k in range(s.i[node + N_MIXED]):
+        point = s.i[BOUNDS_AT] + s.i[s.i[node + POINTS_MIXED] + k] * BOUND
+        drop = s.f[point + UPPER] - s.f[point + BASE]
+        value += s.f[s.i[node + WEIGHTS_MIXED] + k] * drop
+    value = min(value, s.f[bounds + UPPER])
+    s.f[bounds + UPPER] = value
+    return value
+
+
+@kernel(inner=True)
+def ratio_to(s, belief, point, needed):
+    """Largest share of a point that fits into a belief; 0 where it is not more than needed."""
+    u, support = s.i[point + BELIEF], s.i[point + SUPPORT]
+    ratio = np.inf
+    for t in range(support, support + s.i[point + N_SUPPORT]):
+        i = s.i[t]
+        if s.f[belief + i] < ratio * s.f[u + i]:
+            ratio = s.f[belief + i] / s.f[u + i]
+            if ratio <= needed:
+                return 0.0
+    return ratio
+
+
+@kernel(inner=True)
+def update_upper(s, n):
+    """Upper bound of a node, also by sawtooth from the points of its block not seen yet."""
+    node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
+    best, base, at, share = refresh(s, n), s.f[bounds + BASE], NONE, 0.0
+    row = s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + POINT_LIST) * LIST
+    length, first = s.i[row + LENGTH], s.i[row + FIRST] + s.i[node + SEEN_POINTS]
+    end = s.i[row + FIRST] + length
+    if s.i[node + SEEN_POINTS] == 0:
+        row += (POINT_SET - POINT_LIST) * LIST
+        first, end = s.i[row + FIRST], s.i[row + FIRST] + s.i[row + LENGTH]
+    belief, outside = s.i[node + BELIEF], ~s.i[node + MASK]
+    for k in range(first, end):
+        point = s.i[NODES_AT] + s.i[k] * NODE
+        if s.i[point + MASK] & outside != 0:
             continue
-        needed = max((best - base) / drop, 0.0)
-        if needed >= 1.0:
+        bounds_there = s.i[BOUNDS_AT] + s.i[k] * BOUND
+        drop = s.f[bounds_there + UPPER] - s.f[bounds_there + BASE]
+        if drop >= 0.0 or best - base <= drop:
             continue
-        u, k = search.node_i[point, BELIEF], search.node_i[point, SUPPORT]
-        ratio = np.inf
-        for t in range(k, k + search.node_i[point, N_SUPPORT]):
-            s = search.integers[t]
-            if search.floats[b + s] < ratio * search.floats[u + s]:
-                ratio = search.floats[b + s] / search.floats[u + s]
-                if ratio <= needed:
-                    break
-        if ratio > needed:
-            best = min(best, base + ratio * drop)
-    search.node_i[n, SEEN_POINTS] = length
-    search.node_f[n, UPPER] = best
+        ratio = ratio_to(s, belief, point, max((best - base) / drop, 0.0))
+        if ratio > 0.0 and base + ratio * drop < best:
+            best, at, share = base + ratio * drop, s.i[k], ratio
+    s.i[node + SEEN_POINTS] = length
+    if at != NONE and at != n:
+        room(s, n, 1)
+        s.i[s.i[node + POINTS_MIXED]], s.f[s.i[node + WEIGHTS_MIXED]] = at, share
+        s.f[bounds + UPPER], s.f[bounds + SLACK] = best, 0.0
     return best
 
 
 @kernel(inner=True)
-def upper_of_action(blocks, above, search, n, a):
+def room(s, n, count):
+    """Make room for the points that a node is interpolated between."""
+    node = s.i[NODES_AT] + n * NODE
+    if s.i[node + N_MIXED] < count:
+        s.i[node + POINTS_MIXED], s.i[node + WEIGHTS_MIXED] = s.i[N_INTEGERS], s.i[N_FLOATS]
+        s.i[N_INTEGERS] += count
+        s.i[N_FLOATS] += count
+    s.i[node + N_MIXED] = count
+
+
+@kernel(inner=True, inline="always")
+def upper_of_action(m, s, n, a):
     """Lower an action's upper bound to what its children make of it."""
-    n_actions = blocks.rewards.shape[1]
-    row = search.node_i[n, EXPANSION] * n_actions + a
-    if search.action_i[row, CHILDREN] < 0:
-        expand_action(blocks, above, search, n, a)
-    edges = search.node_i[n, BLOCK] * n_actions + a
-    small = SHARE * (search.node_f[n, UPPER] - search.node_f[n, LOWER])
+    n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
+    bounds = s.i[BOUNDS_AT] + n * BOUND
+    row = s.i[node + EXPANSION] * n_actions + a
+    action = s.i[ACTIONS_AT] + row * ACTION
+    if s.i[action + CHILDREN] < 0:
+        expand_action(m, s, n, a)
+    edge = m.i[EDGE_FIRST] + s.i[node + BLOCK] * n_actions + a
+    small = SHARE * (s.f[bounds + UPPER] - s.f[bounds + LOWER])
     value = 0.0
-    for e in range(blocks.edge_first[edges + 1] - blocks.edge_first[edges]):
-        child = search.integers[search.action_i[row, CHILDREN] + e]
+    for e in range(m.i[edge + 1] - m.i[edge]):
+        child = s.i[s.i[action + CHILDREN] + e]
         if child == NONE:
             continue
-        p = search.floats[search.action_i[row, CHANCES] + e]
-        upper = search.node_f[child, UPPER]
-        if p * (upper - search.node_f[child, LOWER]) > small:
-            inform(blocks, above, search, child)
-            upper = update_upper(search, child)
+        p, bounds = s.f[s.i[action + CHANCES] + e], s.i[BOUNDS_AT] + child * BOUND
+        upper = refresh(s, child)
+        if p * (upper - s.f[bounds + LOWER]) > small:
+            inform(m, s, child)
+            upper = update_upper(s, child)
         value += p * upper
-    value = search.action_f[row, REWARD] + blocks.discount * value
-    search.action_f[row, ABOVE] = min(search.action_f[row, ABOVE], value)
+    worth = s.i[WORTHS_AT] + row * WORTH
+    value = s.f[worth + REWARD] + m.f[DISCOUNT] * value
+    s.f[worth + ABOVE] = min(s.f[worth + ABOVE], value)
 
 
-@kernel(inner=True)
-def backup_upper(blocks, above, search, n):
+@kernel(inner=True, inline="always")
+def backup_upper(m, s, n):
     """Lower a node's upper bound, asking the most promising actions first; the best one of them.
 
     A material drop is listed, for the nodes of the block to see.
     """
-    n_actions = blocks.rewards.shape[1]
-    first = search.node_i[n, EXPANSION] * n_actions
-    done = np.zeros(n_actions, np.bool_)
+    n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
+    row = s.i[node + EXPANSION] * n_actions
+    worth, last = s.i[WORTHS_AT] + row * WORTH, NONE
     while True:
         action = 0
         for a in range(1, n_actions):
-            if search.action_f[first + a, ABOVE] > search.action_f[first + action, ABOVE]:
+            if s.f[worth + a * WORTH + ABOVE] > s.f[worth + action * WORTH + ABOVE]:
                 action = a
-        if done[action]:
+        if s.i[s.i[ACTIONS_AT] + (row + action) * ACTION + CHILDREN] == NOT_BOUNDED:
+            bound_action(m, s, n, action)
+            continue
+        if action == last:
             break
-        if search.action_i[first + action, CHILDREN] == NOT_BOUNDED:
-            bound_action(blocks, above, search, n, action)
-        else:
-            done[action] = True
-            upper_of_action(blocks, above, search, n, action)
-    value = search.action_f[first + action, ABOVE]
-    upper = min(update_upper(search, n), value)
-    search.node_f[n, UPPER] = upper
-    gap = upper - search.node_f[n, LOWER]
-    if value <= upper + 1e-12 and search.node_f[n, LISTED] - upper > DROP * gap + 1e-9:
-        block = search.node_i[n, BLOCK]
-        if search.node_f[n, LISTED] == np.inf:
-            append(search, LISTS * block + CORNERS, n)
-        append(search, LISTS * block + POINTS, n)
-        search.node_f[n, LISTED] = upper
+        upper_of_action(m, s, n, action)
+        last = action
+    value = s.f[worth + action * WORTH + ABOVE]
+    bounds = s.i[BOUNDS_AT] + n * BOUND
+    upper = min(update_upper(s, n), value)
+    s.f[bounds + UPPER] = upper
+    listed = s.f[bounds + LISTED]
+    dropped = listed - upper > DROP * (upper - s.f[bounds + LOWER]) + 1e-9
+    if value <= upper + 1e-12 and dropped:
+        if listed == np.inf:
+            append(s, LISTS * s.i[node + BLOCK] + POINT_SET, n)
+        append(s, LISTS * s.i[node + BLOCK] + POINT_LIST, n)
+        s.f[bounds + LISTED] = upper
     return action
 
 
-@kernel(inner=True)
-def interpolate(blocks, above, search, n):
+@kernel(inner=True, inline="always")
+def interpolate(m, s, n):
     """Lower a node's upper bound by a linear program, where its block is small and has news."""
-    block = search.node_i[n, BLOCK]
-    if blocks.block_first[block + 1] - blocks.block_first[block] > LP_STATES:
+    node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
+    block = s.i[node + BLOCK]
+    if size_of(m, block) > LP_STATES:
         return
-    length = search.list_i[LISTS * block + POINTS, LENGTH]
-    if length - search.node_i[n, SEEN_LP] <= LP_GROWTH * length:
+    length = s.i[s.i[LISTS_AT] + (LISTS * block + POINT_LIST) * LIST + LENGTH]
+    if length - s.i[node + SEEN_LP] <= LP_GROWTH * length:
         return
-    search.node_i[n, SEEN_LP] = length
-    upper = update_upper(search, n)
-    value = program(blocks, above, search, n)
-    if value < upper:
-        search.node_f[n, UPPER] = value
-        if search.node_f[n, LISTED] < np.inf:
-            unlist(search, LISTS * block + CORNERS, n)
-            search.node_f[n, LISTED] = np.inf
+    s.i[node + SEEN_LP] = length
+    upper = update_upper(s, n)
+    if program(m, s, n) < upper and s.f[bounds + LISTED] < np.inf:
+        unlist(s, LISTS * block + POINT_SET, n)
+        s.f[bounds + LISTED] = np.inf
 
 
 @kernel(inner=True)
-def unlist(search, row, n):
+def unlist(s, row, n):
     """Take a node off a list; the last one takes its place."""
-    first, length = search.list_i[row, FIRST], search.list_i[row, LENGTH]
-    for i in range(first, first + length):
-        if search.integers[i] == n:
-            search.integers[i] = search.integers[first + length - 1]
-            search.list_i[row, LENGTH] -= 1
+    at = s.i[LISTS_AT] + row * LIST
+    first, length = s.i[at + FIRST], s.i[at + LENGTH]
+    for k in range(first, first + length):
+        if s.i[k] == n:
+            s.i[k] = s.i[first + length - 1]
+            s.i[at + LENGTH] -= 1
             return
 
 
-@kernel(inner=True)
-def gather(search, n, points, values):
-    """Copy the points inside a node's support that lie below the corners; how many there are."""
-    m, support = search.node_i[n, N_SUPPORT], search.node_i[n, SUPPORT]
-    row = LISTS * search.node_i[n, BLOCK] + CORNERS
-    first, length = search.list_i[row, FIRST], search.list_i[row, LENGTH]
-    count = 0
-    for i in range(first, first + length):
-        point = search.integers[i]
-        drops = search.node_f[point, UPPER] < search.node_f[point, BASE]
-        if point == n or not drops or search.node_i[point, N_SUPPORT] > m:
+@kernel(inner=True, inline="always")
+def gather(s, n, points):
+    """Write the points inside a node's support that lie below the corners to scratch.
+
+    Of each its number, its value, and its entries along the support. How many there are.
+    """
+    node = s.i[NODES_AT] + n * NODE
+    count, support, outside = s.i[node + N_SUPPORT], s.i[node + SUPPORT], ~s.i[node + MASK]
+    row = s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + POINT_SET) * LIST
+    end = points
+    for k in range(s.i[row + FIRST], s.i[row + FIRST] + s.i[row + LENGTH]):
+        point, bounds = s.i[NODES_AT] + s.i[k] * NODE, s.i[BOUNDS_AT] + s.i[k] * BOUND
+        if s.i[point + MASK] & outside != 0 or s.i[k] == n:
             continue
-        total, u = 0.0, search.node_i[point, BELIEF]
-        for t in range(m):
-            points[count, t] = search.floats[u + search.integers[support + t]]
-            total += points[count, t]
-        if total >= 1.0 - 1e-12:
-            values[count] = search.node_f[point, UPPER]
-            count += 1
-    return count
+        if s.f[bounds + UPPER] >= s.f[bounds + BASE]:
+            continue
+        s.f[end], s.f[end + 1] = s.i[k], s.f[bounds + UPPER]
+        for t in range(count):
+            s.f[end + 2 + t] = s.f[s.i[point + BELIEF] + s.i[support + t]]
+        end += count + 2
+    return (end - points) // (count + 2)
 
 
 @kernel(fastmath={"reassoc", "contract"}, inner=True)
-def entering(points, values, count, price, x, first):
+def entering(f, points, count, size, price, x, first):
     """Point of the least reduced cost (in the first round: of the largest gain), and that cost."""
-    m = price.shape[0]
     at, least, reduced = NONE, -1e-8, 0.0
-    for t in range(count):
-        r = values[t]
-        for i in range(m):
-            r -= price[i] * points[t, i]
+    for point in range(points, points + count * (size + 2), size + 2):
+        r = f[point + 1]
+        for i in range(size):
+            r -= f[price + i] * f[point + 2 + i]
         gain = r
         if first and r < least:
             ratio = np.inf
-            for i in range(m):
-                if x[i] < ratio * points[t, i]:
-                    ratio = x[i] / points[t, i]
+            for i in range(size):
+                if f[x + i] < ratio * f[point + 2 + i]:
+                    ratio = f[x + i] / f[point + 2 + i]
             gain = r * ratio
         if gain < least:
-            at, least, reduced = t, gain, r
+            at, least, reduced = point, gain, r
     return at, reduced
 
 
-@kernel(inner=True)
-def pivot(inverse, x, price, column, point, reduced):
+@kernel(inner=True, inline="always")
+def pivot(f, inverse, x, price, column, point, reduced, size):
     """Bring a point into the basis; the row that it takes, NONE where no one can go."""
-    m = x.shape[0]
     ratio, leaving = np.inf, NONE
-    for i in range(m):
-        column[i] = 0.0
-        for k in range(m):
-            column[i] += inverse[i, k] * point[k]
-        if column[i] > 1e-9 and x[i] < ratio * column[i]:
-            ratio, leaving = x[i] / column[i], i
+    for i in range(size):
+        f[column + i] = 0.0
+        for k in range(size):
+            f[column + i] += f[inverse + i * size + k] * f[point + 2 + k]
+        if f[column + i] > 1e-9 and f[x + i] < ratio * f[column + i]:
+            ratio, leaving = f[x + i] / f[column + i], i
     if leaving == NONE:
         return NONE
-    for i in range(m):
-        x[i] = max(x[i] - ratio * column[i], 0.0)
-    x[leaving] = ratio
-    for k in range(m):
-        inverse[leaving, k] /= column[leaving]
-    for i in range(m):
-        if i != leaving and column[i] != 0.0:
-            for k in range(m):
-                inverse[i, k] -= column[i] * inverse[leaving, k]
-    for k in range(m):
-        price[k] += reduced * inverse[leaving, k]
+    for i in range(size):
+        f[x + i] = max(f[x + i] - ratio * f[column + i], 0.0)
+    f[x + leaving] = ratio
+    row = inverse + leaving * size
+    for k in range(size):
+        f[row + k] /= f[column + leaving]
+        f[price + k] += reduced * f[row + k]
+    for i in range(size):
+        if i != leaving and f[column + i] != 0.0:
+            for k in range(size):
+                f[inverse + i * size + k] -= f[column + i] * f[row + k]
     return leaving
 
 
 @kernel(inner=True)
-def program(blocks, above, search, n):
-    """Value of the best interpolation found between the points inside the node's support.
+def program(m, s, n):
+    """Interpolate between the points inside the node's support, and lower its upper bound.
 
-    What the weights miss of the belief, by rounding, is added at the largest value there is.
+    Returns the value found. What the weights miss of the belief, by rounding, is made up for by
+    twice the largest value there is.
     """
-    m, support = search.node_i[n, N_SUPPORT], search.node_i[n, SUPPORT]
-    length = search.list_i[LISTS * search.node_i[n, BLOCK] + CORNERS, LENGTH]
-    points, values = np.empty((length, m)), np.empty(length)
-    count = gather(search, n, points, values)
-    if m == 1 or count == 0:
-        return search.node_f[n, UPPER]
-    belief, x, cost, price = np.empty(m), np.empty(m), np.empty(m), np.empty(m)
-    basis, inverse, column = np.full(m, NONE), np.zeros((m, m)), np.empty(m)
-    for i in range(m):
-        s = search.integers[support + i]
-        belief[i] = search.floats[search.node_i[n, BELIEF] + s]
-        cost[i] = above.corner[blocks.block_first[search.node_i[n, BLOCK]] + s]
-        x[i], price[i], inverse[i, i] = belief[i], cost[i], 1.0
+    node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
+    size, support = s.i[node + N_SUPPORT], s.i[node + SUPPORT]
+    corner = m.i[CORNERS] + m.i[m.i[BLOCK_FIRST] + s.i[node + BLOCK]]
+    x = s.i[SCRATCH_AT]
+    price, column, basis, rest = x + size, x + 2 * size, x + 3 * size, x + 4 * size
+    inverse = x + 5 * size
+    points = inverse + size * size
+    count = gather(s, n, points)
+    if size == 1 or count == 0:
+        return s.f[bounds + UPPER]
+    for k in range(inverse, points):
+        s.f[k] = 0.0
+    for i in range(size):
+        s.f[rest + i] = s.f[s.i[node + BELIEF] + s.i[support + i]]
+        s.f[x + i], s.f[price + i] = s.f[rest + i], m.f[corner + s.i[support + i]]
+        s.f[basis + i], s.f[inverse + i * size + i] = NONE, 1.0
     for k in range(MAX_PIVOTS):
-        at, reduced = entering(points, values, count, price, x, k == 0)
+        at, reduced = entering(s.f, points, count, size, price, x, k == 0)
         if at == NONE:
             break
-        row = pivot(inverse, x, price, column, points[at], reduced)
+        row = pivot(s.f, inverse, x, price, column, at, reduced, size)
         if row == NONE:
             break
-        basis[row], cost[row] = at, values[at]
-    value = 0.0
-    for i in range(m):
-        value += cost[i] * x[i]
-        for k in range(m):
-            if basis[i] != NONE:
-                belief[k] -= x[i] * points[basis[i], k]
-        if basis[i] == NONE:
-            belief[i] -= x[i]
-    for k in range(m):
-        value += abs(belief[k]) * above.largest
-    return value
+        s.f[basis + row] = at
+    value, missed, mixed = s.f[bounds + BASE], 0.0, 0
+    for i in range(size):
+        at = np.int64(s.f[basis + i])
+        if at == NONE:
+            s.f[rest + i] -= s.f[x + i]
+        elif s.f[x + i] > 0.0:
+            mixed += 1
+            point = s.i[BOUNDS_AT] + np.int64(s.f[at]) * BOUND
+            value += s.f[x + i] * (s.f[at + 1] - s.f[point + BASE])
+            for k in range(size):
+                s.f[rest + k] -= s.f[x + i] * s.f[at + 2 + k]
+    for k in range(size):
+        missed += abs(s.f[rest + k])
+    slack = 2.0 * missed * m.f[LARGEST]
+    if value + slack < s.f[bounds + UPPER]:
+        s.f[bounds + UPPER], s.f[bounds + SLACK] = value + slack, slack
+        room(s, n, mixed)
+        mixed = 0
+        for i in range(size):
+            at = np.int64(s.f[basis + i])
+            if at != NONE and s.f[x + i] > 0.0:
+                s.i[s.i[node + POINTS_MIXED] + mixed] = np.int64(s.f[at])
+                s.f[s.i[node + WEIGHTS_MIXED] + mixed] = s.f[x + i]
+                mixed += 1
+    return value + slack

@@ -1,8 +1,12 @@
 """What the anytime solver works on: a model in belief blocks, and the search so far.
 
-Everything grows: the caller makes room, a kernel that lacks it says so. Two pools hold what has no
-fixed size, `floats` (beliefs, vectors, probabilities of children) and `integers` (supports, lists,
-links, children); rows of the other arrays say where in them a thing begins.
+Each is two flat arrays, one of integers and one of floats, for what kernels hand on from one to
+the other decides how long they take to compile. Named slots at the front of the integers say where
+everything else begins.
+
+The search grows. Its arrays hold, in this order: the named slots; the heap, which has what is of no
+fixed size (beliefs, vectors, supports, lists, links, children) and never moves; scratch; and rows
+for nodes, actions, vectors and lists. The caller makes room, a kernel that lacks it says so.
 """
 
 from __future__ import annotations
@@ -15,108 +19,152 @@ from pomdptool.kernels import kernel
 
 NONE = -1
 
+# Tables.i begins with the number of actions A and where these begin. In the integers: the first
+# slot of each block; the first edge of each action of a block (row block * A + action), one for
+# each observation that is possible; edges, (block arrived in, place of its first slot among all
+# that the action arrives in); the first entry of each action in a slot (row slot * A + action);
+# entries, (edge counted from the action's first, place arrived in); the same for steps, (edge,
+# one-step belief). In the floats: T Z of the entries; expected rewards (slot, action); the steps'
+# probabilities; bounds from above on what an action is worth in a one-step belief, and in a slot,
+# and on what a slot is worth.
+N_ACTIONS, BLOCK_FIRST, EDGE_FIRST, EDGES, ENTRY_FIRST, ENTRIES, STEP_FIRST, STEPS = range(8)
+WEIGHTS, REWARDS, STEP_WEIGHTS, BELIEF_Q, SLOT_Q, CORNERS = range(8, 14)
+TABLES_HEADER = 14
 
-class Blocks(NamedTuple):
-    """A model in blocks. Block b has the slots block_first[b]:block_first[b + 1], one for a state.
-
-    Action a in block b has the edges edge_first[b * A + a]:edge_first[b * A + a + 1], one for each
-    observation that is possible, and edge e leads to block edge_target[e]. What can happen in
-    slot i under action a are the entries entry_first[i * A + a]:entry_first[i * A + a + 1]: the
-    edge (counted from the action's first), the slot arrived in (counted from its block's first)
-    and the probability T Z. Rewards (n_slots, A).
-    """
-
-    block_first: np.ndarray
-    edge_first: np.ndarray
-    edge_target: np.ndarray
-    entry_first: np.ndarray
-    entry_edge: np.ndarray
-    entry_slot: np.ndarray
-    weights: np.ndarray
-    rewards: np.ndarray
-    discount: float
+# Tables.f begins with the discount and a number that no value exceeds, nor its negative.
+DISCOUNT, LARGEST = range(2)
 
 
-class Above(NamedTuple):
-    """Upper bounds known before the search: Q over one-step beliefs (tighter informed bound).
+class Tables(NamedTuple):
+    """A model in blocks, and upper bounds known before the search."""
 
-    Under action a in slot i these happen: step_first[i * A + a]:step_first[i * A + a + 1], each
-    with its edge (as of Blocks), the number of the one-step belief arrived in, and its
-    probability. Q (n_beliefs, A) bounds what an action is worth there; q (n_slots, A) what it is
-    worth in a state, corner (n_slots,) what the state is. No value anywhere is larger than
-    `largest`, nor smaller than its negative.
-    """
+    i: np.ndarray
+    f: np.ndarray
 
-    step_first: np.ndarray
-    step_edge: np.ndarray
-    step_belief: np.ndarray
-    step_weight: np.ndarray
-    Q: np.ndarray
-    q: np.ndarray
-    corner: np.ndarray
-    largest: float
+    @property
+    def read_by_number(self) -> bool:
+        """Kernels read single numbers of the arrays."""
+        return True
 
 
-# Columns of Search.node_i: block; where the belief begins in floats (dense, over the block), and
-# its support in integers; states in the support; row in action_*, NONE where not expanded;
-# largest vector; how many of the block's vectors and points were seen; the latter at the last LP;
-# whether the informed bound was asked.
-BLOCK, BELIEF, SUPPORT, N_SUPPORT, EXPANSION, BEST, SEEN_VECTORS, SEEN_POINTS, SEEN_LP = range(9)
-INFORMED = 9
-NODE_INTEGERS = 10
+# Search.i begins with counts: rows in use, ends of the heap in integers and in floats, backups,
+# trials, rises of vectors, the longest list's room; then of the trial under way its depth (NONE:
+# there is none), step (1 down, -1 up), and whether the best actions from below are followed;
+N_NODES, N_EXPANDED, N_VECTORS, N_INTEGERS, N_FLOATS, N_BACKUPS, N_TRIALS, N_RISES = range(8)
+LONGEST, DEPTH, STEP, BY_LOWER = range(8, 12)
+# then the room there is; then where the rows begin: in the integers nodes, actions, vectors, lists
+# and the table that finds nodes by their belief, in the floats bounds of nodes and of actions.
+NODES_ROOM, EXPANDED_ROOM, VECTORS_ROOM, INTEGERS_ROOM, FLOATS_ROOM, TABLE_ROOM = range(12, 18)
+SCRATCH_ROOM = 18
+NODES_AT, ACTIONS_AT, VECTORS_AT, LISTS_AT, TABLE_AT, BOUNDS_AT, WORTHS_AT, SCRATCH_AT = range(
+    19, 27
+)
+SEARCH_HEADER = 27
 
-# Columns of Search.node_f: bounds; interpolation between the corners; upper bound as last listed.
-LOWER, UPPER, BASE, LISTED = range(4)
-NODE_FLOATS = 4
+# Search.f begins with the gap that the trial under way aims for at its depth.
+AIM = 0
+FLOATS_HEADER = 1
 
-# Columns of Search.action_i (row expansion * A + action): children in integers, or one of two
-# marks; their probabilities in floats. Of Search.action_f: reward and bounds.
+# A node: block; where in the heap its belief (dense, over the block) and support begin; states in
+# the support, and a bit for each, modulo BITS; row in actions, NONE where not expanded; largest
+# vector; how many of the block's vectors and points were seen, the latter also at the last linear
+# program; whether the informed bound was asked; the points that it was interpolated between last,
+# how many, and where their weights begin.
+BLOCK, BELIEF, SUPPORT, N_SUPPORT, MASK, EXPANSION, BEST, SEEN_VECTORS, SEEN_POINTS = range(9)
+SEEN_LP, INFORMED, POINTS_MIXED, N_MIXED, WEIGHTS_MIXED = range(9, 14)
+NODE = 14
+BITS = 62
+
+# Its bounds: from below and above; interpolation between the corners; bound from above when last
+# listed; what rounding may add to the interpolation between points.
+LOWER, UPPER, BASE, LISTED, SLACK = range(5)
+BOUND = 5
+
+# An action of an expanded node (row expansion * A + action): its children, or one of two marks;
+# their probabilities. Its worths: expected reward, bounds from above and below.
 CHILDREN, CHANCES = range(2)
+ACTION = 2
 NOT_BOUNDED, NOT_EXPANDED = -2, -1
 REWARD, ABOVE, BELOW = range(3)
+WORTH = 3
 
-# Columns of Search.vector_i: block, action, values in floats, successors (one an edge) in integers.
-V_BLOCK, V_ACTION, V_VALUES, V_LINKS = range(4)
-VECTOR_INTEGERS = 4
+# A vector: block, action, values, successors (one an edge); the rise at which it rose last, and at
+# which it was last evaluated.
+V_BLOCK, V_ACTION, V_VALUES, V_LINKS, ROSE, EVALUATED = range(6)
+VECTOR = 6
 
-# Lists of block b in Search.list_i, rows LISTS * b and on: vectors, points (each again after every
-# material drop), points once. Columns: where it begins in integers, length, room.
-VECTORS, POINTS, CORNERS = range(3)
+# Lists of a block (row LISTS * block + kind): vectors, and points, each again after every material
+# change; points once. A list: where it begins in the heap, length, room.
+VECTOR_LIST, POINT_LIST, POINT_SET = range(3)
 LISTS = 3
 FIRST, LENGTH, ROOM = range(3)
-
-# Slots of Search.counts.
-N_NODES, N_EXPANDED, N_VECTORS, N_FLOATS, N_INTEGERS, N_BACKUPS, N_TRIALS, LONGEST = range(8)
-COUNTS = 8
+LIST = 3
 
 
 class Search(NamedTuple):
-    """The search so far; the columns are named above. table (2^k,) finds nodes by their belief."""
+    """The search so far. Rows seen from Python are views."""
 
-    node_i: np.ndarray
-    node_f: np.ndarray
-    action_i: np.ndarray
-    action_f: np.ndarray
-    vector_i: np.ndarray
-    list_i: np.ndarray
-    floats: np.ndarray
-    integers: np.ndarray
-    table: np.ndarray
-    counts: np.ndarray
+    i: np.ndarray
+    f: np.ndarray
+
+    @property
+    def read_by_number(self) -> bool:
+        """Kernels read single numbers of the arrays."""
+        return True
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """Shape (nodes, NODE)."""
+        return self._rows(self.i, NODES_AT, int(self.i[N_NODES]), NODE)
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """Shape (nodes, BOUND)."""
+        return self._rows(self.f, BOUNDS_AT, int(self.i[N_NODES]), BOUND)
+
+    @property
+    def actions(self) -> np.ndarray:
+        """Shape (expanded, A * ACTION)."""
+        width = self._width(ACTIONS_AT, VECTORS_AT)
+        return self._rows(self.i, ACTIONS_AT, int(self.i[N_EXPANDED]), width)
+
+    @property
+    def worths(self) -> np.ndarray:
+        """Shape (expanded, A * WORTH)."""
+        width = self._width(ACTIONS_AT, VECTORS_AT) // ACTION * WORTH
+        return self._rows(self.f, WORTHS_AT, int(self.i[N_EXPANDED]), width)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """Shape (vectors, VECTOR)."""
+        return self._rows(self.i, VECTORS_AT, int(self.i[N_VECTORS]), VECTOR)
+
+    @property
+    def lists(self) -> np.ndarray:
+        """Shape (LISTS * blocks, LIST)."""
+        n = (int(self.i[TABLE_AT]) - int(self.i[LISTS_AT])) // LIST
+        return self._rows(self.i, LISTS_AT, n, LIST)
+
+    def _width(self, at: int, end: int) -> int:
+        return (int(self.i[end]) - int(self.i[at])) // int(self.i[EXPANDED_ROOM])
+
+    def _rows(self, array: np.ndarray, at: int, n: int, width: int) -> np.ndarray:
+        first = int(self.i[at])
+        return array[first : first + n * width].reshape(n, width)
 
 
 @kernel(inner=True)
-def append(search, row, value):
-    """Append to a list; a full one moves to the end of the pool, with twice the room."""
-    lists, integers = search.list_i, search.integers
-    if lists[row, LENGTH] == lists[row, ROOM]:
-        first, n = lists[row, FIRST], lists[row, LENGTH]
-        new = search.counts[N_INTEGERS]
-        lists[row, ROOM] = max(8, 2 * n)
-        search.counts[N_INTEGERS] += lists[row, ROOM]
-        search.counts[LONGEST] = max(search.counts[LONGEST], lists[row, ROOM])
-        for i in range(n):
-            integers[new + i] = integers[first + i]
-        lists[row, FIRST] = new
-    integers[lists[row, FIRST] + lists[row, LENGTH]] = value
-    lists[row, LENGTH] += 1
+def append(s, row, value):
+    """Append to a list; a full one moves to the end of the heap, with twice the room."""
+    at = s.i[LISTS_AT] + row * LIST
+    length = s.i[at + LENGTH]
+    if length == s.i[at + ROOM]:
+        first, new = s.i[at + FIRST], s.i[N_INTEGERS]
+        room = max(8, 2 * length)
+        for k in range(length):
+            s.i[new + k] = s.i[first + k]
+        s.i[at + FIRST], s.i[at + ROOM] = new, room
+        s.i[N_INTEGERS] += room
+        s.i[LONGEST] = max(s.i[LONGEST], room)
+    s.i[s.i[at + FIRST] + length] = value
+    s.i[at + LENGTH] = length + 1

@@ -15,14 +15,27 @@ import numpy as np
 
 from pomdptool.kernels import kernel
 from pomdptool.kernels.nodes import expand
-from pomdptool.kernels.points import backup_upper, interpolate, update_upper
+from pomdptool.kernels.points import LP_STATES, backup_upper, interpolate, update_upper
 from pomdptool.kernels.search import (
+    ACTION,
+    ACTIONS_AT,
+    AIM,
     BLOCK,
+    BOUND,
+    BOUNDS_AT,
+    BY_LOWER,
     CHANCES,
     CHILDREN,
+    DEPTH,
+    DISCOUNT,
+    EDGE_FIRST,
+    EXPANDED_ROOM,
     EXPANSION,
+    FLOATS_ROOM,
+    INTEGERS_ROOM,
     LONGEST,
     LOWER,
+    N_ACTIONS,
     N_BACKUPS,
     N_EXPANDED,
     N_FLOATS,
@@ -30,8 +43,14 @@ from pomdptool.kernels.search import (
     N_NODES,
     N_TRIALS,
     N_VECTORS,
+    NODE,
+    NODES_AT,
+    NODES_ROOM,
     NONE,
+    SCRATCH_ROOM,
+    STEP,
     UPPER,
+    VECTORS_ROOM,
 )
 from pomdptool.kernels.vectors import backup_lower, update_lower
 
@@ -44,122 +63,116 @@ DONE, BUDGET, FULL = range(3)
 
 
 class Aims(NamedTuple):
-    """What is worked for.
+    """What is worked for, and what a backup needs.
 
     The root's gap at which to stop, relative to max(1, |lower bound|), and the error that each
-    bound has besides; the least gain of a vector; and a number of backups.
+    bound has besides; the least gain of a vector; a number of backups; and the most nodes,
+    integers, floats and scratch of one backup.
     """
 
     precision: float
     error: float
     gain: float
     budget: int
+    nodes: int
+    integers: int
+    floats: int
+    scratch: int
 
 
-@kernel(inner=True)
-def has_room(search, margin):
-    """Whether a backup, which makes at most `margin` of anything, has room for it."""
-    counts = search.counts
+@kernel(inner=True, inline="always")
+def has_room(s, aims):
+    """Whether there is room for what a backup may make."""
     return (
-        counts[N_NODES] + margin[0] < search.node_i.shape[0]
-        and 2 * (counts[N_NODES] + margin[0]) < search.table.shape[0]
-        and (counts[N_EXPANDED] + 1) * margin[3] < search.action_i.shape[0]
-        and counts[N_VECTORS] + 1 < search.vector_i.shape[0]
-        and counts[N_FLOATS] + margin[1] < search.floats.shape[0]
-        and counts[N_INTEGERS] + margin[2] + 8 * counts[LONGEST] < search.integers.shape[0]
+        s.i[N_NODES] + aims.nodes < s.i[NODES_ROOM]
+        and s.i[N_EXPANDED] + 1 < s.i[EXPANDED_ROOM]
+        and s.i[N_VECTORS] + 1 < s.i[VECTORS_ROOM]
+        and s.i[N_INTEGERS] + aims.integers + 8 * s.i[LONGEST] < s.i[INTEGERS_ROOM]
+        and s.i[N_FLOATS] + aims.floats < s.i[FLOATS_ROOM]
+        and aims.scratch + (LP_STATES + 2) * s.i[LONGEST] < s.i[SCRATCH_ROOM]
     )
 
 
-@kernel(inner=True)
-def back_up(blocks, above, search, n, gain):
-    """Back up both bounds of a node; the best actions from above and from below."""
-    top = backup_upper(blocks, above, search, n)
-    low = backup_lower(blocks, search, n, gain)
-    search.counts[N_BACKUPS] += 1
-    return top, low
-
-
-@kernel(inner=True)
-def next_child(blocks, search, n, action, aim):
+@kernel(inner=True, inline="always")
+def next_child(m, s, n, action, aim):
     """The child whose gap exceeds the aim most, weighted by its probability; NONE: no one's."""
-    n_actions = blocks.rewards.shape[1]
-    row = search.node_i[n, EXPANSION] * n_actions + action
-    edges = search.node_i[n, BLOCK] * n_actions + action
+    n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
+    row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + action) * ACTION
+    edge = m.i[EDGE_FIRST] + s.i[node + BLOCK] * n_actions + action
     most, at = 0.0, NONE
-    for e in range(blocks.edge_first[edges + 1] - blocks.edge_first[edges]):
-        child = search.integers[search.action_i[row, CHILDREN] + e]
+    for e in range(m.i[edge + 1] - m.i[edge]):
+        child = s.i[s.i[row + CHILDREN] + e]
         if child != NONE:
-            gap = update_upper(search, child) - update_lower(blocks, search, child)
-            excess = search.floats[search.action_i[row, CHANCES] + e] * (gap - aim)
+            gap = update_upper(s, child) - update_lower(m, s, child)
+            excess = s.f[s.i[row + CHANCES] + e] * (gap - aim)
             if excess > most:
                 most, at = excess, child
     return at
 
 
 @kernel(inner=True)
-def trial(blocks, above, search, path, aim, below, gain, margin):
-    """Go down from the root, path[0], and back up; whether there was room."""
-    depth, n = 0, path[0]
-    while depth < path.shape[0] and has_room(search, margin):
-        if search.node_i[n, EXPANSION] == NONE:
-            expand(blocks, above, search, n)
-        path[depth] = n
-        depth += 1
-        interpolate(blocks, above, search, n)
-        top, low = back_up(blocks, above, search, n, gain)
-        aim = aim / blocks.discount if blocks.discount > 0.0 else np.inf
-        children = search.action_i[search.node_i[n, EXPANSION] * blocks.rewards.shape[1] + low]
-        below = below and children[CHILDREN] >= 0
-        n = next_child(blocks, search, n, low if below else top, aim)
-        if n == NONE:
-            break
-    for i in range(depth - 1, -1, -1):
-        if not has_room(search, margin):
-            return False
-        back_up(blocks, above, search, path[i], gain)
-    return depth > 0 and has_room(search, margin)
-
-
-@kernel(inner=True)
-def is_closed(search, root, aims):
+def is_closed(s, root, aims):
     """Whether the root's gap is as wanted."""
-    lower = search.node_f[root, LOWER] - aims.error
-    gap = search.node_f[root, UPPER] + aims.error - lower
+    bounds = s.i[BOUNDS_AT] + root * BOUND
+    lower = s.f[bounds + LOWER] - aims.error
+    gap = s.f[bounds + UPPER] + aims.error - lower
     return gap <= aims.precision * max(1.0, abs(lower))
 
 
 @kernel(inner=True)
-def trials(blocks, above, search, path, aims, margin, end):
-    """Run trials until the root's gap is as wanted, or for some backups."""
-    root = path[0]
-    while not is_closed(search, root, aims):
-        if search.counts[N_BACKUPS] >= end:
-            return BUDGET
-        kind = search.counts[N_TRIALS] % len(SHARES)
-        aim = SHARES[kind] * (search.node_f[root, UPPER] - search.node_f[root, LOWER])
-        search.counts[N_TRIALS] += 1
-        below = kind == len(SHARES) - 1
-        if not trial(blocks, above, search, path, aim, below, aims.gain, margin):
-            return FULL
-    return DONE
+def begin_trial(s, root):
+    """Go to the root, with the next of the shares."""
+    kind, bounds = s.i[N_TRIALS] % len(SHARES), s.i[BOUNDS_AT] + root * BOUND
+    s.i[N_TRIALS] += 1
+    s.i[DEPTH], s.i[STEP], s.i[BY_LOWER] = 0, 1, int(kind == len(SHARES) - 1)
+    s.f[AIM] = SHARES[kind] * (s.f[bounds + UPPER] - s.f[bounds + LOWER])
 
 
 @kernel
-def run(blocks, above, search, nodes, at, path, aims, margin):
+def run(m, s, nodes, at, path, aims):
     """Back some nodes up in turn, from number `at`; where there are none, run trials.
 
-    Returns a status, and the number to go on with.
+    The root is path[0]. A trial under way goes on where it was left; which nodes it goes through is
+    in `path`. Returns a status, and the number to go on with.
     """
-    end = search.counts[N_BACKUPS] + aims.budget
-    if nodes.shape[0] == 0:
-        return trials(blocks, above, search, path, aims, margin, end), 0
-    while at < nodes.shape[0]:
-        if not has_room(search, margin):
+    end = s.i[N_BACKUPS] + aims.budget
+    n_actions, sweeping = m.i[N_ACTIONS], nodes.shape[0] > 0
+    while True:
+        if not has_room(s, aims):
             return FULL, at
-        if search.counts[N_BACKUPS] >= end:
+        if sweeping and at == nodes.shape[0]:
+            return DONE, at
+        if s.i[N_BACKUPS] >= end:
             return BUDGET, at
-        n = nodes[at]
-        if search.node_f[n, UPPER] - search.node_f[n, LOWER] > aims.gain:
-            back_up(blocks, above, search, n, aims.gain)
-        at += 1
-    return DONE, at
+        if sweeping:
+            n = nodes[at]
+            bounds = s.i[BOUNDS_AT] + n * BOUND
+            at += 1
+            if s.f[bounds + UPPER] - s.f[bounds + LOWER] <= aims.gain:
+                continue
+        else:
+            if s.i[DEPTH] == NONE:
+                if is_closed(s, path[0], aims):
+                    return DONE, at
+                begin_trial(s, path[0])
+            n = path[s.i[DEPTH]]
+            if s.i[STEP] == 1:
+                if s.i[s.i[NODES_AT] + n * NODE + EXPANSION] == NONE:
+                    expand(m, s, n)
+                interpolate(m, s, n)
+        top = backup_upper(m, s, n)
+        low = backup_lower(m, s, n, aims.gain)
+        s.i[N_BACKUPS] += 1
+        if sweeping:
+            continue
+        if s.i[STEP] == 1:
+            s.f[AIM] = s.f[AIM] / m.f[DISCOUNT] if m.f[DISCOUNT] > 0.0 else np.inf
+            row = s.i[s.i[NODES_AT] + n * NODE + EXPANSION] * n_actions + low
+            if s.i[s.i[ACTIONS_AT] + row * ACTION + CHILDREN] < 0:
+                s.i[BY_LOWER] = 0
+            child = next_child(m, s, n, low if s.i[BY_LOWER] == 1 else top, s.f[AIM])
+            if child == NONE or s.i[DEPTH] + 1 == path.shape[0]:
+                s.i[STEP] = -1
+            else:
+                path[s.i[DEPTH] + 1] = child
+        s.i[DEPTH] += s.i[STEP]

@@ -3,6 +3,10 @@
 A vector is what the controller earns that does its action and goes on, after each observation, with
 the vector linked. A node remembers its largest vector and how many of its block's list it has seen,
 so that looking again costs what is new.
+
+Where a new vector is nowhere smaller than the one it is to follow, it takes its place: all that is
+linked to the old one earns no less with the new (Hansen 1998). So controllers come to have loops,
+and evaluating them lifts many vectors at once.
 """
 
 from __future__ import annotations
@@ -12,25 +16,44 @@ import numpy as np
 from pomdptool.kernels import kernel
 from pomdptool.kernels.search import (
     ABOVE,
+    ACTION,
+    ACTIONS_AT,
     BELIEF,
     BELOW,
     BEST,
     BLOCK,
+    BLOCK_FIRST,
+    BOUND,
+    BOUNDS_AT,
     CHANCES,
     CHILDREN,
+    DISCOUNT,
+    EDGE_FIRST,
+    EDGES,
+    ENTRIES,
+    ENTRY_FIRST,
+    EVALUATED,
     EXPANSION,
     FIRST,
     LENGTH,
+    LIST,
     LISTS,
+    LISTS_AT,
     LOWER,
+    N_ACTIONS,
     N_BACKUPS,
     N_FLOATS,
     N_INTEGERS,
     N_NODES,
+    N_RISES,
     N_SUPPORT,
     N_VECTORS,
+    NODE,
+    NODES_AT,
     NONE,
     REWARD,
+    REWARDS,
+    ROSE,
     SEEN_VECTORS,
     SUPPORT,
     UPPER,
@@ -38,7 +61,12 @@ from pomdptool.kernels.search import (
     V_BLOCK,
     V_LINKS,
     V_VALUES,
-    VECTORS,
+    VECTOR,
+    VECTOR_LIST,
+    VECTORS_AT,
+    WEIGHTS,
+    WORTH,
+    WORTHS_AT,
     append,
 )
 
@@ -53,177 +81,229 @@ SHARE = 0.002
 
 
 @kernel(fastmath={"reassoc", "contract"}, inner=True)
-def dot(x, i, y, j, n):
-    """Inner product of x[i:i + n] and y[j:j + n]."""
+def dot(x, i, j, n):
+    """Inner product of x[i:i + n] and x[j:j + n]."""
     total = 0.0
     for k in range(n):
-        total += x[i + k] * y[j + k]
+        total += x[i + k] * x[j + k]
     return total
 
 
 @kernel(inner=True)
-def value_of(blocks, search, n, v):
-    """Value of a vector at a node of its block."""
-    values, belief = search.vector_i[v, V_VALUES], search.node_i[n, BELIEF]
-    block, count = search.node_i[n, BLOCK], search.node_i[n, N_SUPPORT]
-    size = blocks.block_first[block + 1] - blocks.block_first[block]
-    if SPARSE * count > size:
-        return dot(search.floats, belief, search.floats, values, size)
-    total, k = 0.0, search.node_i[n, SUPPORT]
-    for t in range(k, k + count):
-        i = search.integers[t]
-        total += search.floats[belief + i] * search.floats[values + i]
+def size_of(m, block):
+    """Number of slots of a block."""
+    return m.i[m.i[BLOCK_FIRST] + block + 1] - m.i[m.i[BLOCK_FIRST] + block]
+
+
+@kernel(inner=True)
+def value_of(m, s, n, values):
+    """Value at a node of a vector over its block, whose values begin somewhere."""
+    node = s.i[NODES_AT] + n * NODE
+    size = size_of(m, s.i[node + BLOCK])
+    if SPARSE * s.i[node + N_SUPPORT] > size:
+        return dot(s.f, s.i[node + BELIEF], values, size)
+    total, belief, support = 0.0, s.i[node + BELIEF], s.i[node + SUPPORT]
+    for t in range(support, support + s.i[node + N_SUPPORT]):
+        total += s.f[belief + s.i[t]] * s.f[values + s.i[t]]
     return total
 
 
 @kernel(inner=True)
-def update_lower(blocks, search, n):
+def update_lower(m, s, n):
     """Lower bound of a node, from the vectors of its block that it has not seen."""
-    length = search.list_i[LISTS * search.node_i[n, BLOCK] + VECTORS, LENGTH]
-    if search.node_i[n, SEEN_VECTORS] < length:
-        see_vectors(blocks, search, n, length)
-    return search.node_f[n, LOWER]
+    node = s.i[NODES_AT] + n * NODE
+    row = s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + VECTOR_LIST) * LIST
+    if s.i[node + SEEN_VECTORS] < s.i[row + LENGTH]:
+        see_vectors(m, s, n, s.i[row + LENGTH])
+    return s.f[s.i[BOUNDS_AT] + n * BOUND + LOWER]
 
 
 @kernel(inner=True)
-def see_vectors(blocks, search, n, length):
+def see_vectors(m, s, n, length):
     """Show a node the vectors of its block up to some length of the list."""
-    first = search.list_i[LISTS * search.node_i[n, BLOCK] + VECTORS, FIRST]
-    best = search.node_f[n, LOWER]
-    for i in range(first + search.node_i[n, SEEN_VECTORS], first + length):
-        v = search.integers[i]
-        value = value_of(blocks, search, n, v)
+    node, lower = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND + LOWER
+    first = s.i[s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + VECTOR_LIST) * LIST + FIRST]
+    best, at = s.f[lower], s.i[node + BEST]
+    for k in range(first + s.i[node + SEEN_VECTORS], first + length):
+        value = value_of(m, s, n, s.i[s.i[VECTORS_AT] + s.i[k] * VECTOR + V_VALUES])
         if value > best:
-            best = value
-            search.node_i[n, BEST] = v
-    search.node_i[n, SEEN_VECTORS] = length
-    search.node_f[n, LOWER] = best
+            best, at = value, s.i[k]
+    s.i[node + SEEN_VECTORS], s.i[node + BEST], s.f[lower] = length, at, best
 
 
-@kernel(inner=True)
-def lower_of_action(blocks, search, n, a):
-    """What an expanded action is worth from below, by its children."""
-    n_actions = blocks.rewards.shape[1]
-    row = search.node_i[n, EXPANSION] * n_actions + a
-    edges = search.node_i[n, BLOCK] * n_actions + a
-    small = SHARE * (search.node_f[n, UPPER] - search.node_f[n, LOWER])
+@kernel(inner=True, inline="always")
+def lower_of_action(m, s, n, row):
+    """What an expanded action, a row, is worth from below, by its children."""
+    node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
+    n_actions = m.i[N_ACTIONS]
+    edge = m.i[EDGE_FIRST] + s.i[node + BLOCK] * n_actions + row % n_actions
+    action = s.i[ACTIONS_AT] + row * ACTION
+    small = SHARE * (s.f[bounds + UPPER] - s.f[bounds + LOWER])
     value = 0.0
-    for e in range(blocks.edge_first[edges + 1] - blocks.edge_first[edges]):
-        child = search.integers[search.action_i[row, CHILDREN] + e]
+    for e in range(m.i[edge + 1] - m.i[edge]):
+        child = s.i[s.i[action + CHILDREN] + e]
         if child == NONE:
             continue
-        p = search.floats[search.action_i[row, CHANCES] + e]
-        lower = search.node_f[child, LOWER]
-        if p * (search.node_f[child, UPPER] - lower) > small:
-            lower = update_lower(blocks, search, child)
+        p, bounds = s.f[s.i[action + CHANCES] + e], s.i[BOUNDS_AT] + child * BOUND
+        lower = s.f[bounds + LOWER]
+        if p * (s.f[bounds + UPPER] - lower) > small:
+            lower = update_lower(m, s, child)
         value += p * lower
-    return search.action_f[row, REWARD] + blocks.discount * value
+    return s.f[s.i[WORTHS_AT] + row * WORTH + REWARD] + m.f[DISCOUNT] * value
 
 
-@kernel(inner=True)
-def backup_lower(blocks, search, n, gain):
+@kernel(inner=True, inline="always")
+def backup_lower(m, s, n, gain):
     """Add the vector of the best action where it raises a node's lower bound by more than `gain`.
 
     Returns the best action from below.
 
     Of the other actions those are skipped that an upper bound rules out.
     """
-    n_actions = blocks.rewards.shape[1]
-    lower = update_lower(blocks, search, n)
-    first = search.node_i[n, EXPANSION] * n_actions
+    n_actions, lower = m.i[N_ACTIONS], update_lower(m, s, n)
+    row = s.i[s.i[NODES_AT] + n * NODE + EXPANSION] * n_actions
+    worth = s.i[WORTHS_AT] + row * WORTH
     top, low = 0, 0
     for a in range(1, n_actions):
-        if search.action_f[first + a, ABOVE] > search.action_f[first + top, ABOVE]:
+        if s.f[worth + a * WORTH + ABOVE] > s.f[worth + top * WORTH + ABOVE]:
             top = a
-        if search.action_f[first + a, BELOW] > search.action_f[first + low, BELOW]:
+        if s.f[worth + a * WORTH + BELOW] > s.f[worth + low * WORTH + BELOW]:
             low = a
     best, action = -np.inf, NONE
     for a in range(n_actions):
-        row = first + a
-        if search.action_i[row, CHILDREN] < 0 or search.action_f[row, ABOVE] < lower:
+        if s.i[s.i[ACTIONS_AT] + (row + a) * ACTION + CHILDREN] < 0:
             continue
-        seen = search.action_f[row, BELOW] > -np.inf
-        if seen and a != top and a != low and (search.counts[N_BACKUPS] + a) % OTHERS != 0:
+        if s.f[worth + a * WORTH + ABOVE] < lower:
             continue
-        value = lower_of_action(blocks, search, n, a)
-        search.action_f[row, BELOW] = value
-        if value > search.action_f[first + low, BELOW]:
+        below = worth + a * WORTH + BELOW
+        seen = s.f[below] > -np.inf
+        if seen and a != top and a != low and (s.i[N_BACKUPS] + a) % OTHERS != 0:
+            continue
+        value = lower_of_action(m, s, n, row + a)
+        s.f[below] = value
+        if value > s.f[worth + low * WORTH + BELOW]:
             low = a
         if value > best:
             best, action = value, a
     if action != NONE and best > lower + gain:
-        add_vector(blocks, search, n, action)
+        add_vector(m, s, n, action)
     return low
 
 
 @kernel(inner=True)
-def write_vector(blocks, search, v):
-    """Back up a vector from those linked; only what rises is written. By how much at most."""
-    n_actions = blocks.rewards.shape[1]
-    block, a = search.vector_i[v, V_BLOCK], search.vector_i[v, V_ACTION]
-    values, links = search.vector_i[v, V_VALUES], search.vector_i[v, V_LINKS]
-    first = blocks.block_first[block]
+def write_values(m, s, block, a, links, values):
+    """Back values up from the vectors linked, and write them somewhere.
+
+    Returns by how much at most they rise. What would fall stays.
+    """
+    n_actions, first, size = m.i[N_ACTIONS], m.i[m.i[BLOCK_FIRST] + block], size_of(m, block)
+    edge = m.i[EDGE_FIRST] + block * n_actions + a
+    # Past the end of the heap: for each edge, where the values linked begin, less the place of
+    # their first slot.
+    begins = s.i[N_INTEGERS] + m.i[edge + 1] - m.i[edge]
+    place = 0
+    for e in range(m.i[edge + 1] - m.i[edge]):
+        s.i[begins + e] = s.i[s.i[VECTORS_AT] + s.i[links + e] * VECTOR + V_VALUES] - place
+        place += size_of(m, m.i[m.i[EDGES] + 2 * (m.i[edge] + e)])
     rise = 0.0
-    for i in range(blocks.block_first[block + 1] - first):
-        row = (first + i) * n_actions + a
+    for i in range(size):
+        row = m.i[ENTRY_FIRST] + (first + i) * n_actions + a
         ahead = 0.0
-        for entry in range(blocks.entry_first[row], blocks.entry_first[row + 1]):
-            link = search.integers[links + blocks.entry_edge[entry]]
-            at = search.vector_i[link, V_VALUES] + blocks.entry_slot[entry]
-            ahead += blocks.weights[entry] * search.floats[at]
-        value = blocks.rewards[first + i, a] + blocks.discount * ahead
-        rise = max(rise, value - search.floats[values + i])
-        search.floats[values + i] = max(value, search.floats[values + i])
+        for entry in range(m.i[row], m.i[row + 1]):
+            at = m.i[ENTRIES] + 2 * entry
+            ahead += m.f[m.i[WEIGHTS] + entry] * s.f[s.i[begins + m.i[at]] + m.i[at + 1]]
+        value = m.f[m.i[REWARDS] + (first + i) * n_actions + a] + m.f[DISCOUNT] * ahead
+        if value > s.f[values + i]:
+            rise = max(rise, value - s.f[values + i])
+            s.f[values + i] = value
     return rise
 
 
-@kernel(inner=True)
-def add_vector(blocks, search, n, a):
+@kernel(inner=True, inline="always")
+def add_vector(m, s, n, a):
     """Back a node up: its children's largest vectors make a new one, unless it is no larger."""
-    n_actions = blocks.rewards.shape[1]
-    block = search.node_i[n, BLOCK]
-    edges = blocks.edge_first[block * n_actions + a]
-    n_edges = blocks.edge_first[block * n_actions + a + 1] - edges
-    children = search.action_i[search.node_i[n, EXPANSION] * n_actions + a, CHILDREN]
-    v, values, links = (
-        search.counts[N_VECTORS],
-        search.counts[N_FLOATS],
-        search.counts[N_INTEGERS],
-    )
-    search.vector_i[v, V_BLOCK], search.vector_i[v, V_ACTION] = block, a
-    search.vector_i[v, V_VALUES], search.vector_i[v, V_LINKS] = values, links
+    n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
+    lower, block = s.i[BOUNDS_AT] + n * BOUND + LOWER, s.i[node + BLOCK]
+    edge = m.i[EDGE_FIRST] + block * n_actions + a
+    n_edges = m.i[edge + 1] - m.i[edge]
+    row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + a) * ACTION
+    values, links, size = s.i[N_FLOATS], s.i[N_INTEGERS], size_of(m, block)
     for e in range(n_edges):
-        child = search.integers[children + e]
+        child = s.i[s.i[row + CHILDREN] + e]
         if child == NONE:
             # The block's first vector is that of a blind policy; any successor is sound.
-            row = LISTS * blocks.edge_target[edges + e] + VECTORS
-            search.integers[links + e] = search.integers[search.list_i[row, FIRST]]
+            target = LISTS * m.i[m.i[EDGES] + 2 * (m.i[edge] + e)] + VECTOR_LIST
+            s.i[links + e] = s.i[s.i[s.i[LISTS_AT] + target * LIST + FIRST]]
         else:
-            search.integers[links + e] = search.node_i[child, BEST]
-    size = blocks.block_first[block + 1] - blocks.block_first[block]
+            s.i[links + e] = s.i[s.i[NODES_AT] + child * NODE + BEST]
     for i in range(size):
-        search.floats[values + i] = -np.inf
-    write_vector(blocks, search, v)
-    value = value_of(blocks, search, n, v)
-    if value <= search.node_f[n, LOWER]:
+        s.f[values + i] = -np.inf
+    write_values(m, s, block, a, links, values)
+    value = value_of(m, s, n, values)
+    if value <= s.f[lower]:
         return
-    search.counts[N_VECTORS] += 1
-    search.counts[N_FLOATS] += size
-    search.counts[N_INTEGERS] += n_edges
-    append(search, LISTS * block + VECTORS, v)
-    search.node_f[n, LOWER], search.node_i[n, BEST] = value, v
+    s.i[N_INTEGERS] += n_edges
+    v, old = s.i[N_VECTORS], s.i[VECTORS_AT] + s.i[node + BEST] * VECTOR
+    if is_above(s, values, s.i[old + V_VALUES], size):
+        v = s.i[node + BEST]
+        for i in range(size):
+            s.f[s.i[old + V_VALUES] + i] = s.f[values + i]
+        values = s.i[old + V_VALUES]
+    else:
+        s.i[N_VECTORS] += 1
+        s.i[N_FLOATS] += size
+    s.i[N_RISES] += 1
+    vector = s.i[VECTORS_AT] + v * VECTOR
+    s.i[vector + V_BLOCK], s.i[vector + V_ACTION] = block, a
+    s.i[vector + V_VALUES], s.i[vector + V_LINKS] = values, links
+    s.i[vector + ROSE], s.i[vector + EVALUATED] = s.i[N_RISES], s.i[N_RISES]
+    append(s, LISTS * block + VECTOR_LIST, v)
+    s.f[lower], s.i[node + BEST] = value, v
+
+
+@kernel(inner=True)
+def is_above(s, values, others, size):
+    """Whether no value is smaller than the other."""
+    for i in range(size):
+        if s.f[values + i] < s.f[others + i]:
+            return False
+    return True
+
+
+@kernel(inner=True)
+def is_due(m, s, vector):
+    """Whether a vector is linked to one that rose since it was last evaluated."""
+    edge = m.i[EDGE_FIRST] + s.i[vector + V_BLOCK] * m.i[N_ACTIONS] + s.i[vector + V_ACTION]
+    links = s.i[vector + V_LINKS]
+    for k in range(links, links + m.i[edge + 1] - m.i[edge]):
+        if s.i[s.i[VECTORS_AT] + s.i[k] * VECTOR + ROSE] > s.i[vector + EVALUATED]:
+            return True
+    return False
 
 
 @kernel
-def evaluate_vectors(blocks, search, first, sweeps, tolerance):
-    """Evaluate the controllers in place, oldest vectors first; they only rise."""
+def evaluate_vectors(m, s, sweeps, tolerance):
+    """Evaluate the controllers in place, oldest vectors first; they only rise.
+
+    A rise of no more than the tolerance does not spread.
+    """
+    began = s.i[N_RISES]
     for _ in range(sweeps):
-        rise = 0.0
-        for v in range(first, search.counts[N_VECTORS]):
-            rise = max(rise, write_vector(blocks, search, v))
-        if rise <= tolerance:
+        before = s.i[N_RISES]
+        for v in range(s.i[N_VECTORS]):
+            vector = s.i[VECTORS_AT] + v * VECTOR
+            if is_due(m, s, vector):
+                s.i[vector + EVALUATED] = s.i[N_RISES]
+                block, a = s.i[vector + V_BLOCK], s.i[vector + V_ACTION]
+                links, values = s.i[vector + V_LINKS], s.i[vector + V_VALUES]
+                if write_values(m, s, block, a, links, values) > tolerance:
+                    s.i[N_RISES] += 1
+                    s.i[vector + ROSE] = s.i[N_RISES]
+        if s.i[N_RISES] == before:
             break
-    for n in range(search.counts[N_NODES]):
-        if search.node_i[n, BEST] != NONE:
-            value = value_of(blocks, search, n, search.node_i[n, BEST])
-            search.node_f[n, LOWER] = max(search.node_f[n, LOWER], value)
+    for n in range(s.i[N_NODES]):
+        best = s.i[s.i[NODES_AT] + n * NODE + BEST]
+        vector = s.i[VECTORS_AT] + best * VECTOR
+        if best != NONE and s.i[vector + ROSE] > began:
+            lower = s.i[BOUNDS_AT] + n * BOUND + LOWER
+            s.f[lower] = max(s.f[lower], value_of(m, s, n, s.i[vector + V_VALUES]))

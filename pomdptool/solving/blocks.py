@@ -8,13 +8,33 @@ where no other holds it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from pomdptool.belief import belief_blocks
-from pomdptool.kernels.search import Blocks
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
+
+
+class Blocks(NamedTuple):
+    """A model's steps. Block b has the slots block_first[b]:block_first[b + 1], one for a state.
+
+    Action a in block b has the edges edge_first[b * A + a]:edge_first[b * A + a + 1], one for each
+    observation that is possible, and edge e leads to block edge_target[e]. What can happen in
+    slot i under action a are the entries entry_first[i * A + a]:entry_first[i * A + a + 1]: the
+    edge (counted from the action's first), the slot arrived in (counted from its block's first)
+    and the probability T Z. Rewards (n_slots, A).
+    """
+
+    block_first: IntArray
+    edge_first: IntArray
+    edge_target: IntArray
+    entry_first: IntArray
+    entry_edge: IntArray
+    entry_slot: IntArray
+    weights: FloatArray
+    rewards: FloatArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,7 +44,7 @@ class BlockModel:
     Attributes
     ----------
     arrays
-        For kernels.
+        Its steps.
     state_of_slot
         Shape (n_slots,): a state may have two, in its block and in that of the start belief.
     observation_of_edge
@@ -96,11 +116,10 @@ def block_model(model: Model) -> BlockModel:
         edge_first=edge_first,
         edge_target=edge_target,
         entry_first=np.searchsorted(row, np.arange(len(state_of_slot) * A + 1)),
-        entry_edge=local_edge[order].astype(np.int32),
-        entry_slot=local_slot[order].astype(np.int32),
+        entry_edge=local_edge[order],
+        entry_slot=local_slot[order],
         weights=weight[order],
         rewards=np.ascontiguousarray(model.expected_rewards.T[state_of_slot]),
-        discount=model.discount,
     )
     first = block_first[start_block]
     start = model.start[state_of_slot[first : block_first[start_block + 1]]]

@@ -24,7 +24,7 @@ def linked_vectors(blocks: BlockModel, search: Search, root: int, floor: float) 
             if m not in place:
                 place[m] = len(order)
                 order.append(m)
-    vectors = search.vector_i[order]
+    vectors = search.vectors[order]
     used, block = np.unique(vectors[:, kernel.V_BLOCK], return_inverse=True)
     states = tuple(blocks.states(int(b)) for b in used)
     sizes = [len(states[k]) for k in block.tolist()]
@@ -34,7 +34,7 @@ def linked_vectors(blocks: BlockModel, search: Search, root: int, floor: float) 
         next=_next(blocks, vectors, [[place[m] for m in linked.tolist()] for linked in links]),
         block=block.reshape(-1),
         states=states,
-        values=tuple(search.floats[i : i + n].copy() for i, n in zip(begins, sizes, strict=True)),
+        values=tuple(search.f[i : i + n].copy() for i, n in zip(begins, sizes, strict=True)),
         floor=floor,
     )
 
@@ -47,9 +47,9 @@ def edges_of(blocks: BlockModel, block: int, action: int) -> slice:
 
 def _links(blocks: BlockModel, search: Search, v: int) -> IntArray:
     """Vectors that a vector is linked to, one for each edge."""
-    block, action, _, first = search.vector_i[v].tolist()
+    block, action, _, first = search.vectors[v, : kernel.ROSE].tolist()
     edges = edges_of(blocks, block, action)
-    return search.integers[first : first + edges.stop - edges.start]
+    return search.i[first : first + edges.stop - edges.start]
 
 
 def _next(blocks: BlockModel, vectors: IntArray, links: list[list[int]]) -> IntArray:

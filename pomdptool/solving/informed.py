@@ -18,11 +18,10 @@ interpolation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels.search import Above
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.solution import Watch
@@ -34,11 +33,36 @@ TOLERANCE = 1e-4
 MAX_PRODUCTS = 4_000_000
 """Entries of one sweep of TIB; beyond, less likely one-step beliefs are not improved."""
 
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""Odd multiplier that makes one number of several."""
+
 SAME = 1e-12
 """Beliefs whose projections differ by less are one."""
 
 
-def informed_bounds(blocks: BlockModel, blind: FloatArray, watch: Watch, seconds: float) -> Above:
+class Informed(NamedTuple):
+    """Upper bounds known before a search.
+
+    Under action a in slot i these happen: step_first[i * A + a]:step_first[i * A + a + 1], each
+    with its edge (as of Blocks), the number of the one-step belief arrived in, and its
+    probability. Q (n_beliefs, A) bounds what an action is worth there; q (n_slots, A) what it is
+    worth in a state, corner (n_slots,) what the state is. No value anywhere is larger than
+    `largest`, nor smaller than its negative.
+    """
+
+    step_first: IntArray
+    step_edge: IntArray
+    step_belief: IntArray
+    step_weight: FloatArray
+    Q: FloatArray
+    q: FloatArray
+    corner: FloatArray
+    largest: float
+
+
+def informed_bounds(
+    blocks: BlockModel, blind: FloatArray, watch: Watch, seconds: float
+) -> Informed:
     """Compute TIB's tables, or what is certain of them after some seconds.
 
     `blind`, shape (A, S), bounds values from below.
@@ -68,10 +92,10 @@ def informed_bounds(blocks: BlockModel, blind: FloatArray, watch: Watch, seconds
     Q = np.asarray(B @ q)
     improved, tib = _tib(blocks, B, Q, (row, edge, weight, belief))
     Q[improved] = _lowered(Q[improved], tib, g, watch, end)
-    above = Above(
+    above = Informed(
         step_first=np.searchsorted(row, np.arange(n_slots * A + 1)),
-        step_edge=edge.astype(np.int32),
-        step_belief=belief.astype(np.int32),
+        step_edge=edge,
+        step_belief=belief,
         step_weight=weight,
         Q=Q,
         q=q,
@@ -141,10 +165,10 @@ def _numbered(
     rng = np.random.default_rng(0)
     weights = rng.random((2, int(slot.max()) + 1))
     projections = np.add.reduceat(weights[:, slot] * share, first, axis=1)
-    rounded = np.round(projections / SAME).astype(np.int64)
-    key = np.column_stack([size, rounded[0], rounded[1]])
-    _, examples, belief = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    return belief.reshape(-1), examples
+    rounded = np.round(projections / SAME).astype(np.uint64)
+    key = (rounded[0] * SPREAD + rounded[1]) * SPREAD + size.astype(np.uint64)
+    _, examples, belief = np.unique(key, return_index=True, return_inverse=True)
+    return belief, examples
 
 
 def _tib(

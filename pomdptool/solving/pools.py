@@ -1,17 +1,73 @@
-"""Room for the anytime solver's search: its first vectors and node, and growing when it is full."""
+"""Room for the anytime solver's search: its tables, first vectors and node, and growing."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from pomdptool.kernels import search as kernel
 from pomdptool.kernels.nodes import find, rehash
-from pomdptool.kernels.search import Above, Search
+from pomdptool.kernels.points import LP_STATES
+from pomdptool.kernels.search import Search, Tables
 from pomdptool.solving.blocks import BlockModel
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.solving.informed import Informed
+from pomdptool.sparse import FloatArray
 
 
-def begin(blocks: BlockModel, above: Above, blind: FloatArray) -> Search:
+class Room(NamedTuple):
+    """Rows and lengths of a search's arrays, or what a backup may make of each."""
+
+    nodes: int
+    expanded: int
+    vectors: int
+    integers: int
+    floats: int
+    scratch: int
+
+
+def tables(blocks: BlockModel, above: Informed) -> Tables:
+    """Lay a model in blocks, and its informed bounds, out for kernels."""
+    arrays = blocks.arrays
+    size = np.diff(arrays.block_first)[arrays.edge_target]
+    before = np.cumsum(size) - size
+    n_edges = np.diff(arrays.edge_first)
+    first_edge = np.repeat(arrays.edge_first[:-1], n_edges)
+    place = before - before[first_edge]
+    row = np.repeat(np.arange(len(arrays.entry_first) - 1), np.diff(arrays.entry_first))
+    A = blocks.model.n_actions
+    edge = arrays.edge_first[blocks.block_of_slot[row // A] * A + row % A] + arrays.entry_edge
+    integers = {
+        kernel.BLOCK_FIRST: arrays.block_first,
+        kernel.EDGE_FIRST: arrays.edge_first,
+        kernel.EDGES: np.column_stack([arrays.edge_target, place]),
+        kernel.ENTRY_FIRST: arrays.entry_first,
+        kernel.ENTRIES: np.column_stack([arrays.entry_edge, place[edge] + arrays.entry_slot]),
+        kernel.STEP_FIRST: above.step_first,
+        kernel.STEPS: np.column_stack([above.step_edge, above.step_belief]),
+    }
+    floats = {
+        kernel.WEIGHTS: arrays.weights,
+        kernel.REWARDS: arrays.rewards,
+        kernel.STEP_WEIGHTS: above.step_weight,
+        kernel.BELIEF_Q: above.Q,
+        kernel.SLOT_Q: above.q,
+        kernel.CORNERS: above.corner,
+    }
+    header = np.zeros(kernel.TABLES_HEADER, np.int64)
+    header[kernel.N_ACTIONS] = A
+    front = np.array([blocks.model.discount, above.largest])
+    for parts, begin in ((integers, len(header)), (floats, len(front))):
+        for slot, part in parts.items():
+            header[slot] = begin
+            begin += part.size
+    return Tables(
+        np.concatenate([header, *(part.ravel() for part in integers.values())], dtype=np.int64),
+        np.concatenate([front, *(part.ravel() for part in floats.values())]),
+    )
+
+
+def begin(blocks: BlockModel, tables: Tables, blind: FloatArray) -> Search:
     """Make a search with the blind policies' vectors in every block and the start belief as node 0.
 
     Parameters
@@ -19,24 +75,21 @@ def begin(blocks: BlockModel, above: Above, blind: FloatArray) -> Search:
     blind
         Values of repeating an action for ever, shape (A, S).
     """
-    arrays, A = blocks.arrays, blocks.model.n_actions
-    n_vectors, n_edges = blocks.n_blocks * A, len(arrays.edge_target)
-    margin = margins(blocks)
-    search = Search(
-        node_i=np.empty((1024 + margin[0], kernel.NODE_INTEGERS), np.int64),
-        node_f=np.empty((1024 + margin[0], kernel.NODE_FLOATS)),
-        action_i=np.empty((256 * A, 2), np.int64),
-        action_f=np.empty((256 * A, 3)),
-        vector_i=np.empty((n_vectors + 256, kernel.VECTOR_INTEGERS), np.int64),
-        list_i=np.zeros((kernel.LISTS * blocks.n_blocks, 3), np.int64),
-        floats=np.empty(blocks.n_slots * A + 4 * margin[1]),
-        integers=np.empty(n_edges + n_vectors + 4 * margin[2] + 1024, np.int32),
-        table=np.full(_table_size(1024 + int(margin[0])), kernel.NONE, np.int64),
-        counts=np.zeros(kernel.COUNTS, np.int64),
+    A, need = blocks.model.n_actions, needed(blocks)
+    n_vectors, n_edges = blocks.n_blocks * A, len(blocks.arrays.edge_target)
+    room = Room(
+        nodes=1024 + need.nodes,
+        expanded=256,
+        vectors=n_vectors + 256,
+        integers=n_edges + n_vectors + 4 * need.integers + 1024,
+        floats=kernel.FLOATS_HEADER + blocks.n_slots * A + 4 * need.floats,
+        scratch=need.scratch + (LP_STATES + 2) * 256,
     )
+    search = _laid_out(room, A, kernel.LISTS * blocks.n_blocks)
+    search.i[[kernel.N_INTEGERS, kernel.DEPTH]] = kernel.SEARCH_HEADER, kernel.NONE
     _blind_vectors(blocks, search, blind)
-    search.floats[search.counts[kernel.N_FLOATS] :][: len(blocks.start)] = blocks.start
-    find(arrays, above, search, blocks.start_block)
+    search.f[search.i[kernel.N_FLOATS] :][: len(blocks.start)] = blocks.start
+    find(tables, search, blocks.start_block)
     return search
 
 
@@ -46,32 +99,33 @@ def _blind_vectors(blocks: BlockModel, search: Search, blind: FloatArray) -> Non
     n_vectors, n_edges = blocks.n_blocks * A, len(arrays.edge_target)
     size = np.diff(arrays.block_first)
     action = np.tile(np.arange(A), blocks.n_blocks)
-    vector_i = search.vector_i[:n_vectors]
-    vector_i[:, kernel.V_BLOCK] = np.repeat(np.arange(blocks.n_blocks), A)
-    vector_i[:, kernel.V_ACTION] = action
-    vector_i[:, kernel.V_VALUES] = np.repeat(arrays.block_first[:-1] * A, A) + action * np.repeat(
-        size, A
-    )
-    vector_i[:, kernel.V_LINKS] = arrays.edge_first[:-1]
+    search.i[kernel.N_VECTORS] = n_vectors
+    vectors, links = search.vectors, int(search.i[kernel.N_INTEGERS])
+    vectors[:, kernel.V_BLOCK] = np.repeat(np.arange(blocks.n_blocks), A)
+    vectors[:, kernel.V_ACTION] = action
+    begin = kernel.FLOATS_HEADER + arrays.block_first * A
+    vectors[:, kernel.V_VALUES] = np.repeat(begin[:-1], A) + action * np.repeat(size, A)
+    vectors[:, kernel.V_LINKS] = links + arrays.edge_first[:-1]
+    vectors[:, kernel.ROSE], vectors[:, kernel.EVALUATED] = 1, 0
     action_of_edge = np.repeat(action, np.diff(arrays.edge_first))
-    search.integers[:n_edges] = arrays.edge_target * A + action_of_edge
-    search.integers[n_edges : n_edges + n_vectors] = np.arange(n_vectors)
+    search.i[links : links + n_edges] = arrays.edge_target * A + action_of_edge
+    search.i[links + n_edges : links + n_edges + n_vectors] = np.arange(n_vectors)
     block = blocks.block_of_slot
     local = np.arange(blocks.n_slots) - arrays.block_first[block]
-    base = arrays.block_first[block] * A + local
+    base = begin[block] + local
     for a in range(A):
-        search.floats[base + a * size[block]] = blind[a, blocks.state_of_slot]
-    lists = search.list_i[kernel.VECTORS :: kernel.LISTS]
-    lists[:, kernel.FIRST] = n_edges + A * np.arange(blocks.n_blocks)
+        search.f[base + a * size[block]] = blind[a, blocks.state_of_slot]
+    lists = search.lists[kernel.VECTOR_LIST :: kernel.LISTS]
+    lists[:, kernel.FIRST] = links + n_edges + A * np.arange(blocks.n_blocks)
     lists[:, kernel.LENGTH] = lists[:, kernel.ROOM] = A
-    search.counts[kernel.N_VECTORS] = n_vectors
-    search.counts[kernel.N_FLOATS] = blocks.n_slots * A
-    search.counts[kernel.N_INTEGERS] = n_edges + n_vectors
-    search.counts[kernel.LONGEST] = max(A, 8)
+    search.i[kernel.N_RISES] = 1
+    search.i[kernel.N_FLOATS] = begin[-1]
+    search.i[kernel.N_INTEGERS] += n_edges + n_vectors
+    search.i[kernel.LONGEST] = max(A, 8)
 
 
-def margins(blocks: BlockModel) -> IntArray:
-    """Most that one backup makes: nodes, floats, integers; and the number of actions."""
+def needed(blocks: BlockModel) -> Room:
+    """Most that one backup makes."""
     arrays, A = blocks.arrays, blocks.model.n_actions
     size = np.diff(arrays.block_first)
     sizes = np.concatenate([[0], np.cumsum(size[arrays.edge_target])])
@@ -79,35 +133,89 @@ def margins(blocks: BlockModel) -> IntArray:
     edges = int(np.diff(per_block).max())
     entries = int((sizes[per_block[1:]] - sizes[per_block[:-1]]).max())
     values = entries + int(size.max())
-    return np.array([edges, values + edges, values + 2 * edges + 64, A])
+    return Room(
+        nodes=edges,
+        expanded=1,
+        vectors=1,
+        integers=values + 4 * edges + 2 * LP_STATES + 64,
+        floats=values + 2 * edges + 2 * LP_STATES,
+        scratch=entries + (edges + 1) * A + LP_STATES * (LP_STATES + 5),
+    )
 
 
-def grown(blocks: BlockModel, search: Search) -> Search:
-    """Make room: arrays that are more than half full are doubled."""
-    counts, A, margin = search.counts, blocks.model.n_actions, margins(blocks)
-    longest = 8 * int(counts[kernel.LONGEST])
-    used = {
-        "node_i": counts[kernel.N_NODES] + margin[0],
-        "node_f": counts[kernel.N_NODES] + margin[0],
-        "action_i": (counts[kernel.N_EXPANDED] + 1) * A,
-        "action_f": (counts[kernel.N_EXPANDED] + 1) * A,
-        "vector_i": counts[kernel.N_VECTORS] + 1,
-        "floats": counts[kernel.N_FLOATS] + margin[1],
-        "integers": counts[kernel.N_INTEGERS] + margin[2] + longest,
-    }
-    larger = {}
-    for name, n in used.items():
-        array = getattr(search, name)
-        if 2 * n > len(array):
-            larger[name] = np.empty((2 * len(array), *array.shape[1:]), array.dtype)
-            larger[name][: len(array)] = array
-    search = search._replace(**larger)
-    size = _table_size(len(search.node_i))
-    if size > len(search.table):
-        search = search._replace(table=np.full(size, kernel.NONE, np.int64))
-        rehash(blocks.arrays, search)
+def grown(blocks: BlockModel, tables: Tables, search: Search) -> Search:
+    """Make room: what is more than half full is doubled."""
+    counts, need = search.i, needed(blocks)
+    longest = int(counts[kernel.LONGEST])
+    used = Room(
+        nodes=int(counts[kernel.N_NODES]) + need.nodes,
+        expanded=int(counts[kernel.N_EXPANDED]) + 1,
+        vectors=int(counts[kernel.N_VECTORS]) + 1,
+        integers=int(counts[kernel.N_INTEGERS]) + need.integers + 8 * longest,
+        floats=int(counts[kernel.N_FLOATS]) + need.floats,
+        scratch=need.scratch + (LP_STATES + 2) * longest,
+    )
+    pairs = zip(used, rooms(search), strict=True)
+    larger = Room(*(2 * max(r, n) if 2 * n > r else r for n, r in pairs))
+    return with_room(blocks, tables, search, larger)
+
+
+def with_room(blocks: BlockModel, tables: Tables, search: Search, room: Room) -> Search:
+    """Copy a search to larger arrays."""
+    after = _laid_out(room, blocks.model.n_actions, kernel.LISTS * blocks.n_blocks)
+    after.i[: kernel.NODES_ROOM] = search.i[: kernel.NODES_ROOM]
+    used = slice(kernel.SEARCH_HEADER, int(search.i[kernel.N_INTEGERS]))
+    after.i[used] = search.i[used]
+    after.f[: search.i[kernel.N_FLOATS]] = search.f[: search.i[kernel.N_FLOATS]]
+    for name in ("nodes", "bounds", "actions", "worths", "vectors", "lists"):
+        getattr(after, name)[:] = getattr(search, name)
+    rehash(tables, after)
+    return after
+
+
+def rooms(search: Search) -> Room:
+    """What room there is."""
+    i = search.i
+    return Room(
+        nodes=int(i[kernel.NODES_ROOM]),
+        expanded=int(i[kernel.EXPANDED_ROOM]),
+        vectors=int(i[kernel.VECTORS_ROOM]),
+        integers=int(i[kernel.INTEGERS_ROOM]),
+        floats=int(i[kernel.FLOATS_ROOM]),
+        scratch=int(i[kernel.SCRATCH_ROOM]),
+    )
+
+
+def _laid_out(room: Room, n_actions: int, n_lists: int) -> Search:
+    """Arrays with some room, and where everything begins in them."""
+    table = 1 << (2 * room.nodes).bit_length()
+    begins = np.cumsum(
+        [
+            room.integers,
+            room.nodes * kernel.NODE,
+            room.expanded * n_actions * kernel.ACTION,
+            room.vectors * kernel.VECTOR,
+            n_lists * kernel.LIST,
+            table,
+        ]
+    )
+    f_begins = np.cumsum(
+        [
+            room.floats,
+            room.scratch,
+            room.nodes * kernel.BOUND,
+            room.expanded * n_actions * kernel.WORTH,
+        ]
+    )
+    # What is never touched takes no memory.
+    search = Search(np.zeros(begins[-1], np.int64), np.zeros(f_begins[-1]))
+    i = search.i
+    i[kernel.NODES_ROOM], i[kernel.EXPANDED_ROOM] = room.nodes, room.expanded
+    i[kernel.VECTORS_ROOM], i[kernel.TABLE_ROOM] = room.vectors, table
+    i[kernel.INTEGERS_ROOM], i[kernel.FLOATS_ROOM] = room.integers, room.floats
+    i[kernel.SCRATCH_ROOM] = room.scratch
+    i[[kernel.NODES_AT, kernel.ACTIONS_AT, kernel.VECTORS_AT]] = begins[:3]
+    i[[kernel.LISTS_AT, kernel.TABLE_AT]] = begins[3:5]
+    i[[kernel.SCRATCH_AT, kernel.BOUNDS_AT, kernel.WORTHS_AT]] = f_begins[:3]
+    i[begins[4] :] = kernel.NONE
     return search
-
-
-def _table_size(nodes: int) -> int:
-    return 1 << (4 * nodes).bit_length()

@@ -12,15 +12,16 @@ import numpy as np
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE
 from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search
+from pomdptool.kernels.search import Search, Tables
 from pomdptool.linked import LinkedVectors
 from pomdptool.policy import SolvedPolicy, check_fits
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.solving.closure import edges_of
+from pomdptool.solving.pools import Room, rooms, with_room
 from pomdptool.sparse import FloatArray, IntArray
 
 
-def insert(blocks: BlockModel, search: Search, policy: SolvedPolicy) -> Search:
+def insert(blocks: BlockModel, tables: Tables, search: Search, policy: SolvedPolicy) -> Search:
     """Add a policy's vectors to a search that has just begun.
 
     Raises
@@ -39,19 +40,31 @@ def insert(blocks: BlockModel, search: Search, policy: SolvedPolicy) -> Search:
     block = np.array(block_of)[values.block]
     links = [_links(blocks, int(b), values, k) for k, b in enumerate(block.tolist())]
     short = _shortfall(blocks, values, block, links)
-    search = _with_room(search, values, links)
-    counts = search.counts
+    more = Room(
+        nodes=0,
+        expanded=0,
+        vectors=len(links),
+        integers=sum(map(len, links)) + 16 * len(links) + 8 * len(search.lists),
+        floats=sum(map(len, values.values)),
+        scratch=0,
+    )
+    room = Room(*(a + b for a, b in zip(rooms(search), more, strict=True)))
+    search = with_room(blocks, tables, search, room)
+    counts = search.i
     first = int(counts[kernel.N_VECTORS])
+    counts[kernel.N_VECTORS] += len(links)
+    counts[kernel.N_RISES] += 1
     for k, (b, linked) in enumerate(zip(block.tolist(), links, strict=True)):
         i, j, size = int(counts[kernel.N_FLOATS]), int(counts[kernel.N_INTEGERS]), len(linked)
-        search.vector_i[first + k] = b, values.actions[k], i, j
-        search.floats[i : i + len(values.values[k])] = values.values[k] - short
-        search.integers[j : j + size] = first + linked
+        rose = int(counts[kernel.N_RISES])
+        search.vectors[first + k] = b, values.actions[k], i, j, rose, 0
+        search.f[i : i + len(values.values[k])] = values.values[k] - short
+        search.i[j : j + size] = first + linked
         counts[kernel.N_FLOATS] += len(values.values[k])
         counts[kernel.N_INTEGERS] += size
-        counts[kernel.N_VECTORS] += 1
     for b in np.unique(block).tolist():
-        _lengthen(search, kernel.LISTS * b + kernel.VECTORS, first + np.flatnonzero(block == b))
+        row = kernel.LISTS * b + kernel.VECTOR_LIST
+        _lengthen(search, row, first + np.flatnonzero(block == b))
     return search
 
 
@@ -90,26 +103,12 @@ def _shortfall(
     return most / (1.0 - g)
 
 
-def _with_room(search: Search, values: LinkedVectors, links: list[IntArray]) -> Search:
-    """Lengthen the arrays for the vectors, their links and longer lists."""
-    n = len(values.actions)
-
-    def longer(array: np.ndarray, more: int) -> np.ndarray:
-        return np.concatenate([array, np.empty((more, *array.shape[1:]), array.dtype)])
-
-    return search._replace(
-        vector_i=longer(search.vector_i, n),
-        floats=longer(search.floats, sum(map(len, values.values))),
-        integers=longer(search.integers, sum(map(len, links)) + 16 * n + 8 * len(search.list_i)),
-    )
-
-
 def _lengthen(search: Search, row: int, vectors: IntArray) -> None:
     """Move a list to the end of the pool, with some vectors more."""
-    first, length, _ = search.list_i[row].tolist()
-    begin, n = int(search.counts[kernel.N_INTEGERS]), length + len(vectors)
-    search.integers[begin : begin + length] = search.integers[first : first + length]
-    search.integers[begin + length : begin + n] = vectors
-    search.list_i[row] = begin, n, n
-    search.counts[kernel.N_INTEGERS] += n
-    search.counts[kernel.LONGEST] = max(search.counts[kernel.LONGEST], n)
+    first, length, _ = search.lists[row].tolist()
+    begin, n = int(search.i[kernel.N_INTEGERS]), length + len(vectors)
+    search.i[begin : begin + length] = search.i[first : first + length]
+    search.i[begin + length : begin + n] = vectors
+    search.lists[row] = begin, n, n
+    search.i[kernel.N_INTEGERS] += n
+    search.i[kernel.LONGEST] = max(search.i[kernel.LONGEST], n)

@@ -19,7 +19,7 @@ import numpy as np
 
 from pomdptool.kernels import budget, expect, nodes, trial
 from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Above, Search
+from pomdptool.kernels.search import Search, Tables
 from pomdptool.kernels.vectors import evaluate_vectors, update_lower
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy, problem_of
@@ -27,7 +27,7 @@ from pomdptool.solving.blocks import BlockModel, block_model
 from pomdptool.solving.bounds import fixed_point, solve_bound
 from pomdptool.solving.closure import linked_vectors
 from pomdptool.solving.informed import informed_bounds
-from pomdptool.solving.pools import begin, grown, margins
+from pomdptool.solving.pools import Room, begin, grown, needed, tables
 from pomdptool.solving.resume import insert
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
 from pomdptool.solving.upkeep import prune_points, prune_vectors
@@ -61,7 +61,8 @@ EVALUATE_AFTER = 0.25
 
 EVALUATION_SWEEPS = 5
 
-BLIND_SWEEPS = 1000
+BLIND, BLIND_SWEEPS = 1e-6, 1000
+"""Blind policies are evaluated until they are this close, relative to the largest value."""
 
 GAIN = 0.01
 """A vector must raise its belief's bound by this share of (1 - discount) times the gap wanted."""
@@ -112,9 +113,9 @@ class _Run:
     precision: float
     watch: Watch
     blocks: BlockModel = field(init=False)
-    above: Above = field(init=False)
+    tables: Tables = field(init=False)
     search: Search = field(init=False)
-    margin: IntArray = field(init=False)
+    need: Room = field(init=False)
     error: float = field(init=False)
     path: IntArray = field(default_factory=lambda: np.zeros(MAX_DEPTH, np.int64))
     gain: float = 0.0
@@ -128,17 +129,18 @@ class _Run:
         expect(len(self.blocks.arrays.weights))
         limit = self.watch.time_limit
         seconds = SETUP_SECONDS if limit is None else SETUP_SHARE * limit
-        self.above = informed_bounds(self.blocks, blind.Q, self.watch, seconds)
-        self.search = begin(self.blocks, self.above, blind.Q)
-        self.margin = margins(self.blocks)
-        self.error = _error(self.blocks, self.above.largest)
-        tolerance = GAIN * (1.0 - self.model.discount) * self.precision
-        evaluate_vectors(self.blocks.arrays, self.search, 0, BLIND_SWEEPS, tolerance)
+        above = informed_bounds(self.blocks, blind.Q, self.watch, seconds)
+        self.tables = tables(self.blocks, above)
+        self.search = begin(self.blocks, self.tables, blind.Q)
+        self.need = needed(self.blocks)
+        self.error = _error(self.blocks, above.largest)
+        tolerance = BLIND * (1.0 - self.model.discount) * above.largest
+        evaluate_vectors(self.tables, self.search, BLIND_SWEEPS, tolerance)
         if resume is not None:
-            self.search = insert(self.blocks, self.search, resume)
-            upper = self.search.node_f[ROOT, kernel.UPPER]
-            self.search.node_f[ROOT, kernel.UPPER] = min(upper, resume.bounds.upper)
-        update_lower(self.blocks.arrays, self.search, ROOT)
+            self.search = insert(self.blocks, self.tables, self.search, resume)
+            upper = self.search.bounds[ROOT, kernel.UPPER]
+            self.search.bounds[ROOT, kernel.UPPER] = min(upper, resume.bounds.upper)
+        update_lower(self.tables, self.search, ROOT)
         self.gain = self.least_gain()
 
     def until_closed(self) -> None:
@@ -164,12 +166,12 @@ class _Run:
 
     def count(self, what: int) -> int:
         """One of the search's counts."""
-        return int(self.search.counts[what])
+        return int(self.search.i[what])
 
     @property
     def bounds(self) -> Bounds:
         """Certified bounds at the start belief."""
-        lower, upper = self.search.node_f[ROOT, [kernel.LOWER, kernel.UPPER]].tolist()
+        lower, upper = self.search.bounds[ROOT, [kernel.LOWER, kernel.UPPER]].tolist()
         return Bounds(lower - self.error, max(lower, upper) + self.error)
 
     def trials(self, end: int) -> None:
@@ -179,7 +181,7 @@ class _Run:
 
     def sweep(self) -> None:
         """Back up every expanded belief, the newest first."""
-        expanded = self.search.node_i[: self.count(kernel.N_NODES), kernel.EXPANSION]
+        expanded = self.search.nodes[:, kernel.EXPANSION]
         order = np.argsort(-expanded, kind="stable")[: self.count(kernel.N_EXPANDED)]
         at = 0
         while at < len(order):
@@ -188,38 +190,41 @@ class _Run:
     def run(self, nodes: IntArray, at: int, most: int) -> int:
         """Back up the nodes from number `at`, or where there are none run trials, for a moment.
 
-        At most so many backups are begun. How long a moment is changes nothing of what is done.
+        At most so many backups are made. How long a moment is changes nothing of what is done.
         """
         began = self.watch.seconds
         status, at = trial.run(
-            self.blocks.arrays,
-            self.above,
+            self.tables,
             self.search,
             nodes,
             at,
             self.path,
             trial.Aims(
-                self.precision, self.error, self.gain, min(most, budget(self.backups_per_call))
+                precision=self.precision,
+                error=self.error,
+                gain=self.gain,
+                budget=min(most, budget(self.backups_per_call)),
+                nodes=self.need.nodes,
+                integers=self.need.integers,
+                floats=self.need.floats,
+                scratch=self.need.scratch,
             ),
-            self.margin,
         )
-        taken = self.watch.seconds - began
-        if taken < CHUNK_SECONDS / 2:
-            self.backups_per_call *= 2
-        elif taken > 2 * CHUNK_SECONDS:
-            self.backups_per_call = max(1, self.backups_per_call // 2)
+        rate = CHUNK_SECONDS / max(self.watch.seconds - began, 1e-9)
+        self.backups_per_call = max(1, int(self.backups_per_call * min(rate, 2.0)))
         if status == trial.FULL:
-            self.search = grown(self.blocks, self.search)
-        counts = self.search.counts
-        self.watch.step(int(counts[kernel.N_TRIALS]), int(counts[kernel.N_VECTORS]), self.bounds)
-        self.watch.check(int(counts[kernel.N_VECTORS]))
+            self.search = grown(self.blocks, self.tables, self.search)
+        vectors = self.count(kernel.N_VECTORS)
+        self.watch.step(
+            self.count(kernel.N_TRIALS), vectors, self.bounds, beliefs=self.count(kernel.N_NODES)
+        )
+        self.watch.check(vectors)
         return int(at)
 
     def evaluate(self) -> None:
         """Let every vector earn what those that it is linked to have come to earn."""
-        first = self.blocks.n_blocks * self.model.n_actions
         self.gain = self.least_gain()
-        evaluate_vectors(self.blocks.arrays, self.search, first, EVALUATION_SWEEPS, 0.1 * self.gain)
+        evaluate_vectors(self.tables, self.search, EVALUATION_SWEEPS, 0.1 * self.gain)
 
     def least_gain(self) -> float:
         """Least by which a vector must raise its belief's bound."""
@@ -228,18 +233,18 @@ class _Run:
 
     def shorten_lists(self) -> None:
         """Take vectors and points off the lists that are of no more use."""
-        lengths = self.search.list_i[:, kernel.LENGTH].reshape(-1, kernel.LISTS).sum(axis=0)
+        lengths = self.search.lists[:, kernel.LENGTH].reshape(-1, kernel.LISTS).sum(axis=0)
         first = self.blocks.n_blocks * self.model.n_actions
-        if lengths[kernel.VECTORS] > first + max(FEW_VECTORS, 3 * self.listed // 2):
+        if lengths[kernel.VECTOR_LIST] > first + max(FEW_VECTORS, 3 * self.listed // 2):
             self.listed = int(prune_vectors(self.search, first)) - first
-        if lengths[kernel.POINTS] > MANY_POINTS + 4 * lengths[kernel.CORNERS]:
+        if lengths[kernel.POINT_LIST] > MANY_POINTS + 4 * lengths[kernel.POINT_SET]:
             prune_points(self.search)
 
     def solution(self, reason: str) -> Solution:
         """Put the result together: the vectors that the start belief's is linked to."""
-        root = int(self.search.node_i[ROOT, kernel.BEST])
+        root = int(self.search.nodes[ROOT, kernel.BEST])
         values = linked_vectors(self.blocks, self.search, root, self.floor)
-        counts = self.search.counts
+        counts = self.search.i
         policy = SolvedPolicy(
             problem=problem_of(self.model),
             method="sarsop",

@@ -22,7 +22,8 @@ class Progress:
     """One line of a solver's progress: bounds at the start belief, in rewards.
 
     Solvers that know them add the vertices of the polytopes and the linear programs of the last
-    round, and by how much the vectors may miss the optimum anywhere.
+    round, by how much the vectors may miss the optimum anywhere, and the beliefs that a search has
+    found (an iteration is one trial of it).
     """
 
     iteration: int
@@ -33,6 +34,7 @@ class Progress:
     vertices: int | None = None
     programs: int | None = None
     error: float | None = None
+    beliefs: int | None = None
 
 
 OnStep = Callable[[Progress], None]
@@ -126,6 +128,7 @@ class Watch:
         vertices: int | None = None,
         programs: int | None = None,
         error: float | None = None,
+        beliefs: int | None = None,
     ) -> None:
         """Note progress and report it."""
         progress = Progress(
@@ -137,6 +140,7 @@ class Watch:
             vertices,
             programs,
             error,
+            beliefs,
         )
         self.trace.append(progress)
         self.reported = progress.seconds

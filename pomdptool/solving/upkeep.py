@@ -12,16 +12,20 @@ from pomdptool.sparse import IntArray
 def prune_vectors(search: Search, n_first: int) -> int:
     """Take off the lists what is no expanded node's largest vector, but for the first few.
 
-    The vectors stay: others link to them. How many are left on the lists.
+    Each is listed once, where it was listed last. The vectors stay: others link to them. How many
+    are left on the lists.
     """
-    nodes = search.node_i[: search.counts[kernel.N_NODES]]
+    nodes = search.nodes
     expanded = nodes[nodes[:, kernel.EXPANSION] != kernel.NONE]
-    needed = np.zeros(search.counts[kernel.N_VECTORS], dtype=bool)
+    needed = np.zeros(search.i[kernel.N_VECTORS], dtype=bool)
     needed[:n_first] = True
     needed[expanded[:, kernel.BEST]] = True
-    lists = search.list_i[kernel.VECTORS :: kernel.LISTS]
+    lists = search.lists[kernel.VECTOR_LIST :: kernel.LISTS]
     begins, place = _flat(lists)
-    kept = needed[search.integers[place]]
+    vector = search.i[place]
+    last = np.empty(len(needed), dtype=np.int64)
+    last[vector] = np.arange(len(vector))
+    kept = needed[vector] & (last[vector] == np.arange(len(vector)))
     before = np.concatenate([[0], np.cumsum(kept)])
     seen = begins[nodes[:, kernel.BLOCK]] + nodes[:, kernel.SEEN_VECTORS]
     nodes[:, kernel.SEEN_VECTORS] = before[seen] - before[begins[nodes[:, kernel.BLOCK]]]
@@ -31,20 +35,20 @@ def prune_vectors(search: Search, n_first: int) -> int:
 
 def prune_points(search: Search) -> int:
     """List every point once, and only those below the interpolation; how many are left."""
-    nodes = search.node_i[: search.counts[kernel.N_NODES]]
-    values = search.node_f[: search.counts[kernel.N_NODES]]
-    points = search.list_i[kernel.POINTS :: kernel.LISTS]
-    corners = search.list_i[kernel.CORNERS :: kernel.LISTS]
+    nodes = search.nodes
+    values = search.bounds
+    points = search.lists[kernel.POINT_LIST :: kernel.LISTS]
+    corners = search.lists[kernel.POINT_SET :: kernel.LISTS]
     block = nodes[:, kernel.BLOCK]
     seen_all = nodes[:, kernel.SEEN_POINTS] == points[block, kernel.LENGTH]
     begins, place = _flat(corners)
-    point = search.integers[place]
+    point = search.i[place]
     kept = values[point, kernel.UPPER] < values[point, kernel.BASE]
     values[point[~kept], kernel.LISTED] = np.inf
     _keep(search, corners, begins, place, kept)
     # The list of points held each of them at least once, so that there is room.
     points[:, kernel.LENGTH] = corners[:, kernel.LENGTH]
-    search.integers[_flat(points)[1]] = search.integers[_flat(corners)[1]]
+    search.i[_flat(points)[1]] = search.i[_flat(corners)[1]]
     nodes[:, kernel.SEEN_POINTS] = np.where(seen_all, points[block, kernel.LENGTH], 0)
     nodes[:, kernel.SEEN_LP] = 0
     return int(kept.sum())
@@ -61,7 +65,7 @@ def _keep(
     search: Search, lists: IntArray, begins: IntArray, place: IntArray, kept: IntArray
 ) -> None:
     """Move the kept elements of every list to its front."""
-    elements = search.integers[place[kept]]
+    elements = search.i[place[kept]]
     before = np.concatenate([[0], np.cumsum(kept)])
     lists[:, kernel.LENGTH] = np.diff(before[begins])
-    search.integers[_flat(lists)[1]] = elements
+    search.i[_flat(lists)[1]] = elements
