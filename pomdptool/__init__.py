@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         PomdpError,
         PomdpWarning,
     )
+    from pomdptool.episodes import Episodes
     from pomdptool.formats.files import dump, load, loads
     from pomdptool.formats.policy_read import load_policy
     from pomdptool.model import Model, make_model
@@ -28,6 +29,7 @@ _HOME = {
     "AlphaVectors": "policy",
     "Bounds": "policy",
     "DataError": "errors",
+    "Episodes": "episodes",
     "Finding": "errors",
     "FormatError": "errors",
     "Model": "model",
@@ -51,6 +53,7 @@ __all__ = [
     "AlphaVectors",
     "Bounds",
     "DataError",
+    "Episodes",
     "Finding",
     "FormatError",
     "Model",
