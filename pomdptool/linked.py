@@ -46,11 +46,11 @@ class LinkedVectors:
 
     def value(self, b: FloatArray) -> float:
         """Value of the largest vector at belief `b`, shape (S,)."""
-        return float(self._values(b).max())
+        return float(self.values_at(b).max())
 
     def action(self, b: FloatArray) -> int:
         """Action of the vector that is largest at belief `b` (the first of equal ones)."""
-        return int(self.actions[np.argmax(self._values(b))])
+        return int(self.actions[np.argmax(self.values_at(b))])
 
     def rows(self) -> Iterator[Row]:
         """Every vector, the start's first."""
@@ -62,7 +62,8 @@ class LinkedVectors:
         """The controller, its nodes numbered like the vectors."""
         return PolicyGraph(self.actions, self.next)
 
-    def _values(self, b: FloatArray) -> FloatArray:
+    def values_at(self, b: FloatArray) -> FloatArray:
+        """Value of every vector at belief `b`, shape (S,)."""
         inside = [b[states] for states in self.states]
         rest = self.floor * np.array([float(b.sum() - part.sum()) for part in inside])
         pairs = zip(self.block.tolist(), self.values, strict=True)

@@ -40,6 +40,7 @@ class _Way:
         self.compiled = False
         self.inside = False
         self.interpreted_seconds = 0.0
+        self.compiling: Any = None
         self.on_compiling: Callable[[], None] | None = None
 
 
@@ -55,6 +56,12 @@ def expect(multiplications: int) -> None:
 def budget(work: int) -> int:
     """Scale the most that one call may do, so that interpreted calls return in time as well."""
     return work if _way.compiled else max(1, work // SLOWER)
+
+
+def compiling_seconds() -> float:
+    """Seconds that this process has spent compiling so far."""
+    clock = _way.compiling
+    return float(clock.duration) if clock is not None and clock.done else 0.0
 
 
 def announce(say: Callable[[], None] | None) -> None:
@@ -139,9 +146,12 @@ def kernel(function: F | None = None, *, inner: bool = False, **options: Any) ->
 def _numba() -> Any:
     """Import numba, and see to a place for what it compiles."""
     import numba
+    from numba.core import event
 
     if not numba.config.CACHE_DIR:
         numba.config.CACHE_DIR = str(_folder())
+    _way.compiling = event.TimingListener()
+    event.register("numba:compile", _way.compiling)
     return numba
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pomdptool.errors import PomdpError
+from pomdptool.kernels import compiling_seconds
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
 from pomdptool.solving.memory import resident
@@ -94,14 +95,15 @@ class Watch:
     interrupted: Callable[[], bool] | None = None
     memory: int | None = None
     began: float = field(default_factory=time.perf_counter)
+    compiled: float = field(default_factory=compiling_seconds)
     trace: list[Progress] = field(default_factory=list)
     reported: float = 0.0
     measured: float = -math.inf
 
     @property
     def seconds(self) -> float:
-        """Seconds since the run began."""
-        return time.perf_counter() - self.began
+        """Seconds since the run began, but for those in which kernels were compiled."""
+        return time.perf_counter() - self.began - (compiling_seconds() - self.compiled)
 
     def check(self, vectors: int = 0) -> None:
         """Raise Stopped where a limit is met; repeat the last progress every half second."""

@@ -1,0 +1,155 @@
+"""What acts: something that can be reset, asked for an action, and told what was observed.
+
+A saved policy acts as the controller that its vectors are linked to, where they are; else by its
+vectors at the exact belief. Planners (see `planner`) act alike.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from pomdptool.belief import update
+from pomdptool.errors import PolicyError
+from pomdptool.graph import NOWHERE, PolicyGraph
+from pomdptool.kernels import episodes as kernel
+from pomdptool.kernels.episodes import Agent
+from pomdptool.linked import LinkedVectors
+from pomdptool.model import Model
+from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
+from pomdptool.sparse import FloatArray
+
+
+class Acting(Protocol):
+    """What `simulate` and a loop of one's own need of a policy."""
+
+    def reset(self) -> None:
+        """Begin an episode."""
+
+    def act(self) -> int:
+        """Index of the action to do now."""
+
+    def observe(self, action: int, observation: int) -> None:
+        """Take in what was observed after an action.
+
+        Raises
+        ------
+        PolicyError
+            Where that is impossible.
+        """
+
+
+def impossible(model: Model, action: int, observation: int) -> PolicyError:
+    """Say that an observation cannot follow."""
+    return PolicyError(
+        f"observation {model.observations[observation]!r} is impossible after action "
+        f"{model.actions[action]!r} at this belief"
+    )
+
+
+class GraphActing:
+    """A controller: it keeps a node, and needs no belief."""
+
+    def __init__(self, model: Model, graph: PolicyGraph) -> None:
+        self.model = model
+        self.graph = graph
+        self.node = graph.start
+
+    def reset(self) -> None:
+        """Go to the start node."""
+        self.node = self.graph.start
+
+    def act(self) -> int:
+        """Return the node's action."""
+        return int(self.graph.actions[self.node])
+
+    def observe(self, action: int, observation: int) -> None:
+        """Go on to the node after an observation."""
+        after = int(self.graph.next[self.node, observation])
+        if after == NOWHERE:
+            raise impossible(self.model, action, observation)
+        self.node = after
+
+
+class BeliefActing:
+    """A policy that names an action for a belief, which the exact filter keeps."""
+
+    def __init__(self, model: Model, policy: SolvedPolicy) -> None:
+        self.model = model
+        self.policy = policy
+        self.belief = model.start
+
+    def reset(self) -> None:
+        """Go to the start belief."""
+        self.belief = self.model.start
+
+    def act(self) -> int:
+        """Return the policy's action at the belief."""
+        return self.policy.act(self.belief)
+
+    def observe(self, action: int, observation: int) -> None:
+        """Filter the belief."""
+        after, probability = update(self.model, self.belief, action, observation)
+        if probability == 0.0:
+            raise impossible(self.model, action, observation)
+        self.belief = after
+
+
+def acting(model: Model, policy: SolvedPolicy) -> GraphActing | BeliefActing:
+    """Let a saved policy act in the model that it was made for.
+
+    Raises
+    ------
+    PolicyError
+        Where it was made for another model.
+    """
+    graph = controller_of(model, policy)
+    return BeliefActing(model, policy) if graph is None else GraphActing(model, graph)
+
+
+def controller_of(model: Model, policy: SolvedPolicy) -> PolicyGraph | None:
+    """The controller that a policy acts as; None where it acts by its belief."""
+    check_fits(policy.problem, model)
+    if isinstance(policy.values, LinkedVectors):
+        return policy.values.graph()
+    if isinstance(policy.values, AlphaVectors) and policy.horizon is None:
+        return None
+    return policy.graph
+
+
+def compiled(model: Model, policy: SolvedPolicy) -> Agent | None:
+    """A saved policy for kernels; None where it must be asked in Python."""
+    graph = controller_of(model, policy)
+    if graph is not None:
+        return controller_agent(graph)
+    if isinstance(policy.values, AlphaVectors):
+        return vectors_agent(policy.values, model.start)
+    return None
+
+
+def controller_agent(graph: PolicyGraph) -> Agent:
+    """A controller for kernels."""
+    header = [kernel.CONTROLLER, graph.n_nodes, graph.start]
+    return Agent(
+        np.concatenate([header, graph.actions, graph.next.ravel()], dtype=np.int64), np.zeros(1)
+    )
+
+
+def vectors_agent(vectors: AlphaVectors, start: FloatArray) -> Agent:
+    """Vectors at the exact belief, for kernels."""
+    header = [kernel.VECTORS, len(vectors.actions), 0]
+    return Agent(
+        np.concatenate([header, vectors.actions], dtype=np.int64),
+        np.concatenate([start, vectors.values.ravel()]),
+    )
+
+
+def random_agent() -> Agent:
+    """Actions uniform at random, for kernels."""
+    return Agent(np.array([kernel.RANDOM, 0, 0]), np.zeros(1))
+
+
+def script_agent(actions: list[int]) -> Agent:
+    """A list of actions, for kernels; the episode ends with it."""
+    return Agent(np.array([kernel.SCRIPT, len(actions), 0, *actions]), np.zeros(1))

@@ -1,0 +1,161 @@
+"""Trajectories: what an agent does in a model, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pomdptool.acting.agents import acting, compiled, random_agent, script_agent
+from pomdptool.acting.environment import Environment, episode
+from pomdptool.acting.simulator import simulator_of, start_sums
+from pomdptool.episodes import Episodes, joined
+from pomdptool.kernels import budget, expect
+from pomdptool.kernels.episodes import Agent, Log, play_many
+from pomdptool.kernels.simulator import Simulator
+from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
+from pomdptool.sparse import IntArray
+
+INTERPRETED = 100
+"""Steps that take about as long to interpret as what `expect` counts takes a solver."""
+
+STEPS_AT_ONCE = 1 << 16
+"""Steps of one lot of episodes, where they are not longer."""
+
+
+class Player:
+    """Plays episodes of one agent, with the arrays that this takes."""
+
+    def __init__(self, model: Model, agent: Agent, simulator: Simulator | None = None) -> None:
+        self.agent = agent
+        self.simulator = simulator_of(model) if simulator is None else simulator
+        self.start = start_sums(model.start)
+        self.beliefs = np.zeros((2, model.n_states))
+        self.support = np.zeros(model.n_states, np.int64)
+
+    def play(
+        self, episodes: int, steps: int, rng: np.random.Generator
+    ) -> tuple[Log, IntArray, IntArray]:
+        """Play some episodes; the log of all steps, and of each episode its length and its end."""
+        room = episodes * steps
+        log = Log(*(np.empty(room, np.int64) for _ in range(4)), rewards=np.empty(room))
+        lengths, ends = np.zeros(episodes, np.int64), np.zeros(episodes, np.int64)
+        n = play_many(
+            self.simulator,
+            self.agent,
+            self.start,
+            rng,
+            log,
+            lengths,
+            ends,
+            steps,
+            self.beliefs,
+            self.support,
+        )
+        return Log(*(array[:n] for array in log)), lengths, ends
+
+
+def sample(
+    model: Model,
+    *,
+    episodes: int,
+    steps: int,
+    rng: np.random.Generator,
+    policy: SolvedPolicy | None = None,
+    actions: Sequence[Sequence[int]] | None = None,
+    states: bool = False,
+) -> Episodes:
+    """Draw trajectories.
+
+    Parameters
+    ----------
+    episodes, steps
+        Number of episodes, and of steps of each at most; one ends before in a terminal state.
+    policy
+        What acts; actions are uniform at random without it.
+    actions
+        Sequences of actions to do instead; episodes take them in turn.
+    states
+        Whether to keep the hidden states.
+    """
+    parts = sampled(
+        model,
+        episodes=episodes,
+        steps=steps,
+        rng=rng,
+        policy=policy,
+        actions=actions,
+        states=states,
+    )
+    return joined(parts)
+
+
+def sampled(
+    model: Model,
+    *,
+    episodes: int,
+    steps: int,
+    rng: np.random.Generator,
+    policy: SolvedPolicy | None = None,
+    actions: Sequence[Sequence[int]] | None = None,
+    states: bool = False,
+) -> Iterator[Episodes]:
+    """Draw trajectories as `sample` does, lot by lot."""
+    expect(episodes * steps // INTERPRETED)
+    simulator = simulator_of(model)
+    agents = [script_agent(list(script)) for script in actions or ()]
+    if not agents:
+        agent = random_agent() if policy is None else compiled(model, policy)
+        if agent is None:
+            assert policy is not None
+            yield from _asked(model, policy, episodes, steps, rng, states)
+            return
+        agents = [agent]
+    players = [Player(model, agent, simulator) for agent in agents]
+    done = 0
+    while done < episodes:
+        at_once = 1 if len(players) > 1 else max(1, budget(STEPS_AT_ONCE) // steps)
+        at_once = min(at_once, episodes - done)
+        log, lengths, _ = players[done % len(players)].play(at_once, steps, rng)
+        yield _episodes(model, log, lengths, done, states)
+        done += at_once
+
+
+def _asked(
+    model: Model,
+    policy: SolvedPolicy,
+    episodes: int,
+    steps: int,
+    rng: np.random.Generator,
+    states: bool,
+) -> Iterator[Episodes]:
+    """Episodes of a policy that is asked in Python for every action."""
+    player, environment = acting(model, policy), Environment(model)
+    for k in range(episodes):
+        rows = list(episode(environment, player, steps, rng))
+        log = Log(
+            np.array([row.state for row in rows], dtype=np.int64),
+            np.array([row.action for row in rows], dtype=np.int64),
+            np.array([row.observation for row in rows], dtype=np.int64),
+            np.array([row.arrived for row in rows], dtype=np.int64),
+            np.array([row.reward for row in rows], dtype=np.float64),
+        )
+        yield _episodes(model, log, np.array([len(rows)]), k, states)
+
+
+def _episodes(model: Model, log: Log, lengths: IntArray, begun: int, states: bool) -> Episodes:
+    """Make episodes of a log; rewards become costs where the model has those."""
+    sign = -1.0 if model.costs else 1.0
+    return Episodes(
+        action_names=model.actions,
+        observation_names=model.observations,
+        actions=log.actions,
+        observations=log.observations,
+        first=np.concatenate([[0], np.cumsum(lengths)]),
+        rewards=sign * log.rewards + 0.0,
+        states=log.states if states else None,
+        next_states=log.arrived if states else None,
+        state_names=model.states if states else (),
+        numbers=begun + np.arange(len(lengths)),
+    )

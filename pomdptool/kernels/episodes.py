@@ -1,0 +1,123 @@
+"""Episodes of an agent that needs no search: random, scripted, a controller, vectors at a belief."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pomdptool.kernels import kernel
+from pomdptool.kernels.simulator import (
+    N_ACTIONS,
+    N_OBSERVATIONS,
+    N_STATES,
+    TERMINAL,
+    filtered,
+    start_state,
+    step,
+)
+
+# Agent.i begins with the kind. A controller's nodes follow: their number, the start, each node's
+# action, and its successor for each observation. Of vectors, their number and actions; Agent.f has
+# the start belief, and then their values over all states. Of a script, its length and actions.
+RANDOM, CONTROLLER, VECTORS, SCRIPT = range(4)
+KIND, N_ROWS, START = range(3)
+AGENT_HEADER = 3
+
+NOWHERE = -1
+
+# How episodes ended.
+DONE, TERMINATED, LOST = range(3)
+
+
+class Agent(NamedTuple):
+    """What acts."""
+
+    i: np.ndarray
+    f: np.ndarray
+
+    @property
+    def read_by_number(self) -> bool:
+        """Kernels read single numbers of the arrays."""
+        return True
+
+
+class Log(NamedTuple):
+    """Where steps are written: state, action, observation, state after; rewards."""
+
+    states: np.ndarray
+    actions: np.ndarray
+    observations: np.ndarray
+    arrived: np.ndarray
+    rewards: np.ndarray
+
+
+@kernel(inner=True)
+def best_vector(agent, b, support, n_states):
+    """Action of the vector that is largest at a belief."""
+    count = 0
+    for s in range(n_states):
+        if b[s] > 0.0:
+            support[count] = s
+            count += 1
+    best, action = -np.inf, 0
+    for v in range(agent.i[N_ROWS]):
+        value, row = 0.0, (v + 1) * n_states
+        for k in range(count):
+            value += b[support[k]] * agent.f[row + support[k]]
+        if value > best:
+            best, action = value, agent.i[AGENT_HEADER + v]
+    return action
+
+
+@kernel(inner=True)
+def play(m, agent, start, rng, log, at, most, beliefs, support):
+    """Play one episode of at most so many steps, written from row `at` on.
+
+    `beliefs`, shape (2, S), and `support`, shape (S,), are scratch for vectors. Returns the number
+    of steps, and how it ended.
+    """
+    n_states, n_observations, kind = m.i[N_STATES], m.i[N_OBSERVATIONS], agent.i[KIND]
+    s, node, now = start_state(start, rng), agent.i[START], 0
+    if kind == VECTORS:
+        for k in range(n_states):
+            beliefs[0, k] = agent.f[k]
+    for t in range(most):
+        if m.i[m.i[TERMINAL] + s] == 1:
+            return t, TERMINATED
+        if kind == RANDOM:
+            a = int(rng.random() * m.i[N_ACTIONS])
+        elif kind == CONTROLLER:
+            if node == NOWHERE:
+                return t, LOST
+            a = agent.i[AGENT_HEADER + node]
+        elif kind == SCRIPT:
+            if t == agent.i[N_ROWS]:
+                return t, DONE
+            a = agent.i[AGENT_HEADER + t]
+        else:
+            a = best_vector(agent, beliefs[now], support, n_states)
+        arrived, o, r = step(m, s, a, rng.random())
+        log.states[at + t], log.actions[at + t], log.observations[at + t] = s, a, o
+        log.arrived[at + t], log.rewards[at + t] = arrived, r
+        if kind == CONTROLLER:
+            node = agent.i[AGENT_HEADER + agent.i[N_ROWS] + node * n_observations + o]
+        elif kind == VECTORS:
+            filtered(m, beliefs[now], a, o, beliefs[1 - now])
+            now = 1 - now
+        s = arrived
+    return most, TERMINATED if m.i[m.i[TERMINAL] + s] == 1 else DONE
+
+
+@kernel(nogil=True)
+def play_many(m, agent, start, rng, log, lengths, ends, most, beliefs, support):
+    """Play episodes one after the other; how many steps.
+
+    The log must have room for all of them. `lengths` and `ends` get the steps of each, and how it
+    ended.
+    """
+    at = 0
+    for k in range(lengths.shape[0]):
+        lengths[k], ends[k] = play(m, agent, start, rng, log, at, most, beliefs, support)
+        at += lengths[k]
+    return at

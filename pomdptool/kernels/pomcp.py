@@ -1,0 +1,291 @@
+"""Partially observable Monte-Carlo planning: a search tree over histories (Silver and Veness 2010).
+
+A simulation begins in a state of the root's belief and goes down the tree, in each node to the
+action with the largest
+
+    Q(h, a) + c sqrt(log N(h) / N(h, a))
+
+(UCB1: Auer, Cesa-Bianchi and Fischer 2002; Kocsis and Szepesvari 2006), until it leaves the tree;
+there it makes one node, and a rollout estimates the rest. On the way back every Q moves towards the
+discounted return seen.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pomdptool.kernels import kernel
+from pomdptool.kernels.random import uniform
+from pomdptool.kernels.simulator import (
+    N_ACTIONS,
+    N_OBSERVATIONS,
+    N_STATES,
+    TERMINAL,
+    chance_of,
+    drawn,
+    step,
+)
+
+NONE = -1
+
+# Tree.i begins with the number of nodes, the room for them, the number of actions, and the size of
+# the table that finds nodes, which follows. A node, in Tree.f: visits; its key, (row of its parent's
+# action) * observations + observation; then of each action its visits and value.
+N_NODES, ROOM, WIDTH, TABLE_SIZE = range(4)
+TREE_HEADER = 4
+VISITS, KEY = range(2)
+NODE = 2
+
+# What stands for the rest where a simulation leaves the tree: actions at random; a value for each
+# state; a controller that a policy is, followed from the root on; or the values of its nodes.
+UNIFORM, VALUES, CONTROLLER, NODE_VALUES = range(4)
+
+# Plan.guide begins with the controller's number of nodes, the node at the root, and the action that
+# is repeated where it has nothing to say; then each node's action, its block, and where its values
+# begin; successors of nodes for each observation; each state's block and its place there.
+GUIDES, GUIDE, REPEATED = range(3)
+GUIDE_HEADER = 3
+
+
+class Tree(NamedTuple):
+    """A search tree."""
+
+    i: np.ndarray
+    f: np.ndarray
+
+    @property
+    def read_by_number(self) -> bool:
+        """Kernels read single numbers of the arrays."""
+        return True
+
+
+class Plan(NamedTuple):
+    """How simulations are done.
+
+    The discount; the exploration constant c; steps of a simulation at most; what stands for the
+    rest, with the controller and values, of its nodes or of states; visits that the actions of a
+    new node begin with, shape (A,), and values, shape (A,) or (S * A,). Of NODE_VALUES, the values of states stand
+    last: those of the action that is repeated.
+    """
+
+    discount: float
+    exploration: float
+    depth: int
+    rollout: int
+    guide: np.ndarray
+    values: np.ndarray
+    prior_visits: np.ndarray
+    prior_values: np.ndarray
+
+
+@kernel(inner=True)
+def slot_of(tree, key):
+    """Place in the table where the node with a key is, or would be."""
+    mask, width = tree.i[TABLE_SIZE] - 1, NODE + 2 * tree.i[WIDTH]
+    h = ((key * 0x1E3779B97F4A7C15 & 0x7FFFFFFFFFFFFFFF) >> 20) & mask
+    while True:
+        n = tree.i[TREE_HEADER + h]
+        if n == NONE or tree.f[n * width + KEY] == key:
+            return TREE_HEADER + h
+        h = (h + 1) & mask
+
+
+@kernel(inner=True)
+def add_node(tree, key, slot, plan, s):
+    """Make a node, whose actions begin with the prior at the state that led to it."""
+    n = tree.i[N_NODES]
+    node = n * (NODE + 2 * tree.i[WIDTH])
+    tree.i[N_NODES] += 1
+    tree.i[slot], tree.f[node + KEY] = n, key
+    visits, first = 0.0, s * tree.i[WIDTH] % plan.prior_values.shape[0]
+    for a in range(tree.i[WIDTH]):
+        tree.f[node + NODE + 2 * a] = plan.prior_visits[a]
+        tree.f[node + NODE + 2 * a + 1] = plan.prior_values[first + a]
+        visits += plan.prior_visits[a]
+    tree.f[node + VISITS] = visits
+
+
+@kernel(inner=True)
+def chosen(tree, n, exploration):
+    """Action of a node with the largest upper confidence bound; those not tried come first."""
+    node = n * (NODE + 2 * tree.i[WIDTH])
+    log = np.log(tree.f[node + VISITS]) if tree.f[node + VISITS] > 0.0 else 0.0
+    best, action = -np.inf, 0
+    for a in range(tree.i[WIDTH]):
+        visits = tree.f[node + NODE + 2 * a]
+        if visits == 0.0:
+            return a
+        value = tree.f[node + NODE + 2 * a + 1] + exploration * np.sqrt(log / visits)
+        if value > best:
+            best, action = value, a
+    return action
+
+
+@kernel(inner=True)
+def guided(m, plan, node, a, o, arrived):
+    """Node of the controller after a step; NONE where it has nothing to say.
+
+    Where the action was another than the controller's it stays, if it still can.
+    """
+    if node == NONE:
+        return NONE
+    guides = plan.guide[GUIDES]
+    if a == plan.guide[GUIDE_HEADER + node]:
+        return plan.guide[GUIDE_HEADER + 3 * guides + node * m.i[N_OBSERVATIONS] + o]
+    block = GUIDE_HEADER + guides * (3 + m.i[N_OBSERVATIONS]) + arrived
+    return node if plan.guide[block] == plan.guide[GUIDE_HEADER + guides + node] else NONE
+
+
+@kernel(inner=True)
+def rest(m, plan, s, node, depth, rng):
+    """Discounted return from a state and a node of the controller: an estimate."""
+    n_states, n_actions = m.i[N_STATES], m.i[N_ACTIONS]
+    if plan.rollout == VALUES:
+        return plan.values[s]
+    if plan.rollout == NODE_VALUES:
+        if node == NONE:
+            return plan.values[plan.values.shape[0] - n_states + s]
+        guides = plan.guide[GUIDES]
+        place = GUIDE_HEADER + guides * (3 + m.i[N_OBSERVATIONS]) + n_states + s
+        return plan.values[plan.guide[GUIDE_HEADER + 2 * guides + node] + plan.guide[place]]
+    total, weight = 0.0, 1.0
+    while depth < plan.depth and m.i[m.i[TERMINAL] + s] == 0:
+        if plan.rollout == UNIFORM:
+            a = int(uniform(rng) * n_actions)
+        elif node == NONE:
+            a = plan.guide[REPEATED]
+        else:
+            a = plan.guide[GUIDE_HEADER + node]
+        s, o, r = step(m, s, a, uniform(rng))
+        if plan.rollout == CONTROLLER:
+            node = guided(m, plan, node, a, o, s)
+        total += weight * r
+        weight *= plan.discount
+        depth += 1
+    return total
+
+
+@kernel(nogil=True)
+def search(m, tree, states, sums, plan, path, returns, sims, rng):
+    """Run simulations from the root, node 0, until their number or the tree is full; how many.
+
+    The root's belief is `states`, drawn from by the running sums `sums`, or all alike where these
+    are empty. `path` and `returns` are scratch, of plan.depth entries.
+    """
+    n_actions, n_observations = tree.i[WIDTH], m.i[N_OBSERVATIONS]
+    width = NODE + 2 * n_actions
+    for sim in range(sims):
+        if tree.i[N_NODES] == tree.i[ROOM]:
+            return sim
+        if sums.shape[0] > 0:
+            s = states[drawn(sums, 0, sums.shape[0] - 1, uniform(rng))]
+        else:
+            s = states[int(uniform(rng) * states.shape[0])]
+        n, depth, total, guide = 0, 0, 0.0, plan.guide[GUIDE]
+        while depth < plan.depth and m.i[m.i[TERMINAL] + s] == 0:
+            a = chosen(tree, n, plan.exploration)
+            s, o, r = step(m, s, a, uniform(rng))
+            path[depth], returns[depth] = n * n_actions + a, r
+            depth += 1
+            guide = guided(m, plan, guide, a, o, s)
+            slot = slot_of(tree, path[depth - 1] * n_observations + o)
+            n = tree.i[slot]
+            if n == NONE:
+                add_node(tree, path[depth - 1] * n_observations + o, slot, plan, s)
+                total = rest(m, plan, s, guide, depth, rng)
+                break
+        for d in range(depth - 1, -1, -1):
+            total = returns[d] + plan.discount * total
+            node = (path[d] // n_actions) * width
+            action = node + NODE + 2 * (path[d] % n_actions)
+            tree.f[node + VISITS] += 1.0
+            tree.f[action] += 1.0
+            tree.f[action + 1] += (total - tree.f[action + 1]) / tree.f[action]
+    return sims
+
+
+@kernel(nogil=True)
+def clear(tree, plan, s):
+    """Make a tree of nothing but a root, whose prior is that of a state."""
+    for k in range(tree.i[TABLE_SIZE]):
+        tree.i[TREE_HEADER + k] = NONE
+    tree.i[N_NODES] = 0
+    add_node(tree, NONE, slot_of(tree, NONE), plan, s)
+
+
+@kernel(nogil=True)
+def rehash(tree):
+    """Enter every node in a table that is empty."""
+    for n in range(tree.i[N_NODES]):
+        tree.i[slot_of(tree, int(tree.f[n * (NODE + 2 * tree.i[WIDTH]) + KEY]))] = n
+
+
+@kernel(nogil=True)
+def follow(tree, a, o, n_observations, place, plan, s):
+    """Make the node after an action and an observation the root, and keep what is below it.
+
+    `place`, one entry a node, is scratch. Whether there was such a node; if not, the tree is clear.
+    """
+    n_actions, n_nodes = tree.i[WIDTH], tree.i[N_NODES]
+    width = NODE + 2 * n_actions
+    root = tree.i[slot_of(tree, a * n_observations + o)]
+    if root == NONE:
+        clear(tree, plan, s)
+        return False
+    for k in range(tree.i[TABLE_SIZE]):
+        tree.i[TREE_HEADER + k] = NONE
+    kept = 0
+    # A node comes after its parent, and is moved to a place that is not behind its own.
+    for n in range(n_nodes):
+        key, place[n] = int(tree.f[n * width + KEY]), NONE
+        if n == root:
+            key = NONE
+        elif n < root:
+            continue
+        else:
+            row = key // n_observations
+            parent = place[row // n_actions]
+            if parent == NONE:
+                continue
+            key = (parent * n_actions + row % n_actions) * n_observations + key % n_observations
+        for k in range(width):
+            tree.f[kept * width + k] = tree.f[n * width + k]
+        tree.f[kept * width + KEY] = key
+        tree.i[slot_of(tree, key)] = kept
+        place[n] = kept
+        kept += 1
+    tree.i[N_NODES] = kept
+    return True
+
+
+@kernel(nogil=True)
+def update_particles(m, particles, a, o, after, attempts, rng):
+    """Particles that arrive with an observation; returns how many were found.
+
+    Each is drawn from the particles before, an action's step, and kept where the observation is
+    the one made.
+    """
+    count = 0
+    for _ in range(attempts):
+        if count == after.shape[0]:
+            break
+        s = particles[int(uniform(rng) * particles.shape[0])]
+        arrived, seen, _ = step(m, s, a, uniform(rng))
+        if seen == o:
+            after[count] = arrived
+            count += 1
+    return count
+
+
+@kernel(nogil=True)
+def weigh_particles(m, particles, a, o, arrived, weights, rng):
+    """Move every particle a step, and weigh it by the observation's probability; the sum."""
+    total = 0.0
+    for k in range(arrived.shape[0]):
+        s = particles[int(uniform(rng) * particles.shape[0])]
+        arrived[k], _, _ = step(m, s, a, uniform(rng))
+        weights[k] = chance_of(m, a, arrived[k], o)
+        total += weights[k]
+    return total

@@ -1,0 +1,28 @@
+"""Random numbers for searches: KISS (Marsaglia 1999), a few nanoseconds each.
+
+Data and returns are drawn with numpy's generators; a search draws hundreds of millions of numbers
+that nobody sees, from a state that such a generator seeds.
+"""
+
+from __future__ import annotations
+
+from pomdptool.kernels import kernel
+
+STATE = 4
+"""Integers of a state, each from 1 to 2^31 - 1 at first."""
+
+MASK = 0xFFFFFFFF
+
+
+@kernel(inner=True)
+def uniform(state):
+    """Number in (0, 1), one of 2^32."""
+    x = (69069 * state[0] + 12345) & MASK
+    y = state[1]
+    y ^= (y << 13) & MASK
+    y ^= y >> 17
+    y ^= (y << 5) & MASK
+    t = 698769069 * state[2] + state[3]
+    z = t & MASK
+    state[0], state[1], state[2], state[3] = x, y, z, t >> 32
+    return (((x + y + z) & MASK) + 0.5) / 4294967296.0
