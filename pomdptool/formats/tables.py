@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.formats.tables_columns import to_batch
-from pomdptool.formats.tables_gather import MAX_ROWS, Batch, Gather
+from pomdptool.formats.tables_gather import AXES, MAX_ROWS, Batch, Gather
 from pomdptool.formats.tables_input import (
     MAX_ROW,
     Feed,
@@ -145,11 +145,13 @@ def _csv_batches(feed: Feed, problems: Problems, delimiter: str = ",") -> Iterat
     n = len(header.names)
     blocks = itertools.chain([first[header.size :]], blocks)
     for rows, line in _bodies(blocks, header.lines + 1, keep_blank=n == 1):
-        table = _csv_table(rows, line, n, wanted, delimiter, problems)
+        table, said = _csv_table(rows, n, wanted, delimiter)
         lines = None
-        if table is None or table.num_rows != count_lines(rows) or rows.count(b'"') % 2:
+        if said or table.num_rows != count_lines(rows) or rows.count(b'"') % 2:
             lines = row_lines(rows, line, n, delimiter, problems)
-        if problems.any or table is None:
+        if said and not problems.any:
+            problems.add(line, f"no table from here on: {said}")
+        if problems.any:
             return
         if lines is not None and len(lines) != table.num_rows:
             lines = None
@@ -179,21 +181,16 @@ def _bodies(blocks: Iterator[bytes], line: int, *, keep_blank: bool) -> Iterator
 
 
 def _csv_table(
-    rows: bytes,
-    line: int,
-    n_columns: int,
-    wanted: Mapping[str, int],
-    delimiter: str,
-    problems: Problems,
-) -> Any:
-    """Columns of text, null where empty; None (and a problem) if these are no such rows."""
+    rows: bytes, n_columns: int, wanted: Mapping[str, int], delimiter: str
+) -> tuple[Any, str]:
+    """Columns of text, null where empty; or None and what is wrong with the rows."""
     import pyarrow as pa
     from pyarrow import csv
 
     names = list(map(str, range(n_columns)))
     kept = [names[k] for k in wanted.values()]
     try:
-        return csv.read_csv(
+        table = csv.read_csv(
             pa.BufferReader(rows),
             read_options=csv.ReadOptions(column_names=names),
             parse_options=csv.ParseOptions(
@@ -209,10 +206,8 @@ def _csv_table(
             ),
         )
     except pa.ArrowInvalid as error:
-        row_lines(rows, line, n_columns, delimiter, problems)
-        if not problems.any:
-            problems.add(line, f"no table from here on: {str(error).splitlines()[0]}")
-        return None
+        return None, str(error).partition("\n")[0]
+    return table, ""
 
 
 # ---------------------------------------------------------------- JSON lines and Parquet
@@ -253,20 +248,26 @@ def _json_columns(
     from pyarrow import json
 
     options = json.ReadOptions(block_size=1 << 20)
-    with contextlib.suppress(pa.ArrowException):
+    with contextlib.suppress(pa.ArrowException, UnicodeDecodeError):
+        block.decode()  # which Arrow does not check
         table = json.read_json(pa.BufferReader(block), read_options=options)
-        if table.num_rows == count_lines(block) and all(map(_is_plain, table.schema.types)):
+        if table.num_rows == count_lines(block) and _is_plain(table.schema, problems.columns):
             arrays = {name: table.column(name).combine_chunks() for name in table.column_names}
             return arrays, table.num_rows, None
     rows, lines = json_rows(block, line, problems)
     return {key: [row.get(key) for row in rows] for key in keys_of(rows)}, len(rows), lines
 
 
-def _is_plain(kind: Any) -> bool:
-    """Whether Arrow keeps such values as they were written (it makes times of some texts)."""
+def _is_plain(schema: Any, columns: Columns) -> bool:
+    """Whether Arrow keeps values as they are: it makes times of texts, floats of long integers."""
     import pyarrow as pa
 
-    return not pa.types.is_temporal(kind)
+    symbols = {getattr(columns, role) for role in AXES}
+    return not any(
+        pa.types.is_temporal(item.type)
+        or (pa.types.is_floating(item.type) and item.name in symbols)
+        for item in schema
+    )
 
 
 def _parquet_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:

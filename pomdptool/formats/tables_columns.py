@@ -49,7 +49,7 @@ def _symbols(values: Any, say: Say) -> tuple[Int32Array, list[str]]:
 
 
 def _steps(values: Any, say: Say) -> IntArray:
-    each = partial(_each, convert=partial(number_in, whole=True), say=say)
+    each = partial(_each, convert=partial(number_in, whole=True), say=say, instead=0)
     numbers = _converted(values, "int64", each)
     if numbers.null_count:
         for row in np.flatnonzero(numbers.is_null().to_numpy(zero_copy_only=False)).tolist():
@@ -86,12 +86,14 @@ def _converted(values: Any, target: str, each: Callable[[list[Any]], list[Any]])
         return pa.array(each(rows), wanted)
 
 
-def _each(values: list[Any], convert: Callable[[Any], Any], say: Say) -> list[Any]:
+def _each(
+    values: list[Any], convert: Callable[[Any], Any], say: Say, instead: Any = None
+) -> list[Any]:
     found = []
     for row, value in enumerate(values):
         try:
             found.append(convert(value))
         except ValueError as error:
             say(row, str(error))
-            found.append(None)
+            found.append(instead)
     return found

@@ -134,6 +134,7 @@ class Gather:
         if rewards is not None and order is not None:
             rewards = rewards[order]
         assert observations is not None
+        self.problems.stop()
         self._check(actions, rewards, order, first)
         self.problems.stop()
         return Episodes(

@@ -126,7 +126,9 @@ def _rows(part: Episodes, done: int) -> Iterator[dict[str, Any]]:
             "observation": _symbols(part.observations[some], observations),
         }
         if part.rewards is not None:
-            rows["reward"] = pa.array(part.rewards[some], from_pandas=True)  # NaN is null
+            rows["reward"] = pa.array(
+                part.rewards[some] + 0.0, from_pandas=True
+            )  # no -0, NaN is null
         if part.states is not None:
             rows["state"] = _symbols(part.states[some], states)
         if part.next_states is not None:
