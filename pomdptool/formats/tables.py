@@ -147,7 +147,7 @@ def _csv_batches(feed: Feed, problems: Problems, delimiter: str = ",") -> Iterat
     for rows, line in _bodies(blocks, header.lines + 1, keep_blank=n == 1):
         table, said = _csv_table(rows, n, wanted, delimiter)
         lines = None
-        if said or table.num_rows != count_lines(rows) or rows.count(b'"') % 2:
+        if said or table.num_rows != count_lines(rows) or _open_quote(rows):
             lines = row_lines(rows, line, n, delimiter, problems)
         if said and not problems.any:
             problems.add(line, f"no table from here on: {said}")
@@ -180,34 +180,49 @@ def _bodies(blocks: Iterator[bytes], line: int, *, keep_blank: bool) -> Iterator
             line += count_lines(data[: len(data) - len(held)])
 
 
+def _open_quote(rows: bytes) -> bool:
+    return b'"' in rows and rows.count(b'"') % 2 == 1
+
+
 def _csv_table(
     rows: bytes, n_columns: int, wanted: Mapping[str, int], delimiter: str
 ) -> tuple[Any, str]:
-    """Columns of text, null where empty; or None and what is wrong with the rows."""
+    """Columns, null where empty, of text where numbers are none; or None and what is wrong."""
+    import pyarrow as pa
+
+    text = pa.string()
+    types = {"step": pa.int64(), "reward": pa.float64()}
+    types |= dict.fromkeys(AXES, pa.dictionary(pa.int32(), text))
+    try:
+        return _csv_columns(rows, n_columns, {wanted[r]: types[r] for r in wanted}, delimiter), ""
+    except pa.ArrowInvalid:
+        pass
+    try:
+        return _csv_columns(rows, n_columns, dict.fromkeys(wanted.values(), text), delimiter), ""
+    except pa.ArrowInvalid as error:
+        return None, str(error).partition("\n")[0]
+
+
+def _csv_columns(rows: bytes, n_columns: int, types: Mapping[int, Any], delimiter: str) -> Any:
+    """Some columns of rows, by their position as text. Raises ArrowInvalid."""
     import pyarrow as pa
     from pyarrow import csv
 
-    names = list(map(str, range(n_columns)))
-    kept = [names[k] for k in wanted.values()]
-    try:
-        table = csv.read_csv(
-            pa.BufferReader(rows),
-            read_options=csv.ReadOptions(column_names=names),
-            parse_options=csv.ParseOptions(
-                delimiter=delimiter,
-                newlines_in_values=b'"' in rows,
-                ignore_empty_lines=n_columns > 1,
-            ),
-            convert_options=csv.ConvertOptions(
-                include_columns=kept,
-                column_types=dict.fromkeys(kept, pa.string()),
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        return None, str(error).partition("\n")[0]
-    return table, ""
+    return csv.read_csv(
+        pa.BufferReader(rows),
+        read_options=csv.ReadOptions(column_names=list(map(str, range(n_columns)))),
+        parse_options=csv.ParseOptions(
+            delimiter=delimiter,
+            newlines_in_values=b'"' in rows,
+            ignore_empty_lines=n_columns > 1,
+        ),
+        convert_options=csv.ConvertOptions(
+            include_columns=list(map(str, types)),
+            column_types={str(k): kind for k, kind in types.items()},
+            strings_can_be_null=True,
+            null_values=[""],
+        ),
+    )
 
 
 # ---------------------------------------------------------------- JSON lines and Parquet

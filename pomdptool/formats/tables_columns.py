@@ -43,9 +43,17 @@ Say = Callable[[int, str], None]
 
 def _symbols(values: Any, say: Say) -> tuple[Int32Array, list[str]]:
     """Index of each value among the distinct ones, NONE where it is empty."""
-    texts = _converted(values, "string", partial(_each, convert=text_in, say=say))
-    encoded = texts.dictionary_encode()
-    return encoded.indices.fill_null(NONE).to_numpy(), encoded.dictionary.to_pylist()
+    import pyarrow as pa
+
+    if isinstance(values, pa.DictionaryArray) and values.dictionary.type == pa.string():
+        encoded = values
+    else:
+        texts = _converted(values, "string", partial(_each, convert=text_in, say=say))
+        encoded = texts.dictionary_encode()
+    codes: Int32Array = encoded.indices.fill_null(NONE).to_numpy().astype(np.int32, copy=False)
+    names = encoded.dictionary.to_pylist()
+    used = np.bincount(codes + 1, minlength=len(names) + 1)[1:]
+    return codes, [name or "" if n else "" for name, n in zip(names, used.tolist(), strict=True)]
 
 
 def _steps(values: Any, say: Say) -> IntArray:
