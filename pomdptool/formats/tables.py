@@ -40,7 +40,6 @@ from pomdptool.formats.tables_text import (
     row_lines,
     tabs_separate,
 )
-from pomdptool.sparse import IntArray
 
 if TYPE_CHECKING:
     from pomdptool.model import Model
@@ -229,60 +228,27 @@ def _csv_columns(rows: bytes, n_columns: int, types: Mapping[int, Any], delimite
 
 
 def _json_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:
+    """Read by Python's parser: Arrow's (26.0) dies on some lines that are not JSON."""
     if feed.peek(3) == _BOM:
         feed.read(3)
     line = 1
     known: list[str] = []
     wanted: dict[str, int] = {}
     for block in row_blocks(feed, quotes=False):
-        columns, n_rows, lines = _json_columns(block, line, problems)
+        rows, lines = json_rows(block, line, problems)
         if problems.any:
             return
-        if n_rows:
+        if rows:
             before = wanted.keys()
-            known = list(dict.fromkeys([*known, *columns]))
+            known = list(dict.fromkeys([*known, *keys_of(rows)]))
             wanted = problems.columns.find(known, feed.file)
             for role in wanted.keys() - before if before else ():
                 problems.add(line, "there was none in the lines before", role)
-            empty = [None] * n_rows
-            arrays = {role: columns.get(known[k], empty) for role, k in wanted.items()}
-            yield to_batch(arrays, n_rows, line, lines, problems)
+            arrays = {role: [row.get(known[k]) for row in rows] for role, k in wanted.items()}
+            yield to_batch(arrays, len(rows), line, lines, problems)
         line += count_lines(block)
     if not wanted:
         raise DataError(f"{feed.file}:1: the file is empty")
-
-
-def _json_columns(
-    block: bytes, line: int, problems: Problems
-) -> tuple[dict[str, Any], int, IntArray | None]:
-    """Columns of a block by key, the number of its rows, and their lines as `json_rows` has them.
-
-    What is plain, one object a line and each column of one type, is read in bulk.
-    """
-    import pyarrow as pa
-    from pyarrow import json
-
-    options = json.ReadOptions(block_size=1 << 20)
-    with contextlib.suppress(pa.ArrowException, UnicodeDecodeError):
-        block.decode()  # which Arrow does not check
-        table = json.read_json(pa.BufferReader(block), read_options=options)
-        if table.num_rows == count_lines(block) and _is_plain(table.schema, problems.columns):
-            arrays = {name: table.column(name).combine_chunks() for name in table.column_names}
-            return arrays, table.num_rows, None
-    rows, lines = json_rows(block, line, problems)
-    return {key: [row.get(key) for row in rows] for key in keys_of(rows)}, len(rows), lines
-
-
-def _is_plain(schema: Any, columns: Columns) -> bool:
-    """Whether Arrow keeps values as they are: it makes times of texts, floats of long integers."""
-    import pyarrow as pa
-
-    symbols = {getattr(columns, role) for role in AXES}
-    return not any(
-        pa.types.is_temporal(item.type)
-        or (pa.types.is_floating(item.type) and item.name in symbols)
-        for item in schema
-    )
 
 
 def _parquet_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:
