@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pomdptool.episodes import Episodes
     from pomdptool.errors import (
         DataError,
         Finding,
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
         PomdpError,
         PomdpWarning,
     )
-    from pomdptool.episodes import Episodes
     from pomdptool.formats.files import dump, load, loads
     from pomdptool.formats.policy_read import load_policy
+    from pomdptool.formats.tables import read_episodes as load_data
+    from pomdptool.formats.tables_report import Columns
     from pomdptool.model import Model, make_model
     from pomdptool.policy import AlphaVectors, Bounds, Policy, SolvedPolicy
     from pomdptool.solving.dispatch import solve
@@ -27,6 +29,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AlphaVectors": "policy",
+    "Columns": "formats.tables_report",
     "Bounds": "policy",
     "DataError": "errors",
     "Episodes": "episodes",
@@ -43,15 +46,19 @@ _HOME = {
     "SolvedPolicy": "policy",
     "dump": "formats.files",
     "load": "formats.files",
+    "load_data": "formats.tables",
     "load_policy": "formats.policy_read",
     "loads": "formats.files",
     "make_model": "model",
     "solve": "solving.dispatch",
 }
 
+_CALLED_THERE = {"load_data": "read_episodes"}
+
 __all__ = [
     "AlphaVectors",
     "Bounds",
+    "Columns",
     "DataError",
     "Episodes",
     "Finding",
@@ -67,6 +74,7 @@ __all__ = [
     "SolvedPolicy",
     "dump",
     "load",
+    "load_data",
     "load_policy",
     "loads",
     "make_model",
@@ -77,7 +85,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'pomdptool' has no attribute {name!r}")
-    value = getattr(import_module(f"pomdptool.{_HOME[name]}"), name)
+    there = _CALLED_THERE.get(name, name)
+    value = getattr(import_module(f"pomdptool.{_HOME[name]}"), there)
     globals()[name] = value
     return value
 

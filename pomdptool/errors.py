@@ -18,7 +18,18 @@ class ModelError(PomdpError):
 
 
 class DataError(PomdpError):
-    """Data (trajectories) that cannot be read or do not fit the model."""
+    """Data (trajectories) that cannot be read or do not fit the model.
+
+    Attributes
+    ----------
+    findings
+        Where a file was read, what is wrong with it: `file:line: column 'x': message`, each; the
+        error's own text is the first.
+    """
+
+    def __init__(self, message: str, findings: Sequence[str] = ()) -> None:
+        self.findings = tuple(findings) or (message,)
+        super().__init__(message)
 
 
 class PolicyError(PomdpError):

@@ -48,6 +48,8 @@ FOLDERS = {
 FILES = {
     "formats/syntax.py": rule([*NOUNS, "formats"], ["numpy", "lark"]),
     "formats/tables.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
+    "formats/tables_columns.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
+    "formats/tables_write.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "__init__.py": rule(NOUNS, [], set(VERBS)),
     "__main__.py": rule(["commands"], []),
 }

@@ -5,11 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+_SUFFIX = ".tmp"
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file's content in one step; on any error the old content stays.
+    """Replace a file's content in one step; see `writing_whole`."""
+    with writing_whole(path) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def writing_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Give a stream the content of which replaces a file's at the end; on any error the old stays.
 
     A symbolic link is followed, and what is no regular file (a device, a pipe) is written to
     directly. Permissions of an existing file are kept.
@@ -20,24 +31,28 @@ def write_whole(path: Path, data: bytes) -> None:
         If the folder or the disk refuses.
     """
     try:
-        _write(path, data)
+        with _writing(path) as stream:
+            yield stream
     except OSError as error:
+        if error.filename and not str(error.filename).endswith(_SUFFIX):
+            raise  # it speaks of another file
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _write(path: Path, data: bytes) -> None:
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[IO[bytes]]:
     import tempfile
 
     mode = _mode(path)
     if mode is not None and not stat.S_ISREG(mode):
         with path.open("wb") as stream:
-            stream.write(data)
+            yield stream
         return
     target = Path(os.path.realpath(path))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pomdptool-", suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pomdptool-", suffix=_SUFFIX)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         Path(name).chmod(_new_mode() if mode is None else stat.S_IMODE(mode))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Literal
 
+from pomdptool.episodes import Episodes
 from pomdptool.errors import Finding, FormatError, PomdpError, PomdpWarning
 from pomdptool.formats.atomic import write_whole
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK, read_pomdp
@@ -164,9 +165,10 @@ def write_file(path: Path, text: str) -> None:
 
 
 def dump(thing: object, path: str | Path) -> None:
-    """Write a model or a policy; the format is known by the extension.
+    """Write a model, a policy or episodes; the format is known by the extension.
 
-    Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.pg`, `.dot`. Either also with `.gz`.
+    Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.pg`, `.dot`. Episodes: `.csv`, `.tsv`,
+    `.jsonl`, `.parquet`. Each but the last also with `.gz`.
 
     Raises
     ------
@@ -174,6 +176,11 @@ def dump(thing: object, path: str | Path) -> None:
         If the extension names no format for such a thing.
     """
     path = Path(path)
+    if isinstance(thing, Episodes):
+        from pomdptool.formats.tables_write import write_episodes
+
+        write_episodes([thing], path)
+        return
     writer = _writer(thing, path)
     text, said = writer()
     for what in said:

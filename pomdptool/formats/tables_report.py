@@ -1,0 +1,99 @@
+"""What the columns of a table are called, and what is wrong with it, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+from pomdptool.errors import DataError
+from pomdptool.formats.findings import MAX_FINDINGS, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the columns of a table are called."""
+
+    episode: str = "episode"
+    step: str = "step"
+    action: str = "action"
+    observation: str = "observation"
+    reward: str = "reward"
+    state: str = "state"
+    next_state: str = "next_state"
+
+    def find(self, there: Sequence[str], file: str) -> dict[str, int]:
+        """Position of each of these columns among those that are there.
+
+        A name is found as it is written, else regardless of case and surrounding blanks.
+
+        Raises
+        ------
+        DataError
+            If a column is missing that is needed (observations, and any that was renamed), or
+            occurs twice.
+        """
+        found = {}
+        loose = [name.strip().casefold() for name in there]
+        for role in fields(self):
+            name = getattr(self, role.name)
+            names = there if name in there else loose
+            name_there = name if name in there else name.strip().casefold()
+            if names.count(name_there) > 1:
+                raise DataError(f"{file}: there are several columns {name!r}")
+            if name_there in names:
+                found[role.name] = names.index(name_there)
+            elif role.name == "observation" or name != role.default:
+                known = ", ".join(map(repr, there[:20])) + ", ..." * (len(there) > 20)
+                raise DataError(
+                    f"{file}: there is no column {name!r} among {known}{nearest(name, there)}"
+                )
+        return found
+
+
+@dataclass(slots=True)
+class Problems:
+    """What is wrong with a file, by line.
+
+    Attributes
+    ----------
+    file
+        Name to report.
+    columns
+        What its columns are called.
+    rows
+        Whether rows are counted in place of lines (there are none).
+    """
+
+    file: str
+    columns: Columns
+    rows: bool = False
+    _found: list[tuple[int, str]] = field(default_factory=list)
+    _more: bool = False
+
+    def add(self, line: int, message: str, role: str = "") -> None:
+        """Note what is wrong with a line, in a column of that role."""
+        place = f"{self.file}: row {line}" if self.rows else f"{self.file}:{line}"
+        column = f"column {getattr(self.columns, role)!r}: " if role else ""
+        if self.full:
+            self._more = True
+        else:
+            self._found.append((line, f"{place}: {column}{message}"))
+
+    @property
+    def full(self) -> bool:
+        """Whether as many were found as are kept."""
+        return len(self._found) >= MAX_FINDINGS
+
+    @property
+    def any(self) -> bool:
+        """Whether something is wrong."""
+        return bool(self._found)
+
+    def stop(self) -> None:
+        """Raise a DataError if something is wrong."""
+        if not self._found:
+            return
+        texts = [text for _, text in sorted(self._found, key=lambda item: item[0])]
+        least = "at least " if self._more else ""
+        more = f" (and {least}{len(texts) - 1} more)" if len(texts) > 1 else ""
+        raise DataError(texts[0] + more, texts)
