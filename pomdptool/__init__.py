@@ -6,6 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pomdptool.acting.agents import acting
+    from pomdptool.acting.planner import Pomcp
+    from pomdptool.acting.sample import sample
+    from pomdptool.acting.simulate import Simulation, simulate
     from pomdptool.episodes import Episodes
     from pomdptool.errors import (
         DataError,
@@ -39,17 +43,22 @@ _HOME = {
     "ModelError": "errors",
     "Policy": "policy",
     "PolicyError": "errors",
+    "Pomcp": "acting.planner",
     "PomdpError": "errors",
     "PomdpWarning": "errors",
     "Progress": "solving.solution",
+    "Simulation": "acting.simulate",
     "Solution": "solving.solution",
     "SolvedPolicy": "policy",
+    "acting": "acting.agents",
     "dump": "formats.files",
     "load": "formats.files",
     "load_data": "formats.tables",
     "load_policy": "formats.policy_read",
     "loads": "formats.files",
     "make_model": "model",
+    "sample": "acting.sample",
+    "simulate": "acting.simulate",
     "solve": "solving.dispatch",
 }
 
@@ -67,17 +76,22 @@ __all__ = [
     "ModelError",
     "Policy",
     "PolicyError",
+    "Pomcp",
     "PomdpError",
     "PomdpWarning",
     "Progress",
+    "Simulation",
     "Solution",
     "SolvedPolicy",
+    "acting",
     "dump",
     "load",
     "load_data",
     "load_policy",
     "loads",
     "make_model",
+    "sample",
+    "simulate",
     "solve",
 ]
 

@@ -114,7 +114,7 @@ def controller_of(model: Model, policy: SolvedPolicy) -> PolicyGraph | None:
     if isinstance(policy.values, LinkedVectors):
         return policy.values.graph()
     if isinstance(policy.values, AlphaVectors) and policy.horizon is None:
-        return None
+        return policy.graph if policy.method == "graph" else None
     return policy.graph
 
 

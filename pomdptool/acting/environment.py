@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from pomdptool.acting.agents import Acting
 from pomdptool.acting.simulator import simulator_of, start_sums
+from pomdptool.belief import update
 from pomdptool.kernels.simulator import Simulator, step
 from pomdptool.model import Model
+from pomdptool.sparse import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,30 @@ class Environment:
 
 
 def episode(
-    environment: Environment, acting: Acting, steps: int, rng: np.random.Generator
+    environment: Environment,
+    acting: Acting,
+    steps: int,
+    rng: np.random.Generator,
+    note: Callable[[Step, FloatArray | None], None] | None = None,
 ) -> Iterator[Step]:
-    """Let something act until a terminal state, or for so many steps."""
+    """Let something act until a terminal state, or for so many steps.
+
+    `note` is called with each step and the exact belief in which its action was chosen, before the
+    observation is taken in.
+    """
     environment.reset(rng)
     acting.reset()
+    model = environment.model
+    belief = model.start if note is not None else None
     for time in range(steps):
         if environment.ended:
             return
         state, action = environment.state, acting.act()
         observation, reward = environment.step(action, rng)
-        yield Step(time, state, action, environment.state, observation, reward)
+        seen = Step(time, state, action, environment.state, observation, reward)
+        if note is not None and belief is not None:
+            note(seen, belief)
+            belief, _ = update(model, belief, action, observation)
+        yield seen
         if not environment.ended:
             acting.observe(action, observation)

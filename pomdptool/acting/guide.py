@@ -49,7 +49,7 @@ def guide_of(model: Model, policy: SolvedPolicy) -> tuple[IntArray, FloatArray]:
     first = int(values.block[0])
     for k in sorted(range(len(values.states)), key=lambda k: k != first):
         block[values.states[k]], place[values.states[k]] = k, np.arange(len(values.states[k]))
-    header = [len(sizes), 0, repeated]
+    header = np.array([len(sizes), 0, repeated])
     parts = [header, values.actions, values.block, begins[:-1], values.next.ravel(), block, place]
     return np.concatenate(parts, dtype=np.int64), np.concatenate([*values.values, blind[repeated]])
 

@@ -39,7 +39,7 @@ MOST_NODES = 1 << 22
 DEPTH_PRECISION = 0.01
 """A simulation is as deep as what lies beyond is worth this share of all that there is to earn."""
 
-EXPLORATION = 0.25
+EXPLORATION = 0.4
 """The default constant, as a share of what bounds leave open of the start belief's value."""
 
 ATTEMPTS = 10
@@ -76,8 +76,8 @@ class Pomcp:
     sims, time_limit
         Simulations for each decision, and seconds: what is reached first ends the search.
     exploration
-        The constant c; by default a quarter of what FIB and blind policies leave open of the start
-        belief's value.
+        The constant c; by default two fifths of what FIB and blind policies leave open of the
+        start belief's value.
     depth
         Steps of a simulation at most; by default until what lies beyond is worth a hundredth.
     rollout
@@ -96,7 +96,7 @@ class Pomcp:
     """
 
     model: Model
-    sims: int | None = 1000
+    sims: int | None = 4000
     time_limit: float | None = None
     exploration: float | None = None
     depth: int | None = None
@@ -200,7 +200,9 @@ class Pomcp:
             self._move_particles(action, observation)
         place = np.zeros(self.tree.i[kernel.N_NODES], np.int64)
         n_observations = self.model.n_observations
-        kernel.follow(self.tree, action, observation, n_observations, place, self.plan, int(self.states[0]))
+        kernel.follow(
+            self.tree, action, observation, n_observations, place, self.plan, int(self.states[0])
+        )
 
     @property
     def settings(self) -> dict[str, object]:

@@ -39,7 +39,8 @@ class Player:
     ) -> tuple[Log, IntArray, IntArray]:
         """Play some episodes; the log of all steps, and of each episode its length and its end."""
         room = episodes * steps
-        log = Log(*(np.empty(room, np.int64) for _ in range(4)), rewards=np.empty(room))
+        s, a, o, arrived = (np.empty(room, np.int64) for _ in range(4))
+        log = Log(s, a, o, arrived, np.empty(room))
         lengths, ends = np.zeros(episodes, np.int64), np.zeros(episodes, np.int64)
         n = play_many(
             self.simulator,

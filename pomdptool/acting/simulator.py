@@ -9,7 +9,6 @@ from pomdptool.kernels.simulator import Simulator
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
 
-
 MOST_LISTED, LONGEST_LISTED = 1 << 24, 64
 """Outcomes that are listed at most, of all rows and of one."""
 
@@ -20,7 +19,7 @@ def simulator_of(model: Model) -> Simulator:
     kind, strides, first_reward, rewards = _rewards(model)
     terminal = np.zeros(model.n_states, np.int64)
     terminal[model.terminal_states] = 1
-    integers = {
+    integers: dict[int, np.ndarray] = {
         kernel.T_ROWS: T.indptr,
         kernel.ARRIVED: T.indices,
         kernel.Z_ROWS: Z.indptr,
@@ -28,7 +27,7 @@ def simulator_of(model: Model) -> Simulator:
         kernel.TERMINAL: terminal,
         kernel.FIRST_REWARD: first_reward,
     }
-    floats = {
+    floats: dict[int, np.ndarray] = {
         kernel.T_SUMS: running_sums(T),
         kernel.Z_SUMS: running_sums(Z),
         kernel.T_CHANCES: T.data,
@@ -42,13 +41,14 @@ def simulator_of(model: Model) -> Simulator:
     header[:3] = model.n_states, model.n_actions, model.n_observations
     header[kernel.REWARD_KIND] = kind
     header[kernel.STRIDE_A : kernel.STRIDE_O + 1] = strides
-    for parts, begin in ((integers, len(header)), (floats, 0)):
+    for parts, front in ((integers, len(header)), (floats, 0)):
+        begin = front
         for slot, part in parts.items():
             header[slot] = begin
             begin += len(part)
     return Simulator(
         np.concatenate([header, *integers.values()], dtype=np.int64),
-        np.concatenate([*floats.values()]),
+        np.concatenate(list(floats.values())),
     )
 
 

@@ -19,7 +19,7 @@ import click
 from pomdptool import __version__
 from pomdptool.errors import FormatError, PomdpError
 
-COMMANDS = ("check", "convert", "info", "problem", "solve")
+COMMANDS = ("act", "check", "convert", "evaluate", "info", "problem", "sample", "simulate", "solve")
 
 
 class Commands(click.Group):
@@ -56,10 +56,14 @@ class Commands(click.Group):
 
 
 _SUMMARY = {
+    "act": "Answer observations with a policy's actions, in a loop.",
     "check": "Report every error and warning of a model file.",
     "convert": "Write a model in another format.",
+    "evaluate": "Tell what a policy is worth, exactly, by its bounds, and simulated.",
     "info": "Describe a model: sizes, start, rewards, structure.",
     "problem": "Write a model of a well-known family.",
+    "sample": "Draw trajectories.",
+    "simulate": "Estimate what a planner or a policy earns.",
     "solve": "Compute a policy with certified bounds.",
 }
 
@@ -71,7 +75,7 @@ _SUMMARY = {
 )
 @click.version_option(__version__, prog_name="pomdptool")
 def cli() -> None:
-    """Work with POMDPs: read, check, convert and solve models."""
+    """Work with POMDPs: read, check, convert, solve and simulate models."""
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)
@@ -96,3 +98,56 @@ def output_option(help_text: str) -> Callable[[F], F]:
         type=click.Path(dir_okay=False, allow_dash=True),
         help=help_text,
     )
+
+
+def episodes_option(default: int) -> Callable[[F], F]:
+    """`--episodes N`."""
+    return click.option(
+        "--episodes",
+        metavar="N",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="Number of episodes.",
+    )
+
+
+def steps_option(help_text: str) -> Callable[[F], F]:
+    """`--steps H`, with its default."""
+    return click.option("--steps", metavar="H", type=click.IntRange(min=1), help=help_text)
+
+
+seed_option = click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Of the random numbers; by default one is chosen, and said.",
+)
+
+threads_option = click.option(
+    "--threads",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Side by side; by default as many as there are cores. Results do not depend on it.",
+)
+
+
+def chosen_seed(seed: int | None, quiet: bool) -> int:
+    """The seed asked for, or one chosen, which is said on standard error."""
+    if seed is None:
+        import secrets
+
+        seed = secrets.randbelow(2**31)
+        if not quiet:
+            click.echo(f"seed {seed}", err=True)
+    return seed
+
+
+def generator(seed: int | None, quiet: bool) -> np.random.Generator:
+    """Random numbers from the seed asked for, or from one chosen."""
+    return np.random.default_rng(chosen_seed(seed, quiet))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pomdptool.model import Model
     from pomdptool.policy import SolvedPolicy
     from pomdptool.solving.solution import OnStep, Progress, Solution
+    from pomdptool.sparse import FloatArray
 
 
 def announce_compiling() -> None:
@@ -59,6 +60,29 @@ def progress_of(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | N
             yield _throttled(0.1, lambda p: status.update(_progress_line(p, sign)))
     else:
         yield _throttled(1.0, lambda p: print(_progress_line(p, sign), file=sys.stderr, flush=True))
+
+
+@contextlib.contextmanager
+def returns_of(
+    model: Model, episodes: int, quiet: bool
+) -> Iterator[Callable[[int, FloatArray], None] | None]:
+    """The running mean of a simulation: one live line on a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    sign, last = -1.0 if model.costs else 1.0, [-math.inf]
+    with Console(stderr=True).status("simulating ...") as status:
+
+        def show(done: int, returns: FloatArray) -> None:
+            if time.perf_counter() - last[0] >= 0.1:
+                last[0] = time.perf_counter()
+                error = returns.std() / math.sqrt(done)
+                mean = sign * returns.mean()
+                status.update(f"episode {done} of {episodes}  mean {mean:.5g} +- {error:.2g}")
+
+        yield show
 
 
 def _throttled(seconds: float, show: Callable[[Progress], None]) -> OnStep:

@@ -10,8 +10,12 @@ It holds rewards, negated costs, in any case.
 
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
+import numpy as np
+
+from pomdptool.errors import Finding, FormatError
 from pomdptool.policy import AlphaVectors, Problem
 
 
@@ -30,3 +34,42 @@ def write_appl(vectors: AlphaVectors, problem: Problem) -> str:
         "</AlphaVector> </Policy>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def read_appl(text: str, file: str, n_states: int, n_actions: int) -> AlphaVectors:
+    """Read the .policy form; vectors of models with observed variables are refused.
+
+    Raises
+    ------
+    FormatError
+        If the text is no such policy, or not one for so many states and actions.
+    """
+
+    def wrong(message: str, line: int = 1, column: int = 1) -> FormatError:
+        return FormatError((Finding(file, line, column, "error", "PT030", message),))
+
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise wrong("a policy declares no document type")
+    try:
+        root = ET.fromstring(text.encode())
+    except ET.ParseError as error:
+        line, column = error.position
+        raise wrong(f"not XML: {error}", line, column + 1) from None
+    actions, rows = [], []
+    for k, vector in enumerate(root.iter("Vector")):
+        action, words = vector.get("action", ""), (vector.text or "").split()
+        if vector.get("obsValue", "0") != "0":
+            raise wrong(f"vector {k} is of an observed variable; only flat policies are read")
+        if not action.isdecimal() or int(action) >= n_actions:
+            raise wrong(f"vector {k}: action {action!r} is no number below {n_actions}")
+        try:
+            values = [float(word) for word in words]
+        except ValueError as error:
+            raise wrong(f"vector {k}: {error}") from None
+        if len(values) != n_states or not np.isfinite(values).all():
+            raise wrong(f"vector {k}: expected {n_states} finite numbers, found {len(values)}")
+        actions.append(int(action))
+        rows.append(values)
+    if not rows:
+        raise wrong("the policy has no vectors")
+    return AlphaVectors(np.array(actions), np.array(rows))

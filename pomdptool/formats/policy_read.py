@@ -1,4 +1,4 @@
-"""Policies from files: our JSON (see `policy_json`) and the .alpha form (see `alpha`)."""
+"""Policies from files: our JSON (see `policy_json`), the .alpha form and APPL's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from pomdptool.errors import PolicyError
 from pomdptool.formats.alpha import read_alpha
+from pomdptool.formats.appl import read_appl
 from pomdptool.formats.files import text_of
 from pomdptool.formats.policies import policy_kind_of_path
 from pomdptool.formats.policy_json import read_policy_json
@@ -27,13 +28,13 @@ from pomdptool.sparse import FloatArray
 def load_policy(
     source: str | Path | IO[str] | IO[bytes], model: Model | None = None
 ) -> SolvedPolicy:
-    """Read a policy from a path (`.json`, `.alpha`, each also `.gz`) or an open file.
+    """Read a policy from a path (`.json`, `.alpha`, `.policy`, each also `.gz`) or an open file.
 
     Parameters
     ----------
     model
-        The model that the policy must have been made for. An .alpha file needs it; JSON with
-        vectors on faces needs it for the value of beliefs over other states.
+        The model that the policy must have been made for. An .alpha and an APPL file need it;
+        JSON with vectors on faces needs it for the value of beliefs over other states.
 
     Raises
     ------
@@ -48,11 +49,13 @@ def load_policy(
     if _is_json(text, file):
         return read_policy_json(text, file, model)
     if model is None:
-        raise PolicyError(f"{file}: an .alpha file does not name its problem: give the model")
-    values = read_alpha(text, file, model.n_states, model.n_actions)
+        raise PolicyError(f"{file}: such a file does not name its problem: give the model")
+    appl = text.lstrip(BYTE_ORDER_MARK + " \t\r\n").startswith("<")
+    read = read_appl if appl else read_alpha
+    values = read(text, file, model.n_states, model.n_actions)
     return SolvedPolicy(
         problem=problem_of(model),
-        method="alpha",
+        method="appl" if appl else "alpha",
         values=values,
         bounds=Bounds(-np.inf, np.inf),
         converged=False,

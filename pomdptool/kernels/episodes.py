@@ -1,4 +1,4 @@
-"""Episodes of an agent that needs no search: random, scripted, a controller, vectors at a belief."""
+"""Episodes of agents that need no search: random, scripted, controllers, vectors at a belief."""
 
 from __future__ import annotations
 

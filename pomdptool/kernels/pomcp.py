@@ -31,8 +31,8 @@ from pomdptool.kernels.simulator import (
 NONE = -1
 
 # Tree.i begins with the number of nodes, the room for them, the number of actions, and the size of
-# the table that finds nodes, which follows. A node, in Tree.f: visits; its key, (row of its parent's
-# action) * observations + observation; then of each action its visits and value.
+# the table that finds nodes, which follows. A node, in Tree.f: visits; its key, (row of its
+# parent's action) * observations + observation; then of each action its visits and value.
 N_NODES, ROOM, WIDTH, TABLE_SIZE = range(4)
 TREE_HEADER = 4
 VISITS, KEY = range(2)
@@ -66,8 +66,8 @@ class Plan(NamedTuple):
 
     The discount; the exploration constant c; steps of a simulation at most; what stands for the
     rest, with the controller and values, of its nodes or of states; visits that the actions of a
-    new node begin with, shape (A,), and values, shape (A,) or (S * A,). Of NODE_VALUES, the values of states stand
-    last: those of the action that is repeated.
+    new node begin with, shape (A,), and values, shape (A,) or (S * A,). Of NODE_VALUES, the values
+    of states stand last: those of the action that is repeated.
     """
 
     discount: float

@@ -1,0 +1,96 @@
+"""What is certain of a policy, from the model itself.
+
+A controller's value is that of a Markov chain. The Bellman residual of vectors V at a belief b is
+
+    max over a of ( r[a] . b + g sum over o of P(o | b, a) V(b after a and o) )  -  V(b);
+
+where it is nowhere negative, V lies below what acting by it earns. It is taken at the beliefs that
+the policy meets in simulated episodes, so that it is a sample, not a bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pomdptool.acting.agents import acting
+from pomdptool.acting.environment import Environment, Step, episode
+from pomdptool.belief import update
+from pomdptool.linked import LinkedVectors
+from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
+from pomdptool.solving import controller
+from pomdptool.sparse import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Values at the start belief, in rewards.
+
+    Attributes
+    ----------
+    graph_value
+        What the policy's controller earns, exactly; None without a controller, or with one too
+        large.
+    vector_value
+        Of the largest vector.
+    residual_min, residual_max, beliefs
+        Bellman residuals at beliefs that the policy met, and how many these are.
+    """
+
+    graph_value: float | None
+    vector_value: float
+    residual_min: float
+    residual_max: float
+    beliefs: int
+
+
+def evaluate_policy(
+    model: Model, policy: SolvedPolicy, *, rng: np.random.Generator, beliefs: int = 200
+) -> Evaluation:
+    """Evaluate a policy's controller and vectors."""
+    graph = policy.values.graph() if isinstance(policy.values, LinkedVectors) else policy.graph
+    exact = None
+    if graph is not None and controller.is_cheap(model, graph):
+        exact = float(controller.evaluate(model, graph)[graph.start] @ model.start)
+    met = beliefs_met(model, policy, beliefs, rng)
+    residuals = [bellman_residual(model, policy, b) for b in met]
+    return Evaluation(
+        graph_value=exact,
+        vector_value=policy.value(model.start),
+        residual_min=min(residuals),
+        residual_max=max(residuals),
+        beliefs=len(met),
+    )
+
+
+def bellman_residual(model: Model, policy: SolvedPolicy, b: FloatArray) -> float:
+    """By how much a step of look-ahead is worth more than the policy's value at a belief."""
+    best = -np.inf
+    for a in range(model.n_actions):
+        ahead = 0.0
+        for o in range(model.n_observations):
+            after, p = update(model, b, a, o)
+            if p > 0.0:
+                ahead += p * policy.value(after)
+        best = max(best, float(model.expected_rewards[a] @ b) + model.discount * ahead)
+    return best - policy.value(b)
+
+
+def beliefs_met(
+    model: Model, policy: SolvedPolicy, count: int, rng: np.random.Generator
+) -> list[FloatArray]:
+    """The first beliefs of episodes that a policy plays."""
+    environment, player = Environment(model), acting(model, policy)
+    met: list[FloatArray] = []
+
+    def note(step: Step, belief: FloatArray | None) -> None:  # noqa: ARG001
+        if belief is not None:
+            met.append(belief)
+
+    for _ in range(count):
+        for _step in episode(environment, player, max(1, count // 10), rng, note):
+            if len(met) >= count:
+                return met
+    return met or [model.start]

@@ -1,0 +1,95 @@
+"""`pomdptool act`: a policy as a controller in a loop."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+
+import click
+
+from pomdptool.commands.models import open_model
+from pomdptool.commands.options import from_option, quiet_option
+from pomdptool.errors import PolicyError, PomdpError
+from pomdptool.formats.files import Kind
+from pomdptool.model import Model
+
+
+@click.command(
+    epilog="Example: printf 'tiger-left\\ntiger-left\\n' | pomdptool act tiger.pomdp tiger.json"
+)
+@click.argument("path", metavar="MODEL", type=click.Path(exists=True, dir_okay=False))
+@click.argument("policy_file", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
+@click.option("--belief", "with_belief", is_flag=True, help="Write the belief after each action.")
+@click.option(
+    "--on-impossible",
+    type=click.Choice(["error", "reset", "ignore"]),
+    default="error",
+    show_default=True,
+    help="What to do where an observation cannot be: stop, go to the start, or go on as if nothing "
+    "had been observed.",
+)
+@from_option
+@quiet_option
+def command(
+    path: str,
+    policy_file: str,
+    with_belief: bool,
+    on_impossible: str,
+    kind: Kind | None,
+    quiet: bool,
+) -> None:
+    """Read one observation a line from standard input; write one action a line at once.
+
+    The first action comes before the first observation. An empty line begins a new episode.
+    """
+    from pomdptool.acting.agents import acting
+    from pomdptool.belief import update
+    from pomdptool.formats.policy_read import load_policy
+
+    model = open_model(path, kind, quiet=quiet)
+    player = acting(model, load_policy(policy_file, model))
+    belief = model.start
+    while True:
+        action = player.act()
+        shown = "".join(
+            f"\t{model.states[s]} {belief[s]:.6g}" for s in belief.nonzero()[0].tolist()
+        )
+        sys.stdout.write(model.actions[action] + (shown if with_belief else "") + "\n")
+        sys.stdout.flush()
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if not line.strip():
+            player.reset()
+            belief = model.start
+            continue
+        observation = _observation(model, line.strip())
+        after, probability = update(model, belief, action, observation)
+        try:
+            if probability == 0.0:
+                raise PolicyError(
+                    f"observation {model.observations[observation]!r} is impossible after action "
+                    f"{model.actions[action]!r}"
+                )
+            player.observe(action, observation)
+        except PolicyError as error:
+            if on_impossible == "error":
+                raise
+            if not quiet:
+                click.echo(f"warning: {error}", err=True)
+            if on_impossible == "reset":
+                player.reset()
+                belief = model.start
+            continue
+        belief = after
+
+
+def _observation(model: Model, name: str) -> int:
+    """Index of an observation, by name or number."""
+    if name in model.observations:
+        return model.observations.index(name)
+    if name.isdecimal() and int(name) < model.n_observations:
+        return int(name)
+    near = difflib.get_close_matches(name, model.observations, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise PomdpError(f"the model has no observation {name!r}{hint}")

@@ -1,0 +1,154 @@
+"""`pomdptool evaluate`: what a policy is worth."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.options import (
+    chosen_seed,
+    cores,
+    episodes_option,
+    from_option,
+    json_option,
+    quiet_option,
+    seed_option,
+    steps_option,
+    threads_option,
+)
+from pomdptool.commands.report import announce_compiling, interruptible, show_pairs
+from pomdptool.formats.files import Kind
+from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
+
+
+@click.command(epilog="Example: pomdptool evaluate tiger.pomdp tiger.json")
+@click.argument("path", metavar="MODEL", type=click.Path(exists=True, dir_okay=False))
+@click.argument("policy_file", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
+@episodes_option(1000)
+@steps_option("Steps of a simulated episode at most.")
+@seed_option
+@threads_option
+@json_option
+@from_option
+@quiet_option
+def command(
+    path: str,
+    policy_file: str,
+    episodes: int,
+    steps: int | None,
+    seed: int | None,
+    threads: int | None,
+    as_json: bool,
+    kind: Kind | None,
+    quiet: bool,
+) -> int:
+    """Tell what a policy earns: its graph exactly, its vectors, and a simulation beside them.
+
+    POLICY is .json, .alpha, .policy (APPL) or .pg, each also with .gz.
+    """
+    import numpy as np
+
+    from pomdptool.acting.evaluate import evaluate_policy
+    from pomdptool.acting.simulate import simulate
+
+    if not quiet:
+        announce_compiling()
+    model = open_model(path, kind, quiet=quiet)
+    policy = _policy(policy_file, model)
+    number = chosen_seed(seed, quiet)
+    with interruptible() as interrupted:
+        simulation = simulate(
+            model,
+            policy,
+            episodes=episodes,
+            steps=steps,
+            rng=np.random.default_rng(number),
+            threads=threads or cores(),
+            interrupted=interrupted,
+        )
+        evaluation = evaluate_policy(model, policy, rng=np.random.default_rng(number))
+    sign = -1.0 if model.costs else 1.0
+    low, high = sorted(sign * x for x in simulation.confidence_95)
+    bounds = sorted(sign * x for x in (policy.bounds.lower, policy.bounds.upper))
+    document: dict[str, Any] = {
+        "method": policy.method,
+        "graph_value": None if evaluation.graph_value is None else sign * evaluation.graph_value,
+        "vector_value": _finite(sign * evaluation.vector_value),
+        "bounds": [_finite(x) for x in bounds],
+        "residual_min": _finite(evaluation.residual_min),
+        "residual_max": _finite(evaluation.residual_max),
+        "residual_beliefs": evaluation.beliefs,
+        "episodes": len(simulation.returns),
+        "mean_discounted_return": sign * simulation.mean,
+        "standard_error": _finite(simulation.standard_error),
+        "confidence_95": [_finite(low), _finite(high)],
+        "truncation_bound": _finite(simulation.truncation_bound),
+        "seed": number,
+    }
+    if as_json:
+        write_result(json.dumps(document, indent=2) + "\n", None)
+    else:
+        show_pairs(_rows(model, policy, document), sys.stdout)
+    return 130 if simulation.interrupted else 0
+
+
+def _policy(path: str, model: Model) -> SolvedPolicy:
+    """Read a policy in any form; the values of a .pg's nodes are computed."""
+    from pomdptool.formats.files import text_of
+    from pomdptool.formats.graphs import read_pg
+    from pomdptool.formats.policies import policy_kind_of_path
+    from pomdptool.formats.policy_read import load_policy
+    from pomdptool.policy import AlphaVectors, Bounds, problem_of
+    from pomdptool.solving.controller import evaluate
+
+    if policy_kind_of_path(path) != "pg":
+        return load_policy(path, model)
+    graph = read_pg(*text_of(path))
+    return SolvedPolicy(
+        problem=problem_of(model),
+        method="graph",
+        values=AlphaVectors(graph.actions, evaluate(model, graph)),
+        bounds=Bounds(-float("inf"), float("inf")),
+        converged=False,
+        stop_reason="unknown",
+        graph=graph,
+    )
+
+
+def _finite(x: float) -> float | str | None:
+    if x != x:
+        return None
+    return x if abs(x) != float("inf") else ("inf" if x > 0 else "-inf")
+
+
+def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[str, str]]:
+    """The result as a table."""
+    graph = "-" if d["graph_value"] is None else f"{d['graph_value']:.6g} (exact)"
+    vectors = d["vector_value"]
+    return [
+        ("problem", model.name or "-"),
+        ("policy", f"by {policy.method}"),
+        ("graph earns", graph),
+        ("vectors say", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
+        ("optimum within", f"{_shown(d['bounds'][0])} to {_shown(d['bounds'][1])} (by the file)"),
+        (
+            "residual",
+            f"{_shown(d['residual_min'])} to {_shown(d['residual_max'])} at "
+            f"{d['residual_beliefs']} beliefs met",
+        ),
+        (
+            "simulated",
+            f"{d['mean_discounted_return']:.6g}, 95% {_shown(d['confidence_95'][0])} to "
+            f"{_shown(d['confidence_95'][1])}, {d['episodes']} episodes",
+        ),
+        ("beyond", f"at most {_shown(d['truncation_bound'])} from steps after the last"),
+    ]
+
+
+def _shown(x: Any) -> str:
+    return f"{x:.6g}" if isinstance(x, float) else str(x)

@@ -1,0 +1,124 @@
+"""`pomdptool sample`: trajectories of a model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from pomdptool.commands.models import open_model
+from pomdptool.commands.options import (
+    episodes_option,
+    from_option,
+    generator,
+    model_argument,
+    output_kind,
+    output_option,
+    quiet_option,
+    seed_option,
+    steps_option,
+)
+from pomdptool.errors import DataError
+from pomdptool.formats.files import Kind
+from pomdptool.formats.tables import DataKind, data_kind
+from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
+
+
+@click.command(epilog="Example: pomdptool sample tiger.pomdp --episodes 1000 --steps 50 > data.csv")
+@model_argument
+@output_option("Write here: .csv, .tsv, .jsonl (each also with .gz) or .parquet.")
+@click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="What acts: a saved policy; by default actions are uniform at random.",
+)
+@click.option(
+    "--actions",
+    "actions_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Do these actions: one a line, episodes parted by an empty line, taken in turn.",
+)
+@episodes_option(100)
+@steps_option("Steps of an episode at most; by default until a thousandth is left to earn.")
+@click.option("--states", is_flag=True, help="Write the hidden states too.")
+@seed_option
+@from_option
+@quiet_option
+def command(
+    path: str,
+    output: str | None,
+    policy_file: str | None,
+    actions_file: str | None,
+    episodes: int,
+    steps: int | None,
+    states: bool,
+    seed: int | None,
+    kind: Kind | None,
+    quiet: bool,
+) -> None:
+    """Draw trajectories: actions, and the observations and rewards that follow them.
+
+    Episodes end in a terminal state, or after the steps asked for.
+    """
+    from pomdptool.acting.sample import sampled
+    from pomdptool.acting.simulate import default_steps
+    from pomdptool.formats.tables_write import write_episodes
+
+    table: DataKind = output_kind(
+        output, data_kind, "data is .csv, .tsv, .jsonl or .parquet", "csv"
+    )
+    if policy_file and actions_file:
+        raise click.UsageError("--policy and --actions exclude each other.")
+    model = open_model(path, kind, quiet=quiet)
+    scripts = _scripts(actions_file, model) if actions_file else None
+    if steps is None:
+        steps = default_steps(model) if scripts is None else max(map(len, scripts))
+    parts = sampled(
+        model,
+        episodes=episodes,
+        steps=steps,
+        rng=generator(seed, quiet),
+        policy=_policy(policy_file, model),
+        actions=scripts,
+        states=states,
+    )
+    target = sys.stdout.buffer if output in (None, "-") else output
+    write_episodes(parts, target, kind=table)
+
+
+def _policy(path: str | None, model: Model) -> SolvedPolicy | None:
+    """Read the policy that acts."""
+    if path is None:
+        return None
+    from pomdptool.formats.policy_read import load_policy
+
+    return load_policy(path, model)
+
+
+def _scripts(path: str, model: Model) -> list[list[int]]:
+    """Read sequences of actions, by name or number."""
+    import difflib
+
+    place = {name: k for k, name in enumerate(model.actions)}
+    scripts: list[list[int]] = [[]]
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        name = line.strip()
+        if not name:
+            scripts.append([])
+        elif name in place:
+            scripts[-1].append(place[name])
+        elif name.isdecimal() and int(name) < model.n_actions:
+            scripts[-1].append(int(name))
+        else:
+            near = difflib.get_close_matches(name, model.actions, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise DataError(f"{path}:{number}: the model has no action {name!r}{hint}")
+    scripts = [script for script in scripts if script]
+    if not scripts:
+        raise DataError(f"{path}: there are no actions")
+    return scripts
