@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
-VOLATILE = re.compile(r"(seconds\s+|\"seconds\": )[\d.]+")
+VOLATILE = re.compile(r"(seconds\s+|\"seconds\": |simulations\s+)[\d.e+]+")
 LONG = re.compile(r"\d+\.\d{4,}")
 
 

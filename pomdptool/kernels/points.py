@@ -72,6 +72,9 @@ from pomdptool.kernels.search import (
 )
 from pomdptool.kernels.vectors import SHARE, size_of
 
+INFORM = 10.0
+"""Times as large a part in the gap at which a child's informed bound is asked, which costs more."""
+
 DROP = 0.1
 """A point is listed again when it has dropped by this share of its gap."""
 
@@ -172,8 +175,10 @@ def upper_of_action(m, s, n, a):
             continue
         p, bounds = s.f[s.i[action + CHANCES] + e], s.i[BOUNDS_AT] + child * BOUND
         upper = refresh(s, child)
-        if p * (upper - s.f[bounds + LOWER]) > small:
+        share = p * (upper - s.f[bounds + LOWER])
+        if share > INFORM * small:
             inform(m, s, child)
+        if share > small:
             upper = update_upper(s, child)
         value += p * upper
     worth = s.i[WORTHS_AT] + row * WORTH
