@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pomdptool.episodes import Episodes
     from pomdptool.errors import (
         DataError,
         Finding,
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
         PomdpError,
         PomdpWarning,
     )
-    from pomdptool.episodes import Episodes
     from pomdptool.formats.files import dump, load, loads
     from pomdptool.formats.policy_read import load_policy
+    from pomdptool.learning.decode import Decoded, decode
+    from pomdptool.learning.fit import Fit, fit
+    from pomdptool.learning.likelihood import Likelihood, loglik
     from pomdptool.model import Model, make_model
     from pomdptool.policy import AlphaVectors, Bounds, Policy, SolvedPolicy
     from pomdptool.solving.dispatch import solve
@@ -29,9 +32,12 @@ _HOME = {
     "AlphaVectors": "policy",
     "Bounds": "policy",
     "DataError": "errors",
+    "Decoded": "learning.decode",
     "Episodes": "episodes",
     "Finding": "errors",
+    "Fit": "learning.fit",
     "FormatError": "errors",
+    "Likelihood": "learning.likelihood",
     "Model": "model",
     "ModelError": "errors",
     "Policy": "policy",
@@ -41,10 +47,13 @@ _HOME = {
     "Progress": "solving.solution",
     "Solution": "solving.solution",
     "SolvedPolicy": "policy",
+    "decode": "learning.decode",
     "dump": "formats.files",
+    "fit": "learning.fit",
     "load": "formats.files",
     "load_policy": "formats.policy_read",
     "loads": "formats.files",
+    "loglik": "learning.likelihood",
     "make_model": "model",
     "solve": "solving.dispatch",
 }
@@ -53,9 +62,12 @@ __all__ = [
     "AlphaVectors",
     "Bounds",
     "DataError",
+    "Decoded",
     "Episodes",
     "Finding",
+    "Fit",
     "FormatError",
+    "Likelihood",
     "Model",
     "ModelError",
     "Policy",
@@ -65,10 +77,13 @@ __all__ = [
     "Progress",
     "Solution",
     "SolvedPolicy",
+    "decode",
     "dump",
+    "fit",
     "load",
     "load_policy",
     "loads",
+    "loglik",
     "make_model",
     "solve",
 ]
