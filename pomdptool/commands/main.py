@@ -19,7 +19,7 @@ import click
 from pomdptool import __version__
 from pomdptool.errors import FormatError, PomdpError
 
-COMMANDS = ("check", "convert", "info", "problem", "solve")
+COMMANDS = ("check", "convert", "decode", "fit", "info", "loglik", "problem", "solve")
 
 
 class Commands(click.Group):
@@ -58,7 +58,10 @@ class Commands(click.Group):
 _SUMMARY = {
     "check": "Report every error and warning of a model file.",
     "convert": "Write a model in another format.",
+    "decode": "Estimate the hidden states of data.",
+    "fit": "Learn a model from data.",
     "info": "Describe a model: sizes, start, rewards, structure.",
+    "loglik": "Measure how likely data are under a model.",
     "problem": "Write a model of a well-known family.",
     "solve": "Compute a policy with certified bounds.",
 }

@@ -120,7 +120,7 @@ class Climb:
         run.history.append(run.loglik)
         run.posteriors.append(run.log_posterior)
         gain = (run.loglik - before) / max(1, self.sequences.n_steps)
-        self.watch.step(run.number, run.iterations, run.loglik, gain)
+        self.watch.step(tables.n_states, run.number, run.iterations, run.loglik, gain)
         if posterior == -np.inf and refuse_below == -np.inf:
             run.stop_reason = "impossible"
         elif run.iterations >= self.iterations:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 class LearningProgress:
     """One iteration: of which restart, the log-likelihood, and its gain per step of the data."""
 
+    states: int
     restart: int
     iteration: int
     loglik: float
@@ -39,8 +40,8 @@ class LearningWatch:
             return "time-limit"
         return None
 
-    def step(self, restart: int, iteration: int, loglik: float, gain: float) -> None:
+    def step(self, states: int, restart: int, iteration: int, loglik: float, gain: float) -> None:
         """Report progress."""
         if self.on_step is not None:
             seconds = time.perf_counter() - self.began
-            self.on_step(LearningProgress(restart, iteration, loglik, gain, seconds))
+            self.on_step(LearningProgress(states, restart, iteration, loglik, gain, seconds))
