@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     )
     from pomdptool.formats.files import dump, load, loads
     from pomdptool.formats.policy_read import load_policy
+    from pomdptool.learning.compare import Comparison, compare
     from pomdptool.learning.decode import Decoded, decode
     from pomdptool.learning.fit import Fit, fit
     from pomdptool.learning.likelihood import Likelihood, loglik
+    from pomdptool.learning.select import Selection, select
     from pomdptool.model import Model, make_model
     from pomdptool.policy import AlphaVectors, Bounds, Policy, SolvedPolicy
     from pomdptool.solving.dispatch import solve
@@ -31,6 +33,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AlphaVectors": "policy",
     "Bounds": "policy",
+    "Comparison": "learning.compare",
     "DataError": "errors",
     "Decoded": "learning.decode",
     "Episodes": "episodes",
@@ -45,8 +48,10 @@ _HOME = {
     "PomdpError": "errors",
     "PomdpWarning": "errors",
     "Progress": "solving.solution",
+    "Selection": "learning.select",
     "Solution": "solving.solution",
     "SolvedPolicy": "policy",
+    "compare": "learning.compare",
     "decode": "learning.decode",
     "dump": "formats.files",
     "fit": "learning.fit",
@@ -55,12 +60,14 @@ _HOME = {
     "loads": "formats.files",
     "loglik": "learning.likelihood",
     "make_model": "model",
+    "select": "learning.select",
     "solve": "solving.dispatch",
 }
 
 __all__ = [
     "AlphaVectors",
     "Bounds",
+    "Comparison",
     "DataError",
     "Decoded",
     "Episodes",
@@ -75,8 +82,10 @@ __all__ = [
     "PomdpError",
     "PomdpWarning",
     "Progress",
+    "Selection",
     "Solution",
     "SolvedPolicy",
+    "compare",
     "decode",
     "dump",
     "fit",
@@ -85,6 +94,7 @@ __all__ = [
     "loads",
     "loglik",
     "make_model",
+    "select",
     "solve",
 ]
 

@@ -19,7 +19,7 @@ import click
 from pomdptool import __version__
 from pomdptool.errors import FormatError, PomdpError
 
-COMMANDS = ("check", "convert", "decode", "fit", "info", "loglik", "problem", "solve")
+COMMANDS = ("check", "compare", "convert", "decode", "fit", "info", "loglik", "problem", "solve")
 
 
 class Commands(click.Group):
@@ -57,6 +57,7 @@ class Commands(click.Group):
 
 _SUMMARY = {
     "check": "Report every error and warning of a model file.",
+    "compare": "Measure how far a learned model is from the true one.",
     "convert": "Write a model in another format.",
     "decode": "Estimate the hidden states of data.",
     "fit": "Learn a model from data.",
