@@ -1,7 +1,7 @@
 """Learn a model from episodes: many starts, a race between them, and the best one to the end.
 
-All starts climb until they gain little; a third of them, the best, go on to the tolerance. What
-came of each is told.
+Each start is the best of a few drafts on a sample. All starts climb until they gain little; a third
+of them, the best, go on to the tolerance. What came of each is told.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from pomdptool.learning.em import Run
 from pomdptool.learning.expectation import cores
 from pomdptool.learning.maximisation import PSEUDO_COUNT, Settings, n_parameters
 from pomdptool.learning.names import in_terms_of
-from pomdptool.learning.race import Race
+from pomdptool.learning.parts import sample_of
+from pomdptool.learning.race import SAMPLE_STEPS, Race
 from pomdptool.learning.remarks import remarks
 from pomdptool.learning.rewards import LearnedRewards, learned_rewards
 from pomdptool.learning.sequences import sequences_of
-from pomdptool.learning.start import drawn_runs, given_tables
+from pomdptool.learning.start import drawn_drafts, given_tables
 from pomdptool.learning.watch import LearningWatch, OnLearned
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import Rewards
@@ -163,17 +164,14 @@ def fit(
     warnings: list[str] = []
     if init is not None:
         episodes = in_terms_of(episodes, init)
+    sequences = sequences_of(episodes)
+    watch = LearningWatch(time_limit, on_step, interrupted)
+    race = Race(sequences, settings, watch, threads or cores(), accelerate)
+    if init is not None:
         runs = [Run(0, None, given_tables(init, states, shared, warnings))]
     else:
-        runs = drawn_runs(episodes, states, restarts, shared, settings, rng)
-    sequences = sequences_of(episodes)
-    race = Race(
-        sequences,
-        settings,
-        LearningWatch(time_limit, on_step, interrupted),
-        threads or cores(),
-        accelerate,
-    )
+        drafts = drawn_drafts(episodes, states, restarts, shared, settings, rng)
+        runs = race.chosen(drafts, sequences_of(sample_of(episodes, SAMPLE_STEPS, rng)))
     race.run(runs, tol, max_iter)
     best = max(runs, key=lambda run: run.log_posterior)
     if best.loglik == -np.inf:

@@ -17,7 +17,8 @@ from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.fit import Fit, fit
 from pomdptool.learning.likelihood import loglik
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.learning.parts import beginning, chosen
+from pomdptool.sparse import FloatArray
 
 Criterion = Literal["bic", "aic", "heldout"]
 
@@ -98,15 +99,15 @@ def select(
             break
     order = sorted(range(len(candidates)), key=lambda k: candidates[k].score(by))
     best = candidates[order[0]]
-    chosen = best.fit
-    if tests is not None and chosen.stop_reason not in ("interrupted", "time-limit"):
-        chosen = fit(episodes, best.states, rng=rng, **options)
+    found = best.fit
+    if tests is not None and found.stop_reason not in ("interrupted", "time-limit"):
+        found = fit(episodes, best.states, rng=rng, **options)
     if len(order) > 1:
         said = _doubt(
             best, candidates[order[1]], by, [gains[k] for k in order[:2]] if gains else []
         )
-        chosen = replace(chosen, warnings=(*chosen.warnings, *said))
-    return Selection(chosen, by, tuple(candidates))
+        found = replace(found, warnings=(*found.warnings, *said))
+    return Selection(found, by, tuple(candidates))
 
 
 def _doubt(best: Candidate, second: Candidate, by: Criterion, gains: list[FloatArray]) -> list[str]:
@@ -134,27 +135,9 @@ def _parted(episodes: Episodes, rng: np.random.Generator) -> tuple[Episodes, Epi
         cut = int((1.0 - HELD_OUT) * episodes.n_steps)
         if not 0 < cut < episodes.n_steps:
             raise DataError("there are too few steps to hold some out")
-        return _steps(episodes, np.arange(cut), np.array([0, cut])), episodes
+        return beginning(episodes, cut), episodes
     out = np.zeros(n, dtype=bool)
     out[rng.choice(n, max(1, round(HELD_OUT * n)), replace=False)] = True
     if not episodes.lengths[~out].sum() or not episodes.lengths[out].sum():
         raise DataError("there are too few steps to hold some out")
-    return _chosen(episodes, ~out), _chosen(episodes, out)
-
-
-def _chosen(episodes: Episodes, which: np.ndarray) -> Episodes:
-    lengths = episodes.lengths[which]
-    first = np.concatenate([[0], np.cumsum(lengths)])
-    return _steps(episodes, np.flatnonzero(np.repeat(which, episodes.lengths)), first)
-
-
-def _steps(episodes: Episodes, at: IntArray, first: IntArray) -> Episodes:
-    rewards = episodes.rewards
-    return Episodes(
-        episodes.action_names,
-        episodes.observation_names,
-        episodes.actions[at],
-        episodes.observations[at],
-        first,
-        None if rewards is None else rewards[at],
-    )
+    return chosen(episodes, ~out), chosen(episodes, out)

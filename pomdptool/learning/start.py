@@ -5,7 +5,7 @@ that look alike to their neighbours come from the same state more often than not
 described by the actions and observations around it, weighted less the farther away, steps are
 clustered by k-means (Lloyd 1982, seeded as by Arthur and Vassilvitskii 2007), and counts of the
 clusters' transitions and observations, blurred, are the tables. How far one looks, and how much is
-blurred, is drawn anew for each start; every second start is drawn from Dirichlet distributions.
+blurred, is drawn anew for each start. Beside these there are tables from Dirichlet distributions.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ WIDTH = 6
 ROUNDS = 20
 """Rounds of k-means."""
 
+DRAFTS = 4
+"""Tables that are drawn for one start."""
+
 FLAT = 1e-9
 """States whose observations differ by less are the same."""
 
@@ -49,34 +52,39 @@ def given_tables(init: Model, states: int | None, shared: bool, warnings: list[s
     return Tables(tables.T, Z, tables.start)
 
 
-def drawn_runs(
+def drawn_drafts(
     episodes: Episodes,
     states: int | None,
     restarts: int,
     shared: bool,
     settings: Settings,
     rng: np.random.Generator,
-) -> list[Run]:
-    """Draw the starts: clusters and random ones in turn."""
+) -> list[list[Run]]:
+    """Draw drafts of each start, one of clusters and the others at random."""
     if states is None:
         raise DataError("give the number of states, or a model to start from")
     if settings.fix - {"start"}:
         raise DataError(f"to fix {min(settings.fix - {'start'})} takes a model to start from")
     A, n_observations = len(episodes.action_names), len(episodes.observation_names)
     untried = np.bincount(episodes.actions[episodes.actions != NONE], minlength=A) == 0
-    runs = []
+    runs: list[list[Run]] = []
     for k in range(restarts):
         seed = int(rng.integers(2**32))
         own = np.random.default_rng(seed)
-        if k % 2:
-            tables = random_tables(states, A, n_observations, shared=shared, rng=own)
-        else:
-            tables = clustered_tables(episodes, states, shared=shared, rng=own)
-        tables.T[untried] = 1.0 / states
-        if not shared:
-            tables.Z[untried] = 1.0 / n_observations
-        start = np.full(states, 1.0 / states) if "start" in settings.fix else tables.start
-        runs.append(Run(k, seed, Tables(tables.T, tables.Z, start)))
+        drawn = [
+            clustered_tables(episodes, states, shared=shared, rng=own),
+            *(
+                random_tables(states, A, n_observations, shared=shared, rng=own)
+                for _ in range(DRAFTS - 1)
+            ),
+        ]
+        for tables in drawn:
+            tables.T[untried] = 1.0 / states
+            if not shared:
+                tables.Z[untried] = 1.0 / n_observations
+            if "start" in settings.fix:
+                tables.start[:] = 1.0 / states
+        runs.append([Run(k, seed, tables) for tables in drawn])
     return runs
 
 
