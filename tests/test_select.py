@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from models import random_model, tiger
-from test_em import episodes_of, random_steps
+from test_em import episodes_of
 from test_fit import logged
 
 from pomdptool.errors import DataError
@@ -30,7 +30,7 @@ def test_two_states_are_seen(by: Criterion) -> None:
 
 
 def test_doubt_is_said() -> None:
-    data = episodes_of([random_steps(np.random.default_rng(k), 30) for k in range(8)])
+    data = logged(tiger(), 150, 40, np.random.default_rng(4))
     found = select(data, [2, 3], rng=np.random.default_rng(0), by="heldout", restarts=2)
     assert any("hardly tell" in w for w in found.fit.warnings)
 

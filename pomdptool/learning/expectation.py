@@ -22,7 +22,7 @@ from pomdptool.sparse import FloatArray, check_dense_size
 X = TypeVar("X")
 Y = TypeVar("Y")
 
-REMEMBERED = 1 << 26
+REMEMBERED = 1 << 29
 """Bytes of alpha that one thread remembers; longer episodes are done in blocks, forward twice."""
 
 LEAST_STATES = 4
