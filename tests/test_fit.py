@@ -153,6 +153,10 @@ def test_an_interrupt_returns_the_best_so_far() -> None:
     assert np.isfinite(result.loglik)
     limited = fit(data, 3, rng=np.random.default_rng(0), time_limit=0.0)
     assert limited.stop_reason == "time-limit"
+    assert len(limited.restarts) == 1
+    given = fit(data, init=random_model(1), rng=np.random.default_rng(0), time_limit=0.0)
+    assert given.stop_reason == "time-limit"
+    assert given.iterations == 1
 
 
 def test_wrong_options_are_refused() -> None:

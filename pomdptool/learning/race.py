@@ -55,7 +55,7 @@ class Race:
             going = sorted(runs, key=lambda run: -run.log_posterior)
             going = going[: math.ceil(len(runs) * FINALISTS)]
         reason = self.watch.reason
-        if reason is None:
+        if reason is None or len(runs) == 1:
             self._improve(going, tol, max_iter)
         for run in runs:
             if run not in going or reason is not None:
@@ -77,8 +77,13 @@ class Race:
             climb = Climb(
                 self.sequences, self.settings, inner, self.watch, tol, max_iter, self.accelerate
             )
-            for _ in outer.map(climb.improve, runs):
+            for _ in outer.map(lambda run: self._improve_one(climb, run, run is runs[0]), runs):
                 pass
+
+    def _improve_one(self, climb: Climb, run: Run, first: bool) -> None:
+        """Improve a run, unless it is time to stop; the first is visited once in any case."""
+        if first or self.watch.reason is None:
+            climb.improve(run)
 
     def expected(self, tables: Tables, sequences: Sequences) -> Expected:
         """Pass over data once."""
