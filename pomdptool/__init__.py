@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pomdptool.acting.agents import acting
+    from pomdptool.acting.agents import acting as player
     from pomdptool.acting.planner import Pomcp
     from pomdptool.acting.sample import sample
     from pomdptool.acting.simulate import Simulation, simulate
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from pomdptool.formats.policy_read import load_policy
     from pomdptool.formats.tables import read_episodes as load_data
     from pomdptool.formats.tables_report import Columns
+    from pomdptool.learning.compare import Comparison, compare
+    from pomdptool.learning.decode import Decoded, decode
+    from pomdptool.learning.fit import Fit, fit
+    from pomdptool.learning.likelihood import Likelihood, loglik
+    from pomdptool.learning.select import Selection, select
     from pomdptool.model import Model, make_model
     from pomdptool.policy import AlphaVectors, Bounds, Policy, SolvedPolicy
     from pomdptool.solving.dispatch import solve
@@ -33,12 +38,16 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AlphaVectors": "policy",
-    "Columns": "formats.tables_report",
     "Bounds": "policy",
+    "Columns": "formats.tables_report",
+    "Comparison": "learning.compare",
     "DataError": "errors",
+    "Decoded": "learning.decode",
     "Episodes": "episodes",
     "Finding": "errors",
+    "Fit": "learning.fit",
     "FormatError": "errors",
+    "Likelihood": "learning.likelihood",
     "Model": "model",
     "ModelError": "errors",
     "Policy": "policy",
@@ -47,31 +56,41 @@ _HOME = {
     "PomdpError": "errors",
     "PomdpWarning": "errors",
     "Progress": "solving.solution",
+    "Selection": "learning.select",
     "Simulation": "acting.simulate",
     "Solution": "solving.solution",
     "SolvedPolicy": "policy",
-    "acting": "acting.agents",
+    "compare": "learning.compare",
+    "decode": "learning.decode",
     "dump": "formats.files",
+    "fit": "learning.fit",
     "load": "formats.files",
     "load_data": "formats.tables",
     "load_policy": "formats.policy_read",
     "loads": "formats.files",
+    "loglik": "learning.likelihood",
     "make_model": "model",
+    "player": "acting.agents",
     "sample": "acting.sample",
+    "select": "learning.select",
     "simulate": "acting.simulate",
     "solve": "solving.dispatch",
 }
 
-_CALLED_THERE = {"load_data": "read_episodes"}
+_CALLED_THERE = {"load_data": "read_episodes", "player": "acting"}
 
 __all__ = [
     "AlphaVectors",
     "Bounds",
     "Columns",
+    "Comparison",
     "DataError",
+    "Decoded",
     "Episodes",
     "Finding",
+    "Fit",
     "FormatError",
+    "Likelihood",
     "Model",
     "ModelError",
     "Policy",
@@ -80,17 +99,23 @@ __all__ = [
     "PomdpError",
     "PomdpWarning",
     "Progress",
+    "Selection",
     "Simulation",
     "Solution",
     "SolvedPolicy",
-    "acting",
+    "compare",
+    "decode",
     "dump",
+    "fit",
     "load",
     "load_data",
     "load_policy",
     "loads",
+    "loglik",
     "make_model",
+    "player",
     "sample",
+    "select",
     "simulate",
     "solve",
 ]

@@ -19,7 +19,21 @@ import click
 from pomdptool import __version__
 from pomdptool.errors import FormatError, PomdpError
 
-COMMANDS = ("act", "check", "convert", "evaluate", "info", "problem", "sample", "simulate", "solve")
+COMMANDS = (
+    "act",
+    "check",
+    "compare",
+    "convert",
+    "decode",
+    "evaluate",
+    "fit",
+    "info",
+    "loglik",
+    "problem",
+    "sample",
+    "simulate",
+    "solve",
+)
 
 
 class Commands(click.Group):
@@ -58,9 +72,13 @@ class Commands(click.Group):
 _SUMMARY = {
     "act": "Answer observations with a policy's actions, in a loop.",
     "check": "Report every error and warning of a model file.",
+    "compare": "Measure how far a learned model is from the true one.",
     "convert": "Write a model in another format.",
+    "decode": "Estimate the hidden states of data.",
     "evaluate": "Tell what a policy is worth, exactly, by its bounds, and simulated.",
+    "fit": "Learn a model from data.",
     "info": "Describe a model: sizes, start, rewards, structure.",
+    "loglik": "Measure how likely data are under a model.",
     "problem": "Write a model of a well-known family.",
     "sample": "Draw trajectories.",
     "simulate": "Estimate what a planner or a policy earns.",
@@ -75,7 +93,7 @@ _SUMMARY = {
 )
 @click.version_option(__version__, prog_name="pomdptool")
 def cli() -> None:
-    """Work with POMDPs: read, check, convert, solve and simulate models."""
+    """Work with POMDPs: read, check, solve, simulate and learn models."""
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)
 
 
-def _piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
     """Without a file, read standard input where something else than a terminal feeds it."""
     if value is None:
         if ctx.resilient_parsing:
@@ -32,7 +32,7 @@ model_argument = click.argument(
     metavar="[MODEL]",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     required=False,
-    callback=_piped,
+    callback=piped,
 )
 
 from_option = click.option(

@@ -17,6 +17,9 @@ MAX_TREE = 20
 """Nodes of the largest policy graph that is shown."""
 
 if TYPE_CHECKING:
+    from pomdptool.learning.fit import Fit
+    from pomdptool.learning.select import Candidate
+    from pomdptool.learning.watch import LearningProgress, OnLearned
     from pomdptool.model import Model
     from pomdptool.policy import SolvedPolicy
     from pomdptool.solving.solution import OnStep, Progress, Solution
@@ -152,6 +155,65 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
 
     stream.write("\n" + "\n".join(tree_lines(graph, solution.policy.problem)) + "\n")
     stream.flush()
+
+
+@contextlib.contextmanager
+def learning_progress(quiet: bool, verbose: bool) -> Iterator[OnLearned | None]:
+    """Progress of learning: one live line on a terminal, else with `-v` a line a second."""
+    last = [-math.inf]
+
+    def throttled(seconds: float, show: Callable[[str], None]) -> OnLearned:
+        def on_step(p: LearningProgress) -> None:
+            now = time.perf_counter()
+            if now - last[0] >= seconds:
+                last[0] = now
+                show(
+                    f"states {p.states}  start {p.restart + 1}  iteration {p.iteration}  "
+                    f"log-likelihood {p.loglik:.8g}  gain {p.gain:.2g} a step  {p.seconds:.1f} s"
+                )
+
+        return on_step
+
+    if quiet or not (sys.stderr.isatty() or verbose):
+        yield None
+    elif sys.stderr.isatty():
+        from rich.console import Console  # only a terminal pays for it
+
+        with Console(stderr=True).status("learning ...") as status:
+            yield throttled(0.1, status.update)
+    else:
+        yield throttled(1.0, lambda line: print(line, file=sys.stderr, flush=True))
+
+
+def show_candidates(candidates: tuple[Candidate, ...], by: str) -> None:
+    """Print models of several sizes as a table."""
+    if not candidates:
+        return
+    best = min(candidates, key=lambda c: c.score(by))  # type: ignore[arg-type]
+    titles = ("states", "log-likelihood", "parameters", "BIC", "AIC", "held out")
+    print("".join(f"{title:>15}" for title in titles), file=sys.stderr)
+    for c in candidates:
+        held = "-" if c.heldout is None else f"{c.heldout:.6f}"
+        row = (
+            *(f"{c.states}", f"{c.fit.loglik:.2f}", f"{c.fit.parameters}"),
+            *(f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}", held),
+        )
+        mark = " *" if c is best else ""
+        print("".join(f"{text:>15}" for text in row) + mark, file=sys.stderr)
+
+
+def show_fit(found: Fit) -> None:
+    """Print what was learned as a table."""
+    settings = found.settings
+    rows = [
+        ("states", f"{found.model.n_states}"),
+        ("log-likelihood", f"{found.loglik:.8g}, {found.loglik_per_step:.6g} a step"),
+        ("stopped by", found.stop_reason + ("" if found.converged else " (not converged)")),
+        ("iterations", f"{found.iterations} of the best of {len(found.restarts)} starts"),
+        ("pseudo-counts", "T {:g}, O {:g}, start {:g}".format(*settings.pseudo)),
+        ("BIC", f"{found.bic:.8g} with {found.parameters} parameters"),
+    ]
+    show_pairs(rows, sys.stderr)
 
 
 def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:

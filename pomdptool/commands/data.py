@@ -1,0 +1,68 @@
+"""Episodes as arguments of commands: the file, its columns, and JSON with infinities as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from pomdptool.commands.options import piped
+from pomdptool.episodes import Episodes
+from pomdptool.model import Model
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ROLES = ("episode", "step", "action", "observation", "reward")
+
+data_argument = click.argument(
+    "data",
+    metavar="[DATA]",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    required=False,
+    callback=piped,
+)
+
+
+def data_options(function: F) -> F:
+    """`--data-from`, and what the columns are called; they come as keywords of `open_episodes`."""
+    for role in reversed(ROLES):
+        function = click.option(
+            f"--{role}-column", metavar="NAME", help=f"Column of the {role}.  [default: {role}]"
+        )(function)
+    return click.option(
+        "--data-from",
+        type=click.Choice(["csv", "tsv", "jsonl", "parquet"]),
+        help="Format of the data; by default known by its extension or first bytes.",
+    )(function)
+
+
+def open_episodes(
+    path: str, like: Model | None = None, *, data_from: Any = None, **columns: str | None
+) -> Episodes:
+    """Read episodes.
+
+    Raises
+    ------
+    DataError
+        If the file is no table of episodes.
+    """
+    from pomdptool.formats.tables import read_episodes
+    from pomdptool.formats.tables_report import Columns
+
+    names = {
+        option.removesuffix("_column"): name for option, name in columns.items() if name is not None
+    }
+    return read_episodes(path, columns=Columns(**names), like=like, kind=data_from)
+
+
+def plain(value: Any) -> Any:
+    """Make a value ready for JSON: arrays as lists, infinities as text."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return plain(value.tolist()) if hasattr(value, "tolist") else value

@@ -1,0 +1,101 @@
+"""`pomdptool decode`: which states the data went through."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import numpy as np
+
+from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.models import open_model
+from pomdptool.commands.options import from_option, json_option, quiet_option, verbose_option
+from pomdptool.commands.report import announce_compiling
+from pomdptool.formats.files import Kind
+from pomdptool.learning.decode import Decoded, Method, decode
+from pomdptool.model import Model
+
+
+@click.command(epilog="Example: pomdptool decode learned.pomdp data.csv --method viterbi")
+@click.argument("model", type=click.Path(exists=True, dir_okay=False))
+@data_argument
+@click.option(
+    "--method",
+    type=click.Choice(["posterior", "viterbi", "filter"]),
+    default="posterior",
+    show_default=True,
+    help="Given the whole episode; the likeliest path; given what came up to each step.",
+)
+@click.option(
+    "--what",
+    type=click.Choice(["states", "transitions", "outputs"]),
+    default="states",
+    show_default=True,
+    help="Probabilities to show; outputs of filter are those predicted.",
+)
+@json_option
+@from_option
+@data_options
+@quiet_option
+@verbose_option
+def command(
+    model: str,
+    data: str,
+    method: Method,
+    what: str,
+    as_json: bool,
+    kind: Kind | None,
+    quiet: bool,
+    verbose: bool,
+    **columns: Any,
+) -> None:
+    """State estimates for each step of DATA under MODEL, as CSV: the state after the step."""
+    del verbose
+    read = open_model(model, kind, quiet=quiet)
+    episodes = open_episodes(data, read, **columns)
+    if not quiet:
+        announce_compiling()
+    numbers = range(episodes.n_episodes) if episodes.numbers is None else episodes.numbers.tolist()
+    found = zip(numbers, decode(read, episodes, method), strict=True)
+    if as_json:
+        document = {
+            "method": method,
+            "what": what,
+            "columns": _columns(read, what),
+            "episodes": [_document(read, e, one, what) for e, one in found],
+        }
+        print(json.dumps(plain(document)))
+        return
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["episode", "step", "best", *_columns(read, what)])
+    for e, one in found:
+        best = [read.states[s] for s in one.path]
+        for t, row in enumerate(_rows(one, what)):
+            writer.writerow([e, t, best[t], *row.tolist()])
+
+
+def _columns(model: Model, what: str) -> list[str]:
+    if what == "transitions":
+        return [f"{s}->{s2}" for s, s2 in itertools.product(model.states, repeat=2)]
+    return list(model.states if what == "states" else model.observations)
+
+
+def _rows(one: Decoded, what: str) -> Iterator[np.ndarray]:
+    table = {"states": lambda: one.states, "transitions": lambda: one.transitions}
+    chosen = table.get(what, lambda: one.outputs)()
+    yield from chosen.reshape(len(chosen), -1)
+
+
+def _document(model: Model, e: int, one: Decoded, what: str) -> dict[str, Any]:
+    return {
+        "episode": e,
+        "log_probability": one.log_probability,
+        "best": [model.states[s] for s in one.path],
+        "probabilities": list(_rows(one, what)),
+    }

@@ -1,0 +1,248 @@
+"""`pomdptool fit`: a model from data."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import asdict
+from typing import Any
+
+import click
+import numpy as np
+
+from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.options import output_kind, output_option, quiet_option, verbose_option
+from pomdptool.commands.report import (
+    announce_compiling,
+    interruptible,
+    learning_progress,
+    show_candidates,
+    show_fit,
+)
+from pomdptool.formats.files import Kind, encode_model, kind_of_path
+from pomdptool.learning.fit import Fit, fit
+from pomdptool.learning.maximisation import PARTS, PSEUDO_COUNT
+from pomdptool.learning.select import Candidate, select
+
+Command = Callable[..., Any]
+
+MODEL_FILE = click.Path(exists=True, dir_okay=False)
+
+
+def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Numbers of states that `4`, `2:8` or `2,4,6` means."""
+    if value is None:
+        return ()
+    if re.fullmatch(r"[0-9]{1,5}:[0-9]{1,5}", value):
+        low, high = map(int, value.split(":"))
+        sizes = tuple(range(low, high + 1))
+    elif re.fullmatch(r"[0-9]{1,5}(,[0-9]{1,5})*", value):
+        sizes = tuple(map(int, value.split(",")))
+    else:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise click.BadParameter(f"{value!r} is not like 4, 2:8 or 2,4,6.", ctx, param)
+    return sizes
+
+
+def _parts(ctx: click.Context, param: click.Parameter, value: str) -> Collection[str]:
+    parts = [part for part in value.split(",") if part]
+    for part in parts:
+        if part not in PARTS:
+            raise click.BadParameter(f"{part!r} is not one of {', '.join(PARTS)}.", ctx, param)
+    return parts
+
+
+def _prior(table: str) -> Callable[[Command], Command]:
+    return click.option(
+        f"--prior-{table}",
+        metavar="K",
+        type=click.FloatRange(min=0.0),
+        default=PSEUDO_COUNT,
+        show_default=True,
+        help=f"Dirichlet pseudo-count of each {table} probability.",
+    )
+
+
+@click.command(epilog="Example: pomdptool fit data.csv --states 2:6 --seed 1 -o learned.pomdp")
+@data_argument
+@click.option(
+    "--states", metavar="N", callback=_sizes, help="Hidden states: 4, or 2:8 or 2,4,6 to choose."
+)
+@output_option("Write the model here: .pomdp or .json, also with .gz.")
+@click.option(
+    "--select",
+    "by",
+    type=click.Choice(["bic", "aic", "heldout"]),
+    default="bic",
+    show_default=True,
+    help="By what the number of states is chosen.",
+)
+@click.option(
+    "--observation-model",
+    type=click.Choice(["per-action", "shared"]),
+    default="per-action",
+    show_default=True,
+    help="Whether observations depend on the action.",
+)
+@click.option(
+    "--restarts", metavar="N", type=click.IntRange(min=1), default=10, show_default=True,
+    help="Number of starts.",
+)  # fmt: skip
+@click.option("--init", metavar="MODEL", type=MODEL_FILE, help="Start from this model.")
+@click.option(
+    "--max-iter", metavar="N", type=click.IntRange(min=1), default=1000, show_default=True,
+    help="Most passes over the data of one start.",
+)  # fmt: skip
+@click.option(
+    "--tol", metavar="X", type=click.FloatRange(min=0.0), default=1e-6, show_default=True,
+    help="Stop when a pass gains less, per step of the data.",
+)  # fmt: skip
+@_prior("transition")
+@_prior("observation")
+@_prior("start")
+@click.option(
+    "--damping", metavar="W", type=click.FloatRange(0.0, 1.0, max_open=True), default=0.0,
+    show_default=True, help="Weight of the old parameters beside the new ones.",
+)  # fmt: skip
+@click.option(
+    "--fix", metavar="T,O,start", callback=_parts, default="", help="What is not learned."
+)
+@click.option(
+    "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), default=0.95, show_default=True,
+    help="Discount of the model that is written.",
+)  # fmt: skip
+@click.option("--like", metavar="MODEL", type=MODEL_FILE, help="Names of actions, observations.")
+@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Seed of the starts.")
+@click.option("--threads", metavar="N", type=click.IntRange(min=1), help="By default all cores.")
+@click.option(
+    "--time-limit", metavar="SECONDS", type=click.FloatRange(min=0.0),
+    help="Stop after this time with the best so far.",
+)  # fmt: skip
+@click.option(
+    "--report", metavar="FILE", type=click.Path(dir_okay=False), help="Write figures here as JSON."
+)
+@data_options
+@quiet_option
+@verbose_option
+def command(
+    data: str,
+    states: tuple[int, ...],
+    output: str | None,
+    by: Any,
+    init: str | None,
+    like: str | None,
+    seed: int | None,
+    report: str | None,
+    quiet: bool,
+    verbose: bool,
+    observation_model: Any,
+    restarts: int,
+    max_iter: int,
+    tol: float,
+    prior_transition: float,
+    prior_observation: float,
+    prior_start: float,
+    damping: float,
+    fix: Collection[str],
+    discount: float,
+    threads: int | None,
+    time_limit: float | None,
+    **columns: Any,
+) -> int:
+    """Learn a POMDP from a log of actions and observations (and rewards).
+
+    A row of DATA is an action and what followed it: columns episode, step, action, observation,
+    reward. An interrupt (Ctrl-C) writes the best model so far and exits with code 130.
+    """
+    kind: Kind = output_kind(output, kind_of_path, "a model is written as .pomdp or .json", "pomdp")
+    if not states and init is None:
+        raise click.UsageError("--states says how many states to learn.")
+    given = None if init is None else open_model(init, None, quiet=quiet)
+    names = given if like is None else open_model(like, None, quiet=quiet)
+    episodes = open_episodes(data, names, **columns)
+    if seed is None:
+        seed = secrets.randbits(32)
+        if not quiet and given is None:
+            click.echo(f"seed {seed}", err=True)
+    if not quiet:
+        announce_compiling()
+    with interruptible() as interrupted, learning_progress(quiet, verbose) as on_step:
+        options: dict[str, Any] = {
+            "rng": np.random.default_rng(seed),
+            "restarts": restarts,
+            "observation_model": observation_model,
+            "init": given,
+            "max_iter": max_iter,
+            "tol": tol,
+            "prior_transition": prior_transition,
+            "prior_observation": prior_observation,
+            "prior_start": prior_start,
+            "damping": damping,
+            "fix": fix,
+            "discount": discount,
+            "threads": threads,
+            "time_limit": time_limit,
+            "on_step": on_step,
+            "interrupted": interrupted,
+        }
+        candidates: tuple[Candidate, ...] = ()
+        if len(states) > 1:
+            selection = select(episodes, states, by=by, **options)
+            found, candidates = selection.fit, selection.candidates
+        else:
+            found = fit(episodes, states[0] if states else None, **options)
+    text, said = encode_model(found.model, kind)
+    write_result(text, output)
+    if report is not None:
+        document = json.dumps(plain(_document(found, candidates, seed)), indent=1)
+        write_result(document + "\n", report)
+    if not quiet:
+        show_candidates(candidates, by)
+        show_fit(found)
+        for what in (*found.warnings, *said):
+            click.echo(f"warning: {what}", err=True)
+    return 130 if found.stop_reason == "interrupted" else 0
+
+
+def _document(found: Fit, candidates: tuple[Candidate, ...], seed: int) -> dict[str, Any]:
+    settings = asdict(found.settings)
+    rewards = found.rewards
+    return {
+        "loglik": found.loglik,
+        "loglik_per_step": found.loglik_per_step,
+        "iterations": found.iterations,
+        "converged": found.converged,
+        "stop_reason": found.stop_reason,
+        "restarts": [asdict(restart) for restart in found.restarts],
+        "bic": found.bic,
+        "aic": found.aic,
+        "parameters": found.parameters,
+        "history": found.history,
+        "candidates": [_candidate(candidate) for candidate in candidates],
+        "warnings": found.warnings,
+        "states": found.model.n_states,
+        "steps": found.n_steps,
+        "seed": seed,
+        "settings": {**settings, "fix": sorted(settings["fix"])},
+        "rewards": None
+        if rewards is None
+        else {"values": rewards.R, "standard_errors": rewards.error, "visits": rewards.visits},
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    found = candidate.fit
+    return {
+        "states": candidate.states,
+        "loglik": found.loglik,
+        "parameters": found.parameters,
+        "bic": found.bic,
+        "aic": found.aic,
+        "heldout_per_step": candidate.heldout,
+        "iterations": found.iterations,
+        "converged": found.converged,
+    }

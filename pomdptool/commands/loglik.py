@@ -1,0 +1,86 @@
+"""`pomdptool loglik`: how likely data are under a model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.models import open_model
+from pomdptool.commands.options import from_option, json_option, quiet_option, verbose_option
+from pomdptool.commands.report import announce_compiling, show_pairs
+from pomdptool.episodes import Episodes
+from pomdptool.formats.files import Kind
+from pomdptool.learning.likelihood import Likelihood, loglik
+
+
+@click.command(epilog="Example: pomdptool loglik learned.pomdp data.csv")
+@click.argument("model", type=click.Path(exists=True, dir_okay=False))
+@data_argument
+@click.option("--per-episode", is_flag=True, help="Show each episode's log-likelihood too.")
+@click.option("--threads", metavar="N", type=click.IntRange(min=1), help="By default all cores.")
+@json_option
+@from_option
+@data_options
+@quiet_option
+@verbose_option
+def command(
+    model: str,
+    data: str,
+    per_episode: bool,
+    threads: int | None,
+    as_json: bool,
+    kind: Kind | None,
+    quiet: bool,
+    verbose: bool,
+    **columns: Any,
+) -> None:
+    """Log-likelihood of DATA under MODEL; minus infinity where a step is impossible."""
+    del verbose
+    read = open_model(model, kind, quiet=quiet)
+    episodes = open_episodes(data, read, **columns)
+    if not quiet:
+        announce_compiling()
+    found = loglik(read, episodes, threads=threads)
+    if as_json:
+        print(json.dumps(plain(_document(found, episodes, per_episode)), indent=1))
+        return
+    shown = _document(found, episodes, False).items()
+    show_pairs([(key.replace("_", " "), _text(value)) for key, value in shown], sys.stdout)
+    if per_episode:
+        for e, value in zip(_numbers(episodes), found.per_episode.tolist(), strict=True):
+            print(f"episode {e}\t{value:.10g}")
+
+
+def _document(found: Likelihood, episodes: Episodes, per_episode: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "loglik": found.loglik,
+        "loglik_per_step": found.loglik_per_step,
+        "perplexity": found.perplexity,
+        "steps": found.n_steps,
+        "episodes": episodes.n_episodes,
+        "bic": found.bic,
+        "aic": found.aic,
+    }
+    if found.impossible:
+        document["impossible"] = found.impossible
+    if per_episode:
+        document["per_episode"] = [
+            {"episode": e, "loglik": value}
+            for e, value in zip(_numbers(episodes), found.per_episode.tolist(), strict=True)
+        ]
+    return document
+
+
+def _numbers(episodes: Episodes) -> list[int]:
+    """What the data call the episodes, else their indices."""
+    if episodes.numbers is None:
+        return list(range(episodes.n_episodes))
+    return [int(n) for n in episodes.numbers]
+
+
+def _text(value: Any) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,195 @@
+"""Which states an episode went through, as far as a model and the data tell.
+
+Filtered: P(s_t | what came up to step t); smoothed: P(s_t | the whole episode); the likeliest path
+(Viterbi 1967). State t is that after step t; of an observation before any action, the first state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from pomdptool.episodes import Episodes
+from pomdptool.errors import DataError
+from pomdptool.kernels import decode as kernels
+from pomdptool.kernels import expect
+from pomdptool.learning.expectation import kernel_tables
+from pomdptool.learning.likelihood import step_in_words
+from pomdptool.learning.names import in_terms_of
+from pomdptool.learning.sequences import Sequences, sequences_of
+from pomdptool.learning.tables import Tables, tables_of
+from pomdptool.model import Model
+from pomdptool.sparse import FloatArray, IntArray
+
+Method = Literal["posterior", "filter", "viterbi"]
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What is known of one episode's states; n steps, S states, O observations.
+
+    Attributes
+    ----------
+    states
+        Shape (n, S): the posterior of the state after each step. Of a path 0 or 1.
+    path
+        Shape (n,): the likeliest state of each step; for "viterbi" the likeliest path.
+    log_probability
+        Log-likelihood of the episode; for "viterbi" of the path together with the data.
+    """
+
+    states: FloatArray
+    path: IntArray
+    log_probability: float
+    _episode: _Episode
+    _method: Method
+
+    @cached_property
+    def transitions(self) -> FloatArray:
+        """Shape (n, S, S): posterior of the states before and after each step.
+
+        Zeros for an observation before any action. Filtered: given what came up to the step.
+        """
+        episode, early = self._episode, self._episode.early
+        S = self.states.shape[1]
+        found = np.zeros((len(self.states), S, S))
+        if self._method == "viterbi":
+            path = episode.whole_path
+            found[np.arange(early, len(found)), path[:-1], path[1:]] = 1.0
+            return found
+        found[early:] = (
+            episode.alpha[:-1, :S, np.newaxis]
+            * episode.M[episode.symbols][:, :S, :S]
+            * episode.onward[1:, np.newaxis, :S]
+        )
+        return found
+
+    @cached_property
+    def outputs(self) -> FloatArray:
+        """Shape (n, O): probability of each observation at each step.
+
+        Filtered: as predicted before the step's observation was seen. Otherwise what the states
+        found would show.
+        """
+        episode, early = self._episode, self._episode.early
+        table, a = episode.tables, episode.actions
+        if self._method == "filter":
+            S = self.states.shape[1]
+            arrived = np.empty_like(self.states)
+            arrived[early:] = np.einsum("ts,tsx->tx", episode.alpha[:-1, :S], table.T[a[early:]])
+            arrived[:early] = table.start
+        else:
+            arrived = self.states
+        if table.shared:
+            return np.asarray(arrived @ table.Z[0])
+        return np.asarray(np.einsum("ts,tso->to", arrived, table.Z[a]))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Episode:
+    """One episode and the kernels' arrays.
+
+    Row t + 1 of `onward` is N beta after symbol t; `whole_path` begins before the first symbol.
+    """
+
+    tables: Tables
+    M: FloatArray
+    symbols: IntArray
+    actions: IntArray
+    early: int
+    alpha: FloatArray
+    onward: FloatArray
+    whole_path: IntArray
+
+
+def decode(model: Model, episodes: Episodes, method: Method = "posterior") -> Iterator[Decoded]:
+    """Decode episodes one after another.
+
+    Raises
+    ------
+    DataError
+        With an unknown method, an impossible step, which is named, or where `loglik` raises it.
+    """
+    if method not in ("posterior", "filter", "viterbi"):
+        raise DataError(f"the method is posterior, filter or viterbi, not {method!r}")
+    episodes = in_terms_of(episodes, model)
+    decoder = _Decoder(tables_of(model), sequences_of(episodes, rewards=True), episodes)
+    for e in range(episodes.n_episodes):
+        yield decoder.path(e) if method == "viterbi" else decoder.posterior(e, method)
+
+
+class _Decoder:
+    """A model and episodes as arrays of kernels."""
+
+    def __init__(self, tables: Tables, sequences: Sequences, episodes: Episodes) -> None:
+        self.tables, self.sequences, self.episodes = tables, sequences, episodes
+        self.arrays = kernel_tables(tables, sequences)
+        expect(sequences.n_steps * self.arrays.M.shape[1] ** 2)
+
+    @cached_property
+    def log_M(self) -> FloatArray:
+        """Logarithms of M."""
+        S = self.tables.n_states
+        with np.errstate(divide="ignore"):
+            return np.ascontiguousarray(np.log(self.arrays.M[:, :S, :S]))
+
+    def of(self, e: int, alpha: FloatArray, onward: FloatArray, path: IntArray) -> _Episode:
+        """Put together what is known of an episode."""
+        return _Episode(
+            self.tables,
+            self.arrays.M,
+            self.symbols(e),
+            self.episodes.actions[self.episodes.episode(e)],
+            int(self.sequences.early[e]),
+            alpha,
+            onward,
+            path,
+        )
+
+    def symbols(self, e: int) -> IntArray:
+        """Symbols of an episode."""
+        first = self.sequences.steps.first
+        return self.sequences.steps.symbols[first[e] : first[e + 1]]
+
+    def start(self, e: int) -> FloatArray:
+        """Weights of the first state."""
+        return np.asarray(self.arrays.starts[self.sequences.steps.kinds[e]])
+
+    def posterior(self, e: int, method: Method) -> Decoded:
+        """Filter an episode, and smooth it unless only that is asked for."""
+        symbols, start, S = self.symbols(e), self.start(e), self.tables.n_states
+        n, early = len(symbols), int(self.sequences.early[e])
+        alpha, scale = np.empty((n + 1, self.arrays.M.shape[1])), np.empty(n)
+        done = kernels.filter_episode(symbols, start, self.arrays.Mt, alpha, scale)
+        if done < n:
+            raise DataError(step_in_words(self.episodes, self.sequences, e, done))
+        onward = np.empty_like(alpha)
+        if method == "posterior":
+            kernels.smooth_episode(symbols, self.arrays.M, alpha, scale, onward)
+            after = alpha[1:] * onward[1:] / scale[:, np.newaxis]
+            states = np.concatenate([alpha[:early] * onward[:early], after])
+        else:
+            onward[1:] = scale[:, np.newaxis]
+            states = alpha[1 - early :]
+        states = np.ascontiguousarray(states[:, :S])
+        loglik = float(np.log(start.sum()) - np.log(scale).sum())
+        episode = self.of(e, alpha, onward, np.empty(0, dtype=np.int64))
+        return Decoded(states, states.argmax(axis=1), loglik, episode, method)
+
+    def path(self, e: int) -> Decoded:
+        """Find the likeliest path of an episode."""
+        symbols, S = self.symbols(e), self.tables.n_states
+        n, early = len(symbols), int(self.sequences.early[e])
+        with np.errstate(divide="ignore"):
+            log_start = np.log(self.start(e)[:S])
+        came_from, path = np.empty((n, S), dtype=np.int32), np.empty(n + 1, dtype=np.int64)
+        value = float(kernels.best_path(symbols, log_start, self.log_M, came_from, path))
+        if value == -np.inf:
+            self.posterior(e, "filter")  # names the impossible step
+        after = path[1 - early :]
+        none = np.empty((0, S))
+        return Decoded(np.eye(S)[after], after, value, self.of(e, none, none, path), "viterbi")

@@ -1,0 +1,199 @@
+"""The E-step: what is expected to have happened, given the data and a model's tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import numpy as np
+
+from pomdptool.episodes import NONE
+from pomdptool.errors import DataError
+from pomdptool.kernels import em, expect
+from pomdptool.learning.sequences import Sequences
+from pomdptool.learning.tables import Tables
+from pomdptool.sparse import FloatArray, check_dense_size
+
+X = TypeVar("X")
+Y = TypeVar("Y")
+
+REMEMBERED = 1 << 29
+"""Bytes of alpha that one thread remembers; longer episodes are done in blocks, forward twice."""
+
+LEAST_STATES = 4
+"""Fewer states are padded with impossible ones: the kernel for four is the fastest."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Expected:
+    """Expected counts, in the shapes of the tables, and the log-likelihood of the data.
+
+    Attributes
+    ----------
+    T, Z, start
+        Times that s -> s' happened under a; that o was seen in s' after a (shape (1, S, O) where it
+        is shared); that an episode began in s.
+    loglik
+        Minus infinity where an episode is impossible; then the counts say nothing.
+    squares, paid
+        Of steps with a reward r and the posterior g of the state before them: the sums of g g'
+        (A, S, S) and of r g (A, S).
+    """
+
+    T: FloatArray
+    Z: FloatArray
+    start: FloatArray
+    loglik: float
+    squares: FloatArray
+    paid: FloatArray
+
+
+class Threads:
+    """Some threads for chunks of episodes, each with its own room."""
+
+    def __init__(self, count: int) -> None:
+        self.pool = ThreadPoolExecutor(count) if count > 1 else None
+        self.rooms: dict[tuple[int, ...], SimpleQueue[em.Work]] = {}
+
+    def __enter__(self) -> Threads:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown()
+
+    def map(self, function: Callable[[X], Y], items: Iterable[X]) -> Iterable[Y]:
+        """Results in order, as they come in."""
+        return map(function, items) if self.pool is None else self.pool.map(function, items)
+
+    @contextmanager
+    def room(self, longest: int, symbols: int, states: int) -> Iterator[em.Work]:
+        """Lend the room for one chunk."""
+        rooms = self.rooms.setdefault((longest, symbols, states), SimpleQueue())
+        try:
+            work = rooms.get_nowait()
+        except Empty:
+            work = _room(longest, symbols, states)
+        try:
+            yield work
+        finally:
+            rooms.put(work)
+
+
+def cores() -> int:
+    """Cores at hand."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _room(longest: int, symbols: int, states: int) -> em.Work:
+    length = max(1, min(longest, REMEMBERED // (8 * states)))
+    blocks = max(1, -(-longest // length))
+    waiting = symbols if states >= em.MANY else 0
+    return em.Work(
+        np.empty((length + 1, states)),
+        np.empty(length),
+        np.empty((blocks, states)),
+        np.empty((2, states)),
+        np.zeros((waiting, states, em.WAITING)),
+        np.zeros((waiting, em.WAITING, states)),
+        np.zeros(waiting, dtype=np.int64),
+    )
+
+
+def kernel_tables(tables: Tables, sequences: Sequences) -> em.Tables:
+    """M of each symbol, and the weights of states at each kind of start.
+
+    Raises
+    ------
+    DataError
+        Where an observation comes before any action, and observations depend on the action.
+    ModelError
+        Where M would be too large.
+    """
+    S, n = tables.n_states, max(tables.n_states, LEAST_STATES)
+    a, o = sequences.actions, sequences.observations
+    check_dense_size((len(a), n, n), "table of symbols")
+    M = np.zeros((len(a), n, n))
+    M[:, :S, :S] = tables.T[a]
+    seen = o != NONE
+    from_table = np.zeros_like(a) if tables.shared else a
+    M[seen, :S, :S] *= tables.Z[from_table[seen], :, o[seen]][:, np.newaxis]
+    starts = np.zeros((len(sequences.starts), n))
+    starts[:, :S] = tables.start
+    early = sequences.starts != NONE
+    if early.any() and not tables.shared:
+        raise DataError(
+            "an observation before the first action needs observations that no action changes: "
+            "ask for a shared observation model"
+        )
+    starts[early, :S] *= tables.Z[0][:, sequences.starts[early]].T
+    return em.Tables(M, np.ascontiguousarray(M.transpose(0, 2, 1)), starts)
+
+
+def expected(tables: Tables, sequences: Sequences, threads: Threads) -> Expected:
+    """Compute expected counts and the log-likelihood (Devijver's scaled forward and backward pass).
+
+    Raises
+    ------
+    DataError, ModelError
+        As `kernel_tables` does.
+    """
+    arrays = kernel_tables(tables, sequences)
+    C, n = arrays.M.shape[:2]
+    expect(sequences.n_steps * n * n)
+    loglik = np.full(len(sequences.steps.kinds), -np.inf)
+    rewarded = C if len(sequences.steps.rewards) else 0
+
+    def nothing() -> em.Counts:
+        squares, paid = np.zeros((rewarded, n, n)), np.zeros((rewarded, n))
+        return em.Counts(np.zeros((C, n, n)), np.zeros_like(arrays.starts), loglik, squares, paid)
+
+    def count(chunk: tuple[int, int]) -> tuple[bool, em.Counts]:
+        counts = nothing()
+        with threads.room(sequences.longest, C, n) as work:
+            work.waiting[:] = 0
+            episode, _ = em.count_episodes(*chunk, sequences.steps, arrays, work, counts)
+        return episode < 0, counts
+
+    chunks = zip(sequences.chunks[:-1].tolist(), sequences.chunks[1:].tolist(), strict=True)
+    total = nothing()
+    possible = True
+    for good, counts in threads.map(count, chunks):
+        possible = possible and good
+        _add(total, counts)
+    value = float(loglik @ sequences.steps.weights) if possible else -np.inf
+    return _in_tables(total, value, arrays, tables, sequences)
+
+
+def _add(total: em.Counts, part: em.Counts) -> None:
+    total.products[...] += part.products
+    total.starts[...] += part.starts
+    total.squares[...] += part.squares
+    total.paid[...] += part.paid
+
+
+def _in_tables(
+    counts: em.Counts, loglik: float, arrays: em.Tables, tables: Tables, sequences: Sequences
+) -> Expected:
+    """Bring sums over symbols into the shapes of the tables."""
+    S, a, o = tables.n_states, sequences.actions, sequences.observations
+    steps = (counts.products * arrays.M)[:, :S, :S]
+    T, Z = np.zeros(tables.T.shape), np.zeros(tables.Z.shape)
+    np.add.at(T, a, steps)
+    seen = o != NONE
+    of_table = np.zeros_like(a) if tables.shared else a
+    np.add.at(Z.transpose(0, 2, 1), (of_table[seen], o[seen]), steps[seen].sum(axis=1))
+    early = sequences.starts != NONE
+    np.add.at(Z[0].T, sequences.starts[early], counts.starts[early, :S])
+    squares, paid = np.zeros(T.shape), np.zeros(T.shape[:2])
+    if len(counts.paid):
+        np.add.at(squares, a, counts.squares[:, :S, :S])
+        np.add.at(paid, a, counts.paid[:, :S])
+    return Expected(T, Z, counts.starts[:, :S].sum(axis=0), loglik, squares, paid)

@@ -1,0 +1,243 @@
+"""Learn a model from episodes: many starts, a race between them, and the best one to the end.
+
+Each start is the best of a few drafts on a sample. All starts climb until they gain little; a third
+of them, the best, go on to the tolerance. What came of each is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from pomdptool.episodes import NONE, Episodes
+from pomdptool.errors import DataError
+from pomdptool.learning.em import Run
+from pomdptool.learning.expectation import cores
+from pomdptool.learning.maximisation import PSEUDO_COUNT, Settings, n_parameters
+from pomdptool.learning.names import in_terms_of
+from pomdptool.learning.parts import sample_of
+from pomdptool.learning.race import SAMPLE_STEPS, Race
+from pomdptool.learning.remarks import remarks
+from pomdptool.learning.rewards import LearnedRewards, learned_rewards
+from pomdptool.learning.sequences import sequences_of
+from pomdptool.learning.start import drawn_drafts, given_tables
+from pomdptool.learning.watch import LearningWatch, OnLearned
+from pomdptool.model import Model, make_model
+from pomdptool.rewards import Rewards
+from pomdptool.sparse import FloatArray
+
+ObservationModel = Literal["per-action", "shared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What came of one start: the seed that it was drawn with, None for a model that was given."""
+
+    seed: int | None
+    loglik: float
+    iterations: int
+    converged: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Fit:
+    """A learned model and how it came about.
+
+    Attributes
+    ----------
+    model
+        States are named "0", "1", ...; with rewards where the data have them.
+    loglik, n_steps
+        Log-likelihood of all episodes, and how many steps these have.
+    iterations, history
+        Passes over the data of the best start, and the log-likelihood after each.
+    restarts
+        All starts, in order.
+    converged, stop_reason
+        Whether the gain has fallen below the tolerance; "tolerance", "iterations", "interrupted"
+        or "time-limit".
+    parameters
+        Free parameters that were learned, for `bic` and `aic`.
+    rewards
+        R[a, s] with standard errors; None without rewards.
+    """
+
+    model: Model
+    loglik: float
+    n_steps: int
+    iterations: int
+    history: tuple[float, ...]
+    restarts: tuple[Restart, ...]
+    converged: bool
+    stop_reason: str
+    parameters: int
+    warnings: tuple[str, ...] = ()
+    rewards: LearnedRewards | None = None
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def loglik_per_step(self) -> float:
+        """Log-likelihood per step."""
+        return self.loglik / self.n_steps
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, p log n - 2 loglik (Schwarz 1978); less is better."""
+        return self.parameters * float(np.log(self.n_steps)) - 2.0 * self.loglik
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, 2 p - 2 loglik (1974); less is better."""
+        return 2.0 * self.parameters - 2.0 * self.loglik
+
+
+def fit(
+    episodes: Episodes,
+    states: int | None = None,
+    *,
+    rng: np.random.Generator,
+    restarts: int = 10,
+    observation_model: ObservationModel = "per-action",
+    init: Model | None = None,
+    max_iter: int = 1000,
+    tol: float = 1e-6,
+    prior_transition: float = PSEUDO_COUNT,
+    prior_observation: float = PSEUDO_COUNT,
+    prior_start: float = PSEUDO_COUNT,
+    damping: float = 0.0,
+    fix: Collection[str] = (),
+    discount: float = 0.95,
+    accelerate: bool = True,
+    threads: int | None = None,
+    time_limit: float | None = None,
+    on_step: OnLearned | None = None,
+    interrupted: Callable[[], bool] | None = None,
+) -> Fit:
+    """Learn a POMDP by expectation and maximisation (Baum and Welch, with actions).
+
+    Parameters
+    ----------
+    episodes
+        The data. With an observation before the first action, observations must be shared.
+    states
+        Number of hidden states; by default those of `init`.
+    rng
+        Draws the starts. The same generator gives the same model, whatever the threads.
+    restarts
+        Number of starts; one where `init` is given.
+    observation_model
+        "per-action", Z[a, s', o], or "shared", Z[s', o].
+    init
+        Start from this model's tables, with the names of the data; its zeros stay zero.
+    max_iter, tol
+        Passes over the data of each start; gain of the log-posterior per step at which it stops.
+    prior_transition, prior_observation, prior_start
+        Pseudo-counts of Dirichlet priors, added to each entry that is not zero.
+    damping
+        W: new tables are (1 - W) times what maximises and W times the old ones.
+    fix
+        Which of "T", "O" and "start" keep what `init` has (a start also without, uniform).
+    discount
+        Of the model; learning does not need it.
+    accelerate
+        Whether to take longer steps than EM does, where these pay.
+    threads
+        By default the cores at hand.
+    time_limit, on_step, interrupted
+        Seconds after which the best so far is returned; called after each pass; asked after each
+        pass whether to stop.
+
+    Raises
+    ------
+    DataError
+        Where the data are empty or do not fit the model, or the options do not go together.
+    ModelError
+        Where tables would be too large.
+    """
+    settings = Settings(prior_transition, prior_observation, prior_start, frozenset(fix), damping)
+    settings.check()
+    _check(states, restarts, max_iter, tol, observation_model)
+    shared = observation_model == "shared"
+    warnings: list[str] = []
+    if init is not None:
+        episodes = in_terms_of(episodes, init)
+    sequences = sequences_of(episodes)
+    watch = LearningWatch(time_limit, on_step, interrupted)
+    race = Race(sequences, settings, watch, threads or cores(), accelerate)
+    if init is not None:
+        runs = [Run(0, None, given_tables(init, states, shared, warnings))]
+    else:
+        drafts = drawn_drafts(episodes, states, restarts, shared, settings, rng)
+        runs = race.chosen(drafts, sequences_of(sample_of(episodes, SAMPLE_STEPS, rng)))
+    race.run(runs, tol, max_iter)
+    best = max(runs, key=lambda run: run.log_posterior)
+    if best.loglik == -np.inf:
+        raise DataError("the data are impossible under the model that learning starts from")
+    return _result(episodes, best, runs, race, discount, warnings, init)
+
+
+def _check(
+    states: int | None, restarts: int, max_iter: int, tol: float, observation_model: str
+) -> None:
+    if states is not None and states < 1:
+        raise DataError(f"the number of states must be above 0, not {states}")
+    if restarts < 1 or max_iter < 1:
+        raise DataError("there must be at least one start and one iteration")
+    if not tol >= 0.0:
+        raise DataError(f"the tolerance must not be negative, not {tol}")
+    if observation_model not in ("per-action", "shared"):
+        raise DataError(f"the observation model is per-action or shared, not {observation_model!r}")
+
+
+def _result(
+    episodes: Episodes,
+    best: Run,
+    runs: list[Run],
+    race: Race,
+    discount: float,
+    warnings: list[str],
+    init: Model | None,
+) -> Fit:
+    tables = best.tables
+    paid = episodes.rewards is not None
+    counts = race.expected(tables, sequences_of(episodes, rewards=paid))
+    rewards = learned_rewards(episodes, counts) if paid else None
+    costs = init is not None and init.costs
+    R: Rewards | FloatArray | None = None if init is None else init.rewards
+    if rewards is not None:
+        R = -rewards.R if costs else rewards.R
+    model = make_model(
+        tables.T,
+        tables.Z[0] if tables.shared else tables.Z,
+        R,
+        discount=discount,
+        start=tables.start,
+        states=None if init is None else init.states,
+        actions=episodes.action_names,
+        observations=episodes.observation_names,
+        costs=costs,
+    )
+    tried = np.bincount(
+        episodes.actions[episodes.actions != NONE], minlength=len(episodes.action_names)
+    )
+    return Fit(
+        model=model,
+        loglik=best.loglik,
+        n_steps=episodes.n_steps,
+        iterations=best.iterations,
+        history=tuple(best.history),
+        restarts=tuple(
+            Restart(run.seed, run.loglik, run.iterations, run.converged)
+            for run in runs
+            if run.iterations
+        ),
+        converged=best.converged,
+        stop_reason=best.stop_reason,
+        parameters=n_parameters(tables, tried, race.settings),
+        warnings=(*warnings, *remarks(episodes, counts, tried, rewards, model)),
+        rewards=rewards,
+        settings=race.settings,
+    )

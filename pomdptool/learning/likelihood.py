@@ -1,0 +1,135 @@
+"""How likely episodes are under a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pomdptool.episodes import Episodes
+from pomdptool.kernels import expect
+from pomdptool.kernels.decode import measure_episodes
+from pomdptool.learning.expectation import LEAST_STATES, Threads, cores, kernel_tables
+from pomdptool.learning.maximisation import Settings, n_parameters
+from pomdptool.learning.names import in_terms_of
+from pomdptool.learning.sequences import Sequences, name_of, sequences_of
+from pomdptool.learning.tables import Tables, tables_of
+from pomdptool.model import Model
+from pomdptool.sparse import FloatArray, IntArray
+
+BLOCK = 1024
+"""Steps whose alpha are kept."""
+
+POSSIBLE = -2
+"""Of an episode that is possible, in place of its first impossible step."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Likelihood:
+    """Log-likelihood of episodes under a model.
+
+    Attributes
+    ----------
+    loglik
+        The sum; minus infinity where an episode is impossible.
+    per_episode
+        Shape (n_episodes,).
+    impossible
+        The first impossible step in words, "" where there is none.
+    n_steps
+        Steps of all episodes.
+    parameters
+        Free parameters of the model, for `bic` and `aic`: entries that are not zero, less one a
+        row, of actions that occur.
+    """
+
+    loglik: float
+    per_episode: FloatArray
+    impossible: str
+    n_steps: int
+    parameters: int
+
+    def __float__(self) -> float:
+        return self.loglik
+
+    @property
+    def loglik_per_step(self) -> float:
+        """Log-likelihood per step."""
+        return self.loglik / self.n_steps
+
+    @property
+    def perplexity(self) -> float:
+        """To how many equally likely observations a step is equal."""
+        return float(np.exp(-self.loglik_per_step))
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, p log n - 2 loglik; less is better."""
+        return self.parameters * float(np.log(self.n_steps)) - 2.0 * self.loglik
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, 2 p - 2 loglik; less is better."""
+        return 2.0 * self.parameters - 2.0 * self.loglik
+
+
+def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> Likelihood:
+    """Compute the log-likelihood of episodes, the sum over steps of log P(o | what came before).
+
+    A step's likelihood below 1e-280 is none. Missing observations are summed over.
+
+    Raises
+    ------
+    DataError
+        Without steps, with a symbol that the model lacks, or with an observation before the first
+        action where observations depend on the action.
+    ModelError
+        Where tables would be too large.
+    """
+    episodes = in_terms_of(episodes, model)
+    tables, sequences = tables_of(model), sequences_of(episodes)
+    values, stopped = measured(tables, sequences, threads or cores())
+    each = values[sequences.distinct]
+    failed = np.flatnonzero(stopped[sequences.distinct] != POSSIBLE)
+    where = ""
+    if len(failed):
+        e = int(failed[0])
+        symbol = int(stopped[sequences.distinct[e]])
+        where = step_in_words(episodes, sequences, e, symbol)
+    tried = np.bincount(sequences.actions, minlength=model.n_actions)
+    return Likelihood(
+        float(values @ sequences.steps.weights),
+        each,
+        where,
+        episodes.n_steps,
+        n_parameters(tables, tried, Settings()),
+    )
+
+
+def measured(tables: Tables, sequences: Sequences, threads: int) -> tuple[FloatArray, IntArray]:
+    """Log-likelihood of each distinct episode, and its first impossible symbol or POSSIBLE."""
+    arrays = kernel_tables(tables, sequences)
+    n = max(tables.n_states, LEAST_STATES)
+    expect(sequences.n_steps * n * n)
+    values = np.zeros(len(sequences.steps.kinds))
+    stopped = np.full(len(values), POSSIBLE, dtype=np.int64)
+
+    def measure(chunk: tuple[int, int]) -> None:
+        alpha, scale = np.empty((BLOCK + 1, n)), np.empty(BLOCK)
+        measure_episodes(*chunk, sequences.steps, arrays, alpha, scale, values, stopped)
+
+    chunks = zip(sequences.chunks[:-1].tolist(), sequences.chunks[1:].tolist(), strict=True)
+    with Threads(threads) as pool:
+        for _ in pool.map(measure, chunks):
+            pass
+    return values, stopped
+
+
+def step_in_words(episodes: Episodes, sequences: Sequences, e: int, symbol: int) -> str:
+    """Name the step of an episode that its symbol stands for; symbol -1 is what comes before."""
+    t = symbol + int(sequences.early[e])
+    at = int(episodes.first[e]) + t
+    a, o = int(episodes.actions[at]), int(episodes.observations[at])
+    after = f" after action {episodes.action_names[a]!r}" if a >= 0 else ""
+    seen = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "anything"
+    return f"episode {name_of(episodes, e)}, step {t}: {seen}{after} is impossible"

@@ -1,0 +1,56 @@
+"""Episodes in terms of a model: its actions and observations, in its order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pomdptool.episodes import NONE, Episodes
+from pomdptool.errors import DataError
+from pomdptool.learning.sequences import name_of
+from pomdptool.model import Model
+from pomdptool.sparse import IntArray
+
+
+def in_terms_of(episodes: Episodes, model: Model) -> Episodes:
+    """Give the actions and observations of episodes a model's indices.
+
+    Raises
+    ------
+    DataError
+        Where a step has an action or observation that the model lacks; names the first one.
+    """
+    names = (episodes.action_names, episodes.observation_names)
+    if names == (model.actions, model.observations):
+        return episodes
+    return replace(
+        episodes,
+        action_names=model.actions,
+        observation_names=model.observations,
+        actions=_mapped(episodes, episodes.actions, names[0], model.actions, "action"),
+        observations=_mapped(
+            episodes, episodes.observations, names[1], model.observations, "observation"
+        ),
+    )
+
+
+def _mapped(
+    episodes: Episodes,
+    index: IntArray,
+    names: tuple[str, ...],
+    others: tuple[str, ...],
+    what: str,
+) -> IntArray:
+    place = {name: k for k, name in enumerate(others)}
+    to = np.array([*(place.get(name, -2) for name in names), NONE])
+    found = to[index]
+    lacking = np.flatnonzero(found == -2)
+    if len(lacking):
+        t = int(lacking[0])
+        e = int(np.searchsorted(episodes.first, t, side="right")) - 1
+        raise DataError(
+            f"row {t + 1} (episode {name_of(episodes, e)}, step {t - episodes.first[e]}): the "
+            f"model has no {what} {names[index[t]]!r}"
+        )
+    return np.asarray(found)

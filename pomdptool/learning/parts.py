@@ -1,0 +1,44 @@
+"""Parts of data: some of the episodes, or the beginning of one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pomdptool.episodes import Episodes
+from pomdptool.sparse import IntArray
+
+
+def chosen(episodes: Episodes, which: NDArray[np.bool_]) -> Episodes:
+    """Episodes that `which`, shape (n_episodes,), marks."""
+    first = np.concatenate([[0], np.cumsum(episodes.lengths[which])])
+    return _steps(episodes, np.flatnonzero(np.repeat(which, episodes.lengths)), first)
+
+
+def beginning(episodes: Episodes, steps: int) -> Episodes:
+    """Return the first so many steps; the last episode may be cut short."""
+    first = episodes.first[episodes.first < steps]
+    return _steps(episodes, np.arange(steps), np.append(first, steps))
+
+
+def sample_of(episodes: Episodes, steps: int, rng: np.random.Generator) -> Episodes:
+    """Episodes drawn at random, of so many steps together; the last one is cut short."""
+    if episodes.n_steps <= steps:
+        return episodes
+    order = rng.permutation(episodes.n_episodes)
+    needed = int(np.searchsorted(np.cumsum(episodes.lengths[order]), steps)) + 1
+    which = np.zeros(episodes.n_episodes, dtype=bool)
+    which[order[:needed]] = True
+    return beginning(chosen(episodes, which), steps)
+
+
+def _steps(episodes: Episodes, at: IntArray, first: IntArray) -> Episodes:
+    rewards = episodes.rewards
+    return Episodes(
+        episodes.action_names,
+        episodes.observation_names,
+        episodes.actions[at],
+        episodes.observations[at],
+        first,
+        None if rewards is None else rewards[at],
+    )

@@ -1,0 +1,171 @@
+"""Episodes as sequences of symbols: what the kernels of learning read.
+
+A symbol is an action and an observation that occur together. Episodes with the same symbols are
+counted once, with a weight, and episodes are put into chunks that depend on the data alone: results
+are summed chunk by chunk, so that they are the same however many threads share the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pomdptool.episodes import NONE, Episodes
+from pomdptool.errors import DataError
+from pomdptool.kernels.em import Steps
+from pomdptool.sparse import IntArray
+
+CHUNKS = 32
+"""Most chunks that episodes are put into."""
+
+CHUNK_STEPS = 10_000
+"""Least steps of a chunk but the last."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sequences:
+    """Episodes for the kernels.
+
+    Attributes
+    ----------
+    steps
+        The distinct episodes; steps without an action are not among their symbols.
+    actions, observations
+        Shape (n_symbols,): what each symbol stands for; the observation is NONE where it is
+        missing.
+    starts
+        Shape (n_kinds,): the observation before the first action, by kind of start; NONE where
+        there is none.
+    chunks
+        Shape (n_chunks + 1,): the distinct episode that each chunk begins with.
+    distinct
+        Shape (n_episodes,): which of the distinct episodes each episode is.
+    early
+        Shape (n_episodes,): steps of each episode that come before any action, 0 or 1.
+    n_steps
+        Steps of all episodes.
+    """
+
+    steps: Steps
+    actions: IntArray
+    observations: IntArray
+    starts: IntArray
+    chunks: IntArray
+    distinct: IntArray
+    early: IntArray
+    n_steps: int
+
+    @property
+    def longest(self) -> int:
+        """Symbols of the longest episode."""
+        return int(np.diff(self.steps.first).max(initial=0))
+
+
+def sequences_of(episodes: Episodes, *, rewards: bool = False) -> Sequences:
+    """Make symbols of episodes; with `rewards`, these are kept and every episode is its own.
+
+    Raises
+    ------
+    DataError
+        Without any step, with an index out of range, or with a step without an action that is not
+        an episode's first.
+    """
+    _check(episodes)
+    A, Z = len(episodes.action_names), len(episodes.observation_names)
+    a, o = episodes.actions, episodes.observations
+    first = episodes.first
+    full = episodes.lengths > 0
+    early = np.zeros(episodes.n_episodes, dtype=np.int64)
+    early[full] = a[first[:-1][full]] == NONE
+    kind = np.full(episodes.n_episodes, NONE, dtype=np.int64)
+    kind[early > 0] = o[first[:-1][early > 0]]
+    acted = a != NONE
+    code = a[acted] * (Z + 1) + np.where(o[acted] == NONE, Z, o[acted])
+    occurs = np.flatnonzero(np.bincount(code, minlength=A * (Z + 1)))
+    number = np.zeros(A * (Z + 1), dtype=np.int32)
+    number[occurs] = np.arange(len(occurs))
+    symbols = number[code]
+    starts, kinds = np.unique(kind, return_inverse=True)
+    first = np.concatenate([[0], np.cumsum(episodes.lengths - early)]).astype(np.int64)
+    paid = np.zeros(0)
+    if rewards and episodes.rewards is not None:
+        paid = np.ascontiguousarray(episodes.rewards[acted], dtype=np.float64)
+    if rewards:
+        distinct = np.arange(episodes.n_episodes)
+        steps = Steps(symbols, first, kinds, np.ones(len(kinds)), paid)
+    else:
+        distinct = _distinct(symbols, first, kinds)
+        steps = _merged(Steps(symbols, first, kinds, np.ones(len(kinds)), paid), distinct)
+    observations = np.where(occurs % (Z + 1) == Z, NONE, occurs % (Z + 1))
+    return Sequences(
+        steps,
+        occurs // (Z + 1),
+        observations,
+        starts,
+        _chunks(steps.first, len(occurs)),
+        distinct,
+        early,
+        episodes.n_steps,
+    )
+
+
+def _check(episodes: Episodes) -> None:
+    a, o = episodes.actions, episodes.observations
+    if not len(a):
+        raise DataError("there are no steps to learn from")
+    if a.min() < NONE or a.max() >= len(episodes.action_names):
+        raise DataError("an action's index has no name")
+    if o.min() < NONE or o.max() >= len(episodes.observation_names):
+        raise DataError("an observation's index has no name")
+    inner = np.ones(len(a), dtype=bool)
+    inner[episodes.first[:-1][episodes.lengths > 0]] = False
+    wrong = np.flatnonzero(inner & (a == NONE))
+    if len(wrong):
+        e = int(np.searchsorted(episodes.first, wrong[0], side="right")) - 1
+        raise DataError(
+            f"episode {name_of(episodes, e)}, step {wrong[0] - episodes.first[e]}: the action is "
+            "missing; only the first step of an episode may be without one"
+        )
+
+
+def name_of(episodes: Episodes, e: int) -> str:
+    """What the data calls an episode, else its index."""
+    return str(e if episodes.numbers is None else episodes.numbers[e])
+
+
+def _distinct(symbols: IntArray, first: IntArray, kinds: IntArray) -> IntArray:
+    """Give equal episodes one number, in order of their first occurrence; shape (n_episodes,)."""
+    lengths = np.diff(first)
+    same = np.arange(len(lengths))
+    sizes, counts = np.unique(lengths, return_counts=True)
+    for n in sizes[counts > 1]:
+        members = np.flatnonzero(lengths == n)
+        rows = symbols[first[members][:, np.newaxis] + np.arange(n)]
+        rows = np.ascontiguousarray(np.column_stack([kinds[members], rows]), dtype=np.int32)
+        text = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+        _, at, inverse = np.unique(text, return_index=True, return_inverse=True)
+        same[members] = members[at[inverse]]
+    return np.asarray(np.unique(same, return_inverse=True)[1])
+
+
+def _merged(steps: Steps, distinct: IntArray) -> Steps:
+    """Keep the first of equal episodes, with their number as its weight."""
+    weights = np.bincount(distinct).astype(np.float64)
+    if len(weights) == len(distinct):
+        return steps
+    _, kept = np.unique(distinct, return_index=True)
+    lengths = np.diff(steps.first)
+    keep = np.zeros(len(lengths), dtype=bool)
+    keep[kept] = True
+    symbols = steps.symbols[np.repeat(keep, lengths)]
+    first = np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64)
+    return Steps(symbols, first, steps.kinds[keep], weights, steps.rewards)
+
+
+def _chunks(first: IntArray, n_symbols: int) -> IntArray:
+    """Cut episodes into chunks of about as many steps; shape (n_chunks + 1,)."""
+    n = int(first[-1])
+    size = max(CHUNK_STEPS, 4 * n_symbols, -(-n // CHUNKS))
+    cuts = np.searchsorted(first, np.arange(size, n, size))
+    return np.unique(np.concatenate([[0], cuts, [len(first) - 1]])).astype(np.int64)

@@ -1,0 +1,174 @@
+"""Where learning starts: tables drawn at random, or from clusters of what happens around a step.
+
+Tables that are the same for all states are a fixed point of EM, and those near it a plateau. Steps
+that look alike to their neighbours come from the same state more often than not: each step is
+described by the actions and observations around it, weighted less the farther away, steps are
+clustered by k-means (Lloyd 1982, seeded as by Arthur and Vassilvitskii 2007), and counts of the
+clusters' transitions and observations, blurred, are the tables. How far one looks, and how much is
+blurred, is drawn anew for each start. Beside these there are tables from Dirichlet distributions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pomdptool.episodes import NONE, Episodes
+from pomdptool.errors import DataError
+from pomdptool.learning.em import Run
+from pomdptool.learning.maximisation import Settings
+from pomdptool.learning.tables import Tables, tables_of
+from pomdptool.model import Model
+from pomdptool.sparse import FloatArray, IntArray
+
+SAMPLE = 20_000
+"""Most steps that are clustered."""
+
+WIDTH = 6
+"""How many steps one looks back and ahead."""
+
+ROUNDS = 20
+"""Rounds of k-means."""
+
+DRAFTS = 4
+"""Tables that are drawn for one start."""
+
+FLAT = 1e-9
+"""States whose observations differ by less are the same."""
+
+
+def given_tables(init: Model, states: int | None, shared: bool, warnings: list[str]) -> Tables:
+    """Tables of a model to start from."""
+    if states is not None and states != init.n_states:
+        raise DataError(f"the model to start from has {init.n_states} states, not {states}")
+    tables = tables_of(init)
+    if shared and not tables.shared:
+        raise DataError("the observations of the model to start from depend on the action")
+    if tables.n_states > 1 and np.ptp(tables.Z, axis=1).max() < FLAT:
+        warnings.append(
+            "all states of the model to start from have the same observations: nothing tells them "
+            "apart, and learning leaves them so"
+        )
+    Z = tables.Z if shared else np.repeat(tables.Z, init.n_actions // len(tables.Z), axis=0)
+    return Tables(tables.T, Z, tables.start)
+
+
+def drawn_drafts(
+    episodes: Episodes,
+    states: int | None,
+    restarts: int,
+    shared: bool,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> list[list[Run]]:
+    """Draw drafts of each start, one of clusters and the others at random."""
+    if states is None:
+        raise DataError("give the number of states, or a model to start from")
+    if settings.fix - {"start"}:
+        raise DataError(f"to fix {min(settings.fix - {'start'})} takes a model to start from")
+    A, n_observations = len(episodes.action_names), len(episodes.observation_names)
+    untried = np.bincount(episodes.actions[episodes.actions != NONE], minlength=A) == 0
+    runs: list[list[Run]] = []
+    for k in range(restarts):
+        seed = int(rng.integers(2**32))
+        own = np.random.default_rng(seed)
+        drawn = [
+            clustered_tables(episodes, states, shared=shared, rng=own),
+            *(
+                random_tables(states, A, n_observations, shared=shared, rng=own)
+                for _ in range(DRAFTS - 1)
+            ),
+        ]
+        for tables in drawn:
+            tables.T[untried] = 1.0 / states
+            if not shared:
+                tables.Z[untried] = 1.0 / n_observations
+            if "start" in settings.fix:
+                tables.start[:] = 1.0 / states
+        runs.append([Run(k, seed, tables) for tables in drawn])
+    return runs
+
+
+def random_tables(
+    states: int, actions: int, observations: int, *, shared: bool, rng: np.random.Generator
+) -> Tables:
+    """Rows from Dirichlet distributions, those of T leaning to staying or not, as it is drawn."""
+    stay = rng.choice([0.0, 0.5, 0.9]) * np.eye(states)
+    T = rng.dirichlet(np.ones(states), size=(actions, states))
+    T = stay + (1.0 - stay.max()) * T
+    Z = rng.dirichlet(np.ones(observations), size=(1 if shared else actions, states))
+    return Tables(T, Z, rng.dirichlet(np.full(states, 5.0)))
+
+
+def clustered_tables(
+    episodes: Episodes, states: int, *, shared: bool, rng: np.random.Generator
+) -> Tables:
+    """Tables of counts between clusters of steps, blurred by random rows."""
+    sizes = len(episodes.action_names), len(episodes.observation_names)
+    drawn = random_tables(states, *sizes, shared=shared, rng=rng)
+    fade = rng.uniform(0.2, 0.9)
+    chosen = _sample(episodes, rng)
+    label = _k_means(_contexts(episodes, chosen, fade), states, rng)
+    a, o = episodes.actions[chosen], episodes.observations[chosen]
+    inner = (np.diff(chosen) == 1) & ~np.isin(chosen[1:], episodes.first) & (a[1:] != NONE)
+    T, Z = np.zeros(drawn.T.shape), np.zeros(drawn.Z.shape)
+    np.add.at(T, (a[1:][inner], label[:-1][inner], label[1:][inner]), 1.0)
+    seen = (o != NONE) & (shared | (a != NONE))
+    np.add.at(Z, (np.zeros_like(a[seen]) if shared else a[seen], label[seen], o[seen]), 1.0)
+    blur = rng.uniform(0.1, 0.5)
+    return Tables(_blurred(T, drawn.T, blur), _blurred(Z, drawn.Z, blur), drawn.start)
+
+
+def _blurred(counts: FloatArray, drawn: FloatArray, blur: float) -> FloatArray:
+    sums = counts.sum(axis=-1, keepdims=True)
+    rows = np.where(sums > 0.0, counts / np.maximum(sums, 1.0), drawn)
+    return (1.0 - blur) * rows + blur * drawn
+
+
+def _sample(episodes: Episodes, rng: np.random.Generator) -> IntArray:
+    """Steps in stretches, all of them where they are few; ascending."""
+    n = episodes.n_steps
+    if n <= SAMPLE:
+        return np.arange(n)
+    stretch = 200
+    begins = np.sort(rng.choice(n // stretch, SAMPLE // stretch, replace=False)) * stretch
+    return (begins[:, np.newaxis] + np.arange(stretch)).ravel()
+
+
+def _contexts(episodes: Episodes, chosen: IntArray, fade: float) -> FloatArray:
+    """Describe steps by actions and observations around them; shape (n, 2 * (A + O))."""
+    n, A, n_observations = (
+        episodes.n_steps,
+        len(episodes.action_names),
+        len(episodes.observation_names),
+    )
+    episode = np.searchsorted(episodes.first, chosen, side="right")
+    found = np.zeros((len(chosen), 2, A + n_observations))
+    row = np.arange(len(chosen))
+    for lag in range(-WIDTH, WIDTH + 1):
+        at = np.clip(chosen + lag, 0, n - 1)
+        inside = (at == chosen + lag) & (np.searchsorted(episodes.first, at, "right") == episode)
+        for index, base in ((episodes.actions[at], 0), (episodes.observations[at], A)):
+            there = inside & (index != NONE)
+            side = int(lag > 0)
+            found[row[there], side, base + index[there]] += fade ** (abs(lag) - side)
+    return found.reshape(len(chosen), -1)
+
+
+def _k_means(points: FloatArray, k: int, rng: np.random.Generator) -> IntArray:
+    """Cluster points; shape (n,), a label in 0..k-1 each."""
+    centres = points[rng.integers(len(points))][np.newaxis]
+    nearest = ((points - centres[0]) ** 2).sum(axis=1)
+    while len(centres) < k:
+        total = nearest.sum()
+        p = nearest / total if total > 0.0 else None
+        centres = np.vstack([centres, points[rng.choice(len(points), p=p)]])
+        nearest = np.minimum(nearest, ((points - centres[-1]) ** 2).sum(axis=1))
+    label = np.zeros(len(points), dtype=np.int64)
+    for _ in range(ROUNDS):
+        far = (centres**2).sum(axis=1) - 2.0 * points @ centres.T
+        before, label = label, far.argmin(axis=1)
+        if np.array_equal(before, label):
+            break
+        for c in np.unique(label):
+            centres[c] = points[label == c].mean(axis=0)
+    return label

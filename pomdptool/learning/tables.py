@@ -1,0 +1,55 @@
+"""What is learned: T, O and the start of a model as plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pomdptool.model import Model
+from pomdptool.sparse import FloatArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Tables:
+    """Probabilities of a model with A actions, S states and O observations.
+
+    Attributes
+    ----------
+    T
+        T[a, s, s'], shape (A, S, S).
+    Z
+        Z[a, s', o], shape (A, S, O); or (1, S, O), shared by all actions.
+    start
+        Shape (S,).
+    """
+
+    T: FloatArray
+    Z: FloatArray
+    start: FloatArray
+
+    @property
+    def n_states(self) -> int:
+        """Number of states S."""
+        return len(self.start)
+
+    @property
+    def shared(self) -> bool:
+        """Whether observations do not depend on the action."""
+        return len(self.Z) == 1
+
+    @property
+    def parts(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """T, Z and start."""
+        return self.T, self.Z, self.start
+
+
+def tables_of(model: Model) -> Tables:
+    """Tables of a model; observations are shared where no action changes them.
+
+    Raises
+    ------
+    ModelError
+        Where the model is too large for dense tables.
+    """
+    Z = model.Z
+    shared = bool((Z[:1] == Z).all())
+    return Tables(model.T, Z[:1] if shared else Z, model.start)

@@ -1,0 +1,178 @@
+"""Learning whole models: starts, races, rewards, warnings, interrupts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from models import random_model, tiger
+from test_em import episodes_of, random_steps
+
+from pomdptool.episodes import Episodes
+from pomdptool.errors import DataError
+from pomdptool.learning.fit import Fit, fit
+from pomdptool.model import Model, make_model
+
+
+def logged(
+    model: Model, n: int, length: int, rng: np.random.Generator, actions: int | None = None
+) -> Episodes:
+    """Sample episodes with rewards R[a, s], actions uniformly at random."""
+    A = actions or model.n_actions
+    s = (rng.random((n, 1)) > model.start.cumsum()).sum(axis=1)
+    chosen, seen, paid = (np.zeros((n, length)) for _ in range(3))
+    for t in range(length):
+        a = rng.integers(A, size=n)
+        paid[:, t] = model.expected_rewards[a, s]
+        s = (rng.random((n, 1)) > model.T[a, s].cumsum(axis=1)).sum(axis=1)
+        chosen[:, t] = a
+        seen[:, t] = (rng.random((n, 1)) > model.Z[a, s].cumsum(axis=1)).sum(axis=1)
+    return Episodes(
+        model.actions,
+        model.observations,
+        chosen.ravel().astype(np.int64),
+        seen.ravel().astype(np.int64),
+        np.arange(n + 1) * length,
+        paid.ravel(),
+    )
+
+
+@pytest.fixture(scope="module")
+def tiger_fit() -> Fit:
+    data = logged(tiger(), 1000, 50, np.random.default_rng(1))
+    return fit(data, 2, rng=np.random.default_rng(0))
+
+
+def test_the_tiger_is_found(tiger_fit: Fit) -> None:
+    model = tiger_fit.model
+    assert tiger_fit.converged
+    assert tiger_fit.stop_reason == "tolerance"
+    assert len(tiger_fit.restarts) == 10
+    assert tiger_fit.loglik == max(r.loglik for r in tiger_fit.restarts)
+    order = [0, 1] if model.Z[0, 0, 0] > 0.5 else [1, 0]
+    np.testing.assert_allclose(model.Z[0][order], tiger().Z[0], atol=0.03)
+    np.testing.assert_allclose(model.T[0][order][:, order], np.eye(2), atol=0.03)
+
+
+def test_rewards_are_not_drawn_together(tiger_fit: Fit) -> None:
+    order = [0, 1] if tiger_fit.model.Z[0, 0, 0] > 0.5 else [1, 0]
+    assert tiger_fit.rewards is not None
+    R, error = tiger_fit.rewards.R[:, order], tiger_fit.rewards.error[:, order]
+    np.testing.assert_allclose(R[0], [-1.0, -1.0])
+    assert (np.abs(R - tiger().expected_rewards) <= 5.0 * error + 1e-9).all()
+    np.testing.assert_allclose(R[1:], tiger().expected_rewards[1:], atol=8.0)
+    np.testing.assert_array_equal(tiger_fit.model.expected_rewards[:, order], R)
+
+
+def test_known_states_earn_plain_means() -> None:
+    model = make_model(
+        np.full((1, 2, 2), 0.5), np.eye(2), np.array([[1.0, 3.0]]), discount=0.9, start=[1.0, 0.0]
+    )
+    data = logged(model, 20, 30, np.random.default_rng(2))
+    assert data.rewards is not None
+    noisy = replace(data, rewards=data.rewards + np.random.default_rng(3).normal(size=600))
+    assert noisy.rewards is not None
+    result = fit(noisy, init=model, rng=np.random.default_rng(0))
+    before = np.concatenate([[0], data.observations[:-1]])
+    before[data.first[:-1]] = 0
+    assert result.rewards is not None
+    for s in range(2):
+        r = noisy.rewards[before == s]
+        assert result.rewards.R[0, s] == pytest.approx(r.mean(), abs=1e-6)
+        assert result.rewards.error[0, s] == pytest.approx(r.std() / np.sqrt(len(r)), rel=0.1)
+
+
+@pytest.mark.parametrize("observation_model", ["shared", "per-action"])
+def test_the_same_seed_gives_the_same_model(observation_model: str) -> None:
+    data = logged(random_model(1), 60, 100, np.random.default_rng(2))
+    results = [
+        fit(data, 3, rng=np.random.default_rng(5), restarts=3, threads=threads, max_iter=40,
+            observation_model=observation_model)  # type: ignore[arg-type]
+        for threads in (1, 3)
+    ]  # fmt: skip
+    assert results[0].model.equals(results[1].model)
+    assert results[0].history == results[1].history
+    assert results[0].restarts == results[1].restarts
+
+
+def test_zeros_of_a_given_model_stay() -> None:
+    model = random_model(4)
+    data = logged(model, 50, 20, np.random.default_rng(3))
+    result = fit(data, init=model, rng=np.random.default_rng(0))
+    assert not result.model.T[model.T == 0].any()
+    assert not result.model.Z[model.Z == 0].any()
+    assert len(result.restarts) == 1
+    same = fit(data, init=model, rng=np.random.default_rng(0), fix=("T", "O", "start"))
+    assert np.array_equal(same.model.T, model.T)
+    assert same.parameters == 0
+
+
+def test_a_flat_start_is_named() -> None:
+    flat = make_model(np.full((2, 2, 2), 0.5), np.full((2, 2, 2), 0.5), discount=0.9)
+    data = logged(random_model(1, n_states=2), 20, 20, np.random.default_rng(1))
+    result = fit(data, init=flat, rng=np.random.default_rng(0))
+    assert "same observations" in result.warnings[0]
+    assert np.ptp(result.model.Z, axis=1).max() < 1e-9
+
+
+def test_an_action_never_tried_keeps_its_rows_and_is_named() -> None:
+    model = random_model(5, n_actions=3)
+    data = logged(model, 30, 20, np.random.default_rng(1), actions=2)
+    result = fit(data, 3, rng=np.random.default_rng(0), restarts=2, max_iter=20)
+    assert any("action '2' never occurs" in w for w in result.warnings)
+    np.testing.assert_allclose(result.model.T[2], 1 / 3)
+    given = fit(data, init=model, rng=np.random.default_rng(0), max_iter=20)
+    np.testing.assert_array_equal(given.model.T[2], model.T[2])
+    assert result.rewards is not None
+    assert np.isinf(result.rewards.error[2]).all()
+    assert np.isfinite(result.rewards.R).all()
+
+
+def test_odd_data_give_models_without_nan() -> None:
+    one_symbol = episodes_of([[(0, 0)] * 10], 1, 1)
+    for data, states in ((one_symbol, 3), (episodes_of([[(0, 1)]]), 4), (one_symbol, 1)):
+        result = fit(data, states, rng=np.random.default_rng(0), restarts=2)
+        assert np.isfinite(result.model.T).all()
+        assert np.isfinite(result.loglik)
+    missing = episodes_of([[(0, -1)] * 5])
+    assert fit(missing, 2, rng=np.random.default_rng(0)).loglik == pytest.approx(0.0)
+
+
+def test_an_interrupt_returns_the_best_so_far() -> None:
+    data = logged(random_model(1), 50, 20, np.random.default_rng(2))
+    calls = [0]
+
+    def interrupted() -> bool:
+        calls[0] += 1
+        return calls[0] > 5
+
+    result = fit(data, 3, rng=np.random.default_rng(0), interrupted=interrupted)
+    assert result.stop_reason == "interrupted"
+    assert not result.converged
+    assert np.isfinite(result.loglik)
+    limited = fit(data, 3, rng=np.random.default_rng(0), time_limit=0.0)
+    assert limited.stop_reason == "time-limit"
+    assert len(limited.restarts) == 1
+    given = fit(data, init=random_model(1), rng=np.random.default_rng(0), time_limit=0.0)
+    assert given.stop_reason == "time-limit"
+    assert given.iterations == 1
+
+
+def test_wrong_options_are_refused() -> None:
+    data = episodes_of([random_steps(np.random.default_rng(0), 20)])
+    rng = np.random.default_rng(0)
+    with pytest.raises(DataError, match="number of states"):
+        fit(data, rng=rng)
+    with pytest.raises(DataError, match="to fix O takes a model"):
+        fit(data, 2, rng=rng, fix=("O",))
+    with pytest.raises(DataError, match="'Z' cannot be fixed"):
+        fit(data, 2, rng=rng, fix=("Z",))
+    with pytest.raises(DataError, match="damping"):
+        fit(data, 2, rng=rng, damping=1.0)
+    with pytest.raises(DataError, match="has 3 states, not 2"):
+        fit(data, 2, rng=rng, init=random_model(0))
+    with pytest.raises(DataError, match="depend on the action"):
+        fit(data, rng=rng, init=random_model(0), observation_model="shared")
+    with pytest.raises(DataError, match="no observation '1'"):
+        fit(data, rng=rng, init=random_model(0, n_observations=1))

@@ -1,0 +1,157 @@
+"""fit, loglik and decode through real processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import tiger
+from test_commands import COMMAND, TIGER, run, until
+from test_fit import logged
+
+import pomdptool
+from pomdptool.episodes import Episodes
+
+
+def written(data: Episodes, path: Path) -> Path:
+    """Write episodes as CSV."""
+    assert data.rewards is not None
+    lines = ["episode,step,action,observation,reward"]
+    for e in range(data.n_episodes):
+        lines += [
+            f"{e},{t - data.first[e]},{data.action_names[data.actions[t]]},"
+            f"{data.observation_names[data.observations[t]]},{float(data.rewards[t])}"
+            for t in range(data.first[e], data.first[e + 1])
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = logged(tiger(), 300, 40, np.random.default_rng(1))
+    return written(data, tmp_path_factory.mktemp("data") / "log.csv")
+
+
+def test_fit_writes_a_model_that_solves_and_a_report(log: Path, tmp_path: Path) -> None:
+    out, report = tmp_path / "learned.pomdp", tmp_path / "report.json"
+    result = run("fit", log, "--states", "2", "--seed", "1", "-o", out, "--report", report)
+    assert result.returncode == 0, result.stderr
+    model = pomdptool.load(out)
+    assert model.n_states == 2
+    assert model.actions == ("listen", "open-left", "open-right")
+    document = json.loads(report.read_text())
+    keys = "loglik loglik_per_step iterations converged restarts bic aic parameters history"
+    assert set(keys.split()) | {"candidates", "warnings"} <= set(document)
+    assert set(document["restarts"][0]) >= {"seed", "loglik", "iterations"}
+    assert document["converged"] is True
+    again = run("loglik", out, log, "--json")
+    found = json.loads(again.stdout)
+    assert found["loglik"] == pytest.approx(document["loglik"], rel=1e-9)
+    assert {"loglik_per_step", "perplexity", "steps", "episodes", "bic", "aic"} <= set(found)
+    assert "log-likelihood" in result.stderr
+    assert run("solve", out, "--time-limit", "5", "-q").returncode == 0
+    same = run("fit", log, "--states", "2", "--seed", "1", "--threads", "1", "-q")
+    assert same.stderr == ""
+    assert same.stdout == out.read_text()
+
+
+def test_fit_chooses_the_number_of_states(log: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    for by in ("bic", "heldout"):
+        result = run(
+            "fit", log, "--states", "1:3", "--select", by, "--seed", "3", "--restarts", "4",
+            "--tol", "1e-5", "--report", report, "-o", tmp_path / "m.json",
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        document = json.loads(report.read_text())
+        assert [c["states"] for c in document["candidates"]] == [1, 2, 3]
+        assert "held out" in result.stderr
+        if by == "bic":
+            assert document["states"] == 2
+
+
+def test_decode_gives_a_row_a_step(log: Path) -> None:
+    result = run("decode", TIGER, log, "--what", "states")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "episode,step,best,tiger-left,tiger-right"
+    assert len(lines) == 1 + 300 * 40
+    assert sum(map(float, lines[1].split(",")[3:])) == pytest.approx(1.0)
+    path = run("decode", TIGER, log, "--method", "viterbi", "--what", "transitions", "--json")
+    document = json.loads(path.stdout)
+    assert document["columns"][1] == "tiger-left->tiger-right"
+    assert len(document["episodes"]) == 300
+    outputs = run("decode", TIGER, log, "--method", "filter", "--what", "outputs")
+    assert outputs.stdout.startswith("episode,step,best,tiger-left,tiger-right\n0,0,")
+
+
+def test_loglik_names_what_is_impossible(tmp_path: Path) -> None:
+    model = tmp_path / "sure.pomdp"
+    model.write_text(
+        "discount: 0.9\nvalues: reward\nstates: 2\nactions: go\nobservations: x y\nstart: 1 0\n"
+        "T: go\nidentity\nO: go\n1 0\n0 1\n"
+    )
+    data = tmp_path / "data.csv"
+    data.write_text("action,observation\ngo,x\ngo,y\n")
+    found = json.loads(run("loglik", model, data, "--json", "--per-episode").stdout)
+    assert found["loglik"] == "-inf"
+    assert "step 1: observation 'y' after action 'go' is impossible" in found["impossible"]
+    assert "loglik" in run("loglik", model, data, "--per-episode").stdout
+    refused = run("decode", model, data)
+    assert refused.returncode == 1
+    assert "step 1" in refused.stderr
+    data.write_text("action,observation\ngo,z\n")
+    lacking = run("loglik", model, data)
+    assert lacking.returncode == 1
+    assert "'z'" in lacking.stderr
+
+
+def test_wrong_usage(log: Path, tmp_path: Path) -> None:
+    assert run("fit", log).returncode == 2
+    assert run("fit", log, "--states", "5:2").returncode == 2
+    assert run("fit", log, "--states", "2", "--fix", "Z").returncode == 2
+    assert run("fit", log, "--states", "2", "-o", tmp_path / "x.txt").returncode == 2
+    column = run("fit", log, "--states", "2", "--action-column", "deed")
+    assert column.returncode == 1
+    assert "deed" in column.stderr
+    shared = run("fit", log, "--states", "2", "--init", TIGER, "--observation-model", "shared")
+    assert shared.returncode == 1
+    assert shared.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_an_interrupt_writes_the_best_model(log: Path, tmp_path: Path) -> None:
+    out, said = tmp_path / "learned.json", tmp_path / "said"
+    with said.open("w") as stderr:
+        process = subprocess.Popen(
+            [*COMMAND, "fit", str(log), "--states", "6", "--tol", "0", "--max-iter", "1000000",
+             "-v", "-o", str(out)],
+            stderr=stderr,
+        )  # fmt: skip
+        until(lambda: "iteration" in said.read_text(), 60.0)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    assert pomdptool.load(out).n_states == 6
+    assert "interrupted" in said.read_text()
+    assert "Traceback" not in said.read_text()
+
+
+def test_helps_fit_their_width_and_end_in_an_example() -> None:
+    for command in ("fit", "loglik", "decode", "compare"):
+        result = run(command, "--help")
+        assert result.returncode == 0
+        assert max(map(len, result.stdout.splitlines())) <= 100
+        assert "Example: pomdptool " in result.stdout.splitlines()[-1]
+
+
+def test_compare_aligns_and_measures(tmp_path: Path) -> None:
+    assert run("convert", TIGER, "-o", tmp_path / "same.json").returncode == 0
+    result = run("compare", TIGER, tmp_path / "same.json", "--seed", "1", "--json")
+    document = json.loads(result.stdout)
+    assert document["states"] == {"tiger-left": "tiger-left", "tiger-right": "tiger-right"}
+    assert document["distance_T"] == {"mean": 0.0, "worst": 0.0}
+    assert document["rate_true"] == 0.0
+    assert "rate learned" in run("compare", TIGER, tmp_path / "same.json").stdout

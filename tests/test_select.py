@@ -1,0 +1,112 @@
+"""Selection of the number of states, and comparison of models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from models import random_model, tiger
+from test_em import episodes_of
+from test_fit import logged
+
+from pomdptool.errors import DataError
+from pomdptool.learning.compare import compare
+from pomdptool.learning.likelihood import loglik
+from pomdptool.learning.select import Criterion, select
+from pomdptool.learning.walks import walks
+from pomdptool.model import Model, make_model
+
+
+@pytest.mark.parametrize("by", ["bic", "aic", "heldout"])
+def test_two_states_are_seen(by: Criterion) -> None:
+    data = logged(tiger(), 600, 40, np.random.default_rng(1))
+    rng = np.random.default_rng(0)
+    found = select(data, [1, 2], rng=rng, by=by, restarts=4, tol=1e-5)
+    assert found.fit.model.n_states == 2
+    assert [c.states for c in found.candidates] == [1, 2]
+    assert (found.candidates[0].heldout is None) == (by != "heldout")
+    assert not any("hardly" in w for w in found.fit.warnings)
+
+
+def test_doubt_is_said() -> None:
+    data = logged(tiger(), 150, 40, np.random.default_rng(4))
+    found = select(data, [2, 3], rng=np.random.default_rng(0), by="heldout", restarts=2)
+    assert any("hardly tell" in w for w in found.fit.warnings)
+
+
+def test_the_end_of_one_episode_is_held_out_given_its_beginning() -> None:
+    data = logged(tiger(), 1, 400, np.random.default_rng(2))
+    found = select(data, [1, 2], rng=np.random.default_rng(0), by="heldout", restarts=2)
+    one = found.candidates[0]
+    assert one.fit.n_steps == 320
+    assert one.heldout is not None
+    beginning = loglik(one.fit.model, replace(
+        data, actions=data.actions[:320], observations=data.observations[:320],
+        first=np.array([0, 320]), rewards=None,
+    ))  # fmt: skip
+    rest = float(loglik(one.fit.model, data)) - float(beginning)
+    assert one.heldout == pytest.approx(rest / 80)
+
+
+def test_what_cannot_be_selected_is_refused() -> None:
+    one_step = episodes_of([[(0, 0)]])
+    rng = np.random.default_rng(0)
+    with pytest.raises(DataError, match="too few steps"):
+        select(one_step, [1, 2], rng=rng, by="heldout")
+    with pytest.raises(DataError, match="no numbers of states"):
+        select(one_step, [], rng=rng)
+
+
+def turned(model: Model, order: list[int], actions: list[int]) -> Model:
+    """The same model, states and actions in another order."""
+    T = model.T[np.ix_(actions, order, order)]
+    return make_model(
+        T, model.Z[np.ix_(actions, order)], model.expected_rewards[np.ix_(actions, order)],
+        discount=model.discount, start=model.start[order],
+        actions=[model.actions[a] for a in actions], observations=model.observations,
+    )  # fmt: skip
+
+
+def test_the_same_model_in_another_order_is_the_same() -> None:
+    model = random_model(3, n_states=4)
+    other = turned(model, [2, 0, 3, 1], [1, 0])
+    found = compare(model, other, rng=np.random.default_rng(0))
+    assert found.states.tolist() == [1, 3, 0, 2]
+    for distance in (found.T, found.O, found.start, found.R):
+        assert distance.worst == pytest.approx(0.0, abs=1e-12)
+    assert found.rate_true == pytest.approx(0.0, abs=1e-12)
+    assert found.rate_learned == pytest.approx(0.0, abs=1e-12)
+
+
+def test_rates_and_distances_of_different_models() -> None:
+    one = make_model(np.full((1, 2, 2), 0.5), [[0.9, 0.1], [0.2, 0.8]], discount=0.9)
+    two = make_model(np.full((1, 2, 2), 0.5), [[0.3, 0.7], [0.9, 0.1]], discount=0.9)
+    found = compare(one, two, rng=np.random.default_rng(0), episodes=400)
+    p, q = np.array([0.55, 0.45]), np.array([0.6, 0.4])
+    assert found.rate_true == pytest.approx(float(p @ np.log(p / q)), abs=2e-3)
+    assert found.rate_learned == pytest.approx(float(q @ np.log(q / p)), abs=2e-3)
+    assert found.states.tolist() == [1, 0]
+    assert found.O.worst == pytest.approx(0.1)
+
+
+def test_impossible_data_have_an_infinite_rate() -> None:
+    one = make_model(np.full((1, 2, 2), 0.5), np.eye(2), discount=0.9)
+    two = make_model(np.eye(2)[np.newaxis], np.eye(2), discount=0.9)
+    found = compare(one, two, rng=np.random.default_rng(0))
+    assert found.rate_true == np.inf
+    assert found.states.tolist() == [0, 1]
+    fewer = compare(one, make_model([[[1.0]]], [[0.5, 0.5]], discount=0.9),
+                    rng=np.random.default_rng(0))  # fmt: skip
+    assert sorted(fewer.states.tolist()) == [-1, 0]
+    with pytest.raises(DataError, match="differ"):
+        compare(one, random_model(0, n_observations=3), rng=np.random.default_rng(0))
+
+
+def test_walks_follow_the_model() -> None:
+    model = random_model(2)
+    data = walks(model, 5000, 1, np.random.default_rng(1))
+    for a in range(2):
+        p = model.start @ model.T[a] @ model.Z[a]
+        seen = np.bincount(data.observations[data.actions == a], minlength=2)
+        np.testing.assert_allclose(seen / seen.sum(), p, atol=0.04)
