@@ -49,6 +49,7 @@ bench: $(INSTALLED) ## Measure, beside the peers that are installed
 	$(BIN)/python tests/bench_start.py
 	$(BIN)/python tests/bench_exact.py
 	$(BIN)/python tests/bench_anytime.py
+	$(BIN)/python tests/bench_acting.py
 	$(BIN)/python tests/bench_em.py
 
 clean: ## Remove what the targets made

@@ -21,6 +21,7 @@ README = ROOT / "README.md"
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 VOLATILE = re.compile(r"(seconds\s+|\"seconds\": |simulations\s+)[\d.e+]+")
+COMPILING = "compiling the solver's kernels, once ..."
 LONG = re.compile(r"\d+\.\d{4,}")
 
 
@@ -45,7 +46,8 @@ def run_block(block: str, folder: Path) -> str:
                 text=True,
                 check=False,
             )
-            lines += [line, *result.stdout.rstrip("\n").splitlines()]
+            shown = result.stdout.rstrip("\n").splitlines()
+            lines += [line, *(text for text in shown if text != COMPILING)]
     return "\n".join(lines) + "\n"
 
 

@@ -425,7 +425,7 @@ def _rows(model: Model, document: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("simulations", f"{document['sims_per_second']:.3g} a second"))
     rows.append(("seconds", f"{document['seconds']:.2f}"))
     for entry in document.get("compared", []):
-        rows += [("", ""), ("compared", entry["policy"]), *_statistics(entry, what)]
+        rows += [("compared", entry["policy"]), *_statistics(entry, what)]
         low, high = map(_short, entry["difference_confidence_95"])
         rows.append(("difference", f"{_short(entry['difference'])}, 95% {low} to {high}"))
     return rows
