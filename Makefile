@@ -16,13 +16,14 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED) ## Install, compile, solve and simulate the tiger, sample it, solve tag
+demo: $(INSTALLED) ## Install, solve, simulate, sample and learn the tiger, solve tag
 	@mkdir -p demo
 	$(BIN)/pomdptool info problems/tiger.pomdp
 	$(BIN)/pomdptool check problems/tiger.pomdp
 	$(BIN)/pomdptool solve problems/tiger.pomdp -o demo/tiger.json
 	$(BIN)/pomdptool simulate problems/tiger.pomdp --episodes 50
 	$(BIN)/pomdptool sample problems/tiger.pomdp --episodes 1000 --steps 50 -o demo/tiger.csv
+	$(BIN)/pomdptool fit demo/tiger.csv --states 2 --discount 0.95 -o demo/learned.pomdp
 	$(BIN)/pomdptool solve problems/tag.pomdp --time-limit 10 -o demo/tag.json
 	@ls -l demo
 
