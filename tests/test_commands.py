@@ -283,7 +283,7 @@ def test_discount_one_asks_for_a_horizon() -> None:
 
 def test_quiet_says_nothing_and_verbose_shows_progress() -> None:
     assert run("solve", TIGER, "-q").stderr == ""
-    assert "iteration 1  vectors" in run("solve", TIGER, "-v").stderr
+    assert "trial 1  vectors" in run("solve", TIGER, "-v").stderr
 
 
 # ------------------------------------------------------------ pipes and files
@@ -430,7 +430,7 @@ def test_an_interrupt_writes_the_best_so_far(tmp_path: Path) -> None:
             [*COMMAND, "solve", str(MAZE), "--precision", "1e-12", "-v", "-o", str(out)],
             stderr=stderr,
         )
-        until(lambda: "iteration" in log.read_text())
+        until(lambda: "trial" in log.read_text())
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
     policy = json.loads(out.read_text())

@@ -214,12 +214,14 @@ class _Run:
         self.backups_per_call = max(1, int(self.backups_per_call * min(rate, 2.0)))
         if status == trial.FULL:
             self.search = grown(self.blocks, self.tables, self.search)
-        vectors = self.count(kernel.N_VECTORS)
-        self.watch.step(
-            self.count(kernel.N_TRIALS), vectors, self.bounds, beliefs=self.count(kernel.N_NODES)
-        )
-        self.watch.check(vectors)
+        self.report()
+        self.watch.check(self.count(kernel.N_VECTORS))
         return int(at)
+
+    def report(self) -> None:
+        """Note how far the search is."""
+        trials, vectors = self.count(kernel.N_TRIALS), self.count(kernel.N_VECTORS)
+        self.watch.step(trials, vectors, self.bounds, beliefs=self.count(kernel.N_NODES))
 
     def evaluate(self) -> None:
         """Let every vector earn what those that it is linked to have come to earn."""
@@ -242,6 +244,7 @@ class _Run:
 
     def solution(self, reason: str) -> Solution:
         """Put the result together: the vectors that the start belief's is linked to."""
+        self.report()
         root = int(self.search.nodes[ROOT, kernel.BEST])
         values = linked_vectors(self.blocks, self.search, root, self.floor)
         counts = self.search.i
