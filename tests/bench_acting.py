@@ -55,7 +55,7 @@ def theirs(depth: int) -> str:
     if importlib.util.find_spec("pomdp_py") is None:
         return "-"
     import pomdp_py
-    from pomdp_py.problems.tiger import TigerProblem, TigerState
+    from pomdp_py.problems.tiger.tiger_problem import TigerProblem, TigerState
 
     belief = pomdp_py.Histogram({TigerState("tiger-left"): 0.5, TigerState("tiger-right"): 0.5})
     problem = TigerProblem(0.15, TigerState("tiger-left"), belief)

@@ -152,13 +152,16 @@ def rest(m, plan, s, node, depth, rng):
         return plan.values[plan.guide[GUIDE_HEADER + 2 * guides + node] + plan.guide[place]]
     total, weight = 0.0, 1.0
     while depth < plan.depth and m.i[m.i[TERMINAL] + s] == 0:
+        u = uniform(rng)
         if plan.rollout == UNIFORM:
-            a = int(uniform(rng) * n_actions)
+            # What the action leaves of the number, stretched, draws the step.
+            a = int(u * n_actions)
+            u = u * n_actions - a
         elif node == NONE:
             a = plan.guide[REPEATED]
         else:
             a = plan.guide[GUIDE_HEADER + node]
-        s, o, r = step(m, s, a, uniform(rng))
+        s, o, r = step(m, s, a, u)
         if plan.rollout == CONTROLLER:
             node = guided(m, plan, node, a, o, s)
         total += weight * r
