@@ -39,7 +39,7 @@ MOST_NODES = 1 << 22
 DEPTH_PRECISION = 0.01
 """A simulation is as deep as what lies beyond is worth this share of all that there is to earn."""
 
-EXPLORATION = 0.4
+EXPLORATION = 0.3
 """The default constant, as a share of what bounds leave open of the start belief's value."""
 
 ATTEMPTS = 10
@@ -76,7 +76,7 @@ class Pomcp:
     sims, time_limit
         Simulations for each decision, and seconds: what is reached first ends the search.
     exploration
-        The constant c; by default two fifths of what FIB and blind policies leave open of the
+        The constant c; by default three tenths of what FIB and blind policies leave open of the
         start belief's value.
     depth
         Steps of a simulation at most; by default until what lies beyond is worth a hundredth.
@@ -103,7 +103,7 @@ class Pomcp:
     rollout: str | SolvedPolicy = "qmdp"
     leaf: SolvedPolicy | None = None
     exact: bool = False
-    particles: int = 1000
+    particles: int = 2000
     prior: Prior | None = None
     seed: int = 0
     decision: Decision | None = None

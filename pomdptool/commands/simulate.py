@@ -121,7 +121,7 @@ existing = click.Path(exists=True, dir_okay=False)
     "--particles",
     metavar="N",
     type=click.IntRange(min=1),
-    default=1000,
+    default=2000,
     show_default=True,
 )
 @output_option("Write the result here, as JSON.")
