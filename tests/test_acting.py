@@ -177,6 +177,14 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any], text: str) -> None:
         Pomcp(tiger(), **wrong)
 
 
+def test_without_a_discount_planners_look_some_steps_ahead() -> None:
+    model = tiger(discount=1.0)
+    planner = Pomcp(model, sims=200)
+    assert planner.depth == 100
+    result = simulate(model, planner, episodes=2, steps=3, rng=np.random.default_rng(1))
+    assert len(result.returns) == 2
+
+
 # ---------------------------------------------------------------- simulations
 
 

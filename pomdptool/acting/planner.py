@@ -36,6 +36,9 @@ SIMS_AT_ONCE = 4096
 MOST_NODES = 1 << 22
 """Nodes of the largest tree; a search that fills it ends."""
 
+UNDISCOUNTED_DEPTH = 100
+"""Steps of a simulation with discount 1."""
+
 DEPTH_PRECISION = 0.01
 """A simulation is as deep as what lies beyond is worth this share of all that there is to earn."""
 
@@ -127,7 +130,7 @@ class Pomcp:
                 raise PomdpError(f"{name} must be {least} or more, not {value}")
         self.depth = default_depth(self.model) if self.depth is None else self.depth
         if self.exploration is None:
-            self.exploration = default_exploration(self.model)
+            self.exploration = default_exploration(self.model, self.depth)
         self.simulator = simulator_of(self.model)
         self.plan = _plan(self)
         room = min(MOST_NODES, max(1024, 2 * (self.sims or SIMS_AT_ONCE)))
@@ -301,19 +304,18 @@ def _now() -> float:
 def default_depth(model: Model) -> int:
     """Steps after which what lies beyond is worth a hundredth of all there is to earn."""
     if model.discount == 1.0:
-        raise PomdpError("with discount 1 a planner needs a depth")
+        return UNDISCOUNTED_DEPTH
     if model.discount == 0.0:
         return 1
     return math.ceil(math.log(DEPTH_PRECISION) / math.log(model.discount))
 
 
-def default_exploration(model: Model) -> float:
+def default_exploration(model: Model, depth: int) -> float:
     """A share of what lies between FIB's and blind policies' values at the start belief."""
-    if model.discount == 1.0:
-        raise PomdpError("with discount 1 a planner needs an exploration constant")
+    horizon = depth if model.discount == 1.0 else None
     watch = Watch()
-    upper = fixed_point(model, "fib", precision=1.0, horizon=None, watch=watch).Q @ model.start
-    lower = fixed_point(model, "blind", precision=1.0, horizon=None, watch=watch).Q @ model.start
+    upper = fixed_point(model, "fib", precision=1.0, horizon=horizon, watch=watch).Q @ model.start
+    lower = fixed_point(model, "blind", precision=1.0, horizon=horizon, watch=watch).Q @ model.start
     return max(EXPLORATION * float(upper.max() - lower.max()), 1e-6)
 
 
@@ -322,9 +324,10 @@ def _plan(planner: Pomcp) -> Plan:
     model, A = planner.model, planner.model.n_actions
     assert planner.exploration is not None
     assert planner.depth is not None
+    horizon = planner.depth if model.discount == 1.0 else None
     prior = planner.prior or Prior(np.zeros(A, np.int64), np.zeros(A))
     if planner.prior is None:
-        Q = fixed_point(model, "mdp", precision=1e-3, horizon=None, watch=Watch()).Q
+        Q = fixed_point(model, "mdp", precision=1e-3, horizon=horizon, watch=Watch()).Q
         prior = Prior(np.ones(A, np.int64), np.ascontiguousarray(Q.T).ravel())
     guide, values = no_guide(), np.zeros(1)
     policy = planner.rollout if planner.leaf is None else planner.leaf
@@ -332,7 +335,7 @@ def _plan(planner: Pomcp) -> Plan:
         guide, values = guide_of(model, policy)
         kind = kernel.CONTROLLER if planner.leaf is None else kernel.NODE_VALUES
     elif policy == "qmdp":
-        Q = fixed_point(model, "mdp", precision=1e-3, horizon=None, watch=Watch()).Q
+        Q = fixed_point(model, "mdp", precision=1e-3, horizon=horizon, watch=Watch()).Q
         kind, values = kernel.VALUES, Q.max(axis=0)
     elif policy == "random":
         kind = kernel.UNIFORM
