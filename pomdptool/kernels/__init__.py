@@ -13,6 +13,7 @@ where neither can be written, for this process only.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from functools import cache, cached_property, partial, update_wrapper
@@ -38,13 +39,19 @@ class _Way:
 
     def __init__(self) -> None:
         self.compiled = False
-        self.inside = False
         self.interpreted_seconds = 0.0
         self.compiling: Any = None
         self.on_compiling: Callable[[], None] | None = None
 
 
+class _Thread(threading.local):
+    """Whether this thread is inside an interpreted kernel."""
+
+    inside = False
+
+
 _way = _Way()
+_thread = _Thread()
 
 
 def expect(multiplications: int) -> None:
@@ -83,15 +90,15 @@ class Kernel:
         way = _way
         if way.compiled and not self.inner:
             return self.compiled(*args)
-        if way.inside:
+        if _thread.inside:
             return self.py_func(*args)
-        way.inside = True
+        _thread.inside = True
         began = time.perf_counter()
         try:
             with np.errstate(all="ignore"):  # as compiled code does; hashes wrap around
                 return self.py_func(*map(_quick, args))
         finally:
-            way.inside = False
+            _thread.inside = False
             way.interpreted_seconds += time.perf_counter() - began
             way.compiled = way.compiled or way.interpreted_seconds > PATIENCE
 
