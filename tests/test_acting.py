@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import naive_planning as naive
 import numpy as np
 import pytest
-from models import PROBLEMS, ROOT, random_model, tiger
+from models import PROBLEMS, ROOT, SHARED, random_model, tiger
 from numpy.testing import assert_allclose
 from scipy.stats import chisquare
 
@@ -30,6 +31,7 @@ from pomdptool.kernels.simulator import filter_belief, step
 from pomdptool.model import Model, make_model
 
 TIGER = ROOT / "problems" / "tiger.pomdp"
+SHARED_PROBLEMS = [p for p in (SHARED / "problems").glob("*.POMDP") if p.stem != "ejs7"]
 
 
 def stepping(reward_axes: str) -> Model:
@@ -197,6 +199,20 @@ def test_a_saved_policy_earns_its_value(method: str) -> None:
     if method != "qmdp":
         assert abs(result.mean - 19.37) < 4.0 * result.standard_error + 0.2
     assert result.terminated == 0
+
+
+@pytest.mark.parametrize("path", SHARED_PROBLEMS, ids=lambda path: path.stem)
+def test_policies_of_shared_files_earn_their_lower_bound(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = pomdptool.load(path)
+    if model.discount == 1.0:
+        pytest.skip("discount 1")
+    policy = pomdptool.solve(model, time_limit=2.0).policy
+    result = simulate(model, policy, episodes=1000, rng=np.random.default_rng(1))
+    missed = 3.0 * result.standard_error + result.truncation_bound
+    assert result.mean >= policy.bounds.lower - missed - 1e-9
+    assert result.mean <= policy.bounds.upper + missed + 1e-9
 
 
 @pytest.mark.parametrize("threads", [2, 3])
