@@ -229,6 +229,23 @@ def test_threads_change_nothing(threads: int) -> None:
         assert (runs[0] == runs[1]).all()
 
 
+def test_random_actions_follow_the_seed() -> None:
+    """Also where every step is told, which plays in Python."""
+    model = tiger()
+    seen: list[list[int]] = []
+    for seed in (1, 1, 2):
+        seen.append([])
+        simulate(
+            model,
+            None,
+            episodes=2,
+            steps=20,
+            rng=np.random.default_rng(seed),
+            on_seen=lambda s: seen[-1].append(s.step.action),
+        )
+    assert seen[0] == seen[1] != seen[2]
+
+
 def test_an_interrupt_gives_what_there_is() -> None:
     model = tiger()
     asked = [0]

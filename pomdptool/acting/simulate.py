@@ -257,7 +257,7 @@ class _Asking:
         """Play one episode, the number of which is given."""
         discount = self.environment.model.discount
         own, theirs = rng.spawn(2)
-        if isinstance(self.acting, Pomcp):
+        if isinstance(self.acting, Pomcp | RandomActing):
             self.acting.reseed(theirs)
         total, plain, length = 0.0, 0.0, 0
         for seen in episode(self.environment, self.acting, self.steps, own, self._note(first)):
@@ -309,9 +309,13 @@ def _workers(
 class RandomActing:
     """Actions uniform at random."""
 
-    def __init__(self, model: Model, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, model: Model) -> None:
         self.n_actions = model.n_actions
-        self.rng = np.random.default_rng(0) if rng is None else rng
+        self.reseed(np.random.default_rng(0))
+
+    def reseed(self, rng: np.random.Generator) -> None:
+        """Draw from other random numbers."""
+        self.rng = rng
 
     def reset(self) -> None:
         """Begin an episode."""
@@ -326,9 +330,8 @@ class RandomActing:
 
 def _streams(rng: np.random.Generator, n: int) -> Iterator[np.random.Generator]:
     """Random streams that do not meet."""
-    seeds = rng.bit_generator.seed_seq
     for _ in range(n):
-        yield np.random.Generator(np.random.PCG64(seeds.spawn(1)[0]))  # type: ignore[attr-defined]
+        yield rng.spawn(1)[0]
 
 
 def _played(

@@ -42,7 +42,7 @@ def command(
 
     The first action comes before the first observation. An empty line begins a new episode.
     """
-    from pomdptool.acting.agents import acting
+    from pomdptool.acting.agents import acting, impossible
     from pomdptool.belief import update
     from pomdptool.formats.policy_read import load_policy
 
@@ -67,10 +67,7 @@ def command(
         after, probability = update(model, belief, action, observation)
         try:
             if probability == 0.0:
-                raise PolicyError(
-                    f"observation {model.observations[observation]!r} is impossible after action "
-                    f"{model.actions[action]!r}"
-                )
+                raise impossible(model, action, observation)
             player.observe(action, observation)
         except PolicyError as error:
             if on_impossible == "error":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +12,13 @@ import numpy as np
 
 from pomdptool.commands.data import plain
 from pomdptool.commands.models import open_model
-from pomdptool.commands.options import json_option, quiet_option, verbose_option
+from pomdptool.commands.options import (
+    chosen_seed,
+    json_option,
+    quiet_option,
+    seed_option,
+    verbose_option,
+)
 from pomdptool.commands.report import announce_compiling, show_pairs
 from pomdptool.learning.compare import EPISODES, STEPS, Comparison, compare
 from pomdptool.model import Model
@@ -32,7 +37,7 @@ MODEL_FILE = click.Path(exists=True, dir_okay=False)
     "--steps", metavar="H", type=click.IntRange(min=1), default=STEPS, show_default=True,
     help="Steps of a walk.",
 )  # fmt: skip
-@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Seed of the walks.")
+@seed_option
 @json_option
 @quiet_option
 @verbose_option
@@ -53,10 +58,7 @@ def command(
     """
     del verbose
     models = [open_model(path, None, quiet=quiet) for path in (true, learned)]
-    if seed is None:
-        seed = secrets.randbits(32)
-        if not quiet:
-            click.echo(f"seed {seed}", err=True)
+    seed = chosen_seed(seed, quiet)
     if not quiet:
         announce_compiling()
     rng = np.random.default_rng(seed)

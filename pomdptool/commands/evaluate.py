@@ -20,7 +20,7 @@ from pomdptool.commands.options import (
     steps_option,
     threads_option,
 )
-from pomdptool.commands.report import announce_compiling, interruptible, show_pairs
+from pomdptool.commands.report import announce_compiling, interruptible, json_number, show_pairs
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
@@ -78,16 +78,16 @@ def command(
     document: dict[str, Any] = {
         "method": policy.method,
         "graph_value": None if evaluation.graph_value is None else sign * evaluation.graph_value,
-        "vector_value": _finite(sign * evaluation.vector_value),
-        "bounds": [_finite(x) for x in bounds],
-        "residual_min": _finite(evaluation.residual_min),
-        "residual_max": _finite(evaluation.residual_max),
+        "vector_value": json_number(sign * evaluation.vector_value),
+        "bounds": [json_number(x) for x in bounds],
+        "residual_min": json_number(evaluation.residual_min),
+        "residual_max": json_number(evaluation.residual_max),
         "residual_beliefs": evaluation.beliefs,
         "episodes": len(simulation.returns),
         "mean_discounted_return": sign * simulation.mean,
-        "standard_error": _finite(simulation.standard_error),
-        "confidence_95": [_finite(low), _finite(high)],
-        "truncation_bound": _finite(simulation.truncation_bound),
+        "standard_error": json_number(simulation.standard_error),
+        "confidence_95": [json_number(low), json_number(high)],
+        "truncation_bound": json_number(simulation.truncation_bound),
         "seed": number,
     }
     if as_json:
@@ -118,12 +118,6 @@ def _policy(path: str, model: Model) -> SolvedPolicy:
         stop_reason="unknown",
         graph=graph,
     )
-
-
-def _finite(x: float) -> float | str | None:
-    if x != x:
-        return None
-    return x if abs(x) != float("inf") else ("inf" if x > 0 else "-inf")
 
 
 def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +13,14 @@ import numpy as np
 
 from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
 from pomdptool.commands.models import open_model, write_result
-from pomdptool.commands.options import output_kind, output_option, quiet_option, verbose_option
+from pomdptool.commands.options import (
+    output_kind,
+    output_option,
+    quiet_option,
+    seed_option,
+    threads_option,
+    verbose_option,
+)
 from pomdptool.commands.report import (
     announce_compiling,
     interruptible,
@@ -116,8 +122,8 @@ def _prior(table: str) -> Callable[[Command], Command]:
     help="Discount of the model that is written.",
 )  # fmt: skip
 @click.option("--like", metavar="MODEL", type=MODEL_FILE, help="Names of actions, observations.")
-@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Seed of the starts.")
-@click.option("--threads", metavar="N", type=click.IntRange(min=1), help="By default all cores.")
+@seed_option
+@threads_option
 @click.option(
     "--time-limit", metavar="SECONDS", type=click.FloatRange(min=0.0),
     help="Stop after this time with the best so far.",
@@ -164,10 +170,7 @@ def command(
     given = None if init is None else open_model(init, None, quiet=quiet)
     names = given if like is None else open_model(like, None, quiet=quiet)
     episodes = open_episodes(data, names, **columns)
-    if seed is None:
-        seed = secrets.randbits(32)
-        if not quiet and given is None:
-            click.echo(f"seed {seed}", err=True)
+    seed = chosen_seed(seed, quiet or given is not None)
     if not quiet:
         announce_compiling()
     with interruptible() as interrupted, learning_progress(quiet, verbose) as on_step:

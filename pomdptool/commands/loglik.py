@@ -10,7 +10,13 @@ import click
 
 from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
 from pomdptool.commands.models import open_model
-from pomdptool.commands.options import from_option, json_option, quiet_option, verbose_option
+from pomdptool.commands.options import (
+    from_option,
+    json_option,
+    quiet_option,
+    threads_option,
+    verbose_option,
+)
 from pomdptool.commands.report import announce_compiling, show_pairs
 from pomdptool.episodes import Episodes
 from pomdptool.formats.files import Kind
@@ -21,7 +27,7 @@ from pomdptool.learning.likelihood import Likelihood, loglik
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
 @data_argument
 @click.option("--per-episode", is_flag=True, help="Show each episode's log-likelihood too.")
-@click.option("--threads", metavar="N", type=click.IntRange(min=1), help="By default all cores.")
+@threads_option
 @json_option
 @from_option
 @data_options

@@ -216,6 +216,13 @@ def show_fit(found: Fit) -> None:
     show_pairs(rows, sys.stderr)
 
 
+def json_number(x: float) -> float | str | None:
+    """A number as JSON has it: infinities as strings, NaN as null."""
+    if math.isnan(x):
+        return None
+    return x if math.isfinite(x) else ("inf" if x > 0 else "-inf")
+
+
 def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
     """Print labels and texts in two columns."""
     for label, text in rows:

@@ -30,6 +30,7 @@ from pomdptool.commands.options import (
 from pomdptool.commands.report import (
     announce_compiling,
     interruptible,
+    json_number,
     returns_of,
     show_pairs,
 )
@@ -354,13 +355,6 @@ def _told(model: Model, seen: Seen) -> str:
     )
 
 
-def _number(x: float) -> float | str | None:
-    """A number as JSON has it; infinities as strings, NaN as null."""
-    if math.isnan(x):
-        return None
-    return x if math.isfinite(x) else ("inf" if x > 0 else "-inf")
-
-
 def _summary(model: Model, result: Simulation) -> dict[str, Any]:
     """Statistics of one simulation; costs are positive where the model has them."""
     sign = -1.0 if model.costs else 1.0
@@ -369,13 +363,13 @@ def _summary(model: Model, result: Simulation) -> dict[str, Any]:
     return {
         "episodes": len(result.returns),
         "steps": result.steps,
-        "mean_discounted_return": _number(sign * result.mean),
-        "standard_error": _number(result.standard_error),
-        "confidence_95": [_number(low), _number(high)],
-        "mean_undiscounted_return": _number(sign * plain),
+        "mean_discounted_return": json_number(sign * result.mean),
+        "standard_error": json_number(result.standard_error),
+        "confidence_95": [json_number(low), json_number(high)],
+        "mean_undiscounted_return": json_number(sign * plain),
         "mean_length": float(result.lengths.mean()),
         "terminated": result.terminated,
-        "truncation_bound": _number(result.truncation_bound),
+        "truncation_bound": json_number(result.truncation_bound),
     }
 
 
@@ -406,9 +400,9 @@ def _document(
             {"policy": name}
             | _summary(model, other)
             | {
-                "difference": _number(float(less.mean())),
-                "difference_standard_error": _number(standard_error(less)),
-                "difference_confidence_95": [_number(x) for x in confidence(less)],
+                "difference": json_number(float(less.mean())),
+                "difference_standard_error": json_number(standard_error(less)),
+                "difference_confidence_95": [json_number(x) for x in confidence(less)],
             }
         )
     return document
