@@ -14,6 +14,7 @@ import numpy as np
 from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
+    chosen_seed,
     output_kind,
     output_option,
     quiet_option,
