@@ -38,7 +38,7 @@ model_argument = click.argument(
 from_option = click.option(
     "--from",
     "kind",
-    type=click.Choice(["pomdp", "json"]),
+    type=click.Choice(["pomdp", "json", "pomdpx"]),
     help="Format of the input; by default known by its extension or first character.",
 )
 
