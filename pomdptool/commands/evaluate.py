@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     chosen_seed,
@@ -20,7 +21,7 @@ from pomdptool.commands.options import (
     steps_option,
     threads_option,
 )
-from pomdptool.commands.report import announce_compiling, interruptible, json_number, show_pairs
+from pomdptool.commands.report import announce_compiling, json_number, show_pairs
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     chosen_seed,
@@ -24,7 +25,6 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.report import (
     announce_compiling,
-    interruptible,
     learning_progress,
     show_candidates,
     show_fit,

@@ -11,12 +11,14 @@ import errno
 import gc
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 
 import click
 
 from pomdptool import __version__
+from pomdptool.commands.interrupts import was_raised, watch_interrupts
 from pomdptool.errors import FormatError, PomdpError
 
 COMMANDS = (
@@ -99,9 +101,18 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(100_000)  # imports make many objects, and they stay
-    _open_streams()
-    code = _run()
-    sys.exit(_close_streams(code))
+    watch_interrupts()
+    try:
+        _open_streams()
+        code = _close_streams(_run())
+    except BaseException:
+        # An interrupt comes out of some libraries' imports as another error.
+        if not was_raised():
+            raise
+        _say("interrupted")
+        code = 130
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to interrupt but the exit
+    sys.exit(code)
 
 
 def _open_streams() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import click
 
+from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     from_option,
@@ -19,7 +20,6 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.report import (
     announce_compiling,
-    interruptible,
     progress_of,
     show_graph,
     show_solution,
