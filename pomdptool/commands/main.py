@@ -116,14 +116,22 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Give closed streams a place to write to, and names of any characters a way to be written."""
+    """Give closed streams a place, and names of any characters a way to be written.
+
+    Files and pipes hold UTF-8 whatever the locale; a terminal gets what it can show.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            if stream.isatty():
+                stream.reconfigure(errors="backslashreplace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _run() -> int:
@@ -151,6 +159,11 @@ def _run() -> int:
         return 1
     except MemoryError:
         _say("error: out of memory")
+        return 1
+    except ImportError as error:
+        if was_raised():
+            raise
+        _say(f"error: a library cannot be loaded: {error}")
         return 1
     except OSError as error:
         if error.errno == errno.EPIPE:

@@ -21,7 +21,7 @@ def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
     if value is None:
         if ctx.resilient_parsing:
             return "-"
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin.isatty():
             raise click.MissingParameter(ctx=ctx, param=param)
         return "-"
     return value
