@@ -151,27 +151,29 @@ def _run() -> int:
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
         return 130
-    except FormatError as error:
+    except (PomdpError, MemoryError, ImportError, OSError) as error:
+        return _failed(error)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """Say in a line what went wrong; a closed pipe is no failure."""
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        return 0
+    if isinstance(error, ImportError) and was_raised():
+        raise error  # it is an interrupt
+    if isinstance(error, FormatError):
         _say(str(error))
-        return 1
-    except PomdpError as error:
-        _say(f"error: {error}")
-        return 1
-    except MemoryError:
+    elif isinstance(error, MemoryError):
         _say("error: out of memory")
-        return 1
-    except ImportError as error:
-        if was_raised():
-            raise
+    elif isinstance(error, ImportError):
         _say(f"error: a library cannot be loaded: {error}")
-        return 1
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            return 0
+    elif isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         _say(f"error: {where}{error.strerror or error}")
-        return 1
-    return result if isinstance(result, int) else 0
+    else:
+        _say(f"error: {error}")
+    return 1
 
 
 def _say(line: str) -> None:

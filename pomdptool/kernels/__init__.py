@@ -6,8 +6,8 @@ taken `PATIENCE` seconds, or a solver says by `expect` that there is much to do.
 kernels of the process run compiled; both ways give the same numbers.
 
 What was compiled is kept in a folder named by the text of all kernels (for code of one file is
-part of what is compiled from another): beside the source, else in the user's cache folder, else, for this
-process only, in a temporary one; where nothing can be written it is not kept at all.
+part of what is compiled from another): beside the source, else in the user's cache folder, else,
+for this process only, in a temporary one; where nothing can be written it is not kept at all.
 """
 
 from __future__ import annotations
