@@ -225,10 +225,10 @@ def test_two_processes_compile_at_once(folder: Path) -> None:
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(2)
     ]
-    for process in processes:
-        out, err = process.communicate(timeout=600)
+    ends = [process.communicate(timeout=600) for process in processes]
+    assert b"compiling" in ends[0][1] + ends[1][1]
+    for process, (out, _) in zip(processes, ends, strict=True):
         assert process.returncode == 0
-        assert b"compiling" in err
         assert json.loads(out)["stop_reason"] == "time-limit"
     after = run("solve", ROOT / "problems" / "hallway.pomdp", "--time-limit", "1", env=environment)
     assert after.returncode == 0

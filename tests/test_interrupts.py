@@ -79,21 +79,32 @@ def test_an_interrupt_within_an_import(module: str, folder: Path) -> None:
     assert result.stdout == ""
 
 
+STARTED = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from pomdptool.__main__ import main
+sys.argv[0] = "pomdptool"
+print("started", flush=True)
+main()
+"""
+
+
 def interrupted_at_random(name: str, folder: Path, times: int) -> None:
     rng = random.Random(name)
     for _ in range(times):
         for old in folder.glob("o.*"):
             old.unlink()
         with subprocess.Popen(
-            [sys.executable, "-m", "pomdptool", *COMMANDS[name]],
+            [sys.executable, "-c", STARTED, *COMMANDS[name]],
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         ) as process:
-            # Before Python runs our code, which is not ours to mend, it is left in peace.
-            moment = rng.choice([rng.uniform(0.15, 0.6), rng.uniform(0.3, 2.5)])
+            # Before it runs our code Python does as it likes.
+            assert process.stdout is not None
+            assert process.stdout.readline() == "started\n"
+            moment = rng.choice([rng.uniform(0.001, 0.5), rng.uniform(0.3, 2.5)])
             time.sleep(moment)
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=60)

@@ -51,7 +51,9 @@ def read_appl(text: str, file: str, n_states: int, n_actions: int) -> AlphaVecto
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise wrong("a policy declares no document type")
     try:
-        root = ET.fromstring(text.encode())
+        # What the file declares of its encoding does not matter: the text is decoded already.
+        data = text.encode(errors="surrogatepass")
+        root = ET.fromstring(data, ET.XMLParser(encoding="utf-8"))
     except ET.ParseError as error:
         line, column = error.position
         raise wrong(f"not XML: {error}", line, column + 1) from None

@@ -36,6 +36,8 @@ CHILDREN: dict[str, tuple[str, ...]] = {
 """Which elements each element may hold; those that are not listed hold text."""
 
 _TEXTS = frozenset(name for names in CHILDREN.values() for name in names) - set(CHILDREN)
+_LATIN = re.compile(r"<\?xml[^>]*encoding=.(?:iso-8859-1|latin-?1|us-ascii)\b", re.IGNORECASE)
+_ESCAPED = re.compile("[\udc80-\udcff]")
 _WORD = re.compile(r"[^ \t\n]+")
 
 
@@ -100,7 +102,9 @@ class _Reader:
         lines = findings.source.text.split("\n")
         self.line_starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
         self.open: list[Element] = [Element("", 0, {})]
-        self.parser = expat.ParserCreate()
+        latin = _LATIN.match(findings.source.text) and _ESCAPED.search(findings.source.text)
+        self.parser = expat.ParserCreate("ISO-8859-1" if latin else "UTF-8")
+        self.errors = "surrogateescape" if latin else "surrogatepass"
         self.parser.StartElementHandler = self.begin
         self.parser.EndElementHandler = self.end
         self.parser.CharacterDataHandler = self.characters
@@ -108,12 +112,8 @@ class _Reader:
 
     def read(self) -> Element:
         text = self.findings.source.text
-        # Bytes that are not UTF-8 may be of the encoding that the file declares.
-        whole = (
-            text.encode(errors="surrogateescape") if re.search("[\udc80-\udcff]", text) else text
-        )
         try:
-            self.parser.Parse(whole, True)
+            self.parser.Parse(text.encode(errors=self.errors), True)
         except expat.ExpatError as error:
             at = self.offset(error.lineno, error.offset)
             raise self.refuse("PT001", at, f"not XML: {expat.ErrorString(error.code)}") from None
