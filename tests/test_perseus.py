@@ -124,6 +124,8 @@ def test_command(tmp_path: Path) -> None:
     again = CliRunner().invoke(cli, [*command[:-2], "-q", "--seed", "1"])
     same = CliRunner().invoke(cli, [*command[:-2], "-q", "--seed", "1"])
     assert json.loads(again.stdout)["vectors"] == json.loads(same.stdout)["vectors"]
+    graph = CliRunner().invoke(cli, [*command[:-1], str(tmp_path / "p.pg")])
+    assert str(graph.exception).startswith("method 'perseus' gives no policy graph")
     limited = CliRunner().invoke(cli, [*command, "--max-vectors", "1", "--seed", "1"])
     assert limited.exit_code == 0
     assert json.loads(out.read_text())["stop_reason"] == "max-vectors"

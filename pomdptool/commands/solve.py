@@ -69,7 +69,8 @@ from pomdptool.sparse import FloatArray
     "--max-vectors",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Stop when a set of vectors is larger, with the best so far.",
+    help="Stop with the best so far when a set of vectors is larger; with sarsop, when more were "
+    "made.",
 )
 @memory_option
 @click.option(
