@@ -19,6 +19,8 @@ from samples import ROOT
 from test_pomdpx import TIGER
 
 import pomdptool
+from pomdptool.commands.sample import _scripts
+from pomdptool.commands.simulate import _prior
 from pomdptool.errors import FormatError, PomdpError, PomdpWarning
 from pomdptool.formats import files
 from pomdptool.formats.appl import read_appl
@@ -46,10 +48,26 @@ def read_policy(path: Path) -> object:
     return load_policy(path, tiger())
 
 
+def read_scripts(path: Path) -> object:
+    return _scripts(str(path), tiger())
+
+
+def read_prior(path: Path) -> object:
+    return _prior(str(path), tiger())
+
+
+PLAIN = {
+    "m.pomdpx": TIGER,
+    "a.txt": "listen\nopen-left\n\n0\n2\n",
+    "q.json": '{"listen": {"visits": 10, "value": 1.5}, "open-left": {"visits": 0, "value": -1e3}}',
+}
+
 READERS: dict[str, Reader] = {
     **{f"m.{kind}": load for kind in ("pomdp", "json", "pomdpx", "pomdp.gz", "json.gz")},
     **{f"p.{kind}": read_policy for kind in ("json", "alpha", "policy", "json.gz")},
     "p.pg": read_graph,
+    "a.txt": read_scripts,
+    "q.json": read_prior,
     **{f"d.{kind}": read_episodes for kind in ("csv", "tsv", "jsonl", "parquet", "csv.gz")},
 }
 
@@ -66,8 +84,8 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     }
     for name in READERS:
         path = folder / name
-        if name == "m.pomdpx":
-            path.write_text(TIGER)
+        if name in PLAIN:
+            path.write_text(PLAIN[name])
         elif name == "p.policy":
             pomdptool.dump(pomdptool.solve(tiger(), "sarsop").policy, path)
         else:
@@ -78,7 +96,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 TOKENS = [
     *(b"\0", b"\xff", b"\n", b"\r", b'"', b"'", b"<", b">", b"&", b"{", b"}", b"[", b"]", b","),
-    *(b"nan", b"inf", b"-1", b"1e999", b"1e308", b"99999999999999999999", b"0x10", b"1_0", b"*"),
+    *(b"nan", b"inf", b"-1", b"1e999", b"1e308", b"9" * 20, b"9" * 5000, b"0x10", b"1_0", b"*"),
     *(b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\xed\xa0\x80", b"null", b"true", b"__class__", b"-"),
     *(b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"&b;", b"<![CDATA[", b"<?x?>", b"<!--", b"uniform"),
     *(b"identity", b"</Entry>", b"<Entry>", b"- - -", b"states: 4000000 ", b"\x1f\x8b\x08"),
