@@ -226,9 +226,12 @@ def write_values(m, s, block, a, links, values):
     for i in range(size):
         row = m.i[ENTRY_FIRST] + (first + i) * n_actions + a
         ahead = 0.0
-        for entry in range(m.i[row], m.i[row + 1]):
-            at = m.i[ENTRIES] + 2 * entry
-            ahead += m.f[m.i[WEIGHTS] + entry] * s.f[s.i[begins + m.i[at]] + m.i[at + 1]]
+        entries, weights = np.uint64(m.i[ENTRIES]), np.uint64(m.i[WEIGHTS])
+        one, two = np.uint64(1), np.uint64(2)
+        for entry in range(np.uint64(m.i[row]), np.uint64(m.i[row + 1])):
+            at = entries + two * entry
+            begin = np.uint64(s.i[np.uint64(begins + m.i[at])] + m.i[at + one])
+            ahead += m.f[weights + entry] * s.f[begin]
         value = m.f[m.i[REWARDS] + (first + i) * n_actions + a] + m.f[DISCOUNT] * ahead
         if value > s.f[values + i]:
             rise = max(rise, value - s.f[values + i])
