@@ -190,9 +190,9 @@ def informed_action(m, s, n, a):
         row = m.i[STEP_FIRST] + (first + i) * n_actions + a
         for step in range(m.i[row], m.i[row + 1]):
             p = s.f[belief + i] * m.f[m.i[STEP_WEIGHTS] + step]
-            at = ahead + m.i[m.i[STEPS] + 2 * step] * n_actions
-            q = m.i[BELIEF_Q] + m.i[m.i[STEPS] + 2 * step + 1] * n_actions
-            for c in range(n_actions):
+            at = np.uint64(ahead + m.i[m.i[STEPS] + 2 * step] * n_actions)
+            q = np.uint64(m.i[BELIEF_Q] + m.i[m.i[STEPS] + 2 * step + 1] * n_actions)
+            for c in range(np.uint64(n_actions)):
                 s.f[at + c] += p * m.f[q + c]
     value = 0.0
     for e in range(n_edges):
