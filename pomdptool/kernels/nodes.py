@@ -141,12 +141,13 @@ def find(m, s, block):
 def interpolated(m, s, table, n, a):
     """Expectation at a node of a column of a table over slots, which begins somewhere."""
     node = s.i[NODES_AT] + n * NODE
-    belief, support = s.i[node + BELIEF], s.i[node + SUPPORT]
+    belief, support = np.uint64(s.i[node + BELIEF]), s.i[node + SUPPORT]
     n_actions = m.i[N_ACTIONS]
     row = table + m.i[m.i[BLOCK_FIRST] + s.i[node + BLOCK]] * n_actions + a
     value = 0.0
-    for t in range(support, support + s.i[node + N_SUPPORT]):
-        value += s.f[belief + s.i[t]] * m.f[row + s.i[t] * n_actions]
+    for t in range(np.uint64(support), np.uint64(support + s.i[node + N_SUPPORT])):
+        i = s.i[t]
+        value += s.f[belief + np.uint64(i)] * m.f[np.uint64(row + i * n_actions)]
     return value
 
 
