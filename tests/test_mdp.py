@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 import pomdptool
 from pomdptool.formats.files import encode_model, write_file
 from pomdptool.model import Model, make_model
-from pomdptool.solving import exact, mdp, mdp_graph
+from pomdptool.solving import exact, exact_run, mdp, mdp_graph
 from pomdptool.solving.controller import evaluate
 from pomdptool.solving.mdp import observes_state, solve_observed
 from pomdptool.solving.solution import Solution, Watch
@@ -391,7 +391,7 @@ def test_ten_thousand_states(
     def refuse(model: Model) -> None:
         raise AssertionError("faces of an MDP were asked for")
 
-    monkeypatch.setattr(exact, "find_faces", refuse)
+    monkeypatch.setattr(exact_run, "find_faces", refuse)
     model = make(discount=discount)
     assert model.n_states == 10_000
     solution = pomdptool.solve(model, "exact", time_limit=60.0)
