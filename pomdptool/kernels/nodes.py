@@ -75,6 +75,9 @@ GRID = 1e9
 IMPOSSIBLE = 1e-14
 """Observations less likely than this are taken not to happen."""
 
+FAINT = 1e-12
+"""States of a smaller probability are left out of a belief."""
+
 
 @kernel(inner=True)
 def hash_of(s, first, size, block):
@@ -249,9 +252,14 @@ def expand_action(m, s, n, a):
         s.f[chances + e] = 0.0
         s.i[children + e] = NONE
         if total > IMPOSSIBLE:
-            for k in range(size):
-                s.f[s.i[N_FLOATS] + k] = s.f[joint + k] / total
             s.f[chances + e] = total
+            least, kept = FAINT * total, 0.0
+            for k in range(joint, joint + size):
+                if s.f[k] >= least:
+                    kept += s.f[k]
+            for k in range(size):
+                p = s.f[joint + k]
+                s.f[s.i[N_FLOATS] + k] = p / kept if p >= least else 0.0
             s.i[children + e] = find(m, s, target)
         joint += size
     row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + a) * ACTION

@@ -281,14 +281,15 @@ class _Run:
 
 
 def _error(blocks: BlockModel, largest: float) -> float:
-    """Bound what taking beliefs for equal, dropping observations and rounding can add up to.
+    """Bound what taking beliefs for equal, what is left out and rounding can add up to.
 
-    Each step may replace a belief by one that differs by `nodes.SAME` in every entry, or drop
-    observations less likely than `nodes.IMPOSSIBLE`, and sums a block's values in floats.
+    Each step may replace a belief by one that differs by `nodes.SAME` in every entry, leave states
+    less likely than `nodes.FAINT` out of it, whose probability others are given, and drop
+    observations less likely than `nodes.IMPOSSIBLE`; and sums a block's values in floats.
     """
     g = blocks.model.discount
     states = int(np.diff(blocks.arrays.block_first).max())
     edges = int(np.diff(blocks.arrays.edge_first).max())
-    merged = nodes.SAME * states + nodes.IMPOSSIBLE * edges
+    merged = (nodes.SAME + 2.0 * nodes.FAINT) * states + nodes.IMPOSSIBLE * edges
     rounded = 4.0 * np.finfo(float).eps * (states + edges)
     return float((g * merged + rounded) * largest / (1.0 - g))
