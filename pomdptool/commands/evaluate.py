@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     chosen_seed,
@@ -26,7 +27,11 @@ from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 
 
-@click.command(epilog="Example: pomdptool evaluate tiger.pomdp tiger.json")
+@click.command(
+    cls=Command,
+    example="pomdptool evaluate tiger.pomdp tiger.json",
+    sections={"Simulation": ("episodes", "steps")},
+)
 @click.argument("path", metavar="MODEL", type=click.Path(exists=True, dir_okay=False))
 @click.argument("policy_file", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
 @episodes_option(1000)

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from pomdptool.belief import Blocks, belief_blocks
+from pomdptool.commands.help import Command
 from pomdptool.commands.models import examine_model
 from pomdptool.commands.options import (
     from_option,
@@ -27,7 +28,7 @@ WIDTH = 56
 """Characters of names that are shown without `-v`."""
 
 
-@click.command(epilog="Example: pomdptool info tiger.pomdp --json")
+@click.command(cls=Command, example="pomdptool info tiger.pomdp --json")
 @model_argument
 @from_option
 @json_option

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model
 from pomdptool.commands.options import (
     from_option,
@@ -23,7 +24,7 @@ from pomdptool.formats.files import Kind
 from pomdptool.learning.likelihood import Likelihood, loglik
 
 
-@click.command(epilog="Example: pomdptool loglik learned.pomdp data.csv")
+@click.command(cls=Command, example="pomdptool loglik learned.pomdp data.csv")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
 @data_argument
 @click.option("--per-episode", is_flag=True, help="Show each episode's log-likelihood too.")

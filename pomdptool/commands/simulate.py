@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     chosen_seed,
@@ -47,11 +48,24 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
 existing = click.Path(exists=True, dir_okay=False)
 
 
-@click.command(epilog="Example: pomdptool simulate tiger.pomdp --planner pomcp --episodes 200")
+@click.command(
+    cls=Command,
+    example="pomdptool simulate tiger.pomdp --episodes 10 --sims 500\n"
+    "pomdptool simulate tiger.pomdp --policy tiger.json --trace trace.jsonl",
+    sections={
+        "What acts": ("planner", "policy_file", "compared"),
+        "Episodes": ("episodes", "steps"),
+        "Planner": (
+            *("sims", "time_limit", "exploration", "depth", "rollout", "leaf_file"),
+            *("prior_file", "belief", "particles"),
+        ),
+        "Output": ("output", "trace_file"),
+    },
+)
 @model_argument
 @click.option(
     "--planner",
-    type=click.Choice(PLANNERS),
+    type=Choice(PLANNERS),
     help="pomcp (the default without a policy): search with particles; pouct: search with exact "
     "beliefs; qmdp: the best actions were the state known; random: any action.",
 )
@@ -115,7 +129,7 @@ existing = click.Path(exists=True, dir_okay=False)
 )
 @click.option(
     "--belief",
-    type=click.Choice(["exact", "particles"]),
+    type=Choice(["exact", "particles"]),
     help="How a planner keeps its belief; pomcp: particles, pouct: exact.",
 )
 @click.option(
