@@ -20,7 +20,8 @@ from pomdptool.commands.options import (
     seed_option,
     verbose_option,
 )
-from pomdptool.commands.report import announce_compiling, show_pairs
+from pomdptool.commands.report import announce_compiling
+from pomdptool.commands.terminal import show_pairs
 from pomdptool.learning.compare import EPISODES, STEPS, Comparison, compare
 from pomdptool.model import Model
 

@@ -21,7 +21,8 @@ from pomdptool.commands.options import (
     steps_option,
     threads_option,
 )
-from pomdptool.commands.report import announce_compiling, interruptible, json_number, show_pairs
+from pomdptool.commands.report import announce_compiling, interruptible, interval, json_number
+from pomdptool.commands.terminal import show_pairs
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
@@ -134,7 +135,7 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
         ("policy", f"by {policy.method}"),
         ("graph earns", graph),
         ("vectors say", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
-        ("optimum within", f"{_shown(d['bounds'][0])} to {_shown(d['bounds'][1])} (by the file)"),
+        ("optimum within", _optimum(d["bounds"])),
         (
             "residual",
             f"{_shown(d['residual_min'])} to {_shown(d['residual_max'])} at "
@@ -142,11 +143,16 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
         ),
         (
             "simulated",
-            f"{d['mean_discounted_return']:.6g}, 95% {_shown(d['confidence_95'][0])} to "
-            f"{_shown(d['confidence_95'][1])}, {d['episodes']} episodes",
+            f"{d['mean_discounted_return']:.6g}, 95% {interval(*d['confidence_95'])}, "
+            f"{d['episodes']} episode{'s' * (d['episodes'] != 1)}",
         ),
         ("beyond", f"at most {_shown(d['truncation_bound'])} from steps after the last"),
     ]
+
+
+def _optimum(bounds: list[Any]) -> str:
+    known = interval(*bounds)
+    return known if known == "unknown" else f"{known} (by the file)"
 
 
 def _shown(x: Any) -> str:

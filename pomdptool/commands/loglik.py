@@ -18,7 +18,8 @@ from pomdptool.commands.options import (
     threads_option,
     verbose_option,
 )
-from pomdptool.commands.report import announce_compiling, show_pairs
+from pomdptool.commands.report import announce_compiling
+from pomdptool.commands.terminal import show_pairs
 from pomdptool.episodes import Episodes
 from pomdptool.formats.files import Kind
 from pomdptool.learning.likelihood import Likelihood, loglik

@@ -105,12 +105,13 @@ def new_figure(width: float, height: float, *, placed: bool = False) -> Figure:
     return Figure(figsize=(width, height), layout=None if placed else "constrained")
 
 
-def elided(name: str, most: int = MAX_NAME) -> str:
+def elided(name: str, most: int = MAX_NAME, mark: str = "…") -> str:
     """A name of at most so many characters, its middle left out; without control characters."""
     name = "".join(c if c.isprintable() else " " for c in name)
     if len(name) <= most:
         return name
-    return name[: most // 2] + "…" + name[len(name) - (most - 1) // 2 :]
+    kept = most - len(mark)
+    return name[: kept - kept // 2] + mark + name[len(name) - kept // 2 :]
 
 
 def color(k: int) -> str:
