@@ -129,6 +129,7 @@ def test_costs_are_drawn_as_costs() -> None:
     figure = value_figure(policy)
     ax = figure.axes[0]
     assert ax.get_ylabel() == "cost"
+    assert ax.get_title(loc="left") == "tiger: cost over the belief"
     assert ax.get_ylim()[0] > 0.0
     assert "cost" in bounds_figure(policy).axes[0].get_ylabel()
     low, high = (line.get_ydata() for line in bounds_figure(policy).axes[0].lines)

@@ -133,6 +133,7 @@ def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
         ("fit.json", ["--what", "graph"], 2, "Of this file --what draws: loglik."),
         ("tiger.json", ["--what", "belief"], 2, "--what draws: value, graph, bounds."),
         ("data.csv", [], 1, "expected a policy, a report of fit or a trace of simulate"),
+        (str(TIGER), [], 1, "this is a model: solve it, and plot the policy"),
         ("missing.json", [], 2, "does not exist"),
     ],
 )

@@ -57,7 +57,6 @@ def command(
         return
     show_pairs(_lines(model, blocks, 10**9 if verbose else WIDTH), sys.stdout)
     if tables:
-        print()
         show_tables(model, sys.stdout, everything=verbose)
     if not quiet:
         for finding in findings:

@@ -77,8 +77,8 @@ def show_tables(model: Model, stream: TextIO, *, everything: bool) -> None:
         hidden = [a for group in groups for a in group]
         hidden = hidden[sum(map(len, groups[: limits.tables])) :]
         if hidden:
-            write([(f"... {len(hidden)} more actions (-v shows all)", 0.0)])
             write([])
+            write([(f"... {len(hidden)} more actions (-v shows all)", 0.0)])
     r = (-1.0 if model.costs else 1.0) * model.expected_rewards.T + 0.0
     heading = "R  expected cost" if model.costs else "R  expected reward"
     ends = float(r.min()), float(r.max())
@@ -123,6 +123,7 @@ def _lines(table: Table, limits: Limits) -> Iterator[Line]:
     if limits.width is not None:
         room = limits.width - label - np.cumsum(widths)
         widths = widths[: max(int((room >= 0).sum()), 1)]
+    yield []
     yield [(table.heading, 0.0)]
     yield [(" " * label, 0.0), *((f"{t:>{w}}", 0.0) for t, w in zip(titles, widths, strict=False))]
     span = table.high - table.low
@@ -136,7 +137,6 @@ def _lines(table: Table, limits: Limits) -> Iterator[Line]:
         hint = f"... {more} (-v shows all)"
         fits = limits.width is None or len(hint) <= limits.width
         yield [(hint if fits else f"... {more}", 0.0)]
-    yield []
 
 
 def _shown(name: str) -> str:

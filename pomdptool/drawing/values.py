@@ -14,6 +14,7 @@ import numpy as np
 from pomdptool.drawing.canvas import (
     FAINT,
     INK,
+    MAX_NAME,
     axis_labels,
     color,
     elided,
@@ -59,7 +60,8 @@ def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
             "--what graph and --what bounds draw such a policy"
         )
     vectors = over_all_states(policy)
-    heading = heading or f"{elided(problem.name) or 'policy'}: value over the belief"
+    what = "cost" if problem.costs else "value"
+    heading = heading or f"{elided(problem.name) or 'policy'}: {what} over the belief"
     draw = _segment if len(problem.states) == 2 else _triangle
     return draw(problem, vectors.values, vectors.actions, heading)
 
@@ -134,9 +136,9 @@ def _segment(problem: Problem, values: FloatArray, actions: IntArray, heading: s
         fontsize=8.0,
     )
     first, second = (elided(name) for name in problem.states)
-    axis_labels(
-        ax, f"probability of {second}  (0: surely {first})", "cost" if problem.costs else "value"
-    )
+    gap = "  " if len(first) + len(second) < 2 * MAX_NAME - 12 else "\n"
+    along = f"probability of {second}{gap}(0: surely {first})"
+    axis_labels(ax, along, "cost" if problem.costs else "value")
     title(ax, heading)
     used = sorted({int(actions[k]) for k, _, _ in pieces})
     legend(figure, [(swatch(a), problem.actions[a]) for a in used], "best action")

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from pomdptool.errors import FormatError, PolicyError, PomdpError
+from pomdptool.formats.files import kind_of_path
 from pomdptool.formats.fit_report import FitReport, is_fit_report, read_fit_report
 from pomdptool.formats.graphs import read_pg
 from pomdptool.formats.policies import FORMAT, policy_kind_of_path
@@ -29,8 +30,12 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
         If the text is none of these.
     PolicyError
         If a policy does not fit the model, or needs one.
+    PomdpError
+        If it is a model.
     """
     kind = policy_kind_of_path(file)
+    if kind_of_path(file) == "pomdp":
+        raise _model(file)
     if kind == "pg":
         return _graph(text, file, model)
     begun = text.lstrip(BYTE_ORDER_MARK + " \t\r\n")[:1]
@@ -48,7 +53,7 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
     if "step" in document:
         return read_trace(text, file)
     if document.get("format") == "pomdptool/model":
-        raise PomdpError(f"{file}: this is a model: solve it, and plot the policy")
+        raise _model(file)
     raise _unknown(file)
 
 
@@ -61,6 +66,10 @@ def _object(text: str) -> dict[str, Any] | None:
             continue
         return found if isinstance(found, dict) else None
     return None
+
+
+def _model(file: str) -> PomdpError:
+    return PomdpError(f"{file}: this is a model: solve it, and plot the policy")
 
 
 def _unknown(file: str) -> FormatError:
