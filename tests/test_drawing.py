@@ -266,18 +266,22 @@ def episode(n_steps: int, n_states: int) -> list[TracedStep]:
 
 def test_the_belief_over_an_episode() -> None:
     steps = episode(30, 40)
-    figure = belief_figure(steps, costs=True)
+    figure = belief_figure(steps, 99, costs=True)
     bands, actions, observations, rewards = figure.axes
-    held = np.zeros(30)
-    for container in bands.containers:
-        held += np.array([bar.get_height() for bar in container])
-    assert held == pytest.approx(np.ones(30))
-    assert len(bands.containers) == MAX_BANDS
+    areas = []
+    for band in bands.collections:
+        x, y = np.asarray(band.get_paths()[0].vertices)[:-1].T
+        areas.append(0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))))
+    assert len(areas) == MAX_BANDS
+    assert sum(areas) == pytest.approx(30.0)  # a belief of 1 at each step
     assert len(actions.get_yticks()) == MAX_ROWS
     assert len(observations.get_yticks()) == 2
     assert rewards.get_title(loc="left") == "cost"
+    short = belief_figure(steps, 20, costs=False).axes[0]
+    assert short.get_xlim() == (-0.5, 19.5)
+    assert short.get_title(loc="left") == "belief over episode 3, the first 20 of 30 steps"
     with pytest.raises(DataError, match="holds no beliefs"):
-        belief_figure([replace(step, belief={}) for step in steps], costs=False)
+        belief_figure([replace(step, belief={}) for step in steps], 99, costs=False)
 
 
 # ------------------------------------------------------------ files
@@ -294,7 +298,7 @@ def test_names_of_all_kinds_are_drawn_as_they_are(name: str) -> None:
         warnings.simplefilter("error")
         assert canvas.render(lambda: value_figure(policy), "svg")
         assert canvas.render(lambda: graph_figure(graph, problem, 9), "pdf")
-        assert canvas.render(lambda: belief_figure(steps, costs=False), "png")
+        assert canvas.render(lambda: belief_figure(steps, 99, costs=False), "png")
 
 
 def test_the_same_picture_has_the_same_bytes() -> None:

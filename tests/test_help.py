@@ -135,6 +135,14 @@ def test_the_near_name_is_suggested(
     assert hint in result.output
 
 
+def test_options_of_commands_are_told_from_those_of_the_program() -> None:
+    result = CliRunner().invoke(cli, ["-v"])
+    assert result.exit_code == 2
+    assert "come after it" in result.output
+    assert "`-V` tells the version" in result.output
+    assert CliRunner().invoke(cli, ["-V"]).output == f"pomdptool, version {pomdptool.__version__}\n"
+
+
 def test_a_far_name_is_not() -> None:
     result = CliRunner().invoke(cli, ["xyzzy"])
     assert result.exit_code == 2

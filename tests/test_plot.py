@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -14,10 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_commands import run
 
 import pomdptool
 from pomdptool.commands.main import _run
+from pomdptool.errors import PomdpError
+from pomdptool.formats.pictured import read_pictured
 
 TIGER = Path(__file__).parents[1] / "problems" / "tiger.pomdp"
 
@@ -178,6 +183,20 @@ def test_odd_input_is_one_line(text: str, message: str, plot: Plot) -> None:
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert result.stdout == b""
+
+
+@pytest.mark.parametrize("name", ["tiger.json", "tiger.pg", "fit.json", "trace.jsonl"])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_the_text_reading_raises_its_own_errors_only(
+    name: str, folder: Path, data: st.DataObject
+) -> None:
+    text = (folder / name).read_text()
+    begin = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(begin, min(len(text), begin + 40)))
+    part = data.draw(st.sampled_from(["", "9", "-1", "1e999", "null", "[", '"', "{}", "\n", "\0"]))
+    with contextlib.suppress(PomdpError):
+        read_pictured(text[:begin] + part + text[end:], name)
 
 
 def test_without_matplotlib_it_is_said_how_to_get_it(folder: Path, tmp_path: Path) -> None:

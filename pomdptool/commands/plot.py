@@ -38,7 +38,10 @@ Drawings = dict[str, Callable[[], "Figure"]]
 @click.command(
     cls=Command,
     example="pomdptool plot tiger.json --what graph -o tiger.svg",
-    sections={"Picture": ("what", "episode", "max_nodes", "heading"), "Input": ("model_file",)},
+    sections={
+        "Picture": ("what", "max_nodes", "episode", "max_steps", "heading"),
+        "Input": ("model_file",),
+    },
 )
 @click.argument(
     "file",
@@ -54,11 +57,15 @@ Drawings = dict[str, Callable[[], "Figure"]]
     "graph; bounds: over time. By default what suits FILE.",
 )
 @click.option(
+    "--max-nodes", metavar="N", type=click.IntRange(min=1), default=100, show_default=True,
+    help="Of a policy graph: nodes that are drawn, those that the start reaches first.",
+)  # fmt: skip
+@click.option(
     "--episode", metavar="N", type=click.IntRange(min=0), help="Of a trace; by default the first."
 )
 @click.option(
-    "--max-nodes", metavar="N", type=click.IntRange(min=1), default=100, show_default=True,
-    help="Of a policy graph: nodes that are drawn, those that the start reaches first.",
+    "--max-steps", metavar="N", type=click.IntRange(min=1), default=200, show_default=True,
+    help="Of an episode: steps that are drawn, the first ones.",
 )  # fmt: skip
 @click.option("--title", "heading", metavar="TEXT", default="", help="Instead of the usual one.")
 @click.option(
@@ -76,8 +83,9 @@ Drawings = dict[str, Callable[[], "Figure"]]
 def command(
     file: str,
     what: str | None,
-    episode: int | None,
     max_nodes: int,
+    episode: int | None,
+    max_steps: int,
     heading: str,
     model_file: str | None,
     output: str | None,
@@ -99,7 +107,9 @@ def command(
         raise click.UsageError("A picture goes into a file: -o picture.svg, or a pipe.")
     model = None if model_file is None else open_model(model_file, None, quiet=quiet)
     thing = read_pictured(*read_text(file), model)
-    drawings = _drawings(thing, model, episode, max_nodes, heading)
+    if isinstance(thing, list):
+        thing = _steps(thing, episode)
+    drawings = _drawings(thing, model, max_nodes, max_steps, heading)
     if what is not None and what not in drawings:
         raise click.UsageError(f"Of this file --what draws: {', '.join(drawings)}.")
     picture = render(drawings[what or next(iter(drawings))], target)
@@ -111,7 +121,7 @@ def command(
 
 
 def _drawings(
-    thing: Pictured, model: Model | None, episode: int | None, max_nodes: int, heading: str
+    thing: Pictured, model: Model | None, max_nodes: int, max_steps: int, heading: str
 ) -> Drawings:
     """What can be drawn, the usual first."""
     from pomdptool.drawing.beliefs import belief_figure
@@ -124,8 +134,7 @@ def _drawings(
         return {"loglik": partial(loglik_figure, thing, heading)}
     if isinstance(thing, list):
         costs = model is not None and model.costs
-        steps = _steps(thing, episode)
-        return {"belief": partial(belief_figure, steps, costs=costs, heading=heading)}
+        return {"belief": partial(belief_figure, thing, max_steps, costs=costs, heading=heading)}
     if not isinstance(thing, SolvedPolicy):
         problem = _numbered(thing) if model is None else problem_of(model)
         return {"graph": partial(graph_figure, thing, problem, max_nodes, heading)}

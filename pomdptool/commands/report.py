@@ -236,16 +236,19 @@ def show_candidates(candidates: tuple[Candidate, ...], by: str) -> None:
     if not candidates:
         return
     best = min(candidates, key=lambda c: c.score(by))  # type: ignore[arg-type]
-    titles = ("states", "log-likelihood", "parameters", "BIC", "AIC", "held out")
-    print("".join(f"{title:>15}" for title in titles), file=sys.stderr)
+    rows = [["states", "log-likelihood", "parameters", "BIC", "AIC", "held out", ""]]
     for c in candidates:
         held = "-" if c.heldout is None else f"{c.heldout:.6f}"
-        row = (
-            *(f"{c.states}", f"{c.fit.loglik:.2f}", f"{c.fit.parameters}"),
-            *(f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}", held),
+        rows.append(
+            [
+                *(f"{c.states}", f"{c.fit.loglik:.2f}", f"{c.fit.parameters}"),
+                *(f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}", held, "*" if c is best else ""),
+            ]
         )
-        mark = " *" if c is best else ""
-        print("".join(f"{text:>15}" for text in row) + mark, file=sys.stderr)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip(), file=sys.stderr)
 
 
 def show_fit(found: Fit) -> None:

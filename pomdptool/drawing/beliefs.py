@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from pomdptool.drawing.canvas import (
     whole_numbers,
 )
 from pomdptool.errors import DataError
+from pomdptool.sparse import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -35,8 +36,12 @@ MAX_ROWS = 12
 OTHERS = "#dddddd"
 
 
-def belief_figure(steps: list[TracedStep], *, costs: bool, heading: str = "") -> Figure:
+def belief_figure(
+    steps: list[TracedStep], max_steps: int, *, costs: bool, heading: str = ""
+) -> Figure:
     """Draw the belief of one episode before each action, and the true state where it is told.
+
+    Of a longer episode the first `max_steps` are drawn.
 
     Raises
     ------
@@ -45,6 +50,10 @@ def belief_figure(steps: list[TracedStep], *, costs: bool, heading: str = "") ->
     """
     if not any(step.belief for step in steps):
         raise DataError("the trace holds no beliefs: trace a policy or a planner that keeps one")
+    heading = heading or f"belief over episode {steps[0].episode}"
+    if len(steps) > max_steps:
+        heading += f", the first {max_steps} of {len(steps)} steps"
+        steps = steps[:max_steps]
     rows = [_frequent([s.action for s in steps]), _frequent([s.observation for s in steps])]
     heights = [3.2, *(0.1 + 0.17 * len(names) for names in rows), 0.7]
     width = min(max(7.2, 3.5 + 0.12 * len(steps)), 24.0)
@@ -54,12 +63,14 @@ def belief_figure(steps: list[TracedStep], *, costs: bool, heading: str = "") ->
     axes[0].set_ylabel("belief")
     _raster(axes[1], [s.action for s in steps], rows[0], "action")
     _raster(axes[2], [s.observation for s in steps], rows[1], "observation that followed")
-    axes[3].bar(range(len(steps)), [s.reward for s in steps], width=0.7, color=INK)
+    rewards = np.array([s.reward for s in steps])
+    _steps(axes[3], np.zeros(len(steps)), rewards, facecolor=INK, linewidth=0.0)
+    axes[3].axhline(0.0, color=INK, linewidth=0.6)
     _above(axes[3], "cost" if costs else "reward")
     axes[3].set_xlabel("step")
     axes[3].set_xlim(-0.5, len(steps) - 0.5)
     whole_numbers(axes[3])
-    title(axes[0], heading or f"belief over episode {steps[0].episode}")
+    title(axes[0], heading)
     legend(figure, entries, "state")
     return figure
 
@@ -77,22 +88,13 @@ def _bands(ax: Axes, steps: list[TracedStep]) -> list[tuple[Artist, str]]:
         kept = kept[: MAX_BANDS - 1]
     bands = np.array([[step.belief.get(name, 0.0) for name in kept] for step in steps]).T
     top = np.cumsum(bands, axis=0)
-    x = np.arange(len(steps))
     for k, band in enumerate(bands):
-        ax.bar(
-            x,
-            band,
-            bottom=top[k] - band,
-            width=1.0,
-            facecolor=color(k),
-            hatch=hatch(k),
-            edgecolor="white",
-            linewidth=0.3,
-        )
+        style = {"facecolor": color(k), "hatch": hatch(k), "edgecolor": "white", "linewidth": 0.3}
+        _steps(ax, top[k] - band, top[k], **style)
     entries = [(swatch(k), name) for k, name in enumerate(kept)]
     if len(kept) < len(total):
         held = np.array([sum(step.belief.values()) for step in steps])
-        ax.bar(x, held - top[-1], bottom=top[-1], width=1.0, color=OTHERS)
+        _steps(ax, top[-1], held, facecolor=OTHERS, linewidth=0.0)
         entries.append((Patch(facecolor=OTHERS), f"{len(total) - len(kept)} others"))
     ax.set_ylim(0.0, 1.0)
     place = {name: k for k, name in enumerate(kept)}
@@ -112,6 +114,13 @@ def _bands(ax: Axes, steps: list[TracedStep]) -> list[tuple[Artist, str]]:
         )
         entries.append((true, "true state"))
     return entries
+
+
+def _steps(ax: Axes, low: FloatArray, high: FloatArray, **style: Any) -> None:
+    """Fill the area between two heights that each step has."""
+    x = np.arange(len(low) + 1) - 0.5
+    low, high = (np.append(height, height[-1]) for height in (low, high))
+    ax.fill_between(x, low, high, step="post", **style)
 
 
 def _frequent(names: list[str]) -> list[str]:
