@@ -15,13 +15,24 @@ from pomdptool.drawing.beliefs import MAX_BANDS, MAX_ROWS, belief_figure
 from pomdptool.drawing.graphs import MAX_ARROWS, graph_figure
 from pomdptool.drawing.layout import ascending, distances, layout
 from pomdptool.drawing.progress import bounds_figure, loglik_figure
-from pomdptool.drawing.values import CORNERS, crossing, envelope, region_of, value_figure
+from pomdptool.drawing.values import (
+    CORNERS,
+    _vectors,
+    crossing,
+    envelope,
+    region_of,
+    value_figure,
+)
 from pomdptool.errors import DataError, PolicyError
 from pomdptool.formats.fit_report import FitReport
+from pomdptool.formats.policies import encode_policy
+from pomdptool.formats.policy_read import read_policy
 from pomdptool.formats.traces import TracedStep
 from pomdptool.graph import NOWHERE, PolicyGraph
-from pomdptool.model import Model
+from pomdptool.lookahead import LookAhead
+from pomdptool.model import Model, make_model
 from pomdptool.policy import AlphaVectors, Bounds, Problem, SolvedPolicy, problem_of
+from pomdptool.solving.dispatch import solve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -149,6 +160,31 @@ def test_three_states_are_a_triangle_and_more_are_refused() -> None:
     many = random_model(3, 5)
     with pytest.raises(PolicyError, match="for 2 or 3 states, not for 5; --what graph"):
         value_figure(policy_of(many, np.ones((1, 5)), [0]))
+
+
+def faced(n_states: int) -> Model:
+    """A model that shows after each step whether its last state is reached."""
+    model = random_model(4, n_states, 3, 2)
+    seen = np.zeros((3, n_states, 2))
+    seen[:, :-1, 0] = seen[:, -1, 1] = 1.0
+    return make_model(model.T, seen, model.R, discount=0.9)
+
+
+def test_vectors_on_faces_are_looked_ahead_from() -> None:
+    model = faced(3)
+    policy = read_policy(encode_policy(solve(model, "exact").policy, "json"), "p.json", model)
+    assert isinstance(policy.values, LookAhead)
+    drawn = _vectors(policy)
+    for b in random_beliefs(20, 3):
+        inner = 0.9 * b + 0.1 / 3
+        action, vector = policy.values.vector(inner)
+        assert vector @ inner == pytest.approx(policy.value(inner))
+        assert action == policy.act(inner)
+        assert drawn.value(inner) == pytest.approx(policy.value(inner), rel=1e-3)
+        assert drawn.value(inner) <= policy.value(inner) + 1e-9
+    assert svg_of(value_figure(policy))
+    with pytest.raises(PolicyError, match="give --model, or solve with --full-set"):
+        value_figure(replace(policy, values=policy.values.after))
 
 
 # ------------------------------------------------------------ graphs

@@ -73,7 +73,8 @@ Drawings = dict[str, Callable[[], "Figure"]]
     "model_file",
     metavar="MODEL",
     type=click.Path(exists=True, dir_okay=False),
-    help="The model; .alpha and .policy need it, .pg has names by it.",
+    help="The model; .alpha and .policy need it, .json where vectors cover only some states, and "
+    ".pg has names by it.",
 )
 @output_option("Write the picture here: .svg, .png or .pdf.")
 @click.option("--to", "target", type=Choice(list(PICTURE_KINDS.values())),

@@ -28,7 +28,8 @@ from pomdptool.drawing.canvas import (
 )
 from pomdptool.errors import PolicyError
 from pomdptool.linked import over_all_states
-from pomdptool.policy import Problem, SolvedPolicy
+from pomdptool.lookahead import FaceVectors, LookAhead
+from pomdptool.policy import AlphaVectors, Problem, SolvedPolicy
 from pomdptool.sparse import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -59,11 +60,27 @@ def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
             f"the value over the belief is drawn for 2 or 3 states, not for {len(problem.states)}; "
             "--what graph and --what bounds draw such a policy"
         )
-    vectors = over_all_states(policy)
+    vectors = _vectors(policy)
     what = "cost" if problem.costs else "value"
     heading = heading or f"{elided(problem.name) or 'policy'}: {what} over the belief"
     draw = _segment if len(problem.states) == 2 else _triangle
     return draw(problem, vectors.values, vectors.actions, heading)
+
+
+def _vectors(policy: SolvedPolicy) -> AlphaVectors:
+    """Vectors over all states; where they are a step of look-ahead away, those at many beliefs."""
+    if isinstance(policy.values, FaceVectors):
+        raise PolicyError(
+            "its vectors cover only some of the states each: give --model, or solve with --full-set"
+        )
+    if not isinstance(policy.values, LookAhead):
+        return over_all_states(policy)
+    n = len(policy.problem.states)
+    inside = (np.arange(400) + 0.5) / 400
+    beliefs = np.column_stack([1.0 - inside, inside]) if n == 2 else simplex_grid(41)
+    found = [policy.values.vector(b) for b in beliefs if b.min() > 0.0]
+    values, first = np.unique([vector for _, vector in found], axis=0, return_index=True)
+    return AlphaVectors(np.array([found[k][0] for k in first.tolist()]), values)
 
 
 def _sign(problem: Problem) -> float:
