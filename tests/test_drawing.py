@@ -323,7 +323,9 @@ def test_the_belief_over_an_episode() -> None:
 # ------------------------------------------------------------ files
 
 
-@pytest.mark.parametrize("name", ["_hidden", "$x^{", "a\nb", "<&>", "größe", "", "x" * 300, "虎"])
+@pytest.mark.parametrize(
+    "name", ["_hidden", "$x^{", "$x^{$", "a\nb", "<&>", "größe", "", "x" * 300, "虎"]
+)
 def test_names_of_all_kinds_are_drawn_as_they_are(name: str) -> None:
     model = replace(tiger(), states=(name, "b"), actions=(name, "c", "d"), name=name)
     policy = policy_of(model, np.eye(2), [0, 1])
