@@ -16,7 +16,7 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED) ## Install, solve, simulate, sample and learn the tiger, solve tag
+demo: $(INSTALLED) ## Install, solve, simulate, sample, learn and plot the tiger, solve tag
 	@mkdir -p demo
 	$(BIN)/pomdptool info problems/tiger.pomdp
 	$(BIN)/pomdptool check problems/tiger.pomdp
@@ -24,6 +24,8 @@ demo: $(INSTALLED) ## Install, solve, simulate, sample and learn the tiger, solv
 	$(BIN)/pomdptool simulate problems/tiger.pomdp --episodes 50
 	$(BIN)/pomdptool sample problems/tiger.pomdp --episodes 1000 --steps 50 -o demo/tiger.csv
 	$(BIN)/pomdptool fit demo/tiger.csv --states 2 --discount 0.95 -o demo/learned.pomdp
+	$(BIN)/pomdptool solve demo/learned.pomdp -o demo/learned.json
+	$(BIN)/pomdptool plot demo/learned.json -o demo/learned.svg
 	$(BIN)/pomdptool solve problems/tag.pomdp --time-limit 10 -o demo/tag.json
 	@ls -l demo
 
@@ -42,8 +44,12 @@ lint: $(INSTALLED) ## Check style and types, and that the README's output is tru
 golden: $(INSTALLED) ## Write the golden outputs of the tests anew
 	$(BIN)/python -m pytest -q tests/test_golden.py --golden
 
-docs: $(INSTALLED) ## Write the README's outputs anew
+docs: $(INSTALLED) ## Write the README's outputs and pictures anew
 	$(BIN)/python tests/readme.py
+	@mkdir -p pictures
+	$(BIN)/pomdptool solve problems/tiger.pomdp -q | $(BIN)/pomdptool plot -o pictures/value.svg
+	$(BIN)/pomdptool solve problems/tiger.pomdp -q | \
+	  $(BIN)/pomdptool plot --what graph -o pictures/graph.svg
 
 bench: $(INSTALLED) ## Measure, beside the peers that are installed
 	$(BIN)/python tests/bench_read.py

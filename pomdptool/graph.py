@@ -48,6 +48,14 @@ class PolicyGraph:
         """Number of observations Z."""
         return int(self.next.shape[1])
 
+    def edges(self, n: int) -> dict[int, list[int]]:
+        """Successors of a node, each with the observations that lead there."""
+        edges: dict[int, list[int]] = {}
+        for o, m in enumerate(self.next[n].tolist()):
+            if m != NOWHERE:
+                edges.setdefault(m, []).append(o)
+        return edges
+
     def breadth_first(self) -> IntArray:
         """Nodes that the start reaches, itself first, in the order of their distance from it."""
         seen = np.zeros(self.n_nodes, dtype=bool)

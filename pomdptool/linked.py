@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pomdptool.errors import PolicyError
 from pomdptool.graph import PolicyGraph
-from pomdptool.policy import Row
+from pomdptool.policy import AlphaVectors, Row, SolvedPolicy
 from pomdptool.sparse import FloatArray, IntArray
 
 
@@ -68,3 +69,22 @@ class LinkedVectors:
         rest = self.floor * np.array([float(b.sum() - part.sum()) for part in inside])
         pairs = zip(self.block.tolist(), self.values, strict=True)
         return np.array([float(inside[k] @ values) + rest[k] for k, values in pairs])
+
+
+def over_all_states(policy: SolvedPolicy) -> AlphaVectors:
+    """Vectors over all states. Where linked ones do not cover a state stands what any policy earns.
+
+    Raises
+    ------
+    PolicyError
+        Where vectors cover faces only.
+    """
+    rows = list(policy.values.rows())
+    linked = isinstance(policy.values, LinkedVectors)
+    if not linked and any(row.states is not None for row in rows):
+        raise PolicyError("vectors over all states are needed: solve with --full-set")
+    floor = policy.values.floor if isinstance(policy.values, LinkedVectors) else 0.0
+    values = np.full((len(rows), len(policy.problem.states)), floor)
+    for vector, row in zip(values, rows, strict=True):
+        vector[slice(None) if row.states is None else row.states] = row.values
+    return AlphaVectors(np.array([row.action for row in rows]), values)

@@ -56,6 +56,13 @@ class FaceVectors:
         vectors, states = max(around, key=lambda face: face[0].value(b[face[1]]))
         return vectors.action(b[states])
 
+    def vector(self, b: FloatArray) -> FloatArray:
+        """The vector that is largest at belief `b`, shape (S,), 0 outside its face; as `value`."""
+        vectors, states = max(self._around(b), key=lambda face: face[0].value(b[face[1]]))
+        whole = np.zeros(len(self.of_state))
+        whole[states] = vectors.values[np.argmax(vectors.values @ b[states])]
+        return whole
+
     def rows(self) -> Iterator[Row]:
         """Every vector: its action, its values, and the states that they belong to."""
         for vectors, states in self.faces:
@@ -112,6 +119,27 @@ class LookAhead:
     def rows(self) -> Iterator[Row]:
         """Every vector that is told."""
         return self.shown.rows()
+
+    def vector(self, b: FloatArray) -> tuple[int, FloatArray]:
+        """Action and vector over all states, shape (S,), that are best at belief `b`.
+
+        Every state must be possible in it; the vectors after the step must be on faces.
+
+        Raises
+        ------
+        PolicyError
+            Where they are not.
+        """
+        if not isinstance(self.after, FaceVectors):
+            raise PolicyError("vectors on faces are needed after the step")
+        model, action = self.model, self.action(b)
+        vector = model.expected_rewards[action].copy()
+        for o in range(model.n_observations):
+            after, probability = update(model, b, action, o)
+            if probability > 0.0:
+                seen = model.Z[action, :, o] * self.after.vector(after)
+                vector += model.discount * (model.T[action] @ seen)
+        return action, vector
 
     def _worth(self, b: FloatArray) -> FloatArray:
         model = self.model

@@ -22,6 +22,7 @@ from models import ROOT, SHARED
 
 import pomdptool
 from pomdptool.policy import Bounds
+from pomdptool.solving.solution import Solution
 
 RECORDED = {
     "tag": ("-6.20 / -1.99", "-6.32 / -2.31"),
@@ -73,6 +74,13 @@ def theirs(path: Path, seconds: float) -> str:
     return f"{float(rows[-1][0]):.4g} / {float(rows[-1][1]):.4g}" if rows else "failed"
 
 
+def bounds_at(solution: Solution, seconds: float) -> Bounds:
+    """Bounds that stood after some time; the final ones where that was later."""
+    rows = [p for p in solution.trace if p.seconds <= seconds] or solution.trace[:1]
+    last = rows[-1]
+    return solution.bounds if last is solution.trace[-1] else Bounds(last.lower, last.upper)
+
+
 def shown(bounds: Bounds) -> str:
     """Both bounds in a few digits."""
     return f"{bounds.lower:.4g} / {bounds.upper:.4g}"
@@ -82,6 +90,7 @@ def main() -> None:
     """Print both tables."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     warnings.simplefilter("ignore", pomdptool.PomdpWarning)
+    times = [seconds / 10.0, seconds / 3.0, seconds]
     for _ in range(2):  # the first compiles
         pomdptool.solve(pomdptool.load(ROOT / "problems" / "maze-4x3.pomdp"), "sarsop")
     print(f"to a gap of 1e-3, at most {seconds:g} s")
@@ -94,9 +103,10 @@ def main() -> None:
             )
             took = solution.policy.stats["seconds"]
             print(f"{name:<18}{took:>9.3f}{shown(solution.bounds):>22}  {solution.stop_reason}")
-    print(f"\nlower / upper after {seconds:g} s")
-    print(f"{'file':<16}{'ours':>20}{'gap':>8}{'MB':>6}{'SARSOP beside':>20}", end="")
-    print(f"{'SARSOP 60 s*':>18}{'HSVI2 60 s*':>18}")
+    print("\nlower / upper over time, the gap, and the process's memory; beside:")
+    print(f"SARSOP live for {seconds:g} s, and what it and HSVI2 reached in 60 s*")
+    print(f"{'file':<15}", *(f"{f'{t:.3g} s':>17}" for t in times), f"{'gap':>7}{'MB':>6}", end="")
+    print(f"{'SARSOP':>17}{'SARSOP*':>15}{'HSVI2*':>15}")
     for name, recorded in RECORDED.items():
         path = path_of(name)
         if path is None:
@@ -105,8 +115,9 @@ def main() -> None:
             pomdptool.load(path), "sarsop", precision=1e-3, time_limit=seconds
         )
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(f"{name:<16}{shown(solution.bounds):>20}{solution.bounds.gap:>8.3g}", end="")
-        print(f"{memory:>6}{theirs(path, seconds):>20}{recorded[0]:>18}{recorded[1]:>18}")
+        print(f"{name:<15}", *(f"{shown(bounds_at(solution, t)):>17}" for t in times), end="")
+        print(f"{solution.bounds.gap:>8.3g}{memory:>6}{theirs(path, seconds):>17}", end="")
+        print(f"{recorded[0]:>15}{recorded[1]:>15}")
     print("* recorded on another machine")
 
 

@@ -9,7 +9,7 @@ import pomdptool
 from pomdptool.kernels import polytope as kernel
 from pomdptool.kernels.polytope import Branches
 from pomdptool.model import Model
-from pomdptool.solving import exact, hull
+from pomdptool.solving import exact_run, hull
 from pomdptool.solving.faces import find_faces
 from pomdptool.solving.improve import evaluated
 from pomdptool.solving.incremental import backup_by_pruning
@@ -172,9 +172,9 @@ def test_large_faces_are_pruned_with_the_same_result(
     model = random_model(5, n_states=3, n_actions=2)
     usual = pomdptool.solve(model, "exact", horizon=5)
     if limit == "states":
-        monkeypatch.setattr(exact, "POLYTOPE_STATES", 1)
+        monkeypatch.setattr(exact_run, "POLYTOPE_STATES", 1)
     else:
-        monkeypatch.setattr(exact, "MAX_VERTICES", 8)
+        monkeypatch.setattr(exact_run, "MAX_VERTICES", 8)
     pruned = pomdptool.solve(model, "exact", horizon=5)
     endless = pomdptool.solve(model, "exact", precision=1e-4)
     assert endless.converged

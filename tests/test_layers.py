@@ -17,8 +17,10 @@ NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
     "episodes",
 ]
-VERBS = ["formats", "families", "solving", "acting", "learning", "kernels", "commands"]
-THIRD_PARTY = {"numpy", "numba", "scipy", "highspy", "click", "rich", "lark", "pyarrow"}
+VERBS = ["formats", "families", "solving", "acting", "learning", "drawing", "kernels", "commands"]
+THIRD_PARTY = {
+    *("numpy", "numba", "scipy", "highspy", "click", "rich", "lark", "pyarrow", "matplotlib"),
+}
 LAZY = {"numba", "scipy", "highspy"}
 """What nouns, solving, acting and learning may import inside functions only."""
 
@@ -43,6 +45,7 @@ FOLDERS = {
     "solving": rule([*NOUNS, "kernels", "solving"], ["numpy"], LAZY),
     "acting": rule([*NOUNS, "kernels", "solving", "acting"], ["numpy"], LAZY),
     "learning": rule([*NOUNS, "kernels", "learning"], ["numpy"], LAZY),
+    "drawing": rule([*NOUNS, "drawing"], ["numpy"], {"matplotlib"}),
     "commands": rule(["", *NOUNS, *VERBS], ["numpy", "click", "rich"]),
 }
 FILES = {
@@ -165,6 +168,9 @@ def test_every_module_has_a_place() -> None:
         ("solving/exact.py", "class A:\n    import rich"),
         ("learning/em.py", "if True:\n    from pomdptool.acting.sample import sample"),
         ("families/tiger.py", "from pomdptool.kernels import em"),
+        ("drawing/values.py", "from matplotlib.figure import Figure"),
+        ("drawing/values.py", "from pomdptool.formats import traces"),
+        ("commands/plot.py", "def f():\n    import matplotlib"),
         ("__init__.py", "from pomdptool.formats.files import load"),
     ],
 )
@@ -183,6 +189,7 @@ def test_breach_is_seen(path: str, source: str) -> None:
         ("formats/tables.py", "def f():\n    import pyarrow.parquet"),
         ("kernels/em.py", "from numba import njit\nfrom pomdptool.kernels.simplex import solve"),
         ("acting/simulate.py", "from pomdptool.solving.bounds import qmdp"),
+        ("drawing/values.py", "def f():\n    from matplotlib.figure import Figure"),
         ("commands/main.py", "import click\nimport pomdptool\nfrom rich.table import Table"),
         ("__init__.py", "def f():\n    from pomdptool.formats.files import load"),
     ],

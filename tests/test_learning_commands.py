@@ -139,14 +139,6 @@ def test_an_interrupt_writes_the_best_model(log: Path, tmp_path: Path) -> None:
     assert "Traceback" not in said.read_text()
 
 
-def test_helps_fit_their_width_and_end_in_an_example() -> None:
-    for command in ("fit", "loglik", "decode", "compare"):
-        result = run(command, "--help")
-        assert result.returncode == 0
-        assert max(map(len, result.stdout.splitlines())) <= 100
-        assert "Example: pomdptool " in result.stdout.splitlines()[-1]
-
-
 def test_compare_aligns_and_measures(tmp_path: Path) -> None:
     assert run("convert", TIGER, "-o", tmp_path / "same.json").returncode == 0
     result = run("compare", TIGER, tmp_path / "same.json", "--seed", "1", "--json")

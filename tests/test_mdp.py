@@ -18,7 +18,7 @@ from pomdptool.errors import PolicyError
 from pomdptool.formats.files import encode_model, write_file
 from pomdptool.formats.policies import encode_policy
 from pomdptool.model import Model, make_model
-from pomdptool.solving import exact, mdp, mdp_graph
+from pomdptool.solving import exact, exact_run, mdp, mdp_graph
 from pomdptool.solving.controller import evaluate
 from pomdptool.solving.mdp import observes_state, solve_observed
 from pomdptool.solving.solution import Solution, Watch
@@ -393,7 +393,7 @@ def test_ten_thousand_states(
     def refuse(model: Model) -> None:
         raise AssertionError("faces of an MDP were asked for")
 
-    monkeypatch.setattr(exact, "find_faces", refuse)
+    monkeypatch.setattr(exact_run, "find_faces", refuse)
     model = make(discount=discount)
     assert model.n_states == 10_000
     solution = pomdptool.solve(model, "exact", time_limit=60.0)

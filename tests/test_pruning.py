@@ -23,12 +23,13 @@ from pomdptool.commands.main import cli
 from pomdptool.errors import PomdpError
 from pomdptool.kernels.polytope import Branches
 from pomdptool.model import Model
-from pomdptool.solving import cover, enumeration, exact, prune
+from pomdptool.solving import cover, enumeration, exact_run, prune
 from pomdptool.solving.backup import BackedUp
 from pomdptool.solving.branches import stack
 from pomdptool.solving.classic import BACKUPS, backup_named
 from pomdptool.solving.cover import Limits, TooManyVectorsError, backup_within
 from pomdptool.solving.dispatch import PRUNINGS
+from pomdptool.solving.exact_run import Run
 from pomdptool.solving.faces import find_faces, twins
 from pomdptool.solving.solution import Stopped, Watch
 from pomdptool.solving.stage import Part
@@ -387,7 +388,7 @@ def test_what_is_said_of_the_faces() -> None:
 def test_many_faces_are_not_all_listed() -> None:
     n = 12
     model = pomdptool.make_model(np.full((1, n, n), 1 / n), np.eye(n)[np.newaxis], discount=0.5)
-    run = exact._Run(model, Watch(), full_set=False)
+    run = Run(model, Watch(), full_set=False)
     expected = "faces 12: 1 1 1 1 1 1 1 1 ... (4 more) states; by polytope 0"
     assert run.detail().startswith(expected)
 
@@ -419,8 +420,8 @@ def test_with_many_vectors_large_faces_keep_the_precision(
         tried.append(limits.max_vectors)
         return backup_within(branches, old, limits=limits, **options)
 
-    monkeypatch.setattr(exact, "backup_within", noted)
-    monkeypatch.setattr(exact, "PRECISE_VECTORS", 3)
+    monkeypatch.setattr(exact_run, "backup_within", noted)
+    monkeypatch.setattr(exact_run, "PRECISE_VECTORS", 3)
     solution = pomdptool.solve(wide, "exact", horizon=3, precision=precision)
     assert tried.count(3) == 2, "once for each stage until there are too many vectors"
     expected = naive.expectimax(wide, wide.start, 3)
@@ -453,7 +454,7 @@ def test_large_faces_begin_with_the_better_upper_bound(wide: Model) -> None:
 def test_a_face_that_outgrows_its_polytope_is_pruned(monkeypatch: pytest.MonkeyPatch) -> None:
     model = random_model(5, n_states=4)
     usual = pomdptool.solve(model, "exact", horizon=4)
-    monkeypatch.setattr(exact, "MAX_VERTICES", 10)
+    monkeypatch.setattr(exact_run, "MAX_VERTICES", 10)
     pruned = pomdptool.solve(model, "exact", horizon=4)
     assert usual.detail.endswith("by polytope 1, by incremental pruning 0")
     assert pruned.detail.endswith("by polytope 0, by incremental pruning 1")
@@ -472,13 +473,13 @@ def test_equal_faces_are_backed_up_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert [source.size for source in faces.faces] == [3, 3]
     assert twins(faces) == [0, 0]
     calls = []
-    backup_face = exact._Run._backup_face
+    backup_face = Run._backup_face
 
-    def noted(self: exact._Run, k: int, *rest: object) -> BackedUp:
+    def noted(self: Run, k: int, *rest: object) -> BackedUp:
         calls.append(k)
         return backup_face(self, k, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(exact._Run, "_backup_face", noted)
+    monkeypatch.setattr(Run, "_backup_face", noted)
     solution = pomdptool.solve(model, "exact", horizon=3)
     assert set(calls) == {0}
     expected = naive.expectimax(model, model.start, 3)

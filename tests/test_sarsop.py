@@ -146,21 +146,55 @@ def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
         assert (above.q[slot] <= qmdp[:, s] + 1e-3 * max(1.0, np.abs(qmdp).max())).all()
 
 
+def elements_of(search: kernel.Search, row: int, width: int) -> np.ndarray:
+    """Elements of a list, a row each; a view."""
+    begin, length = search.lists[row, : kernel.ROOM].tolist()
+    return search.i[begin : begin + length * width].reshape(length, width)
+
+
+def points_of(search: kernel.Search, block: int) -> list[int]:
+    """Nodes of a block's set of points."""
+    row = kernel.LISTS * block + kernel.POINT_SET
+    points_listed: list[int] = elements_of(search, row, kernel.POINT_ELEMENT)[:, 0].tolist()
+    return points_listed
+
+
+def as_listed(run: sarsop._Run) -> None:
+    """Take back what points have dropped since they were listed, as a scan may pass that by."""
+    for block in range(run.blocks.n_blocks):
+        row = kernel.LISTS * block + kernel.POINT_SET
+        elements = elements_of(run.search, row, kernel.POINT_ELEMENT)
+        node = elements[:, kernel.WHICH]
+        drop = np.ascontiguousarray(elements[:, kernel.POINT_DROP]).view(np.float64)
+        run.search.bounds[node, kernel.UPPER] = run.search.bounds[node, kernel.BASE] - drop
+
+
+def test_points_know_their_place() -> None:
+    run = searched(random_model(3, n_states=4, n_actions=3, n_observations=3), 200)
+    for _ in range(2):
+        for block in range(run.blocks.n_blocks):
+            nodes_there = points_of(run.search, block)
+            assert nodes_there
+            assert run.search.nodes[nodes_there, kernel.PLACE].tolist() == list(
+                range(len(nodes_there))
+            )
+        upkeep.prune_points(run.search)
+
+
 def test_sawtooth_agrees_with_a_plain_loop() -> None:
     run = searched(random_model(3, n_states=4, n_actions=3, n_observations=3), 60)
     search = run.search
+    as_listed(run)
     tried = 0
     for n in range(search.i[kernel.N_NODES]):
         block = search.nodes[n, kernel.BLOCK]
         b, corner = belief_of(run, n), corners_of(run, block)
         states = run.blocks.states(block)
-        row = kernel.LISTS * block + kernel.POINT_SET
-        begin, length = search.lists[row, :2]
         base = expected = float(b[states] @ corner)
-        for point in search.i[begin : begin + length]:
+        for point in points_of(search, block):
             if point == n:
                 continue
-            u = belief_of(run, int(point))
+            u = belief_of(run, point)
             inside = u > 0.0
             ratio = (b[inside] / u[inside]).min()
             drop = search.bounds[point, kernel.UPPER] - u[states] @ corner
@@ -170,7 +204,7 @@ def test_sawtooth_agrees_with_a_plain_loop() -> None:
         search.bounds[n, kernel.SLACK] = 0.0
         before = search.bounds[n, kernel.UPPER]
         search.bounds[n, kernel.UPPER] = base
-        assert points.update_upper(search, n) == pytest.approx(expected)
+        assert points.update_upper(run.tables, search, n) == pytest.approx(expected)
         search.bounds[n, kernel.UPPER] = before
     assert tried > 100
 
@@ -184,8 +218,7 @@ def test_interpolation_agrees_with_a_linear_program() -> None:
     for n in range(search.i[kernel.N_NODES]):
         block = search.nodes[n, kernel.BLOCK]
         states = run.blocks.states(block)
-        begin, length = search.lists[kernel.LISTS * block + kernel.POINT_SET, :2]
-        others = [int(p) for p in search.i[begin : begin + length] if p != n]
+        others = [p for p in points_of(search, block) if p != n]
         columns = [*np.eye(len(states)), *(belief_of(run, p)[states] for p in others)]
         costs = [*corners_of(run, block), *(search.bounds[p, kernel.UPPER] for p in others)]
         best = linprog(costs, A_eq=np.array(columns).T, b_eq=belief_of(run, n)[states]).fun

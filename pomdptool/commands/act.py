@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import open_model
 from pomdptool.commands.options import from_option, quiet_option
 from pomdptool.errors import PolicyError, PomdpError
@@ -16,14 +17,15 @@ from pomdptool.model import Model
 
 
 @click.command(
-    epilog="Example: printf 'tiger-left\\ntiger-left\\n' | pomdptool act tiger.pomdp tiger.json"
+    cls=Command,
+    example="printf 'tiger-left\\ntiger-left\\n' | pomdptool act tiger.pomdp tiger.json",
 )
 @click.argument("path", metavar="MODEL", type=click.Path(exists=True, dir_okay=False))
 @click.argument("policy_file", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
 @click.option("--belief", "with_belief", is_flag=True, help="Write the belief after each action.")
 @click.option(
     "--on-impossible",
-    type=click.Choice(["error", "reset", "ignore"]),
+    type=Choice(["error", "reset", "ignore"]),
     default="error",
     show_default=True,
     help="What to do where an observation cannot be: stop, go to the start, or go on as if nothing "

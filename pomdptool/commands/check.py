@@ -6,6 +6,7 @@ import json
 
 import click
 
+from pomdptool.commands.help import Command
 from pomdptool.commands.models import examine_model, show_notes
 from pomdptool.commands.options import (
     from_option,
@@ -17,7 +18,7 @@ from pomdptool.commands.options import (
 from pomdptool.formats.files import Kind
 
 
-@click.command(epilog="Example: pomdptool check --strict tiger.pomdp")
+@click.command(cls=Command, example="pomdptool check --strict tiger.pomdp")
 @model_argument
 @click.option("--strict", is_flag=True, help="Refuse what the reference reader refuses.")
 @from_option

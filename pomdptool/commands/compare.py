@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.data import plain
+from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model
 from pomdptool.commands.options import (
     chosen_seed,
@@ -19,14 +20,19 @@ from pomdptool.commands.options import (
     seed_option,
     verbose_option,
 )
-from pomdptool.commands.report import announce_compiling, show_pairs
+from pomdptool.commands.report import announce_compiling
+from pomdptool.commands.terminal import show_pairs
 from pomdptool.learning.compare import EPISODES, STEPS, Comparison, compare
 from pomdptool.model import Model
 
 MODEL_FILE = click.Path(exists=True, dir_okay=False)
 
 
-@click.command(epilog="Example: pomdptool compare tiger.pomdp learned.pomdp --seed 1")
+@click.command(
+    cls=Command,
+    example="pomdptool compare tiger.pomdp learned.pomdp --seed 1",
+    sections={"Walks": ("episodes", "steps")},
+)
 @click.argument("true", type=MODEL_FILE)
 @click.argument("learned", type=MODEL_FILE)
 @click.option(

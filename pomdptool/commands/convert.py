@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     from_option,
@@ -16,13 +17,13 @@ from pomdptool.commands.options import (
 from pomdptool.formats.files import Kind, WrittenKind, encode_model, written_kind_of_path
 
 
-@click.command(epilog="Example: pomdptool convert tiger.pomdp -o tiger.json.gz")
+@click.command(cls=Command, example="pomdptool convert tiger.pomdp -o tiger.json.gz")
 @model_argument
 @output_option("Write here: .pomdp or .json, also with .gz.")
 @click.option(
     "--to",
     "target",
-    type=click.Choice(["pomdp", "json"]),
+    type=Choice(["pomdp", "json"]),
     help="Format to write; by default the output's extension, else .pomdp.",
 )
 @from_option

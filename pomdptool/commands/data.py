@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pomdptool.commands.help import Choice
 from pomdptool.commands.options import piped
 from pomdptool.episodes import Episodes
 from pomdptool.model import Model
@@ -33,7 +34,7 @@ def data_options(function: F) -> F:
         )(function)
     return click.option(
         "--data-from",
-        type=click.Choice(["csv", "tsv", "jsonl", "parquet"]),
+        type=Choice(["csv", "tsv", "jsonl", "parquet"]),
         help="Format of the data; by default known by its extension or first bytes.",
     )(function)
 

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import open_model
 from pomdptool.commands.options import from_option, json_option, quiet_option, verbose_option
 from pomdptool.commands.report import announce_compiling
@@ -20,19 +21,19 @@ from pomdptool.learning.decode import Decoded, Method, decode
 from pomdptool.model import Model
 
 
-@click.command(epilog="Example: pomdptool decode learned.pomdp data.csv --method viterbi")
+@click.command(cls=Command, example="pomdptool decode learned.pomdp data.csv --method viterbi")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
 @data_argument
 @click.option(
     "--method",
-    type=click.Choice(["posterior", "viterbi", "filter"]),
+    type=Choice(["posterior", "viterbi", "filter"]),
     default="posterior",
     show_default=True,
     help="Given the whole episode; the likeliest path; given what came up to each step.",
 )
 @click.option(
     "--what",
-    type=click.Choice(["states", "transitions", "outputs"]),
+    type=Choice(["states", "transitions", "outputs"]),
     default="states",
     show_default=True,
     help="Probabilities to show; outputs of filter are those predicted.",

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pomdptool.commands.help import Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
@@ -21,13 +22,18 @@ from pomdptool.commands.options import (
     steps_option,
     threads_option,
 )
-from pomdptool.commands.report import announce_compiling, json_number, show_pairs
+from pomdptool.commands.report import announce_compiling, interval, json_number
+from pomdptool.commands.terminal import show_pairs
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 
 
-@click.command(epilog="Example: pomdptool evaluate tiger.pomdp tiger.json")
+@click.command(
+    cls=Command,
+    example="pomdptool evaluate tiger.pomdp tiger.json",
+    sections={"Simulation": ("episodes", "steps")},
+)
 @click.argument("path", metavar="MODEL", type=click.Path(exists=True, dir_okay=False))
 @click.argument("policy_file", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
 @episodes_option(1000)
@@ -130,7 +136,7 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
         ("policy", f"by {policy.method}"),
         ("graph earns", graph),
         ("vectors say", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
-        ("optimum within", f"{_shown(d['bounds'][0])} to {_shown(d['bounds'][1])} (by the file)"),
+        ("optimum within", _optimum(d["bounds"])),
         (
             "residual",
             f"{_shown(d['residual_min'])} to {_shown(d['residual_max'])} at "
@@ -138,11 +144,16 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
         ),
         (
             "simulated",
-            f"{d['mean_discounted_return']:.6g}, 95% {_shown(d['confidence_95'][0])} to "
-            f"{_shown(d['confidence_95'][1])}, {d['episodes']} episodes",
+            f"{d['mean_discounted_return']:.6g}, 95% {interval(*d['confidence_95'])}, "
+            f"{d['episodes']} episode{'s' * (d['episodes'] != 1)}",
         ),
         ("beyond", f"at most {_shown(d['truncation_bound'])} from steps after the last"),
     ]
+
+
+def _optimum(bounds: list[Any]) -> str:
+    known = interval(*bounds)
+    return known if known == "unknown" else f"{known} (by the file)"
 
 
 def _shown(x: Any) -> str:

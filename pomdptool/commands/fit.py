@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
@@ -34,7 +35,7 @@ from pomdptool.learning.fit import Fit, fit
 from pomdptool.learning.maximisation import PARTS, PSEUDO_COUNT
 from pomdptool.learning.select import Candidate, select
 
-Command = Callable[..., Any]
+Decorated = Callable[..., Any]
 
 MODEL_FILE = click.Path(exists=True, dir_okay=False)
 
@@ -63,7 +64,7 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str) -> Collection
     return parts
 
 
-def _prior(table: str) -> Callable[[Command], Command]:
+def _prior(table: str) -> Callable[[Decorated], Decorated]:
     return click.option(
         f"--prior-{table}",
         metavar="K",
@@ -74,7 +75,16 @@ def _prior(table: str) -> Callable[[Command], Command]:
     )
 
 
-@click.command(epilog="Example: pomdptool fit data.csv --states 2:6 --seed 1 -o learned.pomdp")
+@click.command(
+    cls=Command,
+    example="pomdptool fit data.csv --states 2 --seed 1 -o learned.pomdp",
+    sections={
+        "Model": ("states", "by", "observation_model", "discount", "like"),
+        "Search": ("restarts", "init", "max_iter", "tol", "damping", "fix"),
+        "Priors": ("prior_transition", "prior_observation", "prior_start"),
+        "Output": ("output", "report"),
+    },
+)
 @data_argument
 @click.option(
     "--states", metavar="N", callback=_sizes, help="Hidden states: 4, or 2:8 or 2,4,6 to choose."
@@ -83,14 +93,14 @@ def _prior(table: str) -> Callable[[Command], Command]:
 @click.option(
     "--select",
     "by",
-    type=click.Choice(["bic", "aic", "heldout"]),
+    type=Choice(["bic", "aic", "heldout"]),
     default="bic",
     show_default=True,
     help="By what the number of states is chosen.",
 )
 @click.option(
     "--observation-model",
-    type=click.Choice(["per-action", "shared"]),
+    type=Choice(["per-action", "shared"]),
     default="per-action",
     show_default=True,
     help="Whether observations depend on the action.",

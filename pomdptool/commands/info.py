@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from pomdptool.belief import Blocks, belief_blocks
+from pomdptool.commands.help import Command
 from pomdptool.commands.models import examine_model
 from pomdptool.commands.options import (
     from_option,
@@ -18,7 +19,8 @@ from pomdptool.commands.options import (
     quiet_option,
     verbose_option,
 )
-from pomdptool.commands.report import show_pairs
+from pomdptool.commands.tables import show_tables
+from pomdptool.commands.terminal import show_pairs
 from pomdptool.errors import Finding, FormatError
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
@@ -27,18 +29,25 @@ WIDTH = 56
 """Characters of names that are shown without `-v`."""
 
 
-@click.command(epilog="Example: pomdptool info tiger.pomdp --json")
+@click.command(
+    cls=Command, example="pomdptool info tiger.pomdp\npomdptool info tiger.pomdp --tables"
+)
 @model_argument
+@click.option("--tables", is_flag=True, help="Show T, O and R too, as far as the screen goes.")
 @from_option
 @json_option
 @quiet_option
 @verbose_option
-def command(path: str, kind: Kind | None, as_json: bool, quiet: bool, verbose: bool) -> None:
+def command(
+    path: str, tables: bool, kind: Kind | None, as_json: bool, quiet: bool, verbose: bool
+) -> None:
     """Describe a model: sizes, density, start, terminal states, observability, rewards.
 
     Belief blocks are groups of states: after the first step a belief always lies inside one. One
     state a block means that the state is known.
     """
+    if tables and as_json:
+        raise click.UsageError("--tables are for people; --json: convert --to json has them.")
     model, findings, _ = examine_model(path, kind)
     if model is None:
         raise FormatError(findings)
@@ -47,6 +56,8 @@ def command(path: str, kind: Kind | None, as_json: bool, quiet: bool, verbose: b
         click.echo(json.dumps(_document(model, blocks, findings), indent=1))
         return
     show_pairs(_lines(model, blocks, 10**9 if verbose else WIDTH), sys.stdout)
+    if tables:
+        show_tables(model, sys.stdout, everything=verbose)
     if not quiet:
         for finding in findings:
             click.echo(str(finding), err=True)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model
 from pomdptool.commands.options import (
     from_option,
@@ -17,13 +18,14 @@ from pomdptool.commands.options import (
     threads_option,
     verbose_option,
 )
-from pomdptool.commands.report import announce_compiling, show_pairs
+from pomdptool.commands.report import announce_compiling
+from pomdptool.commands.terminal import show_pairs
 from pomdptool.episodes import Episodes
 from pomdptool.formats.files import Kind
 from pomdptool.learning.likelihood import Likelihood, loglik
 
 
-@click.command(epilog="Example: pomdptool loglik learned.pomdp data.csv")
+@click.command(cls=Command, example="pomdptool loglik learned.pomdp data.csv")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False))
 @data_argument
 @click.option("--per-episode", is_flag=True, help="Show each episode's log-likelihood too.")

@@ -18,27 +18,43 @@ from importlib import import_module
 import click
 
 from pomdptool import __version__
+from pomdptool.commands.help import Group
 from pomdptool.commands.interrupts import was_raised, watch_interrupts
 from pomdptool.errors import FormatError, PomdpError
 
-COMMANDS = (
-    "act",
-    "check",
-    "compare",
-    "convert",
-    "decode",
-    "evaluate",
-    "fit",
-    "info",
-    "loglik",
-    "problem",
-    "sample",
-    "simulate",
-    "solve",
-)
+NAME = "pomdptool"
+COMPLETE = "_POMDPTOOL_COMPLETE"
+"""The variable by which a shell asks for completions."""
+
+SECTIONS = {
+    "Models": {
+        "info": "Describe a model: sizes, start, rewards, structure.",
+        "check": "Report every error and warning of a model file.",
+        "convert": "Write a model in another format.",
+        "problem": "Write a model of a well-known family.",
+    },
+    "Planning": {
+        "solve": "Compute a policy with certified bounds.",
+        "evaluate": "Tell what a policy is worth: exactly, by bounds, simulated.",
+        "simulate": "Estimate what a planner or a policy earns.",
+        "act": "Answer observations with a policy's actions, in a loop.",
+        "plot": "Draw a policy, how learning went, or an episode.",
+    },
+    "Learning": {
+        "sample": "Draw trajectories.",
+        "fit": "Learn a model from data.",
+        "loglik": "Measure how likely data are under a model.",
+        "decode": "Estimate the hidden states of data.",
+        "compare": "Measure how far a learned model is from the true one.",
+    },
+    "Shell": {"completion": "Print a script that completes commands in a shell."},
+}
+"""All commands, and what each does."""
+
+COMMANDS = tuple(name for section in SECTIONS.values() for name in section)
 
 
-class Commands(click.Group):
+class Commands(Group):
     """A group whose commands are imported when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -53,49 +69,38 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the near name for an unknown one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            ctx.fail(f"No such command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Say where options of commands belong."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(
+                f"{error.format_message()} Options of a command come after it, as in "
+                "`pomdptool info MODEL -v`; `-V` tells the version.",
+                ctx,
+            ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, _SUMMARY[name]) for name in COMMANDS])
-
-
-_SUMMARY = {
-    "act": "Answer observations with a policy's actions, in a loop.",
-    "check": "Report every error and warning of a model file.",
-    "compare": "Measure how far a learned model is from the true one.",
-    "convert": "Write a model in another format.",
-    "decode": "Estimate the hidden states of data.",
-    "evaluate": "Tell what a policy is worth, exactly, by its bounds, and simulated.",
-    "fit": "Learn a model from data.",
-    "info": "Describe a model: sizes, start, rewards, structure.",
-    "loglik": "Measure how likely data are under a model.",
-    "problem": "Write a model of a well-known family.",
-    "sample": "Draw trajectories.",
-    "simulate": "Estimate what a planner or a policy earns.",
-    "solve": "Compute a policy with certified bounds.",
-}
+        for heading, summaries in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:<10}", text) for name, text in summaries.items()])
 
 
 @click.group(
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: pomdptool solve tiger.pomdp -o tiger.json",
+    example="pomdptool problem tiger -o tiger.pomdp\n"
+    "pomdptool solve tiger.pomdp -o tiger.json\n"
+    "pomdptool plot tiger.json -o tiger.svg\n"
+    "pomdptool solve --help",
 )
-@click.version_option(__version__, prog_name="pomdptool")
+@click.version_option(__version__, "-V", "--version", prog_name=NAME)
 def cli() -> None:
-    """Work with POMDPs: read, check, solve, simulate and learn models."""
+    """Work with POMDPs: read, check, solve, simulate and learn models.
+
+    A MODEL is a .pomdp, .json or .pomdpx file, or - for standard input. Results go to stdout or to
+    -o FILE, everything else to standard error.
+    """
 
 
 def main() -> None:
@@ -135,11 +140,11 @@ def _open_streams() -> None:
 
 
 def _run() -> int:
-    if "_POMDPTOOL_COMPLETE" in os.environ:
-        cli.main(prog_name="pomdptool")  # shell completion, which exits
+    if COMPLETE in os.environ:
+        cli.main(prog_name=NAME)  # shell completion, which exits
     try:
         # Not cli.main: that would turn a closed pipe into exit code 1.
-        with cli.make_context("pomdptool", sys.argv[1:]) as context:
+        with cli.make_context(NAME, sys.argv[1:]) as context:
             result = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
+from pomdptool.commands.help import Choice
+
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)
 
@@ -38,7 +40,7 @@ model_argument = click.argument(
 from_option = click.option(
     "--from",
     "kind",
-    type=click.Choice(["pomdp", "json", "pomdpx"]),
+    type=Choice(["pomdp", "json", "pomdpx"]),
     help="Format of the input; by default known by its extension or first character.",
 )
 

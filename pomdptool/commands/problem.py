@@ -10,6 +10,7 @@ from typing import Any, Literal
 import click
 import numpy as np
 
+from pomdptool.commands.help import Choice, Command, Group
 from pomdptool.commands.models import read_text, write_result
 from pomdptool.commands.options import output_kind, output_option, quiet_option
 from pomdptool.families.heavenhell import heavenhell
@@ -24,7 +25,7 @@ MAP_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
 @click.group(
-    epilog="Example: pomdptool problem rocksample --size 7 --rocks 8 --seed 1 -o rs78.pomdp"
+    cls=Group, example="pomdptool problem rocksample --size 7 --rocks 8 --seed 1 -o rs78.pomdp"
 )
 def command() -> None:
     """Write a model of a well-known family."""
@@ -55,7 +56,9 @@ def _given(**options: float | None) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-@command.command("rocksample", epilog="Example: pomdptool problem rocksample --size 4 --rocks 4")
+@command.command(
+    "rocksample", cls=Command, example="pomdptool problem rocksample --size 4 --rocks 4"
+)
 @click.option("--size", metavar="N", type=int, required=True, help="Cells along a side.")
 @click.option("--rocks", metavar="K", type=int, required=True, help="Number of rocks.")
 @click.option(
@@ -103,7 +106,7 @@ def rocksample_command(
     )
 
 
-@command.command("tag", epilog="Example: pomdptool problem tag -o tag.pomdp")
+@command.command("tag", cls=Command, example="pomdptool problem tag -o tag.pomdp")
 @click.option(
     "--map", "arena", metavar="FILE", type=MAP_FILE, help="Arena, drawn with `.` for cells."
 )
@@ -122,13 +125,11 @@ def tag_command(
     _write(model, output, made_by)
 
 
-@command.command(
-    "maze", epilog="Example: pomdptool problem maze problems/hallway.map --kind hallway"
-)
+@command.command("maze", cls=Command, example="pomdptool problem maze hallway.map --kind hallway")
 @click.argument("drawing", metavar="FILE", type=MAP_FILE)
 @click.option(
     "--kind",
-    type=click.Choice(["russell", "hallway"]),
+    type=Choice(["russell", "hallway"]),
     default="russell",
     show_default=True,
     help="Slipping moves and two wall sensors, or a heading and four noisy ones.",
@@ -157,7 +158,7 @@ def maze_command(
     _write(model, output, f"maze {name} --kind {kind}{_spelled(options)}")
 
 
-@command.command("heavenhell", epilog="Example: pomdptool problem heavenhell 3")
+@command.command("heavenhell", cls=Command, example="pomdptool problem heavenhell 3")
 @click.argument("length", metavar="N", type=int, default=2)
 @_family
 def heavenhell_command(
@@ -169,7 +170,7 @@ def heavenhell_command(
     _write(heavenhell(length, **options), output, f"heavenhell {length}{_spelled(options)}")
 
 
-@command.command("tiger", epilog="Example: pomdptool problem tiger --doors 3")
+@command.command("tiger", cls=Command, example="pomdptool problem tiger --doors 3")
 @click.option("--doors", metavar="N", type=int, default=2, show_default=True, help="Doors.")
 @click.option(
     "--accuracy", metavar="P", type=float, help="Chance to hear the right door.  [default: 0.85]"

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from pomdptool import kernels
+from pomdptool.commands.terminal import LABEL, drawn, holds, show_pairs
+from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
+
+MIN_CURVE = 3
+"""Points of the shortest curve that is shown."""
 
 MAX_TREE = 20
 """Nodes of the largest policy graph that is shown."""
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from pomdptool.learning.fit import Fit
     from pomdptool.learning.select import Candidate
     from pomdptool.learning.watch import LearningProgress, OnLearned
@@ -31,6 +39,14 @@ def announce_compiling() -> None:
     )
 
 
+def _status(words: str) -> Status:
+    """A live line on standard error; its wheel is ASCII where that is all that can be written."""
+    from rich.console import Console  # only a terminal pays for it
+
+    wheel = "dots" if holds(sys.stderr, "\N{BRAILLE PATTERN DOTS-124}") else "line"
+    return Console(stderr=True).status(words, spinner=wheel)
+
+
 @contextlib.contextmanager
 def progress_of(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | None]:
     """Progress of a solver: one live line on a terminal, else with `-v` a line a second."""
@@ -38,9 +54,7 @@ def progress_of(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | N
     if quiet or not (sys.stderr.isatty() or verbose):
         yield None
     elif sys.stderr.isatty():
-        from rich.console import Console  # only a terminal pays for it
-
-        with Console(stderr=True).status("solving ...") as status:
+        with _status("solving ...") as status:
             yield _throttled(0.1, lambda p: status.update(_progress_line(p, sign)))
     else:
         yield _throttled(1.0, lambda p: print(_progress_line(p, sign), file=sys.stderr, flush=True))
@@ -54,10 +68,8 @@ def returns_of(
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
-
     sign, last = -1.0 if model.costs else 1.0, [-math.inf]
-    with Console(stderr=True).status("simulating ...") as status:
+    with _status("simulating ...") as status:
 
         def show(done: int, returns: FloatArray) -> None:
             if time.perf_counter() - last[0] >= 0.1:
@@ -112,12 +124,47 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
             "stopped by",
             policy.stop_reason + ("" if policy.converged else " (the gap is not closed)"),
         ),
+        *_curves(policy, sign, stream),
         *([("graph", _graph(policy, sign))] * (policy.graph is not None)),
         ("vectors", f"{stats['vectors']:.0f}"),
         ("iterations", f"{stats['iterations']:.0f}"),
         ("seconds", f"{stats['seconds']:.2f}"),
     ]
     show_pairs(rows, stream)
+
+
+def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str, str]]:
+    """Bounds and their gap over the logarithm of time, as sparklines; on a terminal only."""
+    import numpy as np
+
+    rows = np.array([row[:3] for row in policy.trace]).reshape(-1, 3)
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if not stream.isatty() or len(rows) < MIN_CURVE:
+        return []
+    low, high = np.sort(sign * rows[:, 1:], axis=1).T
+    gap = np.log(np.maximum(high - low, 1e-12))
+    scale = float(low.min()), float(high.max())
+    times = np.log(np.maximum(rows[:, 0], 1e-3))
+
+    def curve(values: FloatArray, low: float, high: float, first: float) -> str:
+        known = resampled(times, values, spark_width())
+        return f"{spark(known, low, high, stream)} from {first:.4g}"
+
+    return [
+        ("upper bound", curve(high, *scale, high[0])),
+        ("lower bound", curve(low, *scale, low[0])),
+        ("gap, log scale", curve(gap, float(gap.min()), float(gap.max()), high[0] - low[0])),
+    ]
+
+
+def spark_width() -> int:
+    """Characters of a sparkline beside a label and a number."""
+    return min(max(shutil.get_terminal_size().columns - 2 * LABEL, 8), 40)
+
+
+def spark(values: FloatArray, low: float, high: float, stream: TextIO) -> str:
+    """A sparkline, in ASCII where the stream cannot hold more."""
+    return sparkline(values, low, high, plain=not holds(stream, BLOCKS))
 
 
 def _graph(policy: SolvedPolicy, sign: float) -> str:
@@ -134,7 +181,8 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
         return
     from pomdptool.formats.graphs import tree_lines
 
-    stream.write("\n" + "\n".join(tree_lines(graph, solution.policy.problem)) + "\n")
+    lines = drawn(tree_lines(graph, solution.policy.problem), stream)
+    stream.write("\n" + "\n".join(lines) + "\n")
     stream.flush()
 
 
@@ -158,9 +206,7 @@ def learning_progress(quiet: bool, verbose: bool) -> Iterator[OnLearned | None]:
     if quiet or not (sys.stderr.isatty() or verbose):
         yield None
     elif sys.stderr.isatty():
-        from rich.console import Console  # only a terminal pays for it
-
-        with Console(stderr=True).status("learning ...") as status:
+        with _status("learning ...") as status:
             yield throttled(0.1, status.update)
     else:
         yield throttled(1.0, lambda line: print(line, file=sys.stderr, flush=True))
@@ -171,16 +217,19 @@ def show_candidates(candidates: tuple[Candidate, ...], by: str) -> None:
     if not candidates:
         return
     best = min(candidates, key=lambda c: c.score(by))  # type: ignore[arg-type]
-    titles = ("states", "log-likelihood", "parameters", "BIC", "AIC", "held out")
-    print("".join(f"{title:>15}" for title in titles), file=sys.stderr)
+    rows = [["states", "log-likelihood", "parameters", "BIC", "AIC", "held out", ""]]
     for c in candidates:
         held = "-" if c.heldout is None else f"{c.heldout:.6f}"
-        row = (
-            *(f"{c.states}", f"{c.fit.loglik:.2f}", f"{c.fit.parameters}"),
-            *(f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}", held),
+        rows.append(
+            [
+                *(f"{c.states}", f"{c.fit.loglik:.2f}", f"{c.fit.parameters}"),
+                *(f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}", held, "*" if c is best else ""),
+            ]
         )
-        mark = " *" if c is best else ""
-        print("".join(f"{text:>15}" for text in row) + mark, file=sys.stderr)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip(), file=sys.stderr)
 
 
 def show_fit(found: Fit) -> None:
@@ -194,6 +243,13 @@ def show_fit(found: Fit) -> None:
         ("pseudo-counts", "T {:g}, O {:g}, start {:g}".format(*settings.pseudo)),
         ("BIC", f"{found.bic:.8g} with {found.parameters} parameters"),
     ]
+    if sys.stderr.isatty() and len(found.history) >= MIN_CURVE:
+        import numpy as np
+
+        history = np.array(found.history)
+        known = resampled(np.arange(float(len(history))), history, min(spark_width(), len(history)))
+        curve = spark(known, float(history.min()), float(history.max()), sys.stderr)
+        rows.insert(2, ("over iterations", f"{curve} from {history[0]:.8g}"))
     show_pairs(rows, sys.stderr)
 
 
@@ -204,11 +260,11 @@ def json_number(x: float) -> float | str | None:
     return x if math.isfinite(x) else ("inf" if x > 0 else "-inf")
 
 
-def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
-    """Print labels and texts in two columns."""
-    for label, text in rows:
-        stream.write(f"{label:<16}{text}\n")
-    stream.flush()
+def interval(low: float | str, high: float | str) -> str:
+    """An interval as people read it; its ends as JSON has them, infinities as text."""
+    if isinstance(low, str):
+        return "unknown" if isinstance(high, str) else f"at most {high:.6g}"
+    return f"at least {low:.6g}" if isinstance(high, str) else f"{low:.6g} to {high:.6g}"
 
 
 def _digits(low: float, high: float) -> str:

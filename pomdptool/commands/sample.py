@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.options import (
     episodes_option,
@@ -26,7 +27,15 @@ from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 
 
-@click.command(epilog="Example: pomdptool sample tiger.pomdp --episodes 1000 --steps 50 > data.csv")
+@click.command(
+    cls=Command,
+    example="pomdptool sample tiger.pomdp --episodes 1000 --steps 50 -o data.csv",
+    sections={
+        "What acts": ("policy_file", "actions_file"),
+        "Episodes": ("episodes", "steps"),
+        "Output": ("output", "states"),
+    },
+)
 @model_argument
 @output_option("Write here: .csv, .tsv, .jsonl (each also with .gz) or .parquet.")
 @click.option(

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, read_text, write_result
 from pomdptool.commands.options import (
@@ -30,10 +31,11 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.report import (
     announce_compiling,
+    interval,
     json_number,
     returns_of,
-    show_pairs,
 )
+from pomdptool.commands.terminal import show_pairs
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
 
@@ -47,11 +49,24 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
 existing = click.Path(exists=True, dir_okay=False)
 
 
-@click.command(epilog="Example: pomdptool simulate tiger.pomdp --planner pomcp --episodes 200")
+@click.command(
+    cls=Command,
+    example="pomdptool simulate tiger.pomdp --episodes 10 --sims 500\n"
+    "pomdptool simulate tiger.pomdp --policy tiger.json --trace trace.jsonl",
+    sections={
+        "What acts": ("planner", "policy_file", "compared"),
+        "Episodes": ("episodes", "steps"),
+        "Planner": (
+            *("sims", "time_limit", "exploration", "depth", "rollout", "leaf_file"),
+            *("prior_file", "belief", "particles"),
+        ),
+        "Output": ("output", "trace_file"),
+    },
+)
 @model_argument
 @click.option(
     "--planner",
-    type=click.Choice(PLANNERS),
+    type=Choice(PLANNERS),
     help="pomcp (the default without a policy): search with particles; pouct: search with exact "
     "beliefs; qmdp: the best actions were the state known; random: any action.",
 )
@@ -115,7 +130,7 @@ existing = click.Path(exists=True, dir_okay=False)
 )
 @click.option(
     "--belief",
-    type=click.Choice(["exact", "particles"]),
+    type=Choice(["exact", "particles"]),
     help="How a planner keeps its belief; pomcp: particles, pouct: exact.",
 )
 @click.option(
@@ -413,20 +428,19 @@ def _rows(model: Model, document: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(("seconds", f"{document['seconds']:.2f}"))
     for entry in document.get("compared", []):
         rows += [("compared", entry["policy"]), *_statistics(entry, what)]
-        low, high = map(_short, entry["difference_confidence_95"])
-        rows.append(("difference", f"{_short(entry['difference'])}, 95% {low} to {high}"))
+        between = interval(*entry["difference_confidence_95"])
+        rows.append(("difference", f"{_short(entry['difference'])}, 95% {between}"))
     return rows
 
 
 def _statistics(entry: dict[str, Any], what: str) -> list[tuple[str, str]]:
     """The rows that each simulation has."""
-    low, high = map(_short, entry["confidence_95"])
     mean, error = _short(entry["mean_discounted_return"]), _short(entry["standard_error"])
     played = f"{entry['episodes']} of at most {entry['steps']} steps"
     return [
         ("episodes", f"{played}, {entry['terminated']} ended before"),
         (f"mean {what}", f"{mean} discounted, standard error {error}"),
-        ("95% interval", f"{low} to {high}"),
+        ("95% interval", interval(*entry["confidence_95"])),
         ("beyond", f"at most {_short(entry['truncation_bound'])} from steps after the last"),
         ("undiscounted", f"{_short(entry['mean_undiscounted_return'])} on average"),
     ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import click
 
+from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
@@ -35,12 +36,21 @@ from pomdptool.solving.dispatch import METHODS, PRUNINGS, RANDOM, solve
 from pomdptool.sparse import FloatArray
 
 
-@click.command(epilog="Example: pomdptool solve tiger.pomdp --horizon 10 -o tiger.json")
+@click.command(
+    cls=Command,
+    example="pomdptool solve tiger.pomdp -o tiger.json\n"
+    "pomdptool solve tiger.pomdp --horizon 10 -o tiger.pg",
+    sections={
+        "Method": ("method", "horizon", "discount", "resume_file", "terminal_file", "pruning"),
+        "Limits": ("precision", "time_limit", "max_vectors", "memory"),
+        "Output": ("output", "full_set", "all_stages", "graph_depth", "graph_probability"),
+    },
+)
 @model_argument
 @output_option("Write the policy here: .json, .alpha, .policy, .pg or .dot, also with .gz.")
 @click.option(
     "--method",
-    type=click.Choice(list(METHODS)),
+    type=Choice(list(METHODS)),
     help="sarsop (the default): two bounds that close in on each other; exact (the default with a "
     "horizon): value iteration; perseus: a lower bound at beliefs drawn at random; qmdp, fib, mdp: "
     "upper bounds; blind: a lower bound.",
@@ -93,7 +103,7 @@ from pomdptool.sparse import FloatArray
 )
 @click.option(
     "--pruning",
-    type=click.Choice(PRUNINGS),
+    type=Choice(PRUNINGS),
     help="Have exact back up by this classic algorithm, to compare; by default by polytopes, or by "
     "incremental pruning to a tolerance where there are too many states.",
 )

@@ -61,15 +61,20 @@ def read_json(text: str, file: str) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A part of a document and the path to it, as `"vectors"[2]."values"`; the whole has none."""
+    """A part of a document and the path to it, as `"vectors"[2]."values"`; the whole has none.
+
+    `line` is where the document begins in its file.
+    """
 
     value: object
     path: str
     file: str
+    line: int = 1
 
     def wrong(self, message: str) -> FormatError:
         """Make an error about this part."""
-        return FormatError.at(self.file, 1, 1, "PT001", f"{self.path or 'the document'} {message}")
+        what = f"{self.path or 'the document'} {message}"
+        return FormatError.at(self.file, self.line, 1, "PT001", what)
 
     def __getitem__(self, key: str) -> Place:
         """Part of an object, which must be there."""
@@ -87,13 +92,15 @@ class Place:
         if not isinstance(self.value, dict):
             raise self.wrong("must be an object")
         path = f"{self.path}." if self.path else ""
-        return {k: Place(x, f'{path}"{k}"', self.file) for k, x in self.value.items()}
+        return {k: Place(x, f'{path}"{k}"', self.file, self.line) for k, x in self.value.items()}
 
     def items(self) -> Iterator[Place]:
         """Parts of a list."""
         if not isinstance(self.value, list):
             raise self.wrong("must be a list")
-        return (Place(x, f"{self.path}[{k}]", self.file) for k, x in enumerate(self.value))
+        return (
+            Place(x, f"{self.path}[{k}]", self.file, self.line) for k, x in enumerate(self.value)
+        )
 
     def text(self) -> str:
         """Text."""

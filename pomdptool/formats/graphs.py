@@ -138,21 +138,12 @@ def write_dot(graph: PolicyGraph, problem: Problem, probabilities: FloatArray | 
     for n, action in enumerate(graph.actions.tolist()):
         lines.append(f"  n{n} [label={_label(f'{n}: {problem.actions[action]}')}];")
     for n in range(graph.n_nodes):
-        for m, seen in _edges(graph, n).items():
+        for m, seen in graph.edges(n).items():
             label = " | ".join(problem.observations[o] for o in seen)
             if probabilities is not None and probabilities[n].any():
                 label += f"\n{probabilities[n, seen].sum():.3g}"
             lines.append(f"  n{n} -> n{m} [label={_label(label)}];")
     return "\n".join(lines) + "\n}\n"
-
-
-def _edges(graph: PolicyGraph, n: int) -> dict[int, list[int]]:
-    """Successors of a node, each with the observations that lead there."""
-    edges: dict[int, list[int]] = {}
-    for o, m in enumerate(graph.next[n].tolist()):
-        if m != NOWHERE:
-            edges.setdefault(m, []).append(o)
-    return edges
 
 
 def _quoted(text: str) -> str:
@@ -213,7 +204,7 @@ def _opened(graph: PolicyGraph, nodes: list[int]) -> dict[int, int]:
     opened: dict[int, int] = {}
     kept = set(nodes) - {graph.start}
     for n in nodes:
-        for m in _edges(graph, n):
+        for m in graph.edges(n):
             if m in kept:
                 opened.setdefault(m, n)
     return opened
@@ -223,7 +214,7 @@ def _branches(
     graph: PolicyGraph, problem: Problem, n: int, indent: str
 ) -> Iterator[tuple[int, int, str, str]]:
     """Edges of a node: its ends, the text up to the successor, and the successor's indent."""
-    edges = _edges(graph, n)
+    edges = graph.edges(n)
     for k, (m, seen) in enumerate(edges.items()):
         last = k + 1 == len(edges)
         every = last and k == 0 and len(seen) > 1

@@ -31,15 +31,13 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from pomdptool.errors import PolicyError
 from pomdptool.formats.alpha import write_alpha
 from pomdptool.formats.appl import write_appl
 from pomdptool.formats.graphs import graph_document, write_dot, write_pg
 from pomdptool.graph import NOWHERE
-from pomdptool.linked import LinkedVectors
-from pomdptool.policy import AlphaVectors, Row, SolvedPolicy, ValueFunction
+from pomdptool.linked import LinkedVectors, over_all_states
+from pomdptool.policy import Row, SolvedPolicy, ValueFunction
 from pomdptool.sparse import FloatArray
 
 PolicyKind = Literal["json", "alpha", "appl", "pg", "dot"]
@@ -89,25 +87,6 @@ def encode_policy(
     if kind == "pg":
         return write_pg(policy.graph)
     return write_dot(policy.graph, policy.problem, probabilities)
-
-
-def over_all_states(policy: SolvedPolicy) -> AlphaVectors:
-    """Vectors over all states. Where linked ones do not cover a state stands what any policy earns.
-
-    Raises
-    ------
-    PolicyError
-        Where vectors cover faces only.
-    """
-    rows = list(policy.values.rows())
-    linked = isinstance(policy.values, LinkedVectors)
-    if not linked and any(row.states is not None for row in rows):
-        raise PolicyError("vectors over all states are needed: solve for the full set")
-    floor = policy.values.floor if isinstance(policy.values, LinkedVectors) else 0.0
-    values = np.full((len(rows), len(policy.problem.states)), floor)
-    for vector, row in zip(values, rows, strict=True):
-        vector[slice(None) if row.states is None else row.states] = row.values
-    return AlphaVectors(np.array([row.action for row in rows]), values)
 
 
 def _json(policy: SolvedPolicy) -> str:

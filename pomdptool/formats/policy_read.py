@@ -45,7 +45,11 @@ def load_policy(
     OSError
         If it cannot be read.
     """
-    text, file = text_of(source)
+    return read_policy(*text_of(source), model)
+
+
+def read_policy(text: str, file: str, model: Model | None = None) -> SolvedPolicy:
+    """Read a policy from text; the rest as `load_policy`."""
     if _is_json(text, file):
         return read_policy_json(text, file, model)
     if model is None:

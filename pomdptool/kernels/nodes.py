@@ -75,6 +75,9 @@ GRID = 1e9
 IMPOSSIBLE = 1e-14
 """Observations less likely than this are taken not to happen."""
 
+FAINT = 1e-12
+"""States of a smaller probability are left out of a belief."""
+
 
 @kernel(inner=True)
 def hash_of(s, first, size, block):
@@ -141,12 +144,13 @@ def find(m, s, block):
 def interpolated(m, s, table, n, a):
     """Expectation at a node of a column of a table over slots, which begins somewhere."""
     node = s.i[NODES_AT] + n * NODE
-    belief, support = s.i[node + BELIEF], s.i[node + SUPPORT]
+    belief, support = np.uint64(s.i[node + BELIEF]), s.i[node + SUPPORT]
     n_actions = m.i[N_ACTIONS]
     row = table + m.i[m.i[BLOCK_FIRST] + s.i[node + BLOCK]] * n_actions + a
     value = 0.0
-    for t in range(support, support + s.i[node + N_SUPPORT]):
-        value += s.f[belief + s.i[t]] * m.f[row + s.i[t] * n_actions]
+    for t in range(np.uint64(support), np.uint64(support + s.i[node + N_SUPPORT])):
+        i = s.i[t]
+        value += s.f[belief + np.uint64(i)] * m.f[np.uint64(row + i * n_actions)]
     return value
 
 
@@ -190,9 +194,9 @@ def informed_action(m, s, n, a):
         row = m.i[STEP_FIRST] + (first + i) * n_actions + a
         for step in range(m.i[row], m.i[row + 1]):
             p = s.f[belief + i] * m.f[m.i[STEP_WEIGHTS] + step]
-            at = ahead + m.i[m.i[STEPS] + 2 * step] * n_actions
-            q = m.i[BELIEF_Q] + m.i[m.i[STEPS] + 2 * step + 1] * n_actions
-            for c in range(n_actions):
+            at = np.uint64(ahead + m.i[m.i[STEPS] + 2 * step] * n_actions)
+            q = np.uint64(m.i[BELIEF_Q] + m.i[m.i[STEPS] + 2 * step + 1] * n_actions)
+            for c in range(np.uint64(n_actions)):
                 s.f[at + c] += p * m.f[q + c]
     value = 0.0
     for e in range(n_edges):
@@ -248,9 +252,14 @@ def expand_action(m, s, n, a):
         s.f[chances + e] = 0.0
         s.i[children + e] = NONE
         if total > IMPOSSIBLE:
-            for k in range(size):
-                s.f[s.i[N_FLOATS] + k] = s.f[joint + k] / total
             s.f[chances + e] = total
+            least, kept = FAINT * total, 0.0
+            for k in range(joint, joint + size):
+                if s.f[k] >= least:
+                    kept += s.f[k]
+            for k in range(size):
+                p = s.f[joint + k]
+                s.f[s.i[N_FLOATS] + k] = p / kept if p >= least else 0.0
             s.i[children + e] = find(m, s, target)
         joint += size
     row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + a) * ACTION

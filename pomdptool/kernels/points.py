@@ -45,7 +45,10 @@ from pomdptool.kernels.search import (
     LISTS,
     LISTS_AT,
     LOWER,
+    MARK,
+    MARK_DROP,
     MASK,
+    MASS,
     N_ACTIONS,
     N_FLOATS,
     N_INTEGERS,
@@ -55,7 +58,14 @@ from pomdptool.kernels.search import (
     NODES_AT,
     NONE,
     NOT_BOUNDED,
+    PEAK,
+    PEAK_DROP,
+    PLACE,
+    POINT_BELIEF,
+    POINT_DROP,
+    POINT_ELEMENT,
     POINT_LIST,
+    POINT_MASK,
     POINT_SET,
     POINTS_MIXED,
     REWARD,
@@ -66,6 +76,7 @@ from pomdptool.kernels.search import (
     SUPPORT,
     UPPER,
     WEIGHTS_MIXED,
+    WHICH,
     WORTH,
     WORTHS_AT,
     append,
@@ -102,42 +113,66 @@ def refresh(s, n):
 
 
 @kernel(inner=True)
-def ratio_to(s, belief, point, needed):
-    """Largest share of a point that fits into a belief; 0 where it is not more than needed."""
+def float_of(bits):
+    """The float that has these bits."""
+    return np.int64(bits).view(np.float64)
+
+
+@kernel(inner=True)
+def bits_of(x):
+    """The bits of a float, as an integer."""
+    return np.float64(x).view(np.int64)
+
+
+@kernel(inner=True)
+def fits(f, belief, point, share, size):
+    """Whether a share of a point is nowhere more than a belief."""
+    belief, point = np.uint64(belief), np.uint64(point)
+    for k in range(np.uint64(size)):
+        if f[belief + k] < share * f[point + k]:
+            return False
+    return True
+
+
+@kernel(inner=True)
+def ratio_to(s, belief, point):
+    """Largest share of a point that fits into a belief."""
     u, support = s.i[point + BELIEF], s.i[point + SUPPORT]
     ratio = np.inf
     for t in range(support, support + s.i[point + N_SUPPORT]):
-        i = s.i[t]
-        if s.f[belief + i] < ratio * s.f[u + i]:
-            ratio = s.f[belief + i] / s.f[u + i]
-            if ratio <= needed:
-                return 0.0
+        ratio = min(ratio, s.f[belief + s.i[t]] / s.f[u + s.i[t]])
     return ratio
 
 
 @kernel(inner=True)
-def update_upper(s, n):
+def update_upper(m, s, n):
     """Upper bound of a node, also by sawtooth from the points of its block not seen yet."""
     node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
     best, base, at, share = refresh(s, n), s.f[bounds + BASE], NONE, 0.0
     row = s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + POINT_LIST) * LIST
-    length, first = s.i[row + LENGTH], s.i[row + FIRST] + s.i[node + SEEN_POINTS]
-    end = s.i[row + FIRST] + length
-    if s.i[node + SEEN_POINTS] == 0:
+    length, seen = s.i[row + LENGTH], s.i[node + SEEN_POINTS]
+    if seen == 0:
         row += (POINT_SET - POINT_LIST) * LIST
-        first, end = s.i[row + FIRST], s.i[row + FIRST] + s.i[row + LENGTH]
+    first, size = s.i[row + FIRST], size_of(m, s.i[node + BLOCK])
+    begin, end = first + seen * POINT_ELEMENT, first + s.i[row + LENGTH] * POINT_ELEMENT
     belief, outside = s.i[node + BELIEF], ~s.i[node + MASK]
-    for k in range(first, end):
-        point = s.i[NODES_AT] + s.i[k] * NODE
-        if s.i[point + MASK] & outside != 0:
+    for k in range(begin, end, POINT_ELEMENT):
+        if s.i[k + POINT_MASK] & outside != 0:
             continue
-        bounds_there = s.i[BOUNDS_AT] + s.i[k] * BOUND
-        drop = s.f[bounds_there + UPPER] - s.f[bounds_there + BASE]
-        if drop >= 0.0 or best - base <= drop:
+        least = base - best
+        if s.f[belief + s.i[k + PEAK]] * float_of(s.i[k + PEAK_DROP]) <= least:
             continue
-        ratio = ratio_to(s, belief, point, max((best - base) / drop, 0.0))
-        if ratio > 0.0 and base + ratio * drop < best:
-            best, at, share = base + ratio * drop, s.i[k], ratio
+        if s.f[belief + s.i[k + MARK]] * float_of(s.i[k + MARK_DROP]) <= least:
+            continue
+        drop = float_of(s.i[k + POINT_DROP])
+        if drop <= least or not fits(s.f, belief, s.i[k + POINT_BELIEF], least / drop, size):
+            continue
+        point = s.i[NODES_AT] + s.i[k + WHICH] * NODE
+        bounds_there = s.i[BOUNDS_AT] + s.i[k + WHICH] * BOUND
+        drop = s.f[bounds_there + BASE] - s.f[bounds_there + UPPER]
+        ratio = ratio_to(s, belief, point)
+        if base - ratio * drop < best:
+            best, at, share = base - ratio * drop, s.i[k + WHICH], ratio
     s.i[node + SEEN_POINTS] = length
     if at != NONE and at != n:
         room(s, n, 1)
@@ -179,7 +214,7 @@ def upper_of_action(m, s, n, a):
         if share > INFORM * small:
             inform(m, s, child)
         if share > small:
-            upper = update_upper(s, child)
+            upper = update_upper(m, s, child)
         value += p * upper
     worth = s.i[WORTHS_AT] + row * WORTH
     value = s.f[worth + REWARD] + m.f[DISCOUNT] * value
@@ -209,16 +244,42 @@ def backup_upper(m, s, n):
         last = action
     value = s.f[worth + action * WORTH + ABOVE]
     bounds = s.i[BOUNDS_AT] + n * BOUND
-    upper = min(update_upper(s, n), value)
+    upper = min(update_upper(m, s, n), value)
     s.f[bounds + UPPER] = upper
     listed = s.f[bounds + LISTED]
     dropped = listed - upper > DROP * (upper - s.f[bounds + LOWER]) + 1e-9
     if value <= upper + 1e-12 and dropped:
-        if listed == np.inf:
-            append(s, LISTS * s.i[node + BLOCK] + POINT_SET, n)
-        append(s, LISTS * s.i[node + BLOCK] + POINT_LIST, n)
-        s.f[bounds + LISTED] = upper
+        list_point(m, s, n)
     return action
+
+
+@kernel(inner=True)
+def list_point(m, s, n):
+    """List a node as a point, for the first time or anew."""
+    node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
+    points, drop = LISTS * s.i[node + BLOCK] + POINT_LIST, s.f[bounds + BASE] - s.f[bounds + UPPER]
+    points_set = points - POINT_LIST + POINT_SET
+    set_at = s.i[LISTS_AT] + points_set * LIST
+    if s.f[bounds + LISTED] == np.inf:
+        s.i[node + PLACE] = s.i[set_at + LENGTH]
+        append(s, points_set, POINT_ELEMENT)
+    s.f[bounds + LISTED] = s.f[bounds + UPPER]
+    u, support = s.i[node + BELIEF], s.i[node + SUPPORT]
+    mass = MASS + m.i[m.i[BLOCK_FIRST] + s.i[node + BLOCK]]
+    peak, mark = s.i[support], s.i[support]
+    for t in range(support, support + s.i[node + N_SUPPORT]):
+        i = s.i[t]
+        s.f[mass + i] += s.f[u + i]
+        if s.f[u + i] > s.f[u + peak]:
+            peak = i
+        if s.f[u + i] * s.f[mass + mark] > s.f[u + mark] * s.f[mass + i]:
+            mark = i
+    element = append(s, points, POINT_ELEMENT)
+    for at in (element, s.i[set_at + FIRST] + s.i[node + PLACE] * POINT_ELEMENT):
+        s.i[at + WHICH], s.i[at + POINT_MASK], s.i[at + POINT_BELIEF] = n, s.i[node + MASK], u
+        s.i[at + POINT_DROP] = bits_of(drop)
+        s.i[at + PEAK], s.i[at + PEAK_DROP] = peak, bits_of(drop / s.f[u + peak])
+        s.i[at + MARK], s.i[at + MARK_DROP] = mark, bits_of(drop / s.f[u + mark])
 
 
 @kernel(inner=True, inline="always")
@@ -232,22 +293,22 @@ def interpolate(m, s, n):
     if length - s.i[node + SEEN_LP] <= LP_GROWTH * length:
         return
     s.i[node + SEEN_LP] = length
-    upper = update_upper(s, n)
+    upper = update_upper(m, s, n)
     if program(m, s, n) < upper and s.f[bounds + LISTED] < np.inf:
-        unlist(s, LISTS * block + POINT_SET, n)
+        unlist(s, n)
         s.f[bounds + LISTED] = np.inf
 
 
 @kernel(inner=True)
-def unlist(s, row, n):
-    """Take a node off a list; the last one takes its place."""
-    at = s.i[LISTS_AT] + row * LIST
-    first, length = s.i[at + FIRST], s.i[at + LENGTH]
-    for k in range(first, first + length):
-        if s.i[k] == n:
-            s.i[k] = s.i[first + length - 1]
-            s.i[at + LENGTH] -= 1
-            return
+def unlist(s, n):
+    """Take a node off its block's set of points; the last one takes its place."""
+    node = s.i[NODES_AT] + n * NODE
+    row = s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + POINT_SET) * LIST
+    s.i[row + LENGTH] -= 1
+    place, last = s.i[node + PLACE], s.i[row + FIRST] + s.i[row + LENGTH] * POINT_ELEMENT
+    for k in range(POINT_ELEMENT):
+        s.i[s.i[row + FIRST] + place * POINT_ELEMENT + k] = s.i[last + k]
+    s.i[s.i[NODES_AT] + s.i[last + WHICH] * NODE + PLACE] = place
 
 
 @kernel(inner=True, inline="always")
@@ -259,14 +320,15 @@ def gather(s, n, points):
     node = s.i[NODES_AT] + n * NODE
     count, support, outside = s.i[node + N_SUPPORT], s.i[node + SUPPORT], ~s.i[node + MASK]
     row = s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + POINT_SET) * LIST
-    end = points
-    for k in range(s.i[row + FIRST], s.i[row + FIRST] + s.i[row + LENGTH]):
-        point, bounds = s.i[NODES_AT] + s.i[k] * NODE, s.i[BOUNDS_AT] + s.i[k] * BOUND
-        if s.i[point + MASK] & outside != 0 or s.i[k] == n:
+    end, first = points, s.i[row + FIRST]
+    for k in range(first, first + s.i[row + LENGTH] * POINT_ELEMENT, POINT_ELEMENT):
+        if s.i[k + POINT_MASK] & outside != 0 or s.i[k + WHICH] == n:
             continue
+        point = s.i[NODES_AT] + s.i[k + WHICH] * NODE
+        bounds = s.i[BOUNDS_AT] + s.i[k + WHICH] * BOUND
         if s.f[bounds + UPPER] >= s.f[bounds + BASE]:
             continue
-        s.f[end], s.f[end + 1] = s.i[k], s.f[bounds + UPPER]
+        s.f[end], s.f[end + 1] = s.i[k + WHICH], s.f[bounds + UPPER]
         for t in range(count):
             s.f[end + 2 + t] = s.f[s.i[point + BELIEF] + s.i[support + t]]
         end += count + 2

@@ -61,18 +61,19 @@ NODES_AT, ACTIONS_AT, VECTORS_AT, LISTS_AT, TABLE_AT, BOUNDS_AT, WORTHS_AT, SCRA
 )
 SEARCH_HEADER = 27
 
-# Search.f begins with the gap that the trial under way aims for at its depth.
-AIM = 0
+# Search.f begins with the gap that the trial under way aims for at its depth; then the sum of all
+# points listed, one a slot.
+AIM, MASS = range(2)
 FLOATS_HEADER = 1
 
 # A node: block; where in the heap its belief (dense, over the block) and support begin; states in
 # the support, and a bit for each, modulo BITS; row in actions, NONE where not expanded; largest
 # vector; how many of the block's vectors and points were seen, the latter also at the last linear
 # program; whether the informed bound was asked; the points that it was interpolated between last,
-# how many, and where their weights begin.
+# how many, and where their weights begin; its number in its block's set of points.
 BLOCK, BELIEF, SUPPORT, N_SUPPORT, MASK, EXPANSION, BEST, SEEN_VECTORS, SEEN_POINTS = range(9)
-SEEN_LP, INFORMED, POINTS_MIXED, N_MIXED, WEIGHTS_MIXED = range(9, 14)
-NODE = 14
+SEEN_LP, INFORMED, POINTS_MIXED, N_MIXED, WEIGHTS_MIXED, PLACE = range(9, 15)
+NODE = 15
 BITS = 62
 
 # Its bounds: from below and above; interpolation between the corners; bound from above when last
@@ -99,6 +100,16 @@ VECTOR_LIST, POINT_LIST, POINT_SET = range(3)
 LISTS = 3
 FIRST, LENGTH, ROOM = range(3)
 LIST = 3
+
+# An element of a list says what a scan needs to pass most of them by. A vector: its number and
+# where its values begin. A point: its node, mask and belief; how far it lies below the
+# interpolation between the corners; and two places where it is large, one of them in comparison
+# with the other points, each with that drop divided by the probability. A belief with 1 there could
+# drop by so much at most. Drops are the bits of floats.
+WHICH, VALUES_AT = range(2)
+VECTOR_ELEMENT = 2
+POINT_MASK, POINT_BELIEF, POINT_DROP, PEAK, PEAK_DROP, MARK, MARK_DROP = range(1, 8)
+POINT_ELEMENT = 8
 
 
 class Search(NamedTuple):
@@ -154,17 +165,20 @@ class Search(NamedTuple):
 
 
 @kernel(inner=True)
-def append(s, row, value):
-    """Append to a list; a full one moves to the end of the heap, with twice the room."""
+def append(s, row, element):
+    """Make room for one more element of a list, at its end, and say where it is.
+
+    A full list moves to the end of the heap, with twice the room.
+    """
     at = s.i[LISTS_AT] + row * LIST
     length = s.i[at + LENGTH]
     if length == s.i[at + ROOM]:
         first, new = s.i[at + FIRST], s.i[N_INTEGERS]
         room = max(8, 2 * length)
-        for k in range(length):
+        for k in range(length * element):
             s.i[new + k] = s.i[first + k]
         s.i[at + FIRST], s.i[at + ROOM] = new, room
-        s.i[N_INTEGERS] += room
+        s.i[N_INTEGERS] += room * element
         s.i[LONGEST] = max(s.i[LONGEST], room)
-    s.i[s.i[at + FIRST] + length] = value
     s.i[at + LENGTH] = length + 1
+    return s.i[at + FIRST] + length * element

@@ -47,6 +47,7 @@ from pomdptool.kernels.search import (
     NODES_AT,
     NODES_ROOM,
     NONE,
+    POINT_ELEMENT,
     SCRATCH_ROOM,
     STEP,
     UPPER,
@@ -87,7 +88,7 @@ def has_room(s, aims):
         s.i[N_NODES] + aims.nodes < s.i[NODES_ROOM]
         and s.i[N_EXPANDED] + 1 < s.i[EXPANDED_ROOM]
         and s.i[N_VECTORS] + 1 < s.i[VECTORS_ROOM]
-        and s.i[N_INTEGERS] + aims.integers + 8 * s.i[LONGEST] < s.i[INTEGERS_ROOM]
+        and s.i[N_INTEGERS] + aims.integers + 8 * POINT_ELEMENT * s.i[LONGEST] < s.i[INTEGERS_ROOM]
         and s.i[N_FLOATS] + aims.floats < s.i[FLOATS_ROOM]
         and aims.scratch + (LP_STATES + 2) * s.i[LONGEST] < s.i[SCRATCH_ROOM]
     )
@@ -103,7 +104,7 @@ def next_child(m, s, n, action, aim):
     for e in range(m.i[edge + 1] - m.i[edge]):
         child = s.i[s.i[row + CHILDREN] + e]
         if child != NONE:
-            gap = update_upper(s, child) - update_lower(m, s, child)
+            gap = update_upper(m, s, child) - update_lower(m, s, child)
             excess = s.f[s.i[row + CHANCES] + e] * (gap - aim)
             if excess > most:
                 most, at = excess, child

@@ -61,16 +61,19 @@ from pomdptool.kernels.search import (
     V_BLOCK,
     V_LINKS,
     V_VALUES,
+    VALUES_AT,
     VECTOR,
+    VECTOR_ELEMENT,
     VECTOR_LIST,
     VECTORS_AT,
     WEIGHTS,
+    WHICH,
     WORTH,
     WORTHS_AT,
     append,
 )
 
-SPARSE = 4
+SPARSE = 8
 """A belief is summed along its support where the block is this many times larger."""
 
 OTHERS = 8
@@ -83,8 +86,8 @@ SHARE = 0.002
 @kernel(fastmath={"reassoc", "contract"}, inner=True)
 def dot(x, i, j, n):
     """Inner product of x[i:i + n] and x[j:j + n]."""
-    total = 0.0
-    for k in range(n):
+    total, i, j = 0.0, np.uint64(i), np.uint64(j)
+    for k in range(np.uint64(n)):
         total += x[i + k] * x[j + k]
     return total
 
@@ -96,16 +99,23 @@ def size_of(m, block):
 
 
 @kernel(inner=True)
+def sparse_dot(s, belief, values, support, n):
+    """Inner product of a belief and values that begin somewhere, along the belief's support."""
+    total, belief, values = 0.0, np.uint64(belief), np.uint64(values)
+    for t in range(np.uint64(support), np.uint64(support + n)):
+        i = np.uint64(s.i[t])
+        total += s.f[belief + i] * s.f[values + i]
+    return total
+
+
+@kernel(inner=True)
 def value_of(m, s, n, values):
     """Value at a node of a vector over its block, whose values begin somewhere."""
     node = s.i[NODES_AT] + n * NODE
     size = size_of(m, s.i[node + BLOCK])
     if SPARSE * s.i[node + N_SUPPORT] > size:
         return dot(s.f, s.i[node + BELIEF], values, size)
-    total, belief, support = 0.0, s.i[node + BELIEF], s.i[node + SUPPORT]
-    for t in range(support, support + s.i[node + N_SUPPORT]):
-        total += s.f[belief + s.i[t]] * s.f[values + s.i[t]]
-    return total
+    return sparse_dot(s, s.i[node + BELIEF], values, s.i[node + SUPPORT], s.i[node + N_SUPPORT])
 
 
 @kernel(inner=True)
@@ -124,10 +134,17 @@ def see_vectors(m, s, n, length):
     node, lower = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND + LOWER
     first = s.i[s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + VECTOR_LIST) * LIST + FIRST]
     best, at = s.f[lower], s.i[node + BEST]
-    for k in range(first + s.i[node + SEEN_VECTORS], first + length):
-        value = value_of(m, s, n, s.i[s.i[VECTORS_AT] + s.i[k] * VECTOR + V_VALUES])
+    belief, size = s.i[node + BELIEF], size_of(m, s.i[node + BLOCK])
+    support, n_support = s.i[node + SUPPORT], s.i[node + N_SUPPORT]
+    begin, end = first + s.i[node + SEEN_VECTORS] * VECTOR_ELEMENT, first + length * VECTOR_ELEMENT
+    for k in range(begin, end, VECTOR_ELEMENT):
+        values = s.i[k + VALUES_AT]
+        if SPARSE * n_support > size:
+            value = dot(s.f, belief, values, size)
+        else:
+            value = sparse_dot(s, belief, values, support, n_support)
         if value > best:
-            best, at = value, s.i[k]
+            best, at = value, s.i[k + WHICH]
     s.i[node + SEEN_VECTORS], s.i[node + BEST], s.f[lower] = length, at, best
 
 
@@ -209,9 +226,12 @@ def write_values(m, s, block, a, links, values):
     for i in range(size):
         row = m.i[ENTRY_FIRST] + (first + i) * n_actions + a
         ahead = 0.0
-        for entry in range(m.i[row], m.i[row + 1]):
-            at = m.i[ENTRIES] + 2 * entry
-            ahead += m.f[m.i[WEIGHTS] + entry] * s.f[s.i[begins + m.i[at]] + m.i[at + 1]]
+        entries, weights = np.uint64(m.i[ENTRIES]), np.uint64(m.i[WEIGHTS])
+        one, two = np.uint64(1), np.uint64(2)
+        for entry in range(np.uint64(m.i[row]), np.uint64(m.i[row + 1])):
+            at = entries + two * entry
+            begin = np.uint64(s.i[np.uint64(begins + m.i[at])] + m.i[at + one])
+            ahead += m.f[weights + entry] * s.f[begin]
         value = m.f[m.i[REWARDS] + (first + i) * n_actions + a] + m.f[DISCOUNT] * ahead
         if value > s.f[values + i]:
             rise = max(rise, value - s.f[values + i])
@@ -233,7 +253,7 @@ def add_vector(m, s, n, a):
         if child == NONE:
             # The block's first vector is that of a blind policy; any successor is sound.
             target = LISTS * m.i[m.i[EDGES] + 2 * (m.i[edge] + e)] + VECTOR_LIST
-            s.i[links + e] = s.i[s.i[s.i[LISTS_AT] + target * LIST + FIRST]]
+            s.i[links + e] = s.i[s.i[s.i[LISTS_AT] + target * LIST + FIRST] + WHICH]
         else:
             s.i[links + e] = s.i[s.i[NODES_AT] + child * NODE + BEST]
     for i in range(size):
@@ -257,7 +277,8 @@ def add_vector(m, s, n, a):
     s.i[vector + V_BLOCK], s.i[vector + V_ACTION] = block, a
     s.i[vector + V_VALUES], s.i[vector + V_LINKS] = values, links
     s.i[vector + ROSE], s.i[vector + EVALUATED] = s.i[N_RISES], s.i[N_RISES]
-    append(s, LISTS * block + VECTOR_LIST, v)
+    element = append(s, LISTS * block + VECTOR_LIST, VECTOR_ELEMENT)
+    s.i[element + WHICH], s.i[element + VALUES_AT] = v, values
     s.f[lower], s.i[node + BEST] = value, v
 
 

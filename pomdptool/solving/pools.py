@@ -81,8 +81,8 @@ def begin(blocks: BlockModel, tables: Tables, blind: FloatArray) -> Search:
         nodes=1024 + need.nodes,
         expanded=256,
         vectors=n_vectors + 256,
-        integers=n_edges + n_vectors + 4 * need.integers + 1024,
-        floats=kernel.FLOATS_HEADER + blocks.n_slots * A + 4 * need.floats,
+        integers=n_edges + kernel.VECTOR_ELEMENT * n_vectors + 4 * need.integers + 1024,
+        floats=kernel.FLOATS_HEADER + blocks.n_slots * (A + 1) + 4 * need.floats,
         scratch=need.scratch + (LP_STATES + 2) * 256,
     )
     search = _laid_out(room, A, kernel.LISTS * blocks.n_blocks)
@@ -103,24 +103,28 @@ def _blind_vectors(blocks: BlockModel, search: Search, blind: FloatArray) -> Non
     vectors, links = search.vectors, int(search.i[kernel.N_INTEGERS])
     vectors[:, kernel.V_BLOCK] = np.repeat(np.arange(blocks.n_blocks), A)
     vectors[:, kernel.V_ACTION] = action
-    begin = kernel.FLOATS_HEADER + arrays.block_first * A
+    begin = kernel.FLOATS_HEADER + blocks.n_slots + arrays.block_first * A
     vectors[:, kernel.V_VALUES] = np.repeat(begin[:-1], A) + action * np.repeat(size, A)
     vectors[:, kernel.V_LINKS] = links + arrays.edge_first[:-1]
     vectors[:, kernel.ROSE], vectors[:, kernel.EVALUATED] = 1, 0
     action_of_edge = np.repeat(action, np.diff(arrays.edge_first))
     search.i[links : links + n_edges] = arrays.edge_target * A + action_of_edge
-    search.i[links + n_edges : links + n_edges + n_vectors] = np.arange(n_vectors)
+    listed = links + n_edges
+    end = listed + n_vectors * kernel.VECTOR_ELEMENT
+    elements = search.i[listed:end].reshape(n_vectors, kernel.VECTOR_ELEMENT)
+    elements[:, kernel.WHICH] = np.arange(n_vectors)
+    elements[:, kernel.VALUES_AT] = vectors[:, kernel.V_VALUES]
     block = blocks.block_of_slot
     local = np.arange(blocks.n_slots) - arrays.block_first[block]
     base = begin[block] + local
     for a in range(A):
         search.f[base + a * size[block]] = blind[a, blocks.state_of_slot]
     lists = search.lists[kernel.VECTOR_LIST :: kernel.LISTS]
-    lists[:, kernel.FIRST] = links + n_edges + A * np.arange(blocks.n_blocks)
+    lists[:, kernel.FIRST] = listed + kernel.VECTOR_ELEMENT * A * np.arange(blocks.n_blocks)
     lists[:, kernel.LENGTH] = lists[:, kernel.ROOM] = A
     search.i[kernel.N_RISES] = 1
     search.i[kernel.N_FLOATS] = begin[-1]
-    search.i[kernel.N_INTEGERS] += n_edges + n_vectors
+    search.i[kernel.N_INTEGERS] = end
     search.i[kernel.LONGEST] = max(A, 8)
 
 
@@ -137,7 +141,7 @@ def needed(blocks: BlockModel) -> Room:
         nodes=edges,
         expanded=1,
         vectors=1,
-        integers=values + 4 * edges + 2 * LP_STATES + 64,
+        integers=values + 4 * edges + 2 * LP_STATES + 64 * kernel.POINT_ELEMENT,
         floats=values + 2 * edges + 2 * LP_STATES,
         scratch=entries + (edges + 1) * A + LP_STATES * (LP_STATES + 5),
     )
@@ -151,7 +155,9 @@ def grown(blocks: BlockModel, tables: Tables, search: Search) -> Search:
         nodes=int(counts[kernel.N_NODES]) + need.nodes,
         expanded=int(counts[kernel.N_EXPANDED]) + 1,
         vectors=int(counts[kernel.N_VECTORS]) + 1,
-        integers=int(counts[kernel.N_INTEGERS]) + need.integers + 8 * longest,
+        integers=int(counts[kernel.N_INTEGERS])
+        + need.integers
+        + 8 * kernel.POINT_ELEMENT * longest,
         floats=int(counts[kernel.N_FLOATS]) + need.floats,
         scratch=need.scratch + (LP_STATES + 2) * longest,
     )

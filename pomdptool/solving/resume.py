@@ -44,7 +44,8 @@ def insert(blocks: BlockModel, tables: Tables, search: Search, policy: SolvedPol
         nodes=0,
         expanded=0,
         vectors=len(links),
-        integers=sum(map(len, links)) + 16 * len(links) + 8 * len(search.lists),
+        integers=sum(map(len, links))
+        + kernel.VECTOR_ELEMENT * (16 * len(links) + 8 * len(search.lists)),
         floats=sum(map(len, values.values)),
         scratch=0,
     )
@@ -107,8 +108,11 @@ def _lengthen(search: Search, row: int, vectors: IntArray) -> None:
     """Move a list to the end of the pool, with some vectors more."""
     first, length, _ = search.lists[row].tolist()
     begin, n = int(search.i[kernel.N_INTEGERS]), length + len(vectors)
-    search.i[begin : begin + length] = search.i[first : first + length]
-    search.i[begin + length : begin + n] = vectors
+    width = kernel.VECTOR_ELEMENT
+    elements = search.i[begin : begin + n * width].reshape(n, width)
+    elements[:length] = search.i[first : first + length * width].reshape(length, width)
+    elements[length:, kernel.WHICH] = vectors
+    elements[length:, kernel.VALUES_AT] = search.vectors[vectors, kernel.V_VALUES]
     search.lists[row] = begin, n, n
-    search.i[kernel.N_INTEGERS] += n
+    search.i[kernel.N_INTEGERS] += elements.size
     search.i[kernel.LONGEST] = max(search.i[kernel.LONGEST], n)

@@ -61,8 +61,9 @@ EVALUATE_AFTER = 0.25
 
 EVALUATION_SWEEPS = 5
 
-BLIND, BLIND_SWEEPS = 1e-6, 1000
-"""Blind policies are evaluated until they are this close, relative to the largest value."""
+BLIND, BLIND_SWEEPS, BLIND_WORK = 1e-6, 1000, 200_000_000
+"""Blind policies are evaluated until they are this close, relative to the largest value; in at most
+so many sweeps, and multiplications."""
 
 GAIN = 0.01
 """A vector must raise its belief's bound by this share of (1 - discount) times the gap wanted."""
@@ -135,7 +136,8 @@ class _Run:
         self.need = needed(self.blocks)
         self.error = _error(self.blocks, above.largest)
         tolerance = BLIND * (1.0 - self.model.discount) * above.largest
-        evaluate_vectors(self.tables, self.search, BLIND_SWEEPS, tolerance)
+        sweeps = min(BLIND_SWEEPS, 1 + BLIND_WORK // (1 + len(self.blocks.arrays.weights)))
+        evaluate_vectors(self.tables, self.search, sweeps, tolerance)
         if resume is not None:
             self.search = insert(self.blocks, self.tables, self.search, resume)
             upper = self.search.bounds[ROOT, kernel.UPPER]
@@ -286,14 +288,15 @@ class _Run:
 
 
 def _error(blocks: BlockModel, largest: float) -> float:
-    """Bound what taking beliefs for equal, dropping observations and rounding can add up to.
+    """Bound what taking beliefs for equal, what is left out and rounding can add up to.
 
-    Each step may replace a belief by one that differs by `nodes.SAME` in every entry, or drop
-    observations less likely than `nodes.IMPOSSIBLE`, and sums a block's values in floats.
+    Each step may replace a belief by one that differs by `nodes.SAME` in every entry, leave states
+    less likely than `nodes.FAINT` out of it, whose probability others are given, and drop
+    observations less likely than `nodes.IMPOSSIBLE`; and sums a block's values in floats.
     """
     g = blocks.model.discount
     states = int(np.diff(blocks.arrays.block_first).max())
     edges = int(np.diff(blocks.arrays.edge_first).max())
-    merged = nodes.SAME * states + nodes.IMPOSSIBLE * edges
+    merged = (nodes.SAME + 2.0 * nodes.FAINT) * states + nodes.IMPOSSIBLE * edges
     rounded = 4.0 * np.finfo(float).eps * (states + edges)
     return float((g * merged + rounded) * largest / (1.0 - g))

@@ -1,0 +1,153 @@
+"""The belief over an episode: a band for each state; below it actions, observations, rewards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pomdptool.drawing.canvas import (
+    INK,
+    color,
+    elided,
+    hatch,
+    legend,
+    new_figure,
+    swatch,
+    title,
+    whole_numbers,
+)
+from pomdptool.errors import DataError
+from pomdptool.sparse import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pomdptool.formats.traces import TracedStep
+
+MAX_BANDS = 14
+"""States with a band of their own; the others share one."""
+
+MAX_ROWS = 12
+"""Actions, and observations, with a row of their own."""
+
+OTHERS = "#dddddd"
+
+
+def belief_figure(
+    steps: list[TracedStep], max_steps: int, *, costs: bool, heading: str = ""
+) -> Figure:
+    """Draw the belief of one episode before each action, and the true state where it is told.
+
+    Of a longer episode the first `max_steps` are drawn.
+
+    Raises
+    ------
+    DataError
+        Where the steps hold no beliefs.
+    """
+    if not any(step.belief for step in steps):
+        raise DataError("the trace holds no beliefs: trace a policy or a planner that keeps one")
+    heading = heading or f"belief over episode {steps[0].episode}"
+    if len(steps) > max_steps:
+        heading += f", the first {max_steps} of {len(steps)} steps"
+        steps = steps[:max_steps]
+    rows = [_frequent([s.action for s in steps]), _frequent([s.observation for s in steps])]
+    heights = [3.2, *(0.1 + 0.17 * len(names) for names in rows), 0.7]
+    width = min(max(7.2, 3.5 + 0.12 * len(steps)), 24.0)
+    figure = new_figure(width, sum(heights) + 1.6)
+    axes = figure.subplots(4, 1, sharex=True, height_ratios=heights)
+    entries = _bands(axes[0], steps)
+    axes[0].set_ylabel("belief")
+    _raster(axes[1], [s.action for s in steps], rows[0], "action")
+    _raster(axes[2], [s.observation for s in steps], rows[1], "observation that followed")
+    rewards = np.array([s.reward for s in steps])
+    _steps(axes[3], np.zeros(len(steps)), rewards, facecolor=INK, linewidth=0.0)
+    axes[3].axhline(0.0, color=INK, linewidth=0.6)
+    _above(axes[3], "cost" if costs else "reward")
+    axes[3].set_xlabel("step")
+    axes[3].set_xlim(-0.5, len(steps) - 0.5)
+    whole_numbers(axes[3])
+    title(axes[0], heading)
+    legend(figure, entries, "state")
+    return figure
+
+
+def _bands(ax: Axes, steps: list[TracedStep]) -> list[tuple[Artist, str]]:
+    """Draw a band for each state that is likely at some time; give what their legend says."""
+    from matplotlib.patches import Patch
+
+    total: dict[str, float] = {}
+    for step in steps:
+        for name, p in step.belief.items():
+            total[name] = total.get(name, 0.0) + p
+    kept = sorted(total, key=lambda name: -total[name])
+    if len(kept) > MAX_BANDS:
+        kept = kept[: MAX_BANDS - 1]
+    bands = np.array([[step.belief.get(name, 0.0) for name in kept] for step in steps]).T
+    top = np.cumsum(bands, axis=0)
+    for k, band in enumerate(bands):
+        style = {"facecolor": color(k), "hatch": hatch(k), "edgecolor": "white", "linewidth": 0.3}
+        _steps(ax, top[k] - band, top[k], **style)
+    entries = [(swatch(k), name) for k, name in enumerate(kept)]
+    if len(kept) < len(total):
+        held = np.array([sum(step.belief.values()) for step in steps])
+        _steps(ax, top[-1], held, facecolor=OTHERS, linewidth=0.0)
+        entries.append((Patch(facecolor=OTHERS), f"{len(total) - len(kept)} others"))
+    ax.set_ylim(0.0, 1.0)
+    place = {name: k for k, name in enumerate(kept)}
+    seen = [
+        (t, float(top[place[s.state], t] - 0.5 * bands[place[s.state], t]))
+        for t, s in enumerate(steps)
+        if s.state in place
+    ]
+    if seen:
+        (true,) = ax.plot(
+            *np.array(seen).T,
+            *("o",),
+            color="white",
+            markeredgecolor=INK,
+            markersize=4.5,
+            clip_on=False,
+        )
+        entries.append((true, "true state"))
+    return entries
+
+
+def _steps(ax: Axes, low: FloatArray, high: FloatArray, **style: Any) -> None:
+    """Fill the area between two heights that each step has."""
+    x = np.arange(len(low) + 1) - 0.5
+    low, high = (np.append(height, height[-1]) for height in (low, high))
+    ax.fill_between(x, low, high, step="post", **style)
+
+
+def _frequent(names: list[str]) -> list[str]:
+    """Names in the order of their first occurrence, the frequent ones where there are too many."""
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    kept = sorted(counts, key=lambda name: -counts[name])[:MAX_ROWS]
+    return [name for name in counts if name in kept]
+
+
+def _raster(ax: Axes, names: list[str], rows: list[str], what: str) -> None:
+    """Draw a dot in the row of the name for each step; of rare names in no row."""
+    place = {name: k for k, name in enumerate(rows)}
+    dots = [(t, place[name]) for t, name in enumerate(names) if name in place]
+    ax.plot(*np.array(dots).T, "s", color=INK, markersize=3.5)
+    shown = [elided(name).replace("$", r"\$") for name in rows]
+    ax.set_yticks(range(len(rows)), shown, fontsize=8.0)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.grid(axis="y", color=OTHERS, linewidth=0.6)
+    ax.set_axisbelow(True)
+    _above(ax, what)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    ax.tick_params(length=0.0)
+
+
+def _above(ax: Axes, words: str) -> None:
+    """Write what the axes below show."""
+    ax.set_title(words, loc="left", fontsize=8.0)

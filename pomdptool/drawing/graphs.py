@@ -1,0 +1,310 @@
+"""A policy graph: boxes with actions, and an arrow for each observation, from left to right.
+
+Widths and heights are measured, so that no name lies on another: an arrow begins with its label,
+between columns that are as far apart as the longest label needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pomdptool.drawing.canvas import (
+    INK,
+    MAX_TITLE,
+    color,
+    elided,
+    new_figure,
+    text,
+    text_width,
+    tint,
+    title,
+)
+from pomdptool.drawing.layout import Edge, Layout, distances, layout
+from pomdptool.graph import NOWHERE, PolicyGraph
+from pomdptool.policy import Problem
+from pomdptool.sparse import IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+POINTS = 9.0
+LABEL_POINTS = 7.5
+MAX_ARROWS = 60
+"""Edges of the largest graph all edges of which are arrows."""
+
+MAX_LABEL = 22
+"""Characters of an edge's label."""
+
+LINE = 0.15
+"""Inches that the end of an arrow takes on the side of a box."""
+
+BOX = 0.30
+GAP = 0.16
+"""Inches: least height of a box, and between boxes."""
+
+HEAD = 0.10
+"""Inches: length of an arrow's head."""
+
+CURVE = 0.75
+"""Inches between columns, beside the labels."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A node's place, in inches."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def port(self, right: bool, y: float) -> Point:
+        """A point on its left or right side."""
+        return self.x + (0.5 if right else -0.5) * self.width, y
+
+
+def graph_figure(graph: PolicyGraph, problem: Problem, max_nodes: int, heading: str = "") -> Figure:
+    """Draw a policy graph: of a larger one the nodes that the start reaches first.
+
+    Where there are many edges, or their ends are not drawn, only those to the next column are
+    arrows; the others name the node that they lead to.
+    """
+    reached = graph.breadth_first()
+    heading = heading or f"{elided(problem.name) or 'policy'}: policy graph"
+    if len(reached) > max_nodes:
+        heading += f", the first {max_nodes} of {len(reached)} nodes"
+    return _Drawing(graph, problem, reached[:max_nodes]).figure(heading)
+
+
+class _Drawing:
+    """A graph that is being drawn; its nodes are numbered from 0 here."""
+
+    def __init__(self, whole: PolicyGraph, problem: Problem, nodes: IntArray) -> None:
+        self.problem = problem
+        links = np.where(np.isin(whole.next, nodes), whole.next, NOWHERE)
+        steps = distances(whole)
+        many = len({(n, m) for n in nodes.tolist() for m in whole.edges(n)}) > MAX_ARROWS
+        if many:
+            onwards = steps[links] == steps[:, np.newaxis] + 1
+            links = np.where((links != NOWHERE) & onwards, links, NOWHERE)
+        self.graph = replace(whole, next=links, values=None).picked(nodes)
+        self.layers = steps[nodes]
+        actions = self.graph.actions.tolist()
+        self.labels = [
+            f"{n}: {elided(problem.actions[a])}"
+            for n, a in zip(nodes.tolist(), actions, strict=True)
+        ]
+        self.edge_labels: dict[tuple[int, int], str] = {}
+        self.stubs: list[list[str]] = []
+        counts = np.zeros((len(nodes), 2))
+        for n, name in enumerate(nodes.tolist()):
+            drawn = self.graph.edges(n)
+            told = {m: seen for m, seen in whole.edges(name).items() if links[name, seen[0]] != m}
+            every = len(drawn) + len(told) == 1
+            for m, seen in drawn.items():
+                counts[n, int(self.layers[m] >= self.layers[n])] += 1
+                counts[m, int(self.layers[n] >= self.layers[m])] += 1
+                self.edge_labels[n, m] = self._label(seen, every)
+            self.stubs.append(
+                [f"{self._label(seen, every)} \N{RIGHTWARDS ARROW} {m}" for m, seen in told.items()]
+            )
+            counts[n, 1] += len(told)
+        heights = np.maximum(BOX, LINE * counts.max(axis=1) + 0.06)
+        placed = layout(self.graph, heights + GAP)
+        self.boxes = self._boxes(placed, heights)
+        self.edges = placed.edges
+
+    def _label(self, seen: Sequence[int], every: bool) -> str:
+        """What an edge says: its observations."""
+        if every and len(seen) > 1:
+            return "any"
+        shown = " | ".join(elided(self.problem.observations[o]) for o in seen[:3])
+        if len(seen) > 3:
+            shown += f" | … ({len(seen)})"
+        return elided(shown, MAX_LABEL)
+
+    def _boxes(self, placed: Layout, heights: np.ndarray) -> list[Box]:
+        """Places of the boxes: a column for each layer."""
+        layers = placed.layer.tolist()
+        n_layers = max(layers) + 1
+        widths = [0.0] * n_layers
+        right, left = [0.0] * n_layers, [0.0] * n_layers
+        for k, words in zip(layers, self.labels, strict=True):
+            widths[k] = max(widths[k], text_width(words, POINTS) + 0.2)
+        for (n, m), words in self.edge_labels.items():
+            side = right if layers[m] >= layers[n] else left
+            side[layers[n]] = max(side[layers[n]], text_width(words, LABEL_POINTS) + 0.12)
+        for k, told in zip(layers, self.stubs, strict=True):
+            right[k] = max([right[k], *(text_width(words, LABEL_POINTS) + 0.12 for words in told)])
+        self.reach = right, left
+        centres = [0.5 * widths[0]]
+        for k in range(1, n_layers):
+            between = right[k - 1] + CURVE + left[k]
+            centres.append(centres[-1] + 0.5 * (widths[k - 1] + widths[k]) + between)
+        self.columns = list(zip(centres, widths, strict=True))
+        places = zip(layers, placed.height.tolist(), heights.tolist(), strict=True)
+        return [Box(centres[k], -y, widths[k], h) for k, y, h in places]
+
+    def figure(self, heading: str) -> Figure:
+        """Draw it."""
+        last = self.layers.max()
+        level = any(self.layers[e.source] == self.layers[e.target] == last for e in self.edges)
+        bulge = self.reach[0][-1] + (0.5 if level else 0.1)
+        low = min(box.y - 0.5 * box.height for box in self.boxes)
+        high = max(box.y + 0.5 * box.height for box in self.boxes)
+        through = [-y for edge in self.edges for _, y in edge.through]
+        low, high = min([low, *through]) - 0.15, max([high, *through]) + 0.15
+        left, right = -0.45, self.columns[-1][0] + 0.5 * self.columns[-1][1] + bulge
+        right = max(right, left + text_width(elided(heading, MAX_TITLE), 10.0) + 0.1)
+        figure = new_figure(right - left, high - low + 0.35, placed=True)
+        ax = figure.add_axes((0.0, 0.0, 1.0, (high - low) / (high - low + 0.35)))
+        ax.set_axis_off()
+        ax.set_xlim(left, right)
+        ax.set_ylim(low, high)
+        title(ax, f" {heading}")
+        out, into = self._ports(ax)
+        for k, edge in enumerate(self.edges):
+            self._arrow(ax, edge, out[k], into[k])
+        for n, box in enumerate(self.boxes):
+            self._box(ax, n, box)
+        return figure
+
+    def _box(self, ax: Axes, n: int, box: Box) -> None:
+        from matplotlib.patches import FancyBboxPatch
+
+        shade = color(int(self.graph.actions[n]))
+        corner = box.x - 0.5 * box.width + 0.06, box.y - 0.5 * box.height + 0.06
+        start = n == self.graph.start
+        ax.add_patch(
+            FancyBboxPatch(
+                corner,
+                box.width - 0.12,
+                box.height - 0.12,
+                boxstyle="round,pad=0.06",
+                facecolor=tint(shade, 0.22),
+                edgecolor=shade,
+                linewidth=2.2 if start else 1.1,
+                zorder=4,
+            )
+        )
+        text(ax, box.x, box.y, self.labels[n], ha="center", va="center", fontsize=POINTS, zorder=5)
+        if start:
+            edge = box.port(False, box.y)
+            ax.plot([edge[0] - 0.35, edge[0] - HEAD], [edge[1]] * 2, color=INK, linewidth=1.2)
+            _head(ax, edge, 1.0, INK)
+
+    def _ports(self, ax: Axes) -> tuple[list[Point], list[Point]]:
+        """Where each edge leaves its source and enters its target; below stand the stubs.
+
+        The ends on a side of a box are ordered by where their edges come from or go to.
+        """
+        sides: dict[tuple[int, bool], list[tuple[float, int, bool]]] = {}
+        for k, edge in enumerate(self.edges):
+            n, m = edge.source, edge.target
+            first = -edge.through[0][1] if edge.through else self.boxes[m].y
+            last = -edge.through[-1][1] if edge.through else self.boxes[n].y
+            onwards = bool(self.layers[m] >= self.layers[n])
+            loops = 1e-6 if n == m else 0.0
+            sides.setdefault((n, onwards), []).append((-first - loops, k, True))
+            back = bool(self.layers[n] >= self.layers[m])
+            sides.setdefault((m, back), []).append((-last + loops, k, False))
+        out: list[Point] = [(0.0, 0.0)] * len(self.edges)
+        into = list(out)
+        for n, box in enumerate(self.boxes):
+            for right in (False, True):
+                ends = sorted(sides.get((n, right), []))
+                told = self.stubs[n] if right else []
+                top = box.y + 0.5 * LINE * (len(ends) + len(told) - 1)
+                for i, (_, k, leaving) in enumerate(ends):
+                    (out if leaving else into)[k] = box.port(right, top - LINE * i)
+                for i, words in enumerate(told, len(ends)):
+                    _say(ax, box.port(right, top - LINE * i), words, 1.0)
+        return out, into
+
+    def _arrow(self, ax: Axes, edge: Edge, begin: Point, end: Point) -> None:
+        """Draw an edge: its label, curves from column to column, and the head."""
+        n, m = edge.source, edge.target
+        level = bool(self.layers[n] == self.layers[m])
+        onwards = bool(self.layers[m] >= self.layers[n])
+        sign = 1.0 if onwards else -1.0
+        lead = begin[0] + sign * self.reach[not onwards][self.layers[n]]
+        line = _Line(begin)
+        line.straight((lead, begin[1]))
+        if level:
+            beyond = lead + 0.15 + 0.3 * min(1.0, abs(begin[1] - end[1]))
+            line.curve((beyond, begin[1]), (beyond, end[1]), (lead, end[1]))
+        for k, height in edge.through:
+            x, width = self.columns[k]
+            line.swing((x - 0.5 * sign * width, -height))
+            line.straight((x + 0.5 * sign * width, -height))
+        facing = -1.0 if level else sign
+        if not level:
+            line.swing((end[0] - sign * self.reach[onwards][self.layers[m]], end[1]))
+        line.straight((end[0] - facing * HEAD, end[1]))
+        shade = color(int(self.graph.actions[n]))
+        line.draw(ax, shade)
+        _head(ax, end, facing, shade)
+        _say(ax, begin, self.edge_labels[n, m], sign)
+
+
+class _Line:
+    """A path of straight and curved pieces."""
+
+    def __init__(self, begin: Point) -> None:
+        from matplotlib.path import Path
+
+        self.kind = Path
+        self.points = [begin]
+        self.codes = [Path.MOVETO]
+
+    def straight(self, to: Point) -> None:
+        """Go on to a point."""
+        self.points.append(to)
+        self.codes.append(self.kind.LINETO)
+
+    def curve(self, first: Point, second: Point, to: Point) -> None:
+        """Go on along a cubic curve with these control points."""
+        self.points += [first, second, to]
+        self.codes += [self.kind.CURVE4] * 3
+
+    def swing(self, to: Point) -> None:
+        """Go on to a point, leaving and arriving level."""
+        x, y = self.points[-1]
+        middle = 0.5 * (x + to[0])
+        self.curve((middle, y), (middle, to[1]), to)
+
+    def draw(self, ax: Axes, shade: str) -> None:
+        """Draw it."""
+        from matplotlib.patches import PathPatch
+
+        path = self.kind(self.points, self.codes)
+        ax.add_patch(PathPatch(path, fill=False, edgecolor=shade, linewidth=1.0, zorder=2))
+
+
+def _head(ax: Axes, tip: Point, facing: float, shade: str) -> None:
+    """Draw the head of an arrow that points to the right (facing 1) or to the left (-1)."""
+    back = tip[0] - facing * HEAD
+    corners = [tip, (back, tip[1] + 0.4 * HEAD), (back, tip[1] - 0.4 * HEAD)]
+    ax.fill(*np.array(corners).T, color=shade, linewidth=0.0, zorder=6)
+
+
+def _say(ax: Axes, port: Point, words: str, sign: float) -> None:
+    """Write what leads away from the right (sign 1) or left side of a box."""
+    text(
+        ax,
+        port[0] + sign * 0.05,
+        port[1],
+        words,
+        ha="left" if sign > 0.0 else "right",
+        va="center",
+        fontsize=LABEL_POINTS,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
+        zorder=3,
+    )

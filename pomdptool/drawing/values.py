@@ -1,0 +1,295 @@
+"""The value function over the beliefs of two or three states, and where which action is best.
+
+Of two states: the value over the probability of the second one, an upper envelope of lines
+(Smallwood and Sondik 1973). Of three: a triangle, the corners of which are the states; the regions
+of the actions, and lines of equal value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pomdptool.drawing.canvas import (
+    FAINT,
+    INK,
+    MAX_NAME,
+    axis_labels,
+    color,
+    elided,
+    hatch,
+    legend,
+    new_figure,
+    swatch,
+    text,
+    tint,
+    title,
+)
+from pomdptool.errors import PolicyError
+from pomdptool.linked import over_all_states
+from pomdptool.lookahead import FaceVectors, LookAhead
+from pomdptool.policy import AlphaVectors, Problem, SolvedPolicy
+from pomdptool.sparse import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
+"""Of the triangle of three states."""
+
+GRID = 120
+"""Parts of a triangle's side, where its beliefs are looked at."""
+
+MAX_LINES = 60
+"""Vectors that are shown as lines of their own."""
+
+
+def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
+    """Draw the value function.
+
+    Raises
+    ------
+    PolicyError
+        With other than two or three states, or where vectors cover only some of them.
+    """
+    problem = policy.problem
+    if len(problem.states) not in (2, 3):
+        raise PolicyError(
+            f"the value over the belief is drawn for 2 or 3 states, not for {len(problem.states)}; "
+            "--what graph and --what bounds draw such a policy"
+        )
+    vectors = _vectors(policy)
+    what = "cost" if problem.costs else "value"
+    heading = heading or f"{elided(problem.name) or 'policy'}: {what} over the belief"
+    draw = _segment if len(problem.states) == 2 else _triangle
+    return draw(problem, vectors.values, vectors.actions, heading)
+
+
+def _vectors(policy: SolvedPolicy) -> AlphaVectors:
+    """Vectors over all states; where they are a step of look-ahead away, those at many beliefs."""
+    if isinstance(policy.values, FaceVectors):
+        raise PolicyError(
+            "its vectors cover only some of the states each: give --model, or solve with --full-set"
+        )
+    if not isinstance(policy.values, LookAhead):
+        return over_all_states(policy)
+    n = len(policy.problem.states)
+    inside = (np.arange(400) + 0.5) / 400
+    beliefs = np.column_stack([1.0 - inside, inside]) if n == 2 else simplex_grid(41)
+    found = [policy.values.vector(b) for b in beliefs if b.min() > 0.0]
+    values, first = np.unique([vector for _, vector in found], axis=0, return_index=True)
+    return AlphaVectors(np.array([found[k][0] for k in first.tolist()]), values)
+
+
+def _sign(problem: Problem) -> float:
+    return -1.0 if problem.costs else 1.0
+
+
+def envelope(values: FloatArray) -> list[tuple[int, float, float]]:
+    """Lines that are the largest somewhere on 0 to 1, from left to right.
+
+    Parameters
+    ----------
+    values
+        Shape (n, 2): of each line at 0 and at 1.
+
+    Returns
+    -------
+    For each its index, and where it begins and ends to be the largest.
+    """
+    slope = values[:, 1] - values[:, 0]
+    kept: list[int] = []
+    begins: list[float] = []
+    for k in np.lexsort((values[:, 0], slope)).tolist():
+        begin = 0.0
+        while kept:
+            j = kept[-1]
+            rise, lead = slope[k] - slope[j], values[j, 0] - values[k, 0]
+            begin = 0.0 if lead <= 0.0 else (lead / rise if rise > 0.0 else np.inf)
+            if begin > begins[-1]:
+                break
+            kept.pop()
+            begins.pop()
+            begin = 0.0
+        if begin < 1.0:
+            kept.append(k)
+            begins.append(begin)
+    return list(zip(kept, begins, [*begins[1:], 1.0], strict=True))
+
+
+def _segment(problem: Problem, values: FloatArray, actions: IntArray, heading: str) -> Figure:
+    """Draw the value over the probability of the second of two states."""
+    figure = new_figure(7.2, 4.2)
+    ax = figure.add_subplot()
+    sign = _sign(problem)
+    pieces = envelope(values)
+    if len(pieces) <= MAX_LINES:
+        for k, _, _ in pieces:
+            ax.plot([0.0, 1.0], sign * values[k], color=FAINT, linewidth=0.6, zorder=1)
+    for k, left, right in pieces:
+        a, ends = int(actions[k]), np.array([left, right])
+        shade = tint(color(a), 0.18)
+        ax.axvspan(left, right, facecolor=shade, hatch=hatch(a), edgecolor="white", linewidth=0.0)
+        height = sign * (values[k, 0] + ends * (values[k, 1] - values[k, 0]))
+        ax.plot(ends, height, color=color(a), linewidth=2.6, solid_capstyle="round", zorder=3)
+    x = np.array([left for _, left, _ in pieces] + [1.0])
+    height = sign * (values @ np.vstack([1.0 - x, x])).max(axis=0)
+    margin = 0.08 * (float(np.ptp(height)) or max(1.0, abs(float(height[0]))))
+    ax.set_ylim(float(height.min()) - margin, float(height.max()) + margin)
+    ax.set_xlim(0.0, 1.0)
+    start = float(problem.start[1])
+    ax.axvline(start, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=2)
+    nearly = start > 0.9
+    ax.annotate(
+        "start",
+        (start, 1.0),
+        (-3 if nearly else 3, -3),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="right" if nearly else "left",
+        va="top",
+        fontsize=8.0,
+    )
+    first, second = (elided(name) for name in problem.states)
+    gap = "  " if len(first) + len(second) < 2 * MAX_NAME - 12 else "\n"
+    along = f"probability of {second}{gap}(0: surely {first})"
+    axis_labels(ax, along, "cost" if problem.costs else "value")
+    title(ax, heading)
+    used = sorted({int(actions[k]) for k, _, _ in pieces})
+    legend(figure, [(swatch(a), problem.actions[a]) for a in used], "best action")
+    return figure
+
+
+def _triangle(problem: Problem, values: FloatArray, actions: IntArray, heading: str) -> Figure:
+    """Draw regions and lines of equal value over the beliefs of three states."""
+    from matplotlib.lines import Line2D
+
+    figure = new_figure(7.2, 5.0)
+    ax = figure.add_subplot()
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    beliefs = simplex_grid(GRID)
+    worth = beliefs @ values.T
+    best = np.unique(worth.argmax(axis=1))
+    regions = {k: region_of(k, best, values) for k in best.tolist()}
+    for k, region in regions.items():
+        a = int(actions[k])
+        shade = tint(color(a), 0.6)
+        edge = "white" if len(best) <= MAX_LINES else shade
+        ax.fill(*(region @ CORNERS).T, facecolor=shade, hatch=hatch(a), edgecolor=edge, lw=0.4)
+    ax.fill(*CORNERS.T, fill=False, edgecolor=INK, linewidth=1.0)
+    _levels(ax, values, regions, beliefs[worth.max(axis=1).argmin()], _sign(problem))
+    corners = zip(CORNERS, problem.states, ("left", "right", "center"), strict=True)
+    for (x, y), name, side in corners:
+        text(ax, x, y + (0.04 if y else -0.05), elided(name), ha=side, va="center")
+    ax.set_xlim(-0.03, 1.03)
+    ax.set_ylim(-0.09, 0.94)
+    (mark,) = ax.plot(
+        *(problem.start @ CORNERS), "o", color="white", markeredgecolor=INK, markersize=7, zorder=5
+    )
+    title(ax, heading)
+    used = sorted({int(actions[k]) for k in best.tolist()})
+    what = "cost" if problem.costs else "value"
+    entries = [(swatch(a), problem.actions[a]) for a in used]
+    lines = [(mark, "start"), (Line2D([], [], color=INK, linewidth=0.8), f"equal {what}")]
+    legend(figure, [*entries, *lines], "best action")
+    return figure
+
+
+def _levels(
+    ax: Axes, values: FloatArray, regions: dict[int, FloatArray], worst: FloatArray, sign: float
+) -> None:
+    """Draw lines of equal value, and label them on the way from the worst belief to a corner."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.ticker import MaxNLocator
+
+    lowest, highest = float((values @ worst).max()), float(values.max())
+    if highest - lowest <= 1e-9 * max(1.0, abs(highest)):
+        return
+    ticks = MaxNLocator(8).tick_values(*sorted((sign * lowest, sign * highest)))
+    levels = np.sort(sign * np.asarray(ticks))
+    levels = levels[(levels > lowest) & (levels < highest)]
+    lines = [
+        crossing(region, region @ values[k], level)
+        for k, region in regions.items()
+        for level in levels.tolist()
+    ]
+    lines = [line @ CORNERS for line in lines if len(line) == 2]
+    ax.add_collection(LineCollection(lines, colors=INK, linewidths=0.8))
+    blank = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
+    for point, level in _label_places(values, worst, levels):
+        x, y = (point @ CORNERS).tolist()
+        words = f"{sign * level:.4g}"
+        text(ax, x, y, words, ha="center", va="center", fontsize=7.0, bbox=blank)
+
+
+def crossing(polygon: FloatArray, worth: FloatArray, level: float) -> FloatArray:
+    """Ends of the line inside a convex polygon, shape (m, 3), on which its worth is the level."""
+    ends = []
+    for i, low in enumerate(worth.tolist()):
+        n = (i + 1) % len(worth)
+        high = float(worth[n])
+        if (low < level) != (high < level):
+            ends.append(polygon[i] + (level - low) / (high - low) * (polygon[n] - polygon[i]))
+    return np.array(ends)
+
+
+def _label_places(
+    values: FloatArray, worst: FloatArray, levels: FloatArray
+) -> list[tuple[FloatArray, float]]:
+    """Beliefs of each level from the worst one to the corner that parts most of them, and best."""
+    chosen: tuple[int, float, list[tuple[FloatArray, float]]] = (0, 0.0, [])
+    for corner in np.eye(3):
+        ray = worst + np.linspace(0.0, 1.0, 401)[:, np.newaxis] * (corner - worst)
+        along = (ray @ values.T).max(axis=1)
+        met = levels[(levels > along[0]) & (levels < along[-1])]
+        places = np.searchsorted(along, met)
+        apart = float(np.diff(places).min()) if len(places) > 1 else 0.0
+        if (len(places), apart) > chosen[:2]:
+            chosen = len(places), apart, list(zip(ray[places], met.tolist(), strict=True))
+    return chosen[2]
+
+
+def simplex_grid(n: int) -> FloatArray:
+    """Beliefs of three states whose probabilities are whole parts of 1/n."""
+    first, second = np.divmod(np.arange((n + 1) ** 2), n + 1)
+    inside = first + second <= n
+    first, second = first[inside], second[inside]
+    return np.column_stack([first, second, n - first - second]) / n
+
+
+def region_of(k: int, rivals: IntArray, values: FloatArray) -> FloatArray:
+    """Corners of the beliefs where vector k is the largest of the rivals.
+
+    The triangle is cut by the rival that leads most at a corner, until none does (each cut as
+    Sutherland and Hodgman 1974).
+
+    Returns
+    -------
+    Shape (m, 3): beliefs, around the region; none where it is empty.
+    """
+    polygon = np.eye(3)
+    normals = values[k] - values[rivals]
+    slack = 1e-12 * max(1.0, float(np.abs(values).max()))
+    while len(polygon):
+        leads = polygon @ normals.T
+        j = int(leads.min(axis=0).argmin())
+        if leads[:, j].min() >= -slack:
+            break
+        polygon = _cut(polygon, leads[:, j])
+    return polygon
+
+
+def _cut(polygon: FloatArray, lead: FloatArray) -> FloatArray:
+    """Part of a convex polygon, shape (m, 3), where what its corners have is not negative."""
+    corners: list[FloatArray] = []
+    for i in range(len(polygon)):
+        n = (i + 1) % len(polygon)
+        if lead[i] >= 0.0:
+            corners.append(polygon[i])
+        if lead[i] * lead[n] < 0.0:
+            share = lead[i] / (lead[i] - lead[n])
+            corners.append(polygon[i] + share * (polygon[n] - polygon[i]))
+    return np.array(corners).reshape(-1, 3)

@@ -1,0 +1,232 @@
+"""`plot` through real processes: what is drawn of which file, and what is said where it is not."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_commands import run
+
+import pomdptool
+from pomdptool.commands.main import _run
+from pomdptool.errors import PomdpError
+from pomdptool.formats.pictured import read_pictured
+
+TIGER = Path(__file__).parents[1] / "problems" / "tiger.pomdp"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy in each form, a report of learning and a trace."""
+    made = tmp_path_factory.mktemp("plot")
+    model = pomdptool.load(TIGER)
+    policy = pomdptool.solve(model, "exact").policy
+    for name in ("tiger.json", "tiger.alpha", "tiger.policy", "tiger.pg", "tiger.json.gz"):
+        pomdptool.dump(policy, made / name)
+    pomdptool.dump(pomdptool.solve(model, "qmdp").policy, made / "qmdp.json")
+    rng = np.random.default_rng(1)
+    pomdptool.dump(pomdptool.sample(model, episodes=20, steps=10, rng=rng), made / "data.csv")
+    fitted = ["--states", "2", "--seed", "1", "--restarts", "2", "--max-iter", "3"]
+    done = run("fit", made / "data.csv", *fitted, "--report", made / "fit.json")
+    assert done.returncode == 0
+    played = [
+        "--episodes",
+        "2",
+        "--steps",
+        "6",
+        "--seed",
+        "1",
+        "--policy",
+        str(made / "tiger.json"),
+    ]
+    assert run("simulate", TIGER, *played, "--trace", made / "trace.jsonl").returncode == 0
+    return made
+
+
+@dataclass
+class Done:
+    """What a command did in this process."""
+
+    returncode: int
+    stdout: bytes
+    stderr: str
+
+
+Plot = Callable[..., Done]
+
+
+@pytest.fixture
+def plot(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Plot:
+    """Run `pomdptool plot` in this process."""
+
+    def plot(*args: str | Path, given: str = "") -> Done:
+        monkeypatch.setattr(sys, "argv", ["pomdptool", "plot", *map(str, args)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+        code = _run()
+        out, err = capsysbinary.readouterr()
+        return Done(code, out, err.decode())
+
+    return plot
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "words"),
+    [
+        ("tiger.json", [], "tiger: value over the belief"),
+        ("tiger.json.gz", [], "tiger: value over the belief"),
+        ("tiger.json", ["--what", "graph"], "tiger: policy graph"),
+        ("tiger.json", ["--what", "bounds"], "tiger: bounds by exact"),
+        ("tiger.json", ["--title", "My tiger"], "My tiger"),
+        ("tiger.alpha", ["--model", str(TIGER)], "tiger: value over the belief"),
+        ("tiger.policy", ["--model", str(TIGER)], "tiger: value over the belief"),
+        ("tiger.pg", ["--model", str(TIGER)], "0: listen"),
+        ("tiger.pg", [], "0: action 0"),
+        ("fit.json", [], "log-likelihood, 2 states, 200 steps of data"),
+        ("trace.jsonl", [], "belief over episode 0"),
+        ("trace.jsonl", ["--episode", "1"], "belief over episode 1"),
+    ],
+)
+def test_the_picture_follows_from_the_file(
+    file: str, options: list[str], words: str, folder: Path, plot: Plot
+) -> None:
+    result = plot(folder / file, *options)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert result.stdout.startswith(b"<?xml")
+    assert re.search(f"<!-- +{re.escape(words)} -->", result.stdout.decode())
+
+
+def test_the_extension_says_the_format(folder: Path, tmp_path: Path, plot: Plot) -> None:
+    for name, mark in (("a.svg", b"<?xml"), ("a.png", b"\x89PNG"), ("a.PDF", b"%PDF")):
+        assert plot(folder / "tiger.json", "-o", tmp_path / name).returncode == 0
+        assert (tmp_path / name).read_bytes().startswith(mark)
+    result = plot(folder / "tiger.json", "-o", tmp_path / "a.gif")
+    assert result.returncode == 2
+    assert ".svg, .png or .pdf" in result.stderr
+
+
+def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
+    line = "{0} solve {1} -q | {0} plot --to png > {2}/a.png && {0} solve {1} -q | {0} plot"
+    command = line.format(f"{sys.executable} -m pomdptool", TIGER, tmp_path)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=True
+    )
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert done.stdout.startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "code", "message"),
+    [
+        ("tiger.alpha", [], 1, "give --model"),
+        ("tiger.policy", [], 1, "give --model"),
+        ("qmdp.json", ["--what", "graph"], 1, "method 'qmdp' gives no policy graph to draw"),
+        ("tiger.alpha", ["--what", "bounds", "--model", str(TIGER)], 1, "no bounds over time"),
+        ("trace.jsonl", ["--episode", "9"], 1, "no episode 9, only 0 to 1"),
+        ("fit.json", ["--what", "graph"], 2, "Of this file --what draws: loglik."),
+        ("tiger.json", ["--what", "belief"], 2, "--what draws: value, graph, bounds."),
+        ("data.csv", [], 1, "expected a policy, a report of fit or a trace of simulate"),
+        (str(TIGER), [], 1, "this is a model: solve it, and plot the policy"),
+        ("missing.json", [], 2, "does not exist"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(
+    file: str,
+    options: list[str],
+    code: int,
+    message: str,
+    folder: Path,
+    tmp_path: Path,
+    plot: Plot,
+) -> None:
+    target = tmp_path / "old.svg"
+    target.write_text("old")
+    result = plot(folder / file, *options, "-o", target)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a policy"),
+        ("{", "1:2: Expecting property name"),
+        ("[1, 2]", "expected"),
+        ('{"format": "pomdptool/model", "version": 1}', "this is a model"),
+        ('{"format": "pomdptool/policy", "version": 1}', '"problem"'),
+        ('{"history": [], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "no iteration"),
+        ('{"history": ["a"], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "numbers"),
+        ('{"episode": 0, "step": 0, "action": "a"}\n{"episode": 0}\n', ":2:1: the document"),
+        ('{"episode": 0, "step": 0, "action": "a"}\n', "holds no beliefs"),
+        ('{"episode": 0, "step": 0, "action": "a", "belief": 3}\n', "must be an object"),
+        ('{"episode": 0, "step": 0, "action": "a"}\nnonsense\n', ":2:1: Expecting value"),
+        ("discount: 0.9\n", "expected a policy"),
+    ],
+)  # fmt: skip
+def test_odd_input_is_one_line(text: str, message: str, plot: Plot) -> None:
+    result = plot("-", given=text)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == b""
+
+
+@pytest.mark.parametrize("name", ["tiger.json", "tiger.pg", "fit.json", "trace.jsonl"])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_the_text_reading_raises_its_own_errors_only(
+    name: str, folder: Path, data: st.DataObject
+) -> None:
+    text = (folder / name).read_text()
+    begin = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(begin, min(len(text), begin + 40)))
+    part = data.draw(st.sampled_from(["", "9", "-1", "1e999", "null", "[", '"', "{}", "\n", "\0"]))
+    with contextlib.suppress(PomdpError):
+        read_pictured(text[:begin] + part + text[end:], name)
+
+
+def test_without_matplotlib_it_is_said_how_to_get_it(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('none')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = run("plot", folder / "tiger.json", "-o", tmp_path / "a.svg", env=environment)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: pictures are drawn by matplotlib, which is not installed: "
+        "pip install 'pomdptool[plot]'\n"
+    )
+    assert not (tmp_path / "a.svg").exists()
+
+
+def test_a_matplotlibrc_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("font.size: 30\nsvg.fonttype: none\nbackend: tkagg\n")
+    plain = run("plot", folder / "tiger.json")
+    odd = run("plot", folder / "tiger.json", env={**os.environ, "MPLCONFIGDIR": str(tmp_path)})
+    assert odd.stdout == plain.stdout
+
+
+def test_a_terminal_is_not_drawn_upon(folder: Path) -> None:
+    from test_commands import terminal_result
+
+    shown, code = terminal_result("plot", folder / "tiger.json")
+    assert code == 2
+    assert "-o picture.svg" in shown
+
+
+def test_reports_of_fit_have_what_is_drawn(folder: Path) -> None:
+    document = json.loads((folder / "fit.json").read_text())
+    assert document["steps"] == 200
+    assert len(document["history"]) == document["iterations"]
