@@ -9,6 +9,7 @@ state: as many observations as states, Z the identity, and the flag `mdp`.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -312,7 +313,7 @@ def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
     if len(names) != n:
         raise ModelError(f"{len(names)} {what} names for {n} {what}s")
     if len(set(names)) < n:
-        twice = next(x for i, x in enumerate(names) if x in names[:i])
+        twice, _ = Counter(names).most_common(1)[0]
         raise ModelError(f"the {what} name {twice!r} occurs twice")
     return names
 

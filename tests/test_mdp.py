@@ -14,7 +14,9 @@ from models import random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
 import pomdptool
+from pomdptool.errors import PolicyError
 from pomdptool.formats.files import encode_model, write_file
+from pomdptool.formats.policies import encode_policy
 from pomdptool.model import Model, make_model
 from pomdptool.solving import exact, exact_run, mdp, mdp_graph
 from pomdptool.solving.controller import evaluate
@@ -415,3 +417,11 @@ def test_an_mdp_file_from_text_to_policy(tmp_path: Path) -> None:
     for name in ("p.json", "p.alpha", "p.pg"):
         pomdptool.dump(solution.policy, tmp_path / name)
     assert (tmp_path / "p.alpha").read_text().count("\n\n") == model.n_actions
+
+
+def test_a_graph_that_is_too_large_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mdp_graph, "GRAPH_CELLS", 0)
+    model = make_model(np.full((2, 3, 3), 1 / 3), None, np.eye(2, 3), discount=0.9)
+    policy = pomdptool.solve(model).policy
+    with pytest.raises(PolicyError, match="it is too large"):
+        encode_policy(policy, "pg")

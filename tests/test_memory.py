@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,29 @@ def test_by_default_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> Non
     assert memory.half_of_what_is_free() is None
     monkeypatch.setattr(solution, "resident", lambda: None)
     Watch(memory=1).check()  # nothing is known, so nothing stops
+
+
+def test_containers_and_ulimit_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    free = memory.available()
+    assert free is not None
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("70\n")
+    assert memory._left_in_container() is None
+    (tmp_path / "memory.max").write_text("100\n")
+    assert memory.available() == 30
+    (tmp_path / "memory.current").write_text("170\n")
+    assert memory.available() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is counted elsewhere otherwise")
+def test_address_space_counts() -> None:
+    code = (
+        "import resource; from pomdptool.solving.memory import available; "
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); print(available())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0 < int(done.stdout) < 1 << 30
 
 
 def test_watch_measures_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,12 +25,12 @@ from samples import (
 
 from pomdptool.errors import FormatError, PomdpWarning
 from pomdptool.formats import reward_rules
-from pomdptool.formats.files import Kind, encode_model, load, loads, read_model, write_file
+from pomdptool.formats.files import WrittenKind, encode_model, load, loads, read_model, write_file
 from pomdptool.formats.pomdp_write import valid_names as made_valid
 from pomdptool.formats.pomdp_write import write_pomdp
 from pomdptool.model import Model, make_model
 
-KINDS: list[Kind] = ["pomdp", "json"]
+KINDS: list[WrittenKind] = ["pomdp", "json"]
 READABLE = [
     pytest.param(
         path, id=name_of(path), marks=pytest.mark.slow if path.stat().st_size > 5e6 else ()
@@ -40,7 +40,7 @@ READABLE = [
 ]
 
 
-def there_and_back(model: Model, kind: Kind) -> Model:
+def there_and_back(model: Model, kind: WrittenKind) -> Model:
     text, said = encode_model(model, kind)
     assert said == []
     read, findings = read_model(text, "written", kind=kind, strict=True)
@@ -82,7 +82,7 @@ def test_compressed_bytes_are_the_same_each_time(tmp_path: Path) -> None:
 
 @settings(max_examples=60)
 @given(small_models(counted) | small_models(valid_names) | wide_models(), st.sampled_from(KINDS))
-def test_random_model_reads_back_equal(model: Model, kind: Kind) -> None:
+def test_random_model_reads_back_equal(model: Model, kind: WrittenKind) -> None:
     assert_same(model, there_and_back(model, kind))
 
 
@@ -119,7 +119,9 @@ def test_replaced_names(names: list[str], expected: tuple[str, ...]) -> None:
 
 
 @given(programs(), st.integers(1, 40), st.sampled_from(KINDS))
-def test_rewards_on_the_support_read_back_equal(program: Any, limit: int, kind: Kind) -> None:
+def test_rewards_on_the_support_read_back_equal(
+    program: Any, limit: int, kind: WrittenKind
+) -> None:
     with patch.object(reward_rules, "TABLE_LIMIT", limit):
         model = loads(file_text(*program))
         assert_same(model, there_and_back(model, kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 
 import click
@@ -87,7 +88,7 @@ def _observation(model: Model, name: str) -> int:
     """Index of an observation, by name or number."""
     if name in model.observations:
         return model.observations.index(name)
-    if name.isdecimal() and int(name) < model.n_observations:
+    if re.fullmatch("[0-9]{1,9}", name) and int(name) < model.n_observations:
         return int(name)
     near = difflib.get_close_matches(name, model.observations, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -14,7 +14,7 @@ from pomdptool.commands.options import (
     quiet_option,
     verbose_option,
 )
-from pomdptool.formats.files import Kind, encode_model, kind_of_path
+from pomdptool.formats.files import Kind, WrittenKind, encode_model, written_kind_of_path
 
 
 @click.command(cls=Command, example="pomdptool convert tiger.pomdp -o tiger.json.gz")
@@ -32,16 +32,16 @@ from pomdptool.formats.files import Kind, encode_model, kind_of_path
 def command(
     path: str,
     output: str | None,
-    target: Kind | None,
+    target: WrittenKind | None,
     kind: Kind | None,
     quiet: bool,
     verbose: bool,
 ) -> None:
     """Write a model in another format; every float reads back bit for bit."""
     what = "a model is written as .pomdp or .json (or give --to)"
-    usual: Kind = "pomdp"
+    usual: WrittenKind = "pomdp"
     if target is None:
-        target = output_kind(output, kind_of_path, what, usual)
+        target = output_kind(output, written_kind_of_path, what, usual)
     text, said = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
     if verbose:

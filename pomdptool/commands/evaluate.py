@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pomdptool.commands.help import Command
+from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     chosen_seed,
@@ -21,7 +22,7 @@ from pomdptool.commands.options import (
     steps_option,
     threads_option,
 )
-from pomdptool.commands.report import announce_compiling, interruptible, interval, json_number
+from pomdptool.commands.report import announce_compiling, interval, json_number
 from pomdptool.commands.terminal import show_pairs
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model

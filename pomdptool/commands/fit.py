@@ -13,6 +13,7 @@ import numpy as np
 
 from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
 from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     chosen_seed,
@@ -25,12 +26,11 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.report import (
     announce_compiling,
-    interruptible,
     learning_progress,
     show_candidates,
     show_fit,
 )
-from pomdptool.formats.files import Kind, encode_model, kind_of_path
+from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
 from pomdptool.learning.fit import Fit, fit
 from pomdptool.learning.maximisation import PARTS, PSEUDO_COUNT
 from pomdptool.learning.select import Candidate, select
@@ -175,7 +175,9 @@ def command(
     A row of DATA is an action and what followed it: columns episode, step, action, observation,
     reward. An interrupt (Ctrl-C) writes the best model so far and exits with code 130.
     """
-    kind: Kind = output_kind(output, kind_of_path, "a model is written as .pomdp or .json", "pomdp")
+    kind: WrittenKind = output_kind(
+        output, written_kind_of_path, "a model is written as .pomdp or .json", "pomdp"
+    )
     if not states and init is None:
         raise click.UsageError("--states says how many states to learn.")
     given = None if init is None else open_model(init, None, quiet=quiet)

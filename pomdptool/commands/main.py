@@ -11,6 +11,7 @@ import errno
 import gc
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -18,6 +19,7 @@ import click
 
 from pomdptool import __version__
 from pomdptool.commands.help import Group
+from pomdptool.commands.interrupts import was_raised, watch_interrupts
 from pomdptool.errors import FormatError, PomdpError
 
 NAME = "pomdptool"
@@ -96,7 +98,7 @@ class Commands(Group):
 def cli() -> None:
     """Work with POMDPs: read, check, solve, simulate and learn models.
 
-    A MODEL is a .pomdp or .json file, or - for standard input. Results go to standard output or to
+    A MODEL is a .pomdp, .json or .pomdpx file, or - for standard input. Results go to stdout or to
     -o FILE, everything else to standard error.
     """
 
@@ -104,20 +106,37 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(100_000)  # imports make many objects, and they stay
-    _open_streams()
-    code = _run()
-    sys.exit(_close_streams(code))
+    watch_interrupts()
+    try:
+        _open_streams()
+        code = _close_streams(_run())
+    except BaseException:
+        # An interrupt comes out of some libraries' imports as another error.
+        if not was_raised():
+            raise
+        _say("interrupted")
+        code = 130
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to interrupt but the exit
+    sys.exit(code)
 
 
 def _open_streams() -> None:
-    """Give closed streams a place to write to, and names of any characters a way to be written."""
+    """Give closed streams a place, and names of any characters a way to be written.
+
+    Files and pipes hold UTF-8 whatever the locale; a terminal gets what it can show.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            if stream.isatty():
+                stream.reconfigure(errors="backslashreplace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _run() -> int:
@@ -137,22 +156,29 @@ def _run() -> int:
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
         return 130
-    except FormatError as error:
+    except (PomdpError, MemoryError, ImportError, OSError) as error:
+        return _failed(error)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """Say in a line what went wrong; a closed pipe is no failure."""
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        return 0
+    if isinstance(error, ImportError) and was_raised():
+        raise error  # it is an interrupt
+    if isinstance(error, FormatError):
         _say(str(error))
-        return 1
-    except PomdpError as error:
-        _say(f"error: {error}")
-        return 1
-    except MemoryError:
+    elif isinstance(error, MemoryError):
         _say("error: out of memory")
-        return 1
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            return 0
+    elif isinstance(error, ImportError):
+        _say(f"error: a library cannot be loaded: {error}")
+    elif isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         _say(f"error: {where}{error.strerror or error}")
-        return 1
-    return result if isinstance(result, int) else 0
+    else:
+        _say(f"error: {error}")
+    return 1
 
 
 def _say(line: str) -> None:

@@ -23,7 +23,7 @@ def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
     if value is None:
         if ctx.resilient_parsing:
             return "-"
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin.isatty():
             raise click.MissingParameter(ctx=ctx, param=param)
         return "-"
     return value
@@ -40,7 +40,7 @@ model_argument = click.argument(
 from_option = click.option(
     "--from",
     "kind",
-    type=Choice(["pomdp", "json"]),
+    type=Choice(["pomdp", "json", "pomdpx"]),
     help="Format of the input; by default known by its extension or first character.",
 )
 

@@ -18,7 +18,7 @@ from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
 from pomdptool.families.tag import tag
 from pomdptool.families.tiger import tiger
-from pomdptool.formats.files import Kind, encode_model, kind_of_path
+from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
 from pomdptool.model import Model
 
 MAP_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
@@ -32,7 +32,9 @@ def command() -> None:
 
 
 def _write(model: Model, output: str | None, made_by: str) -> None:
-    kind: Kind = output_kind(output, kind_of_path, "a model is written as .pomdp or .json", "pomdp")
+    kind: WrittenKind = output_kind(
+        output, written_kind_of_path, "a model is written as .pomdp or .json", "pomdp"
+    )
     text, _ = encode_model(model, kind, header=f"Made by: pomdptool problem {made_by}")
     write_result(text, output)
 

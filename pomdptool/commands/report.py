@@ -1,15 +1,13 @@
-"""What people see: tables, progress, interrupts. Everything that rich draws is drawn here."""
+"""What people see: tables and progress. Everything that rich draws is drawn here."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from pomdptool import kernels
@@ -39,23 +37,6 @@ def announce_compiling() -> None:
     kernels.announce(
         lambda: print("compiling the solver's kernels, once ...", file=sys.stderr, flush=True)
     )
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C only makes the yielded function true; a second one ends the work."""
-    seen = [False]
-
-    def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        if seen[0]:
-            raise KeyboardInterrupt
-        seen[0] = True
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: seen[0]
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _status(words: str) -> Status:

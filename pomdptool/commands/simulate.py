@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from pomdptool.commands.help import Choice, Command
-from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.interrupts import interruptible
+from pomdptool.commands.models import open_model, read_text, write_result
 from pomdptool.commands.options import (
     chosen_seed,
     cores,
@@ -30,7 +31,6 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.report import (
     announce_compiling,
-    interruptible,
     interval,
     json_number,
     returns_of,
@@ -286,25 +286,18 @@ def _prior(path: str, model: Model) -> Prior:
 
     from pomdptool.acting.planner import Prior
     from pomdptool.errors import DataError
+    from pomdptool.formats.documents import Place, read_json
 
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: {error}") from None
     visits, values = np.zeros(model.n_actions, np.int64), np.zeros(model.n_actions)
-    if not isinstance(document, dict):
-        raise DataError(f"{path}: expected an object of actions")
-    for name, given in document.items():
+    text, file = read_text(path)
+    for name, entry in Place(read_json(text, file), "", file).members().items():
         if name not in model.actions:
             near = difflib.get_close_matches(name, model.actions, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise DataError(f"{path}: the model has no action {name!r}{hint}")
-        entry = given if isinstance(given, dict) else {}
-        count, value = entry.get("visits"), entry.get("value")
-        if not isinstance(count, int) or count < 0 or not isinstance(value, int | float):
-            raise DataError(f"{path}: {name}: expected visits, 0 or more, and a value")
         k = model.actions.index(name)
-        visits[k], values[k] = count, -float(value) if model.costs else float(value)
+        value = entry["value"].number()
+        visits[k], values[k] = entry["visits"].count(0), -value if model.costs else value
     return Prior(visits, values)
 
 

@@ -8,19 +8,21 @@ from dataclasses import replace
 import click
 
 from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, write_result
 from pomdptool.commands.options import (
     from_option,
+    generator,
     memory_option,
     model_argument,
     output_kind,
     output_option,
     quiet_option,
+    seed_option,
     verbose_option,
 )
 from pomdptool.commands.report import (
     announce_compiling,
-    interruptible,
     progress_of,
     show_graph,
     show_solution,
@@ -30,7 +32,7 @@ from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.controller import probabilities_along
-from pomdptool.solving.dispatch import METHODS, PRUNINGS, solve
+from pomdptool.solving.dispatch import METHODS, PRUNINGS, RANDOM, solve
 from pomdptool.sparse import FloatArray
 
 
@@ -50,7 +52,8 @@ from pomdptool.sparse import FloatArray
     "--method",
     type=Choice(list(METHODS)),
     help="sarsop (the default): two bounds that close in on each other; exact (the default with a "
-    "horizon): value iteration; qmdp, fib, mdp: upper bounds; blind: a lower bound.",
+    "horizon): value iteration; perseus: a lower bound at beliefs drawn at random; qmdp, fib, mdp: "
+    "upper bounds; blind: a lower bound.",
 )
 @click.option(
     "--horizon", metavar="H", type=click.IntRange(min=1), help="Steps to go; without end if absent."
@@ -76,7 +79,8 @@ from pomdptool.sparse import FloatArray
     "--max-vectors",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Stop when a set of vectors is larger, with the best so far.",
+    help="Stop with the best so far when a set of vectors is larger; with sarsop, when more were "
+    "made.",
 )
 @memory_option
 @click.option(
@@ -124,6 +128,7 @@ from pomdptool.sparse import FloatArray
     help="In .pg and .dot: only edges that are at least so likely.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the policy also on a terminal.")
+@seed_option
 @from_option
 @quiet_option
 @verbose_option
@@ -145,6 +150,7 @@ def command(
     graph_depth: int | None,
     graph_probability: float,
     as_json: bool,
+    seed: int | None,
     kind: Kind | None,
     quiet: bool,
     verbose: bool,
@@ -167,6 +173,7 @@ def command(
     model = open_model(path, kind, quiet=quiet)
     terminal = _terminal(terminal_file, model)
     resume = _earlier(resume_file, model)
+    rng = generator(seed, quiet) if method in RANDOM else None
     if not quiet:
         announce_compiling()
     with interruptible() as interrupted, progress_of(model, quiet, verbose) as on_step:
@@ -183,6 +190,7 @@ def command(
             all_stages=all_stages,
             pruning=pruning,
             resume=resume,
+            rng=rng,
             full_set=full_set or policy_kind in ("alpha", "appl"),
             on_step=on_step,
             interrupted=interrupted,

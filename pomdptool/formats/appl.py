@@ -10,6 +10,7 @@ It holds rewards, negated costs, in any case.
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
@@ -51,7 +52,9 @@ def read_appl(text: str, file: str, n_states: int, n_actions: int) -> AlphaVecto
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise wrong("a policy declares no document type")
     try:
-        root = ET.fromstring(text.encode())
+        # What the file declares of its encoding does not matter: the text is decoded already.
+        data = text.encode(errors="surrogatepass")
+        root = ET.fromstring(data, ET.XMLParser(encoding="utf-8"))
     except ET.ParseError as error:
         line, column = error.position
         raise wrong(f"not XML: {error}", line, column + 1) from None
@@ -60,8 +63,8 @@ def read_appl(text: str, file: str, n_states: int, n_actions: int) -> AlphaVecto
         action, words = vector.get("action", ""), (vector.text or "").split()
         if vector.get("obsValue", "0") != "0":
             raise wrong(f"vector {k} is of an observed variable; only flat policies are read")
-        if not action.isdecimal() or int(action) >= n_actions:
-            raise wrong(f"vector {k}: action {action!r} is no number below {n_actions}")
+        if not re.fullmatch("[0-9]{1,9}", action) or int(action) >= n_actions:
+            raise wrong(f"vector {k}: action {action[:40]!r} is no number below {n_actions}")
         try:
             values = [float(word) for word in words]
         except ValueError as error:

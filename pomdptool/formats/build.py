@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 
 import numpy as np
 
@@ -223,7 +222,7 @@ class _Builder:
             actions=self.actions.names,
             observations=observations.names if observations else None,
             costs=self.head.costs,
-            name=_stem(self.findings.source.file),
+            name=self.findings.source.stem,
         )
 
     def _report_too_many(self, error: TooManyEntriesError) -> None:
@@ -285,11 +284,6 @@ class _Builder:
         message = f"{name}: the row of {self._row_name(rows[0])} sums to {total:.7g}, not 1"
         place = self._place(stamp, rows[0] % len(self.states))
         self.findings.error("PT007", place, message + _and_more(len(rows) - 1))
-
-
-def _stem(file: str) -> str:
-    """A file's name without `.gz` and its extension; nothing for what is no file."""
-    return "" if file.startswith("<") else PurePath(file.removesuffix(".gz")).stem
 
 
 def _and_more(rows: int) -> str:

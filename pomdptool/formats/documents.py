@@ -23,6 +23,24 @@ def read_document(text: str, file: str, form: str) -> dict[str, Any]:
     FormatError
         If the text is anything else.
     """
+    document = read_json(text, file)
+    if not isinstance(document, dict) or document.get("format") != form:
+        message = f'expected an object with "format": "{form}"'
+        raise FormatError.at(file, 1, 1, "PT001", message)
+    if document.get("version") != 1:
+        message = f"version {document.get('version')!r} is not known; this reads 1"
+        raise FormatError.at(file, 1, 1, "PT001", message)
+    return document
+
+
+def read_json(text: str, file: str) -> object:
+    """Read JSON.
+
+    Raises
+    ------
+    FormatError
+        If it is none, holds numbers that are not finite, or is nested too deeply.
+    """
 
     def refuse(constant: str) -> float:
         raise FormatError.at(file, 1, 1, "PT001", f"{constant} is not a number that may stand here")
@@ -31,17 +49,13 @@ def read_document(text: str, file: str, form: str) -> dict[str, Any]:
         return FormatError.at(file, 1, 1, "PT001", message)
 
     try:
-        document = json.loads(text, parse_constant=refuse)
+        document: object = json.loads(text, parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise FormatError.at(file, error.lineno, error.colno, "PT001", error.msg) from None
     except ValueError as error:
         raise wrong(f"a number that cannot be read: {error}") from None
     except RecursionError:
         raise wrong("the document is nested too deeply") from None
-    if not isinstance(document, dict) or document.get("format") != form:
-        raise wrong(f'expected an object with "format": "{form}"')
-    if document.get("version") != 1:
-        raise wrong(f"version {document.get('version')!r} is not known; this reads 1")
     return document
 
 

@@ -14,22 +14,35 @@ from pomdptool.formats.atomic import write_whole
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK, read_pomdp
 from pomdptool.model import Model
 
-Kind = Literal["pomdp", "json"]
+WrittenKind = Literal["pomdp", "json"]
+Kind = Literal[WrittenKind, "pomdpx"]
 
-MODEL_KINDS: dict[str, Kind] = {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
+WRITTEN_KINDS: dict[str, WrittenKind] = {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
+MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, ".pomdpx": "pomdpx"}
 
 MAX_BYTES = 1 << 31
 """Largest file that is read, also after decompression."""
 
 
 def kind_of_path(path: str) -> Kind | None:
-    """Format that a file name asks for (None: none that is known); `.gz` is looked through."""
-    return MODEL_KINDS.get(Path(path.lower().removesuffix(".gz")).suffix)
+    """Format that a file name tells of (None: none that is known); `.gz` is looked through."""
+    return MODEL_KINDS.get(_suffix(path))
+
+
+def written_kind_of_path(path: str) -> WrittenKind | None:
+    """Format that a file name asks for, of those that are written."""
+    return WRITTEN_KINDS.get(_suffix(path))
+
+
+def _suffix(path: str) -> str:
+    return Path(path.lower().removesuffix(".gz")).suffix
 
 
 def kind_of_text(text: str) -> Kind:
-    """Format of a text by its first character: `{` JSON, else .pomdp."""
-    return "json" if text.lstrip(BYTE_ORDER_MARK + " \t\r\n").startswith("{") else "pomdp"
+    """Format of a text by its first character: `{` JSON, `<` POMDPX, else .pomdp."""
+    first = text.lstrip(BYTE_ORDER_MARK + " \t\r\n")[:1]
+    begins: dict[str, Kind] = {"{": "json", "<": "pomdpx"}
+    return begins.get(first, "pomdp")
 
 
 def decode(data: bytes, file: str, *, compressed: bool) -> str:
@@ -58,10 +71,12 @@ def read_model(
     text: str, file: str, *, kind: Kind | None = None, strict: bool = False
 ) -> tuple[Model | None, tuple[Finding, ...]]:
     """Read a model and every finding about it; the model is None where one is an error."""
-    if text.lstrip(BYTE_ORDER_MARK + " \t\r\n").startswith("<"):
-        finding = Finding(file, 1, 1, "error", "PT011", "this is XML: POMDPX is not read yet")
-        return None, (finding,)
-    if (kind or kind_of_text(text)) == "json":
+    kind = kind or kind_of_text(text)
+    if kind == "pomdpx":
+        from pomdptool.formats.pomdpx_read import read_pomdpx
+
+        return read_pomdpx(text.removeprefix(BYTE_ORDER_MARK), file, strict=strict)
+    if kind == "json":
         from pomdptool.formats.model_json import read_model_json
 
         try:
@@ -86,7 +101,7 @@ def loads(
     strict
         Refuse dialects, as the reference reader does; by default each is a `PomdpWarning`.
     kind
-        "pomdp" or "json"; by default known by the first character.
+        "pomdp", "json" or "pomdpx"; by default known by the first character.
     file
         Name to report.
 
@@ -125,7 +140,7 @@ def text_of(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
 
 
 def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> Model:
-    """Read a model from a path (`.pomdp`, `.mdp`, `.json`, each also `.gz`) or an open file.
+    """Read a model from a path (`.pomdp`, `.mdp`, `.json`, `.pomdpx`, also `.gz`) or an open file.
 
     Raises
     ------
@@ -139,7 +154,7 @@ def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> M
     return loads(content, strict=strict, kind=kind, file=file, _from_load=True)
 
 
-def encode_model(model: Model, kind: Kind, header: str = "") -> tuple[str, list[str]]:
+def encode_model(model: Model, kind: WrittenKind, header: str = "") -> tuple[str, list[str]]:
     """Text of a model, and what had to be changed (names that the format does not allow).
 
     A .pomdp text begins with the lines of `header` as comments.
@@ -193,7 +208,7 @@ def _writer(thing: object, path: Path) -> Callable[[], tuple[str, list[str]]]:
     from pomdptool.policy import SolvedPolicy
 
     if isinstance(thing, Model):
-        kind = kind_of_path(str(path))
+        kind = written_kind_of_path(str(path))
         if kind:
             return lambda: encode_model(thing, kind)
         raise PomdpError(f"{path}: a model is written as .pomdp or .json")

@@ -1,7 +1,8 @@
 """What a reader has to say about a text: a place for each remark, collected as it goes.
 
 Codes below PT100 are errors. Codes from PT100 are dialects: what the reference reader refuses but
-the meaning of which is plain; by default they are warnings, under `strict` errors.
+the meaning of which is plain; by default they are warnings, under `strict` errors. PT110 is a
+warning in any case.
 
 | code | meaning |
 |---|---|
@@ -26,12 +27,14 @@ the meaning of which is plain; by default they are warnings, under `strict` erro
 | PT107 | a colon before the number |
 | PT108 | a `goals` line: ignored |
 | PT109 | no rewards |
+| PT110 | POMDPX: what is observed of the first state is not told before the first action |
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from pomdptool.errors import Finding, Level
 
@@ -57,6 +60,11 @@ class Source:
         line = self.text.count("\n", 0, at) + 1
         return line, at - self.text.rfind("\n", 0, at)
 
+    @property
+    def stem(self) -> str:
+        """The file's name without `.gz` and its extension; nothing for what is no file."""
+        return "" if self.file.startswith("<") else PurePath(self.file.removesuffix(".gz")).stem
+
 
 @dataclass(slots=True)
 class Findings:
@@ -73,6 +81,10 @@ class Findings:
         self.errors += 1
         if self.errors <= MAX_FINDINGS:
             self._add("error", code, at, message)
+
+    def warning(self, code: str, at: int, message: str) -> None:
+        """Add a warning, also under `strict`: the reference reader takes it, to mean another."""
+        self._add("warning", code, at, message)
 
     def dialect(self, code: str, at: int, message: str, times: int = 1) -> None:
         """Note a dialect at its first place; `times` counts further ones."""

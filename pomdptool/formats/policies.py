@@ -80,7 +80,10 @@ def encode_policy(
     if kind == "appl":
         return write_appl(over_all_states(policy), policy.problem)
     if policy.graph is None:
-        raise PolicyError(f"method {policy.method!r} gives no policy graph to write")
+        why = f"method {policy.method!r} gives no policy graph"
+        if policy.method in ("exact", "sarsop"):
+            why = "there is no policy graph: it is too large, or the solver stopped before"
+        raise PolicyError(f"{why}; write .json, which holds the vectors")
     if kind == "pg":
         return write_pg(policy.graph)
     return write_dot(policy.graph, policy.problem, probabilities)

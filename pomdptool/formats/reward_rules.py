@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pomdptool.formats.rules import Kind, kinds_of, latest
 from pomdptool.formats.runs import Columns
 from pomdptool.rewards import (
     NO_REWARDS,
@@ -23,16 +24,6 @@ from pomdptool.rewards import (
     support_of,
 )
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """The latest rules that name the same axes, ascending by key."""
-
-    axes: tuple[int, ...]
-    keys: IntArray
-    values: FloatArray
-    stamps: IntArray
 
 
 @dataclass(slots=True)
@@ -61,7 +52,7 @@ class RewardRules:
         values = sign * self._on_support(kinds, T, Z, by_observation)
         return reward_on_support(values, by_observation)
 
-    def _kinds(self) -> list[_Kind]:
+    def _kinds(self) -> list[Kind]:
         refs = [
             np.concatenate([rule[0][axis] if axis < len(rule[0]) else np.full(len(rule[1]), -1)
                             for rule in self.rules])
@@ -69,25 +60,9 @@ class RewardRules:
         ]  # fmt: skip
         values = np.concatenate([rule[1] for rule in self.rules])
         stamps = np.concatenate([rule[2] for rule in self.rules])
-        named = np.array([1, 2, 4, 8]) @ (np.array(refs) >= 0)
-        kinds = []
-        for code in np.flatnonzero(np.bincount(named)).tolist():
-            axes = tuple(axis for axis in range(4) if code >> axis & 1)
-            k = np.flatnonzero(named == code)
-            keys = self._key(axes, [refs[axis][k] for axis in axes], len(k))
-            order = np.lexsort((stamps[k], keys))
-            last = np.append(keys[order][1:] != keys[order][:-1], True)
-            k, keys = k[order][last], keys[order][last]
-            kinds.append(_Kind(axes, keys, values[k], stamps[k]))
-        return kinds
+        return kinds_of(refs, values, stamps, self.shape)
 
-    def _key(self, axes: tuple[int, ...], indices: list[IntArray], n: int) -> IntArray:
-        key = np.zeros(n, dtype=np.int64)
-        for axis, index in zip(axes, indices, strict=True):
-            key = key * self.shape[axis] + index
-        return key
-
-    def _on_table(self, kinds: list[_Kind], used: tuple[int, ...]) -> FloatArray:
+    def _on_table(self, kinds: list[Kind], used: tuple[int, ...]) -> FloatArray:
         table = np.zeros(used)
         best = np.full(used, -1, dtype=np.int64)
         for kind in kinds:
@@ -101,7 +76,7 @@ class RewardRules:
         return table
 
     def _on_support(
-        self, kinds: list[_Kind], T: SparseRows, Z: SparseRows, by_observation: bool
+        self, kinds: list[Kind], T: SparseRows, Z: SparseRows, by_observation: bool
     ) -> FloatArray:
         if by_observation:
             support = support_of(T, Z)
@@ -111,11 +86,4 @@ class RewardRules:
             o = np.zeros(T.nonzeros, dtype=np.int64)
         a, s = np.divmod(T.row_of_entry()[t_entry], T.n_columns)
         points = (a, s, T.indices[t_entry].astype(np.int64), o)
-        values = np.zeros(len(t_entry))
-        best = np.full(len(t_entry), -1, dtype=np.int64)
-        for kind in kinds:
-            key = self._key(kind.axes, [points[axis] for axis in kind.axes], len(t_entry))
-            k = np.minimum(np.searchsorted(kind.keys, key), len(kind.keys) - 1)
-            later = (kind.keys[k] == key) & (kind.stamps[k] > best)
-            values[later], best[later] = kind.values[k][later], kind.stamps[k][later]
-        return values
+        return latest(kinds, points, len(t_entry), self.shape)[0]

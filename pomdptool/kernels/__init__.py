@@ -6,8 +6,8 @@ taken `PATIENCE` seconds, or a solver says by `expect` that there is much to do.
 kernels of the process run compiled; both ways give the same numbers.
 
 What was compiled is kept in a folder named by the text of all kernels (for code of one file is
-part of what is compiled from another): beside the source, else in the user's cache folder, and
-where neither can be written, for this process only.
+part of what is compiled from another): beside the source, else in the user's cache folder, else,
+for this process only, in a temporary one; where nothing can be written it is not kept at all.
 """
 
 from __future__ import annotations
@@ -105,8 +105,9 @@ class Kernel:
     @cached_property
     def dispatcher(self) -> Any:
         """The function as numba holds it, not compiled yet."""
-        njit = _numba().njit
-        return njit(cache=True, **self.targetoptions)(self.py_func)
+        numba = _numba()
+        kept = bool(numba.config.CACHE_DIR)
+        return numba.njit(cache=kept, **self.targetoptions)(self.py_func)
 
     @cached_property
     def compiled(self) -> Any:
@@ -114,12 +115,15 @@ class Kernel:
         dispatcher = self.dispatcher
         if _numba().config.DISABLE_JIT:
             return dispatcher
-        stem = Path(self.py_func.__code__.co_filename).stem
-        kept = Path(dispatcher.stats.cache_path).glob(f"{stem}.{self.py_func.__name__}-*.nbi")
-        if _way.on_compiling is not None and not any(kept):
+        if _way.on_compiling is not None and not self._is_kept(dispatcher.stats.cache_path):
             _way.on_compiling()
             _way.on_compiling = None
         return dispatcher
+
+    def _is_kept(self, folder: str | None) -> bool:
+        stem = Path(self.py_func.__code__.co_filename).stem
+        pattern = f"{stem}.{self.py_func.__name__}-*.nbi"
+        return folder is not None and any(Path(folder).glob(pattern))
 
     @property
     def _numba_type_(self) -> Any:
@@ -156,13 +160,13 @@ def _numba() -> Any:
     from numba.core import event
 
     if not numba.config.CACHE_DIR:
-        numba.config.CACHE_DIR = str(_folder())
+        numba.config.CACHE_DIR = str(_folder() or "")
     _way.compiling = event.TimingListener()
     event.register("numba:compile", _way.compiling)
     return numba
 
 
-def _folder() -> Path:
+def _folder() -> Path | None:
     """Make the folder for compiled kernels; those of other texts beside the source are removed."""
     import atexit
     import hashlib
@@ -185,6 +189,9 @@ def _folder() -> Path:
                 if other.name != name:
                     shutil.rmtree(other, ignore_errors=True)
             return parent / name
-    private = tempfile.mkdtemp(prefix="pomdptool-")
+    try:
+        private = tempfile.mkdtemp(prefix="pomdptool-")
+    except OSError:
+        return None
     atexit.register(shutil.rmtree, private, ignore_errors=True)
     return Path(private)

@@ -33,7 +33,7 @@ TRACE_GROWTH = 1.02
 def _exact(model: Model, **options: Any) -> Solution:
     from pomdptool.solving.exact import solve_exact  # loads the kernels
 
-    del options["resume"]  # refused before
+    del options["resume"], options["rng"]  # refused before, not random
     return solve_exact(model, **options)
 
 
@@ -58,6 +58,25 @@ def _sarsop(
     return solve_sarsop(model, precision=precision, resume=resume, watch=watch)
 
 
+def _perseus(
+    model: Model,
+    *,
+    precision: float,
+    horizon: int | None,
+    watch: Watch,
+    rng: np.random.Generator | None,
+    **of_others: Any,  # refused before
+) -> Solution:
+    del of_others
+    if horizon is not None:
+        raise PomdpError("method 'perseus' has no horizon: use 'exact'")
+    if rng is None:
+        raise PomdpError("method 'perseus' draws beliefs at random: give it rng")
+    from pomdptool.solving.perseus import solve_perseus
+
+    return solve_perseus(model, rng=rng, precision=precision, watch=watch)
+
+
 def _bound(
     method: Method,
     model: Model,
@@ -74,11 +93,15 @@ def _bound(
 METHODS: dict[str, Callable[..., Solution]] = {
     "sarsop": _sarsop,
     "exact": _exact,
+    "perseus": _perseus,
     "qmdp": partial(_bound, "qmdp"),
     "fib": partial(_bound, "fib"),
     "mdp": partial(_bound, "mdp"),
     "blind": partial(_bound, "blind"),
 }
+
+RANDOM = frozenset({"perseus"})
+"""Methods that draw random numbers."""
 
 
 def solve(
@@ -96,6 +119,7 @@ def solve(
     all_stages: bool = False,
     pruning: str | None = None,
     resume: SolvedPolicy | None = None,
+    rng: np.random.Generator | None = None,
     on_step: OnStep | None = None,
     interrupted: Callable[[], bool] | None = None,
 ) -> Solution:
@@ -104,8 +128,8 @@ def solve(
     Parameters
     ----------
     method
-        "sarsop", "exact", "qmdp", "fib", "mdp" or "blind"; by default "sarsop", or "exact" where
-        there is a horizon or a pruning.
+        "sarsop", "exact", "perseus", "qmdp", "fib", "mdp" or "blind"; by default "sarsop", or
+        "exact" where there is a horizon or a pruning.
     precision
         Stop when upper less lower bound at the start belief is below this times max(1, |value|).
     horizon
@@ -131,6 +155,8 @@ def solve(
         "enumerate".
     resume
         Have `sarsop` begin with the vectors and the upper bound of an earlier result.
+    rng
+        Random numbers, which `perseus` needs.
     on_step
         Called with a `Progress` after each iteration.
     interrupted
@@ -175,6 +201,7 @@ def solve(
         all_stages=all_stages,
         pruning=pruning,
         resume=resume,
+        rng=rng,
         watch=watch,
     )
     policy = replace(

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 STATM, MEMINFO = Path("/proc/self/statm"), Path("/proc/meminfo")
+CONTAINER = Path("/sys/fs/cgroup")
 
 
 def resident() -> int | None:
@@ -23,7 +24,35 @@ def resident() -> int | None:
 
 
 def available() -> int | None:
-    """Bytes that can be had without swapping."""
+    """Bytes that can be had: without swapping, within a container, and under `ulimit -v`."""
+    known = [n for n in (_free(), _left_in_container(), _left_of_addresses()) if n is not None]
+    return max(min(known), 0) if known else None
+
+
+def _left_in_container() -> int | None:
+    try:
+        most = (CONTAINER / "memory.max").read_text()
+        held = (CONTAINER / "memory.current").read_text()
+    except OSError:
+        return None
+    return None if most.startswith("max") else int(most) - int(held)
+
+
+def _left_of_addresses() -> int | None:
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
+    except ImportError:  # not a Unix
+        return None
+    most, _ = getrlimit(RLIMIT_AS)
+    if most == RLIM_INFINITY:
+        return None
+    try:
+        return most - int(STATM.read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
+
+
+def _free() -> int | None:
     try:
         for line in MEMINFO.read_bytes().splitlines():
             if line.startswith(b"MemAvailable:"):

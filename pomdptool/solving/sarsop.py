@@ -215,10 +215,17 @@ class _Run:
         rate = CHUNK_SECONDS / max(self.watch.seconds - began, 1e-9)
         self.backups_per_call = max(1, int(self.backups_per_call * min(rate, 2.0)))
         if status == trial.FULL:
-            self.search = grown(self.blocks, self.tables, self.search)
+            self.grow()
         self.report()
         self.watch.check(self.count(kernel.N_VECTORS))
         return int(at)
+
+    def grow(self) -> None:
+        """Make room; where there is none to be had the search ends as at a limit."""
+        try:
+            self.search = grown(self.blocks, self.tables, self.search)
+        except MemoryError:
+            raise Stopped("memory") from None
 
     def report(self) -> None:
         """Note how far the search is."""

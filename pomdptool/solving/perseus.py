@@ -1,0 +1,236 @@
+"""Perseus: randomised point-based value iteration (Spaan and Vlassis 2005).
+
+Beliefs that random actions meet from the start are collected once. A stage takes one of them at
+random, backs it up,
+
+    alpha = argmax over a of b . (r[a] + g sum over o of T[a] Z[a, ., o] best vector after (a, o)),
+
+and goes on among the beliefs whose value that has not raised, until none is left; a vector often
+serves many. The first vectors are those of the blind policies, so that every set is a lower bound
+everywhere: what a backup makes of a lower bound is one. The upper bound is FIB's, and stays.
+
+It stops when the bounds are close, or when a stage that backs up every belief raises no value by
+more than a tenth of (1 - g) times the gap asked for ("fixed-point"); such a stage follows any that
+raised no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pomdptool.model import Model
+from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.solving.bounds import fixed_point
+from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
+from pomdptool.sparse import FloatArray
+
+BELIEFS = 1000
+"""Most beliefs that are collected."""
+
+NUMBERS = 1 << 27
+"""Most numbers that the beliefs are made of: large models get fewer."""
+
+
+def solve_perseus(
+    model: Model,
+    *,
+    rng: np.random.Generator,
+    precision: float = 1e-3,
+    beliefs: int = BELIEFS,
+    watch: Watch | None = None,
+) -> Solution:
+    """Improve vectors at sampled beliefs until the bounds at the start are close, or no more rise.
+
+    Parameters
+    ----------
+    precision
+        The gap between the bounds at which to stop, relative to max(1, |lower bound|).
+    beliefs
+        How many beliefs to collect at most.
+
+    Raises
+    ------
+    PomdpError
+        With discount 1.
+    """
+    require_end(model, None)
+    watch = watch or Watch()
+    blind = fixed_point(model, "blind", precision=precision, horizon=None, watch=watch)
+    fib = fixed_point(model, "fib", precision=precision, horizon=None, watch=watch)
+    upper = float((fib.Q @ model.start).max())
+    run = _Run(model, rng, watch, upper, AlphaVectors(np.arange(model.n_actions), blind.Q))
+    reason = blind.stop_reason or fib.stop_reason
+    if reason is None:
+        try:
+            reason = run.until_no_more_rise(precision, beliefs)
+        except Stopped as stopped:
+            reason = stopped.reason
+    return run.solution(reason)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run: the vectors so far, and the model's entries as backups need them."""
+
+    model: Model
+    rng: np.random.Generator
+    watch: Watch
+    upper: float
+    vectors: AlphaVectors
+    stages: int = 0
+    backups: int = 0
+    steps: _Steps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.steps = _Steps(self.model)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Certified bounds at the start belief."""
+        lower = self.vectors.value(self.model.start)
+        return Bounds(lower, max(lower, self.upper))
+
+    def until_no_more_rise(self, precision: float, beliefs: int) -> str:
+        """Run stages; return why they ended. Raises Stopped."""
+        most = max(1, min(beliefs, NUMBERS // self.model.n_states))
+        points = explored(self.steps, most, self.rng, self.watch)
+        wanted = 0.1 * (1.0 - self.model.discount) * precision
+        every = False
+        while not self.bounds.closed(precision):
+            rise = self.stage(points, every=every)
+            self.stages += 1
+            bounds = self.bounds
+            self.watch.step(self.stages, len(self.vectors.actions), bounds, beliefs=len(points))
+            if every and rise <= wanted * max(1.0, abs(bounds.lower)):
+                return "fixed-point"
+            every = rise <= wanted * max(1.0, abs(bounds.lower))
+        return "precision"
+
+    def stage(self, points: FloatArray, *, every: bool) -> float:
+        """Raise every point's value, or keep it; return the largest rise. Raises Stopped.
+
+        With `every` all points are backed up, also those that another's vector has raised.
+        """
+        old, before = self.vectors, (points @ self.vectors.values.T).max(axis=1)
+        after = np.full(len(points), -np.inf)
+        actions: list[int] = []
+        rows: list[FloatArray] = []
+        left = np.arange(len(points))
+        try:
+            while len(left):
+                k = int(self.rng.choice(left))
+                action, row = self.steps.backup(points[k], old.values)
+                self.backups += 1
+                if row @ points[k] < before[k]:
+                    best = int(np.argmax(old.values @ points[k]))
+                    action, row = int(old.actions[best]), old.values[best]
+                actions.append(action)
+                rows.append(row)
+                np.maximum(after, points @ row, out=after)
+                left = left[(every | (after[left] < before[left])) & (left != k)]
+                self.watch.check(len(rows))
+        except Stopped:
+            self.vectors = AlphaVectors(
+                np.append(old.actions, actions).astype(np.int64), np.vstack([old.values, *rows])
+            )
+            raise
+        kept = np.unique((points @ np.array(rows).T).argmax(axis=1))
+        self.vectors = AlphaVectors(np.array(actions)[kept], np.array(rows)[kept])
+        return float((after - before).max())
+
+    def solution(self, reason: str) -> Solution:
+        """Put the result together."""
+        bounds = self.bounds
+        if not self.watch.trace:
+            self.watch.step(self.stages, len(self.vectors.actions), bounds)
+        policy = SolvedPolicy(
+            problem=problem_of(self.model),
+            method="perseus",
+            values=self.vectors,
+            bounds=bounds,
+            converged=reason == "precision",
+            stop_reason=reason,
+            stats={
+                "seconds": self.watch.seconds,
+                "iterations": self.stages,
+                "vectors": len(self.vectors.actions),
+                "backups": self.backups,
+            },
+        )
+        return Solution(policy, tuple(self.watch.trace))
+
+
+class _Steps:
+    """The entries of T, and those of Z by branch: number a * Z + o for action a, observation o."""
+
+    def __init__(self, model: Model) -> None:
+        T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
+        self.model = model
+        self.action, self.source = np.divmod(T.row_of_entry(), S)
+        self.arrival = self.action * S + T.indices
+        row = Z.row_of_entry()
+        branch = (row // S) * model.n_observations + Z.indices
+        order = np.argsort(branch, kind="stable")
+        self.row, self.branch, self.probability = row[order], branch[order], Z.data[order]
+        self.state = self.row % S
+        n_branches = model.n_actions * model.n_observations
+        self.first = np.searchsorted(self.branch, np.arange(n_branches + 1))
+
+    def weights(self, b: FloatArray) -> FloatArray:
+        """Chance, for each entry of Z, of its state and observation after its action from b."""
+        T, model = self.model.sparse_T, self.model
+        n = model.n_actions * model.n_states
+        moved = b[self.source] * T.data
+        arrived = np.bincount(self.arrival, weights=moved, minlength=n)
+        weights: FloatArray = self.probability * arrived[self.row]
+        return weights
+
+    def backup(self, b: FloatArray, values: FloatArray) -> tuple[int, FloatArray]:
+        """The vector that a backup of `values`, shape (n, S), has at belief b, and its action."""
+        from scipy.sparse import csr_array
+
+        model, T = self.model, self.model.sparse_T
+        shape = (len(self.first) - 1, model.n_states)
+        after = csr_array((self.weights(b), self.state, self.first), shape=shape)
+        best = (after @ values.T).argmax(axis=1)
+        ahead = np.bincount(
+            self.row,
+            weights=self.probability * values[best[self.branch], self.state],
+            minlength=model.n_actions * model.n_states,
+        )
+        summed = T.sum_rows(T.data * ahead[self.arrival])
+        rows = model.expected_rewards + model.discount * summed.reshape(model.n_actions, -1)
+        action = int(np.argmax(rows @ b))
+        return action, rows[action]
+
+    def after(self, b: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """A belief that a random action from b leads to."""
+        n = self.model.n_observations
+        weights = self.weights(b)
+        first = int(rng.integers(self.model.n_actions)) * n
+        chance = np.bincount(self.branch, weights=weights, minlength=first + n)[first : first + n]
+        branch = first + int(rng.choice(n, p=chance / chance.sum()))
+        part = slice(self.first[branch], self.first[branch + 1])
+        joint = np.zeros(self.model.n_states)
+        joint[self.state[part]] = weights[part]
+        joint /= joint.sum()
+        return joint
+
+
+def explored(steps: _Steps, most: int, rng: np.random.Generator, watch: Watch) -> FloatArray:
+    """Different beliefs that random actions meet, the start's first; at most so many.
+
+    An episode ends after each step with a chance of 1 - discount. Raises Stopped.
+    """
+    start = steps.model.start
+    found = {start.round(12).tobytes(): start}
+    b = start
+    for _ in range(3 * most):
+        if len(found) == most:
+            break
+        watch.check()
+        b = start if rng.random() >= steps.model.discount else steps.after(b, rng)
+        found.setdefault(b.round(12).tobytes(), b)
+    return np.array(list(found.values()))
