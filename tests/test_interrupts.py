@@ -57,7 +57,7 @@ COMMANDS = {
     "simulate": ["simulate", str(PROBLEMS / "tag.pomdp"), "--episodes", "1000", "--seed", "1", "-q",
                  "-o", "o.json"],
     "evaluate": ["evaluate", str(PROBLEMS / "tiger.pomdp"), "p.json", "--episodes", "1000000",
-                 "--seed", "1"],
+                 "--seed", "1", "-q"],
 }  # fmt: skip
 
 
