@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import naive_learning as naive
 import numpy as np
 import pytest
@@ -75,6 +77,39 @@ def test_counts_are_those_of_all_paths(S: int, shared: bool) -> None:
     np.testing.assert_allclose(result.Z, nZ, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(result.start, n0, rtol=1e-10, atol=1e-12)
     assert result.loglik == pytest.approx(loglik, rel=1e-10)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("S", [2, 3])
+def test_rewards_count_as_all_paths_say(S: int, full: bool) -> None:
+    rng = np.random.default_rng(S)
+    tables = random_tables(S, S)
+    W = rows(rng, 2, S, *((S, 2) if full else (1, 1)), 3)
+    tables = Tables(tables.T, tables.Z, tables.start, W)
+    steps: Steps = [(0, 1), (1, 0), (1, NONE), (0, 0)]
+    r = np.array([7.0, 5.0, 9.0, np.nan])  # levels 1, 0, 2 and none
+    data = replace(episodes_of([steps]), rewards=r)
+    with Threads(1) as pool:
+        result = expected(tables, sequences_of(data, np.array([6.0, 8.0])), pool)
+    found = naive.paths(tables.T, tables.Z, tables.start, steps)
+    wide = np.broadcast_to(W, (2, S, S, 2, 3))
+    weights, told = found.probability.copy(), [(0, 1), (1, 0), (2, 2)]
+    if full:
+        told.pop()  # an observation that is missing leaves the reward's distribution open
+    for t, k in told:
+        a, o = steps[t]
+        weights *= wide[a, found.states[:, t], found.states[:, t + 1], o, k]
+    assert result.loglik == pytest.approx(np.log(weights.sum()), rel=1e-10)
+    posterior = weights / weights.sum()
+    nW, nT = np.zeros(W.shape), np.zeros(tables.T.shape)
+    for path, p in zip(found.states, posterior, strict=True):
+        for t, (a, _) in enumerate(steps):
+            nT[a, path[t], path[t + 1]] += p
+        for t, k in told:
+            a, o = steps[t]
+            nW[(a, path[t], path[t + 1], o, k) if full else (a, path[t], 0, 0, k)] += p
+    np.testing.assert_allclose(result.T, nT, rtol=1e-10)
+    np.testing.assert_allclose(result.W, nW, rtol=1e-10)
 
 
 @pytest.mark.parametrize("S", [3, 4, 6, 17])

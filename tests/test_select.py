@@ -30,7 +30,7 @@ def test_two_states_are_seen(by: Criterion) -> None:
 
 
 def test_doubt_is_said() -> None:
-    data = logged(tiger(), 150, 40, np.random.default_rng(4))
+    data = replace(logged(tiger(), 150, 40, np.random.default_rng(4)), rewards=None)
     found = select(data, [2, 3], rng=np.random.default_rng(0), by="heldout", restarts=2)
     assert any("hardly tell" in w for w in found.fit.warnings)
 

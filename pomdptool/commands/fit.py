@@ -96,6 +96,13 @@ def _prior(table: str) -> Callable[[Command], Command]:
     help="Whether observations depend on the action.",
 )
 @click.option(
+    "--reward-model",
+    type=click.Choice(["state", "transition"]),
+    default="state",
+    show_default=True,
+    help="Whether rewards are R[a, s], or R[a, s, s', o].",
+)
+@click.option(
     "--restarts", metavar="N", type=click.IntRange(min=1), default=10, show_default=True,
     help="Number of starts.",
 )  # fmt: skip
@@ -111,6 +118,7 @@ def _prior(table: str) -> Callable[[Command], Command]:
 @_prior("transition")
 @_prior("observation")
 @_prior("start")
+@_prior("reward")
 @click.option(
     "--damping", metavar="W", type=click.FloatRange(0.0, 1.0, max_open=True), default=0.0,
     show_default=True, help="Weight of the old parameters beside the new ones.",
@@ -147,12 +155,14 @@ def command(
     quiet: bool,
     verbose: bool,
     observation_model: Any,
+    reward_model: Any,
     restarts: int,
     max_iter: int,
     tol: float,
     prior_transition: float,
     prior_observation: float,
     prior_start: float,
+    prior_reward: float,
     damping: float,
     fix: Collection[str],
     discount: float,
@@ -163,7 +173,8 @@ def command(
     """Learn a POMDP from a log of actions and observations (and rewards).
 
     A row of DATA is an action and what followed it: columns episode, step, action, observation,
-    reward. An interrupt (Ctrl-C) writes the best model so far and exits with code 130.
+    reward. Rewards tell hidden states apart as observations do. An interrupt (Ctrl-C) writes the
+    best model so far and exits with code 130.
     """
     kind: Kind = output_kind(output, kind_of_path, "a model is written as .pomdp or .json", "pomdp")
     if not states and init is None:
@@ -179,12 +190,14 @@ def command(
             "rng": np.random.default_rng(seed),
             "restarts": restarts,
             "observation_model": observation_model,
+            "reward_model": reward_model,
             "init": given,
             "max_iter": max_iter,
             "tol": tol,
             "prior_transition": prior_transition,
             "prior_observation": prior_observation,
             "prior_start": prior_start,
+            "prior_reward": prior_reward,
             "damping": damping,
             "fix": fix,
             "discount": discount,
@@ -218,6 +231,7 @@ def _document(found: Fit, candidates: tuple[Candidate, ...], seed: int) -> dict[
     return {
         "loglik": found.loglik,
         "loglik_per_step": found.loglik_per_step,
+        "loglik_with_rewards": found.joint,
         "iterations": found.iterations,
         "converged": found.converged,
         "stop_reason": found.stop_reason,

@@ -210,9 +210,13 @@ def show_fit(found: Fit) -> None:
         ("log-likelihood", f"{found.loglik:.8g}, {found.loglik_per_step:.6g} a step"),
         ("stopped by", found.stop_reason + ("" if found.converged else " (not converged)")),
         ("iterations", f"{found.iterations} of the best of {len(found.restarts)} starts"),
-        ("pseudo-counts", "T {:g}, O {:g}, start {:g}".format(*settings.pseudo)),
+        ("pseudo-counts", "T {:g}, O {:g}, start {:g}, reward {:g}".format(*settings.pseudo)),
         ("BIC", f"{found.bic:.8g} with {found.parameters} parameters"),
     ]
+    if found.rewards is not None:
+        rows.insert(
+            2, ("with rewards", f"{found.joint:.8g}, {found.joint / found.n_steps:.6g} a step")
+        )
     show_pairs(rows, sys.stderr)
 
 

@@ -1,6 +1,7 @@
 """Expected counts of a hidden Markov model with actions: the E-step of Baum and Welch.
 
-A step's action and observation are one symbol c, and only M[c] = T[a] * Z[a, :, o] matters:
+A step's action and observation, and the level of its reward k where rewards tell states apart, are
+one symbol c, and only M[c] = T[a] * Z[a, :, o] * W[a, :, :, o, k] matters:
 
     alpha_t[s'] = N_t * sum over s of alpha_(t-1)[s] M[c_t, s, s']     (sums to 1: N_t scales it)
     beta_(t-1)[s] = N_t * sum over s' of M[c_t, s, s'] beta_t[s']
@@ -40,15 +41,13 @@ class Steps(NamedTuple):
     """Episodes as symbols.
 
     Of each step (n_steps,) the symbol; where each episode begins (n_episodes + 1,); of each episode
-    its row of `Tables.starts` and how often it occurs; and the reward of each step, NaN where it is
-    missing, or none at all (0,).
+    its row of `Tables.starts` and how often it occurs.
     """
 
     symbols: np.ndarray
     first: np.ndarray
     kinds: np.ndarray
     weights: np.ndarray
-    rewards: np.ndarray
 
 
 class Tables(NamedTuple):
@@ -80,16 +79,12 @@ class Counts(NamedTuple):
     """Sums over episodes, each times its weight.
 
     Outer products (n_symbols, S, S), to be multiplied by M; the posterior of the first state, by
-    kind of start (n_kinds, S); the log-likelihood of each episode of the whole lot (n_episodes,);
-    and, where there are rewards r, for the posterior g of the state before a step: sums of g g'
-    (n_symbols, S, S) and of r g (n_symbols, S).
+    kind of start (n_kinds, S); the log-likelihood of each episode of the whole lot (n_episodes,).
     """
 
     products: np.ndarray
     starts: np.ndarray
     loglik: np.ndarray
-    squares: np.ndarray
-    paid: np.ndarray
 
 
 @kernel(inner=True, fastmath={"reassoc", "contract"})
@@ -218,21 +213,10 @@ def add_waiting(left, right, waiting, products):
 
 
 @kernel(inner=True, fastmath={"contract"})
-def add_reward(c, reward, g, squares, paid):
-    """Add a step's reward, by the posterior of the state before it, row 1 of g."""
-    S = g.shape[1]
-    for s in range(S):
-        paid[c, s] += reward * g[1, s]
-        for s2 in range(S):
-            squares[c, s, s2] += g[1, s] * g[1, s2]
-
-
-@kernel(inner=True, fastmath={"contract"})
-def backward(symbols, rewards, weight, M, work, counts):
+def backward(symbols, weight, M, work, products):
     """From beta after a block's last step to beta before its first one; adds what is counted."""
     alpha, scale, beta = work.alpha, work.scale, work.beta
     left, right, waiting = work.left, work.right, work.waiting
-    products, squares, paid = counts.products, counts.squares, counts.paid
     S = alpha.shape[1]
     for t in range(len(symbols) - 1, -1, -1):
         c = symbols[t]
@@ -254,17 +238,12 @@ def backward(symbols, rewards, weight, M, work, counts):
             waiting[c] = (k + 1) % WAITING
             if k + 1 == WAITING:
                 add_products(c, left, right, products)
-        if len(rewards) > 0 and not np.isnan(rewards[t]):
-            for s in range(S):
-                beta[1, s] = alpha[t, s] * beta[0, s]
-            add_reward(c, rewards[t], beta, squares, paid)
 
 
 @kernel(inner=True, fastmath={"contract"})
-def backward_four(symbols, rewards, weight, M, work, counts):
+def backward_four(symbols, weight, M, work, products):
     """Do what `backward` does, for four states, in registers."""
     alpha, scale, beta = work.alpha, work.scale, work.beta
-    products, squares, paid = counts.products, counts.squares, counts.paid
     p, q, r, s = beta[0, 0], beta[0, 1], beta[0, 2], beta[0, 3]
     for t in range(len(symbols) - 1, -1, -1):
         c, N = symbols[t], scale[t]
@@ -279,10 +258,6 @@ def backward_four(symbols, rewards, weight, M, work, counts):
             x = (M[c, i, 0] * p + M[c, i, 1] * q) + (M[c, i, 2] * r + M[c, i, 3] * s)
             beta[0, i] = x if a > 0.0 else 0.0
         p, q, r, s = beta[0, 0], beta[0, 1], beta[0, 2], beta[0, 3]
-        if len(rewards) > 0 and not np.isnan(rewards[t]):
-            for i in range(4):
-                beta[1, i] = alpha[t, i] * beta[0, i]
-            add_reward(c, rewards[t], beta, squares, paid)
 
 
 @kernel(nogil=True)
@@ -325,11 +300,10 @@ def count_episodes(begin, end, steps, tables, work, counts):
             if turn < n_blocks - 1:
                 copy(alpha, length, before, k + 1)
                 continue
-            rewards = steps.rewards[low:high]
             if four:
-                backward_four(symbols[low:high], rewards, weight, tables.M, work, counts)
+                backward_four(symbols[low:high], weight, tables.M, work, counts.products)
             else:
-                backward(symbols[low:high], rewards, weight, tables.M, work, counts)
+                backward(symbols[low:high], weight, tables.M, work, counts.products)
         counts.loglik[e] = loglik
         for s in range(alpha.shape[1]):
             counts.starts[kind, s] += weight * alpha[0, s] * beta[0, s]

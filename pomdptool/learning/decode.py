@@ -117,7 +117,7 @@ def decode(model: Model, episodes: Episodes, method: Method = "posterior") -> It
     if method not in ("posterior", "filter", "viterbi"):
         raise DataError(f"the method is posterior, filter or viterbi, not {method!r}")
     episodes = in_terms_of(episodes, model)
-    decoder = _Decoder(tables_of(model), sequences_of(episodes, rewards=True), episodes)
+    decoder = _Decoder(tables_of(model), sequences_of(episodes, merge=False), episodes)
     for e in range(episodes.n_episodes):
         yield decoder.path(e) if method == "viterbi" else decoder.posterior(e, method)
 
