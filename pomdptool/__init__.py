@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pomdptool.acting.planner import Pomcp
     from pomdptool.acting.sample import sample
     from pomdptool.acting.simulate import Simulation, simulate
+    from pomdptool.acting.transfer import Transfer, carried, transfer
     from pomdptool.episodes import Episodes
     from pomdptool.errors import (
         DataError,
@@ -60,6 +61,8 @@ _HOME = {
     "Simulation": "acting.simulate",
     "Solution": "solving.solution",
     "SolvedPolicy": "policy",
+    "Transfer": "acting.transfer",
+    "carried": "acting.transfer",
     "compare": "learning.compare",
     "decode": "learning.decode",
     "dump": "formats.files",
@@ -75,6 +78,7 @@ _HOME = {
     "select": "learning.select",
     "simulate": "acting.simulate",
     "solve": "solving.dispatch",
+    "transfer": "acting.transfer",
 }
 
 _CALLED_THERE = {"load_data": "read_episodes", "player": "acting"}
@@ -103,6 +107,8 @@ __all__ = [
     "Simulation",
     "Solution",
     "SolvedPolicy",
+    "Transfer",
+    "carried",
     "compare",
     "decode",
     "dump",
@@ -118,6 +124,7 @@ __all__ = [
     "select",
     "simulate",
     "solve",
+    "transfer",
 ]
 
 
