@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pomdptool.learning.fit import Fit, fit
     from pomdptool.learning.likelihood import Likelihood, loglik
     from pomdptool.learning.select import Selection, select
+    from pomdptool.learning.utile import Distinction, distinguish
     from pomdptool.model import Model, make_model
     from pomdptool.policy import AlphaVectors, Bounds, Policy, SolvedPolicy
     from pomdptool.solving.dispatch import solve
@@ -44,6 +45,7 @@ _HOME = {
     "Comparison": "learning.compare",
     "DataError": "errors",
     "Decoded": "learning.decode",
+    "Distinction": "learning.utile",
     "Episodes": "episodes",
     "Finding": "errors",
     "Fit": "learning.fit",
@@ -65,6 +67,7 @@ _HOME = {
     "carried": "acting.transfer",
     "compare": "learning.compare",
     "decode": "learning.decode",
+    "distinguish": "learning.utile",
     "dump": "formats.files",
     "fit": "learning.fit",
     "load": "formats.files",
@@ -90,6 +93,7 @@ __all__ = [
     "Comparison",
     "DataError",
     "Decoded",
+    "Distinction",
     "Episodes",
     "Finding",
     "Fit",
@@ -111,6 +115,7 @@ __all__ = [
     "carried",
     "compare",
     "decode",
+    "distinguish",
     "dump",
     "fit",
     "load",

@@ -28,11 +28,13 @@ from pomdptool.commands.report import (
     learning_progress,
     show_candidates,
     show_fit,
+    show_split,
 )
 from pomdptool.formats.files import Kind, encode_model, kind_of_path
 from pomdptool.learning.fit import Fit, fit
 from pomdptool.learning.maximisation import PARTS, PSEUDO_COUNT
 from pomdptool.learning.select import Candidate, select
+from pomdptool.learning.utile import MAX_STATES, SIGNIFICANCE, Split, distinguish
 
 Command = Callable[..., Any]
 
@@ -80,6 +82,21 @@ def _prior(table: str) -> Callable[[Command], Command]:
     "--states", metavar="N", callback=_sizes, help="Hidden states: 4, or 2:8 or 2,4,6 to choose."
 )
 @output_option("Write the model here: .pomdp or .json, also with .gz.")
+@click.option(
+    "--method",
+    type=click.Choice(["em", "udm"]),
+    default="em",
+    show_default=True,
+    help="As many states as are asked for, or utile distinction: few, split where returns differ.",
+)
+@click.option(
+    "--significance", metavar="P", type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    default=SIGNIFICANCE, show_default=True, help="With udm: chance of a difference that splits.",
+)  # fmt: skip
+@click.option(
+    "--max-states", metavar="N", type=click.IntRange(min=1), default=MAX_STATES, show_default=True,
+    help="With udm: most states.",
+)  # fmt: skip
 @click.option(
     "--select",
     "by",
@@ -147,6 +164,9 @@ def command(
     data: str,
     states: tuple[int, ...],
     output: str | None,
+    method: str,
+    significance: float,
+    max_states: int,
     by: Any,
     init: str | None,
     like: str | None,
@@ -175,10 +195,15 @@ def command(
     A row of DATA is an action and what followed it: columns episode, step, action, observation,
     reward. Rewards tell hidden states apart as observations do. An interrupt (Ctrl-C) writes the
     best model so far and exits with code 130.
+
+    With `--method udm` (McCallum 1993) learning starts with a state for each observation, or with
+    `--states`, and splits states where the returns that follow depend on how they were entered.
     """
     kind: Kind = output_kind(output, kind_of_path, "a model is written as .pomdp or .json", "pomdp")
-    if not states and init is None:
+    if not states and init is None and method == "em":
         raise click.UsageError("--states says how many states to learn.")
+    if len(states) > 1 and method == "udm":
+        raise click.UsageError("--method udm begins with one number of states.")
     given = None if init is None else open_model(init, None, quiet=quiet)
     names = given if like is None else open_model(like, None, quiet=quiet)
     episodes = open_episodes(data, names, **columns)
@@ -207,7 +232,18 @@ def command(
             "interrupted": interrupted,
         }
         candidates: tuple[Candidate, ...] = ()
-        if len(states) > 1:
+        splits: tuple[Split, ...] = ()
+        if method == "udm":
+            distinction = distinguish(
+                episodes,
+                states[0] if states else None,
+                significance=significance,
+                max_states=max_states,
+                on_split=None if quiet else show_split,
+                **options,
+            )
+            found, splits = distinction.fit, distinction.splits
+        elif len(states) > 1:
             selection = select(episodes, states, by=by, **options)
             found, candidates = selection.fit, selection.candidates
         else:
@@ -215,7 +251,7 @@ def command(
     text, said = encode_model(found.model, kind)
     write_result(text, output)
     if report is not None:
-        document = json.dumps(plain(_document(found, candidates, seed)), indent=1)
+        document = json.dumps(plain(_document(found, candidates, splits, seed)), indent=1)
         write_result(document + "\n", report)
     if not quiet:
         show_candidates(candidates, by)
@@ -225,7 +261,9 @@ def command(
     return 130 if found.stop_reason == "interrupted" else 0
 
 
-def _document(found: Fit, candidates: tuple[Candidate, ...], seed: int) -> dict[str, Any]:
+def _document(
+    found: Fit, candidates: tuple[Candidate, ...], splits: tuple[Split, ...], seed: int
+) -> dict[str, Any]:
     settings = asdict(found.settings)
     rewards = found.rewards
     return {
@@ -241,6 +279,7 @@ def _document(found: Fit, candidates: tuple[Candidate, ...], seed: int) -> dict[
         "parameters": found.parameters,
         "history": found.history,
         "candidates": [_candidate(candidate) for candidate in candidates],
+        "splits": [asdict(split) for split in splits],
         "warnings": found.warnings,
         "states": found.model.n_states,
         "steps": found.n_steps,

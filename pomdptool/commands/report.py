@@ -19,6 +19,7 @@ MAX_TREE = 20
 if TYPE_CHECKING:
     from pomdptool.learning.fit import Fit
     from pomdptool.learning.select import Candidate
+    from pomdptool.learning.utile import Split
     from pomdptool.learning.watch import LearningProgress, OnLearned
     from pomdptool.model import Model
     from pomdptool.policy import SolvedPolicy
@@ -200,6 +201,21 @@ def show_candidates(candidates: tuple[Candidate, ...], by: str) -> None:
         )
         mark = " *" if c is best else ""
         print("".join(f"{text:>15}" for text in row) + mark, file=sys.stderr)
+
+
+def show_split(split: Split) -> None:
+    """Print a split of utile distinction, and the means of returns that led to it."""
+    undone = "" if split.kept else ", undone: learning took it back"
+    print(
+        f"split {split.state} -> {split.copy}, {split.states} states: returns after "
+        f"{split.action}, p {split.p:.2g}{undone}",
+        file=sys.stderr,
+    )
+    for name, entered in ((split.copy, split.go), (split.state, split.stay)):
+        by = "; ".join(
+            f"{e.state} {e.action} {e.mean:.4g} +- {e.standard_error:.2g}" for e in entered
+        )
+        print(f"  {name} by {by or 'nothing clear'}", file=sys.stderr)
 
 
 def show_fit(found: Fit) -> None:

@@ -122,6 +122,19 @@ def decode(model: Model, episodes: Episodes, method: Method = "posterior") -> It
         yield decoder.path(e) if method == "viterbi" else decoder.posterior(e, method)
 
 
+def posteriors(tables: Tables, sequences: Sequences, episodes: Episodes) -> Iterator[Decoded]:
+    """Smooth episodes one after another, with tables and sequences that may know of rewards.
+
+    Raises
+    ------
+    DataError
+        With an impossible step.
+    """
+    decoder = _Decoder(tables, sequences, episodes)
+    for e in range(episodes.n_episodes):
+        yield decoder.posterior(e, "posterior")
+
+
 class _Decoder:
     """A model and episodes as arrays of kernels."""
 

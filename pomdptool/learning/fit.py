@@ -24,7 +24,7 @@ from pomdptool.learning.remarks import remarks
 from pomdptool.learning.rewards import LearnedRewards, RewardModel, cuts_of, learned_rewards
 from pomdptool.learning.sequences import sequences_of
 from pomdptool.learning.start import drawn_drafts, given_tables, with_rewards
-from pomdptool.learning.tables import no_rewards
+from pomdptool.learning.tables import Tables, no_rewards
 from pomdptool.learning.watch import LearningWatch, OnLearned
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import Rewards
@@ -54,6 +54,8 @@ class Fit:
     ----------
     model
         States are named "0", "1", ...; with rewards where the data have them.
+    tables
+        The same as arrays, with the distributions of rewards' levels.
     loglik, n_steps
         Log-likelihood of the observations of all episodes, and how many steps these have.
     joint
@@ -73,6 +75,7 @@ class Fit:
     """
 
     model: Model
+    tables: Tables
     loglik: float
     joint: float
     n_steps: int
@@ -251,6 +254,7 @@ def _result(
     )
     return Fit(
         model=model,
+        tables=tables,
         loglik=loglik,
         joint=best.loglik,
         n_steps=episodes.n_steps,
