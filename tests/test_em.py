@@ -112,7 +112,7 @@ def test_rewards_count_as_all_paths_say(S: int, full: bool) -> None:
     np.testing.assert_allclose(result.W, nW, rtol=1e-10)
 
 
-@pytest.mark.parametrize("S", [3, 4, 6, 17])
+@pytest.mark.parametrize("S", [3, 4, 6, 25])
 def test_blocks_and_threads_change_no_bit(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     tables = random_tables(1, S, 3, 4)
@@ -130,7 +130,7 @@ def test_blocks_and_threads_change_no_bit(S: int, monkeypatch: pytest.MonkeyPatc
     assert one.T.sum() == pytest.approx(760)
 
 
-@pytest.mark.parametrize("S", [4, 5, 16])
+@pytest.mark.parametrize("S", [4, 5, 24])
 def test_compiled_and_interpreted_agree(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     tables = random_tables(2, S, zeros=0.2)

@@ -9,7 +9,8 @@ one symbol c, and only M[c] = T[a] * Z[a, :, o] * W[a, :, :, o, k] matters:
 
 so that alpha is the filtered posterior and alpha_t * beta_t the smoothed one (Devijver 1985). The
 expected number of transitions under c is M[c] times the sum of the outer products of alpha_(t-1)
-and N_t beta_t; products wait until there are four of a symbol, for what costs is to move the sum.
+and N_t beta_t; of many states products wait until there are eight of a symbol, for what costs is to move
+the sum.
 
 What is below `TINY` before it is scaled counts as nothing, in both directions, so that beta, which
 is at most 1 / alpha, stays finite. Of a long episode alpha is kept at the ends of blocks only, and
@@ -30,10 +31,10 @@ TINY = 1e-280
 UNLIKELY = 1e-20
 """Likelihoods of steps are multiplied, and their logarithms taken at once, unless one is below."""
 
-MANY = 16
+MANY = 24
 """States from which on products wait."""
 
-WAITING = 4
+WAITING = 8
 """Products of a symbol that are added at once."""
 
 
@@ -193,10 +194,15 @@ def add_products(c, left, right, products):
     """Add the products that wait for symbol c."""
     S = products.shape[1]
     for i in range(S):
-        x, y, z, w = left[c, i, 0], left[c, i, 1], left[c, i, 2], left[c, i, 3]
+        p, q, x, y = left[c, i, 0], left[c, i, 1], left[c, i, 2], left[c, i, 3]
+        r, s, z, w = left[c, i, 4], left[c, i, 5], left[c, i, 6], left[c, i, 7]
         for j in range(S):
-            products[c, i, j] += (x * right[c, 0, j] + y * right[c, 1, j]) + (
-                z * right[c, 2, j] + w * right[c, 3, j]
+            products[c, i, j] += (
+                (p * right[c, 0, j] + q * right[c, 1, j])
+                + (x * right[c, 2, j] + y * right[c, 3, j])
+            ) + (
+                (r * right[c, 4, j] + s * right[c, 5, j])
+                + (z * right[c, 6, j] + w * right[c, 7, j])
             )
 
 
