@@ -9,8 +9,8 @@ one symbol c, and only M[c] = T[a] * Z[a, :, o] * W[a, :, :, o, k] matters:
 
 so that alpha is the filtered posterior and alpha_t * beta_t the smoothed one (Devijver 1985). The
 expected number of transitions under c is M[c] times the sum of the outer products of alpha_(t-1)
-and N_t beta_t; of many states products wait until there are eight of a symbol, for what costs is to move
-the sum.
+and N_t beta_t; of many states products wait until there are eight of a symbol, for what costs is to
+move the sum.
 
 What is below `TINY` before it is scaled counts as nothing, in both directions, so that beta, which
 is at most 1 / alpha, stays finite. Of a long episode alpha is kept at the ends of blocks only, and
