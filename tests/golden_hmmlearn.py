@@ -52,8 +52,7 @@ def results() -> dict[str, Any]:
     likelihood = emissions.T[symbols]
     bounds = np.cumsum([0, *LENGTHS])
     forward = [
-        _hmmc.forward_scaling(start, transitions, likelihood[i:j])[1]
-        for i, j in pairwise(bounds)
+        _hmmc.forward_scaling(start, transitions, likelihood[i:j])[1] for i, j in pairwise(bounds)
     ]
     return {
         "program": "hmmlearn CategoricalHMM, implementation scaling",
