@@ -170,6 +170,17 @@ def test_an_action_never_tried_keeps_its_rows_and_is_named() -> None:
     assert np.isfinite(result.rewards.R).all()
 
 
+def test_an_empty_state_is_reported_and_keeps_its_rows() -> None:
+    T = np.array([[[0.5, 0.5, 0.0], [0.4, 0.6, 0.0], [0.1, 0.2, 0.7]]])
+    model = make_model(T, [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], discount=0.9, start=[1.0, 0.0, 0.0])
+    data = logged(model, 20, 20, np.random.default_rng(3))
+    found = fit(data, init=model, rng=np.random.default_rng(0))
+    assert "state '2' is empty: 0 visits are expected" in found.warnings
+    np.testing.assert_array_equal(found.model.T[0, 2], T[0, 2])
+    assert np.isfinite(found.model.T).all()
+    assert np.isfinite(found.model.expected_rewards).all()
+
+
 def test_odd_data_give_models_without_nan() -> None:
     one_symbol = episodes_of([[(0, 0)] * 10], 1, 1)
     for data, states in ((one_symbol, 3), (episodes_of([[(0, 1)]]), 4), (one_symbol, 1)):

@@ -17,7 +17,7 @@ from importlib import import_module
 import click
 
 from pomdptool import __version__
-from pomdptool.errors import FormatError, PomdpError
+from pomdptool.errors import DataError, FormatError, PomdpError
 
 COMMANDS = (
     "act",
@@ -136,7 +136,8 @@ def _run() -> int:
         _say(str(error))
         return 1
     except PomdpError as error:
-        _say(f"error: {error}")
+        placed = isinstance(error, DataError) and error.placed
+        _say(str(error) if placed else f"error: {error}")
         return 1
     except MemoryError:
         _say("error: out of memory")

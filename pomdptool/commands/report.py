@@ -220,13 +220,15 @@ def show_split(split: Split) -> None:
 
 def show_fit(found: Fit) -> None:
     """Print what was learned as a table."""
-    settings = found.settings
+    pseudo = "T {:g}, O {:g}, start {:g}, reward {:g}".format(*found.settings.pseudo)
+    if found.rewards is None:
+        pseudo = pseudo.rpartition(",")[0]
     rows = [
         ("states", f"{found.model.n_states}"),
         ("log-likelihood", f"{found.loglik:.8g}, {found.loglik_per_step:.6g} a step"),
         ("stopped by", found.stop_reason + ("" if found.converged else " (not converged)")),
         ("iterations", f"{found.iterations} of the best of {len(found.restarts)} starts"),
-        ("pseudo-counts", "T {:g}, O {:g}, start {:g}, reward {:g}".format(*settings.pseudo)),
+        ("pseudo-counts", pseudo),
         ("BIC", f"{found.bic:.8g} with {found.parameters} parameters"),
     ]
     if found.rewards is not None:
