@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pomdptool.formats.tables_report import Columns
     from pomdptool.learning.compare import Comparison, compare
     from pomdptool.learning.decode import Decoded, decode
-    from pomdptool.learning.fit import Fit, fit
+    from pomdptool.learning.fit import fit
+    from pomdptool.learning.fitted import Fit
     from pomdptool.learning.likelihood import Likelihood, loglik
     from pomdptool.learning.select import Selection, select
     from pomdptool.learning.utile import Distinction, distinguish
@@ -48,7 +49,7 @@ _HOME = {
     "Distinction": "learning.utile",
     "Episodes": "episodes",
     "Finding": "errors",
-    "Fit": "learning.fit",
+    "Fit": "learning.fitted",
     "FormatError": "errors",
     "Likelihood": "learning.likelihood",
     "Model": "model",

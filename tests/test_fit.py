@@ -9,9 +9,11 @@ import pytest
 from models import random_model, tiger
 from test_em import episodes_of, random_steps
 
+from pomdptool.acting.sample import sample
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.fit import Fit, fit
+from pomdptool.learning.fit import fit
+from pomdptool.learning.fitted import Fit
 from pomdptool.model import Model, make_model
 
 
@@ -85,6 +87,22 @@ def test_rewards_on_the_way_are_learned_by_transition() -> None:
     np.testing.assert_allclose(
         found.model.expected_rewards[0][order], (T[0] * R[0, :, :, 0]).sum(axis=1), atol=0.1
     )
+
+
+def test_on_what_rewards_depend_is_found_out(tiger_fit: Fit) -> None:
+    assert tiger_fit.rewards is not None
+    assert tiger_fit.rewards.R.shape == (3, 2)
+    assert tiger_fit.rewards.excess < 5.0
+    model = random_model(17)  # rewards over all four axes
+    data = sample(model, episodes=400, steps=50, rng=np.random.default_rng(2))
+    found = fit(data, 3, rng=np.random.default_rng(0), restarts=3)
+    assert found.rewards is not None
+    assert found.rewards.R.shape == (2, 3, 3, 2)
+    blind = fit(data, 3, rng=np.random.default_rng(0), restarts=3, reward_model="state")
+    assert blind.rewards is not None
+    assert blind.rewards.excess > 100.0
+    assert found.bic < blind.bic
+    assert found.loglik > blind.loglik
 
 
 def test_a_missing_reward_or_observation_is_summed_over() -> None:

@@ -31,7 +31,8 @@ from pomdptool.commands.report import (
     show_split,
 )
 from pomdptool.formats.files import Kind, encode_model, kind_of_path
-from pomdptool.learning.fit import Fit, fit
+from pomdptool.learning.fit import fit
+from pomdptool.learning.fitted import Fit
 from pomdptool.learning.maximisation import PARTS, PSEUDO_COUNT
 from pomdptool.learning.select import Candidate, select
 from pomdptool.learning.utile import MAX_STATES, SIGNIFICANCE, Split, distinguish
@@ -114,10 +115,10 @@ def _prior(table: str) -> Callable[[Command], Command]:
 )
 @click.option(
     "--reward-model",
-    type=click.Choice(["state", "transition"]),
-    default="state",
+    type=click.Choice(["auto", "state", "transition"]),
+    default="auto",
     show_default=True,
-    help="Whether rewards are R[a, s], or R[a, s, s', o].",
+    help="Whether rewards are R[a, s], or R[a, s, s', o]; auto finds out.",
 )
 @click.option(
     "--restarts", metavar="N", type=click.IntRange(min=1), default=10, show_default=True,

@@ -17,7 +17,7 @@ MAX_TREE = 20
 """Nodes of the largest policy graph that is shown."""
 
 if TYPE_CHECKING:
-    from pomdptool.learning.fit import Fit
+    from pomdptool.learning.fitted import Fit
     from pomdptool.learning.select import Candidate
     from pomdptool.learning.utile import Split
     from pomdptool.learning.watch import LearningProgress, OnLearned
@@ -232,9 +232,9 @@ def show_fit(found: Fit) -> None:
         ("BIC", f"{found.bic:.8g} with {found.parameters} parameters"),
     ]
     if found.rewards is not None:
-        rows.insert(
-            2, ("with rewards", f"{found.joint:.8g}, {found.joint / found.n_steps:.6g} a step")
-        )
+        kind = "R[a, s]" if found.rewards.R.ndim == 2 else "R[a, s, s', o]"
+        joint = f"{found.joint:.8g}, {found.joint / found.n_steps:.6g} a step, {kind}"
+        rows.insert(2, ("with rewards", joint))
     show_pairs(rows, sys.stderr)
 
 

@@ -7,7 +7,7 @@ of them, the best, go on to the tolerance. What came of each is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,93 +16,22 @@ from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.em import Run
 from pomdptool.learning.expectation import cores
+from pomdptool.learning.fitted import Fit, Restart
 from pomdptool.learning.maximisation import PSEUDO_COUNT, Settings, n_parameters
 from pomdptool.learning.names import in_terms_of
 from pomdptool.learning.parts import sample_of
 from pomdptool.learning.race import SAMPLE_STEPS, Race
 from pomdptool.learning.remarks import remarks
-from pomdptool.learning.rewards import LearnedRewards, RewardModel, cuts_of, learned_rewards
+from pomdptool.learning.rewards import CLEAR, RewardModel, cuts_of, learned_rewards
 from pomdptool.learning.sequences import sequences_of
 from pomdptool.learning.start import drawn_drafts, given_tables, with_rewards
-from pomdptool.learning.tables import Tables, no_rewards
+from pomdptool.learning.tables import no_rewards
 from pomdptool.learning.watch import LearningWatch, OnLearned
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import Rewards
 from pomdptool.sparse import FloatArray
 
 ObservationModel = Literal["per-action", "shared"]
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """What came of one start: the seed that it was drawn with, None for a model that was given.
-
-    The log-likelihood is that of observations and rewards.
-    """
-
-    seed: int | None
-    loglik: float
-    iterations: int
-    converged: bool
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Fit:
-    """A learned model and how it came about.
-
-    Attributes
-    ----------
-    model
-        States are named "0", "1", ...; with rewards where the data have them.
-    tables
-        The same as arrays, with the distributions of rewards' levels.
-    loglik, n_steps
-        Log-likelihood of the observations of all episodes, and how many steps these have.
-    joint
-        Log-likelihood of observations and rewards, which is what learning raises; of rewards by
-        their levels (see `pomdptool.learning.rewards`). The same as `loglik` without rewards.
-    iterations, history
-        Passes over the data of the best start, and `joint` after each.
-    restarts
-        All starts, in order.
-    converged, stop_reason
-        Whether the gain has fallen below the tolerance; "tolerance", "iterations", "interrupted"
-        or "time-limit".
-    parameters
-        Free parameters that were learned, those of the rewards' distributions among them.
-    rewards
-        R with standard errors; None without rewards.
-    """
-
-    model: Model
-    tables: Tables
-    loglik: float
-    joint: float
-    n_steps: int
-    iterations: int
-    history: tuple[float, ...]
-    restarts: tuple[Restart, ...]
-    converged: bool
-    stop_reason: str
-    parameters: int
-    warnings: tuple[str, ...] = ()
-    rewards: LearnedRewards | None = None
-    settings: Settings = field(default_factory=Settings)
-
-    @property
-    def loglik_per_step(self) -> float:
-        """Log-likelihood per step."""
-        return self.loglik / self.n_steps
-
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion, p log n - 2 joint (Schwarz 1978); less is better."""
-        return self.parameters * float(np.log(self.n_steps)) - 2.0 * self.joint
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion, 2 p - 2 joint (1974); less is better."""
-        return 2.0 * self.parameters - 2.0 * self.joint
 
 
 def fit(
@@ -112,7 +41,7 @@ def fit(
     rng: np.random.Generator,
     restarts: int = 10,
     observation_model: ObservationModel = "per-action",
-    reward_model: RewardModel = "state",
+    reward_model: RewardModel | Literal["auto"] = "auto",
     init: Model | None = None,
     max_iter: int = 1000,
     tol: float = 1e-6,
@@ -145,7 +74,8 @@ def fit(
         "per-action", Z[a, s', o], or "shared", Z[s', o].
     reward_model
         "state", R[a, s], or "transition", R[a, s, s', o]. Where the data have rewards, these tell
-        states apart as observations do.
+        states apart as observations do. "auto" is "state", and where rewards are then seen to
+        depend on more, the better of both by BIC.
     init
         Start from this model's tables, with the names of the data; its zeros stay zero.
     max_iter, tol
@@ -185,17 +115,23 @@ def fit(
     sequences = sequences_of(episodes, cuts)
     watch = LearningWatch(time_limit, on_step, interrupted)
     race = Race(sequences, settings, watch, threads or cores(), accelerate)
-    if init is not None:
-        tables = given_tables(init, states, shared, warnings)
-        runs = [Run(0, None, with_rewards(tables, episodes, cuts, reward_model))]
-    else:
-        drafts = drawn_drafts(episodes, states, restarts, shared, settings, cuts, reward_model, rng)
-        runs = race.chosen(drafts, sequences_of(sample_of(episodes, SAMPLE_STEPS, rng), cuts))
-    race.run(runs, tol, max_iter)
-    best = max(runs, key=lambda run: run.log_posterior)
-    if best.loglik == -np.inf:
-        raise DataError("the data are impossible under the model that learning starts from")
-    return _result(episodes, best, runs, race, discount, warnings, init, reward_model)
+
+    def learned(model: RewardModel) -> Fit:
+        if init is not None:
+            tables = given_tables(init, states, shared, warnings)
+            runs = [Run(0, None, with_rewards(tables, episodes, cuts, model))]
+        else:
+            drafts = drawn_drafts(episodes, states, restarts, shared, settings, cuts, model, rng)
+            runs = race.chosen(drafts, sequences_of(sample_of(episodes, SAMPLE_STEPS, rng), cuts))
+        race.run(runs, tol, max_iter)
+        return _result(episodes, runs, race, discount, tuple(warnings), init, model)
+
+    if reward_model != "auto":
+        return learned(reward_model)
+    found = learned("state")
+    if found.rewards is None or found.rewards.excess < CLEAR or watch.reason is not None:
+        return found
+    return min(found, learned("transition"), key=lambda one: one.bic)
 
 
 def _check(
@@ -214,20 +150,22 @@ def _check(
         raise DataError(f"the tolerance must not be negative, not {tol}")
     if observation_model not in ("per-action", "shared"):
         raise DataError(f"the observation model is per-action or shared, not {observation_model!r}")
-    if reward_model not in ("state", "transition"):
-        raise DataError(f"the reward model is state or transition, not {reward_model!r}")
+    if reward_model not in ("auto", "state", "transition"):
+        raise DataError(f"the reward model is auto, state or transition, not {reward_model!r}")
 
 
 def _result(
     episodes: Episodes,
-    best: Run,
     runs: list[Run],
     race: Race,
     discount: float,
-    warnings: list[str],
+    warnings: tuple[str, ...],
     init: Model | None,
     reward_model: RewardModel,
 ) -> Fit:
+    best = max(runs, key=lambda run: run.log_posterior)
+    if best.loglik == -np.inf:
+        raise DataError("the data are impossible under the model that learning starts from")
     tables = best.tables
     counts = race.expected(tables, race.sequences)
     loglik, rewards = best.loglik, None

@@ -31,6 +31,9 @@ RewardModel = Literal["state", "transition"]
 LEVELS = 32
 """Most levels of rewards."""
 
+CLEAR = 20.0
+"""Excess from which on rewards are seen to depend on more than action and state."""
+
 LEAST_VISITS = 1e-3
 """Expected visits below which a state's reward is not known."""
 
@@ -41,11 +44,15 @@ class LearnedRewards:
 
     The error is infinite where there were no visits. There R[a, s] is the least reward seen, and
     R[a, s, s', o] the mean of R[a, s].
+
+    `excess` says how clearly rewards depend on the next state and the observation, given action and
+    state: by how many standard deviations the G statistic exceeds that of chance.
     """
 
     R: FloatArray
     error: FloatArray
     visits: FloatArray
+    excess: float = 0.0
 
 
 def cuts_of(episodes: Episodes) -> FloatArray | None:
@@ -92,7 +99,8 @@ def learned_rewards(
     least = float(episodes.rewards[known].min()) if known.any() else 0.0
     R = np.where(np.isfinite(by_state.error), by_state.R, least)
     if model == "state":
-        return LearnedRewards(R, by_state.error, by_state.visits)
+        excess = _excess(sequences, counts, c, a)
+        return LearnedRewards(R, by_state.error, by_state.visits, excess)
     A, S = R.shape
     n_observations = counts.Z.shape[2]
     seen = sequences.observations[c] != NONE
@@ -101,11 +109,34 @@ def learned_rewards(
     flat = counts.steps[c].reshape(len(c), S * S)
     all_ = _means(flat, row, sequences, c, (A * n_observations, S * S))
     R = np.where(np.isfinite(all_.error), all_.R, np.repeat(np.repeat(R, n_observations, 0), S, 1))
-    parts = (
+    R, error, visits = (
         part.reshape(A, n_observations, S, S).transpose(0, 2, 3, 1)
         for part in (R, all_.error, all_.visits)
     )
-    return LearnedRewards(*parts)
+    return LearnedRewards(R, error, visits)
+
+
+def _excess(sequences: Sequences, counts: Expected, c: np.ndarray, a: np.ndarray) -> float:
+    """Test the independence of a reward's level from what follows, given action and state."""
+    (A, S), n_observations = counts.T.shape[:2], counts.Z.shape[2]
+    K = int(sequences.levels[c].max(initial=0)) + 1
+    G, df = 0.0, 0
+    for action in range(A):
+        n = np.zeros((n_observations + 1, K, S, S))
+        own = c[a == action]
+        np.add.at(n, (sequences.observations[own], sequences.levels[own]), counts.steps[own])
+        tables = n.transpose(2, 3, 0, 1).reshape(S, -1, K)  # by s: (s', o) and level
+        rows, columns = tables.sum(axis=2), tables.sum(axis=1)
+        chance = rows[:, :, np.newaxis] * columns[:, np.newaxis]
+        chance /= np.maximum(rows.sum(axis=1), LEAST_VISITS)[:, np.newaxis, np.newaxis]
+        met = (tables > 0.0) & (chance > 0.0)
+        G += 2.0 * float((tables[met] * np.log(tables[met] / chance[met])).sum())
+        df += int(
+            (
+                ((rows >= 1.0).sum(axis=1) - 1).clip(0) * ((columns >= 1.0).sum(axis=1) - 1).clip(0)
+            ).sum()
+        )
+    return (G - df) / float(np.sqrt(2.0 * max(df, 1)))
 
 
 def _means(

@@ -15,7 +15,8 @@ import numpy as np
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.fit import Fit, fit
+from pomdptool.learning.fit import fit
+from pomdptool.learning.fitted import Fit
 from pomdptool.learning.likelihood import loglik
 from pomdptool.learning.parts import beginning, chosen
 from pomdptool.sparse import FloatArray

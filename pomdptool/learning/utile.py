@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.copies import by_observation, with_copy
-from pomdptool.learning.fit import Fit, fit
+from pomdptool.learning.fit import fit
+from pomdptool.learning.fitted import Fit
 from pomdptool.learning.names import in_terms_of
 from pomdptool.learning.returns import Returns, p_value, returns_of
 from pomdptool.learning.rewards import cuts_of
@@ -135,6 +136,8 @@ def distinguish(
     elif states is None:
         init = by_observation(episodes, shared=options.get("observation_model") == "shared")
     options = {**options, "rng": rng, "discount": discount}
+    if options.get("reward_model", "auto") == "auto":
+        options["reward_model"] = "state"  # as long as states are too few rewards depend on more
     sequences = sequences_of(episodes, cuts_of(episodes), merge=False)
 
     def returns(found: Fit) -> Returns:
