@@ -125,12 +125,17 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
     """The result as a table."""
     graph = "-" if d["graph_value"] is None else f"{d['graph_value']:.6g} (exact)"
     vectors = d["vector_value"]
+    low, high = d["bounds"]
+    known = isinstance(low, float) or isinstance(high, float)
+    optimum = (
+        [("optimum within", f"{_shown(low)} to {_shown(high)} (by the file)")] if known else []
+    )
     return [
         ("problem", model.name or "-"),
         ("policy", f"by {policy.method}"),
         ("graph earns", graph),
         ("vectors say", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
-        ("optimum within", f"{_shown(d['bounds'][0])} to {_shown(d['bounds'][1])} (by the file)"),
+        *optimum,
         (
             "residual",
             f"{_shown(d['residual_min'])} to {_shown(d['residual_max'])} at "
