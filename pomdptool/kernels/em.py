@@ -219,19 +219,19 @@ def add_waiting(left, right, waiting, products):
 
 
 @kernel(inner=True, fastmath={"contract"})
-def backward(symbols, weight, M, work, products):
-    """From beta after a block's last step to beta before its first one; adds what is counted."""
+def backward(symbols, M, work, products):
+    """From beta after a block's last step to beta before its first one; adds what is counted.
+
+    Beta is times the episode's weight, and so are the products.
+    """
     alpha, scale, beta = work.alpha, work.scale, work.beta
     left, right, waiting = work.left, work.right, work.waiting
     S = alpha.shape[1]
     for t in range(len(symbols) - 1, -1, -1):
         c = symbols[t]
         for s in range(S):
-            beta[1, s] = beta[0, s] * scale[t]
+            beta[1, s] = beta[0, s] * scale[t] if alpha[t + 1, s] > 0.0 else 0.0
         times(M, c, beta, 1, beta, 0)
-        for s in range(S):
-            beta[0, s] = beta[0, s] if alpha[t, s] > 0.0 else 0.0
-            beta[1, s] *= weight
         if S < MANY:
             for i in range(S):
                 for j in range(S):
@@ -247,20 +247,19 @@ def backward(symbols, weight, M, work, products):
 
 
 @kernel(inner=True, fastmath={"contract"})
-def backward_four(symbols, weight, M, work, products):
+def backward_four(symbols, M, work, products):
     """Do what `backward` does, for four states, in registers."""
     alpha, scale, beta = work.alpha, work.scale, work.beta
     p, q, r, s = beta[0, 0], beta[0, 1], beta[0, 2], beta[0, 3]
     for t in range(len(symbols) - 1, -1, -1):
         c, N = symbols[t], scale[t]
         p, q, r, s = p * N, q * N, r * N, s * N
-        P, Q, R, S = p * weight, q * weight, r * weight, s * weight
         for i in range(4):
             a = alpha[t, i]
-            products[c, i, 0] += a * P
-            products[c, i, 1] += a * Q
-            products[c, i, 2] += a * R
-            products[c, i, 3] += a * S
+            products[c, i, 0] += a * p
+            products[c, i, 1] += a * q
+            products[c, i, 2] += a * r
+            products[c, i, 3] += a * s
             x = (M[c, i, 0] * p + M[c, i, 1] * q) + (M[c, i, 2] * r + M[c, i, 3] * s)
             beta[0, i] = x if a > 0.0 else 0.0
         p, q, r, s = beta[0, 0], beta[0, 1], beta[0, 2], beta[0, 3]
@@ -290,7 +289,7 @@ def count_episodes(begin, end, steps, tables, work, counts):
         n_blocks = max(1, (stop - at + length - 1) // length)
         copy(alpha, 0, before, 0)
         for s in range(alpha.shape[1]):
-            beta[0, s] = 1.0
+            beta[0, s] = weight
         for turn in range(2 * n_blocks - 1):  # through the blocks and back
             k = min(turn, 2 * n_blocks - 2 - turn)
             low, high = at + k * length, min(stop, at + (k + 1) * length)
@@ -307,11 +306,12 @@ def count_episodes(begin, end, steps, tables, work, counts):
                 copy(alpha, length, before, k + 1)
                 continue
             if four:
-                backward_four(symbols[low:high], weight, tables.M, work, counts.products)
+                backward_four(symbols[low:high], tables.M, work, counts.products)
             else:
-                backward(symbols[low:high], weight, tables.M, work, counts.products)
+                backward(symbols[low:high], tables.M, work, counts.products)
         counts.loglik[e] = loglik
         for s in range(alpha.shape[1]):
-            counts.starts[kind, s] += weight * alpha[0, s] * beta[0, s]
+            if alpha[0, s] > 0.0:
+                counts.starts[kind, s] += alpha[0, s] * beta[0, s]
     add_waiting(work.left, work.right, work.waiting, counts.products)
     return -1, -1
