@@ -3,7 +3,7 @@
 8 symbols, a million steps, as one sequence and as 10,000 of 100: seconds of an iteration of EM (the
 best of three, after compilation; of the processor, with two threads of the clock), with one action
 and with three; peak memory, each in a process of its own; seconds to a converged log-likelihood,
-from the same start, on data sampled from a model; and seconds to read a million rows of CSV. Numbers
+from the same start, on data sampled from a model; seconds to read a million rows of CSV. Numbers
 of states as arguments leave others out.
 """
 
