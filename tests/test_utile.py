@@ -70,6 +70,20 @@ def test_states_that_are_hidden_but_right_are_not_split() -> None:
     assert earns(tiger(), found.fit.model)[0] > 0.95 * 19.3713
 
 
+def test_an_interrupt_keeps_what_was_learned_before() -> None:
+    data = sample(maze(aliased=True), episodes=400, steps=100, rng=np.random.default_rng(1))
+    said: list[Split] = []
+    found = distinguish(
+        data, rng=np.random.default_rng(2), discount=0.9, on_split=said.append,
+        interrupted=lambda: bool(said),
+    )  # fmt: skip
+    assert found.fit.stop_reason == "interrupted"
+    assert found.fit.model.n_states == 8
+    assert len(said) == len(found.splits) == 1
+    none = distinguish(data, rng=np.random.default_rng(2), time_limit=0.0)
+    assert none.fit.stop_reason == "time-limit"
+
+
 def test_returns_are_discounted_and_complete() -> None:
     data = logged(random_model(0), 2, 5, np.random.default_rng(0))
     r = np.array([1.0, 2.0, 4.0, np.nan, 8.0, 1.0, 1.0, 1.0, 1.0, 1.0])

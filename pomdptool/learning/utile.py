@@ -13,6 +13,7 @@ transition shows it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +30,7 @@ from pomdptool.learning.names import in_terms_of
 from pomdptool.learning.returns import Returns, p_value, returns_of
 from pomdptool.learning.rewards import cuts_of
 from pomdptool.learning.sequences import sequences_of
+from pomdptool.learning.watch import time_left
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
 
@@ -107,6 +109,7 @@ def distinguish(
     max_states: int = MAX_STATES,
     discount: float = 0.95,
     init: Model | None = None,
+    time_limit: float | None = None,
     on_split: Callable[[Split], None] | None = None,
     **options: Any,
 ) -> Distinction:
@@ -122,6 +125,8 @@ def distinguish(
         Below which probability of chance a difference leads to a split.
     max_states
         No state is split beyond so many.
+    time_limit
+        Seconds for all of it.
     on_split
         Called after each split.
 
@@ -130,11 +135,9 @@ def distinguish(
     DataError
         Without rewards, or where `fit` raises it.
     """
-    _check(episodes, significance)
-    if init is not None:
-        episodes = in_terms_of(episodes, init)
-    elif states is None:
-        init = by_observation(episodes, shared=options.get("observation_model") == "shared")
+    shared = options.get("observation_model") == "shared"
+    episodes, init = _prepared(episodes, states, init, significance, shared)
+    began = time.perf_counter()
     options = {**options, "rng": rng, "discount": discount}
     if options.get("reward_model", "auto") == "auto":
         options["reward_model"] = "state"  # as long as states are too few rewards depend on more
@@ -143,7 +146,11 @@ def distinguish(
     def returns(found: Fit) -> Returns:
         return returns_of(found.tables, sequences, episodes, discount)
 
-    here = fit(episodes, states, init=init, **options)
+    def learned(model: Model | None, states: int | None = None) -> Fit:
+        left = time_left(time_limit, began)
+        return fit(episodes, states, init=model, time_limit=left, **options)
+
+    here = learned(init, states)
     at = returns(here)
     splits: list[Split] = []
     closed: set[int] = set()
@@ -155,26 +162,33 @@ def distinguish(
             there = f"there are {max_states} states, and returns call for more: see --max-states"
             here = replace(here, warnings=(*here.warnings, there))
             break
-        further = fit(
-            episodes, init=with_copy(here.model, difference.s, difference.goes), **options
-        )
+        further = learned(with_copy(here.model, difference.s, difference.goes))
+        if further.stop_reason in ("interrupted", "time-limit"):
+            here = replace(here, stop_reason=further.stop_reason, converged=False)
+            break
         beyond = returns(further)
         kept = _still_differ(beyond, difference.s, further.model.n_states - 1, significance)
         splits.append(_described(here.model, further.model, at, difference, kept))
         if on_split is not None:
             on_split(splits[-1])
-        if kept or further.stop_reason in ("interrupted", "time-limit"):
+        if kept:
             here, at, closed = further, beyond, set()
         else:
             closed.add(difference.s)
     return Distinction(here, tuple(splits))
 
 
-def _check(episodes: Episodes, significance: float) -> None:
+def _prepared(
+    episodes: Episodes, states: int | None, init: Model | None, significance: float, shared: bool
+) -> tuple[Episodes, Model | None]:
+    """Check what is given, and make the model to begin with where no number of states is."""
     if episodes.rewards is None or np.isnan(episodes.rewards).all():
         raise DataError("utile distinction compares returns: the data need a column of rewards")
     if not 0.0 < significance < 1.0:
         raise DataError(f"the significance must lie between 0 and 1, not {significance}")
+    if init is not None:
+        return in_terms_of(episodes, init), init
+    return episodes, by_observation(episodes, shared=shared) if states is None else None
 
 
 def _clearest(at: Returns, closed: set[int]) -> _Difference | None:
