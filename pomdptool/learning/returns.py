@@ -101,7 +101,7 @@ def returns_of(
             used = np.flatnonzero(np.isfinite(after[lot]) & (a[:-1][lot] != NONE)) + low
             pair = a[used] * A + a[used + 1]
             chosen = (np.arange(A * A)[:, np.newaxis] == pair).astype(np.float64)
-            steps = found.transitions[used].reshape(len(used), S * S)
+            steps = found.transitions_at(used).reshape(len(used), S * S)
             n, y = chosen @ steps, (chosen * after[used]) @ steps
             for total, part in (
                 (weight, n),
