@@ -247,6 +247,30 @@ def test_the_log_posterior_never_falls(
     assert plain >= 0.0
 
 
+@given(seed=st.integers(0, 2**32 - 1), full=st.booleans(), accelerate=st.booleans())
+@settings(max_examples=40)
+def test_the_log_posterior_never_falls_with_rewards(
+    seed: int, full: bool, accelerate: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    plain = random_tables(seed, 3)
+    W = rows(rng, 2, 3, *((3, 2) if full else (1, 1)), 4, zeros=0.2)
+    lots = [random_steps(rng, int(n)) for n in rng.integers(1, 15, size=4)]
+    data = episodes_of(lots)
+    r = np.where(rng.random(data.n_steps) < 0.2, np.nan, rng.integers(4, size=data.n_steps))
+    run = Run(0, None, replace(plain, W=W))
+    with Threads(1) as threads:
+        sequences = sequences_of(replace(data, rewards=r), np.array([0.5, 1.5, 2.5]))
+        Climb(sequences, Settings(), threads, LearningWatch(), 0.0, 12, accelerate).improve(run)
+    if run.log_posterior == -np.inf:  # a zero that the data contradict
+        assert run.stop_reason == "impossible"
+        return
+    assert min(np.diff(run.posteriors), default=0.0) >= 0.0
+    for table, old in zip(run.tables.parts, (*plain.parts[:3], W), strict=True):
+        np.testing.assert_allclose(table.sum(axis=-1), 1.0, rtol=1e-12)
+        assert not table[old == 0.0].any()
+
+
 @given(seed=st.integers(0, 2**32 - 1), damping=st.sampled_from([0.0, 0.7]))
 @settings(max_examples=30)
 def test_one_step_of_em_never_lowers_the_log_posterior(seed: int, damping: float) -> None:

@@ -105,6 +105,16 @@ def test_on_what_rewards_depend_is_found_out(tiger_fit: Fit) -> None:
     assert found.loglik > blind.loglik
 
 
+def test_rewards_that_are_all_the_same_tell_nothing() -> None:
+    data = logged(tiger(), 60, 30, np.random.default_rng(1))
+    same = replace(data, rewards=np.full(data.n_steps, 3.0))
+    found = fit(same, 2, rng=np.random.default_rng(0), restarts=2)
+    assert found.joint == pytest.approx(found.loglik, rel=1e-12)
+    np.testing.assert_allclose(found.model.expected_rewards, 3.0)
+    assert found.rewards is not None
+    np.testing.assert_allclose(found.rewards.error, 0.0, atol=1e-6)
+
+
 def test_a_missing_reward_or_observation_is_summed_over() -> None:
     data = logged(tiger(), 1500, 30, np.random.default_rng(4))
     assert data.rewards is not None

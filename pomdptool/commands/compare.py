@@ -43,7 +43,7 @@ MODEL_FILE = click.Path(exists=True, dir_okay=False)
     show_default=True, help="Of the policies whose returns are compared.",
 )  # fmt: skip
 @click.option(
-    "--time-limit", metavar="SECONDS", type=click.FloatRange(min=0.0), default=30.0,
+    "--time-limit", metavar="SECONDS", type=click.FloatRange(min=0.0), default=10.0,
     show_default=True, help="For solving each model.",
 )  # fmt: skip
 @seed_option

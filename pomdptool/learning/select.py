@@ -1,8 +1,8 @@
 """How many states: models of several sizes are learned and compared by a criterion.
 
 BIC = p log n - 2 loglik (Schwarz 1978), AIC = 2 p - 2 loglik (Akaike 1974), or the log-likelihood
-of data held out: a fifth of the episodes, or of a single one the last fifth, given what came
-before.
+of observations held out: a fifth of the episodes, or of a single one the last fifth, given what
+came before.
 """
 
 from __future__ import annotations
