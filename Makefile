@@ -24,6 +24,7 @@ demo: $(INSTALLED) ## Install, solve, simulate, sample, learn and plot the tiger
 	$(BIN)/pomdptool simulate problems/tiger.pomdp --episodes 50
 	$(BIN)/pomdptool sample problems/tiger.pomdp --episodes 1000 --steps 50 -o demo/tiger.csv
 	$(BIN)/pomdptool fit demo/tiger.csv --states 2 --discount 0.95 -o demo/learned.pomdp
+	$(BIN)/pomdptool compare problems/tiger.pomdp demo/learned.pomdp
 	$(BIN)/pomdptool solve demo/learned.pomdp -o demo/learned.json
 	$(BIN)/pomdptool plot demo/learned.json -o demo/learned.svg
 	$(BIN)/pomdptool solve problems/tag.pomdp --time-limit 10 -o demo/tag.json

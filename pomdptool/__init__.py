@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pomdptool.acting.planner import Pomcp
     from pomdptool.acting.sample import sample
     from pomdptool.acting.simulate import Simulation, simulate
+    from pomdptool.acting.transfer import Transfer, carried, transfer
     from pomdptool.episodes import Episodes
     from pomdptool.errors import (
         DataError,
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from pomdptool.formats.tables_report import Columns
     from pomdptool.learning.compare import Comparison, compare
     from pomdptool.learning.decode import Decoded, decode
-    from pomdptool.learning.fit import Fit, fit
+    from pomdptool.learning.fit import fit
+    from pomdptool.learning.fitted import Fit
     from pomdptool.learning.likelihood import Likelihood, loglik
     from pomdptool.learning.select import Selection, select
+    from pomdptool.learning.utile import Distinction, distinguish
     from pomdptool.model import Model, make_model
     from pomdptool.policy import AlphaVectors, Bounds, Policy, SolvedPolicy
     from pomdptool.solving.dispatch import solve
@@ -43,9 +46,10 @@ _HOME = {
     "Comparison": "learning.compare",
     "DataError": "errors",
     "Decoded": "learning.decode",
+    "Distinction": "learning.utile",
     "Episodes": "episodes",
     "Finding": "errors",
-    "Fit": "learning.fit",
+    "Fit": "learning.fitted",
     "FormatError": "errors",
     "Likelihood": "learning.likelihood",
     "Model": "model",
@@ -60,8 +64,11 @@ _HOME = {
     "Simulation": "acting.simulate",
     "Solution": "solving.solution",
     "SolvedPolicy": "policy",
+    "Transfer": "acting.transfer",
+    "carried": "acting.transfer",
     "compare": "learning.compare",
     "decode": "learning.decode",
+    "distinguish": "learning.utile",
     "dump": "formats.files",
     "fit": "learning.fit",
     "load": "formats.files",
@@ -75,6 +82,7 @@ _HOME = {
     "select": "learning.select",
     "simulate": "acting.simulate",
     "solve": "solving.dispatch",
+    "transfer": "acting.transfer",
 }
 
 _CALLED_THERE = {"load_data": "read_episodes", "player": "acting"}
@@ -86,6 +94,7 @@ __all__ = [
     "Comparison",
     "DataError",
     "Decoded",
+    "Distinction",
     "Episodes",
     "Finding",
     "Fit",
@@ -103,8 +112,11 @@ __all__ = [
     "Simulation",
     "Solution",
     "SolvedPolicy",
+    "Transfer",
+    "carried",
     "compare",
     "decode",
+    "distinguish",
     "dump",
     "fit",
     "load",
@@ -118,6 +130,7 @@ __all__ = [
     "select",
     "simulate",
     "solve",
+    "transfer",
 ]
 
 

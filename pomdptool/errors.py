@@ -25,10 +25,13 @@ class DataError(PomdpError):
     findings
         Where a file was read, what is wrong with it: `file:line: column 'x': message`, each; the
         error's own text is the first.
+    placed
+        Whether the text begins with such a place.
     """
 
     def __init__(self, message: str, findings: Sequence[str] = ()) -> None:
         self.findings = tuple(findings) or (message,)
+        self.placed = bool(findings)
         super().__init__(message)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import naive_learning as naive
 import numpy as np
 import pytest
@@ -77,7 +79,40 @@ def test_counts_are_those_of_all_paths(S: int, shared: bool) -> None:
     assert result.loglik == pytest.approx(loglik, rel=1e-10)
 
 
-@pytest.mark.parametrize("S", [3, 4, 6, 17])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("S", [2, 3])
+def test_rewards_count_as_all_paths_say(S: int, full: bool) -> None:
+    rng = np.random.default_rng(S)
+    tables = random_tables(S, S)
+    W = rows(rng, 2, S, *((S, 2) if full else (1, 1)), 3)
+    tables = Tables(tables.T, tables.Z, tables.start, W)
+    steps: Steps = [(0, 1), (1, 0), (1, NONE), (0, 0)]
+    r = np.array([7.0, 5.0, 9.0, np.nan])  # levels 1, 0, 2 and none
+    data = replace(episodes_of([steps]), rewards=r)
+    with Threads(1) as pool:
+        result = expected(tables, sequences_of(data, np.array([6.0, 8.0])), pool)
+    found = naive.paths(tables.T, tables.Z, tables.start, steps)
+    wide = np.broadcast_to(W, (2, S, S, 2, 3))
+    weights, told = found.probability.copy(), [(0, 1), (1, 0), (2, 2)]
+    if full:
+        told.pop()  # an observation that is missing leaves the reward's distribution open
+    for t, k in told:
+        a, o = steps[t]
+        weights *= wide[a, found.states[:, t], found.states[:, t + 1], o, k]
+    assert result.loglik == pytest.approx(np.log(weights.sum()), rel=1e-10)
+    posterior = weights / weights.sum()
+    nW, nT = np.zeros(W.shape), np.zeros(tables.T.shape)
+    for path, p in zip(found.states, posterior, strict=True):
+        for t, (a, _) in enumerate(steps):
+            nT[a, path[t], path[t + 1]] += p
+        for t, k in told:
+            a, o = steps[t]
+            nW[(a, path[t], path[t + 1], o, k) if full else (a, path[t], 0, 0, k)] += p
+    np.testing.assert_allclose(result.T, nT, rtol=1e-10)
+    np.testing.assert_allclose(result.W, nW, rtol=1e-10)
+
+
+@pytest.mark.parametrize("S", [3, 4, 6, 25])
 def test_blocks_and_threads_change_no_bit(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     tables = random_tables(1, S, 3, 4)
@@ -95,7 +130,7 @@ def test_blocks_and_threads_change_no_bit(S: int, monkeypatch: pytest.MonkeyPatc
     assert one.T.sum() == pytest.approx(760)
 
 
-@pytest.mark.parametrize("S", [4, 5, 16])
+@pytest.mark.parametrize("S", [4, 5, 24])
 def test_compiled_and_interpreted_agree(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     tables = random_tables(2, S, zeros=0.2)
@@ -210,6 +245,30 @@ def test_the_log_posterior_never_falls(
         assert not table[old == 0.0].any()
     plain = run.posteriors[1] - run.posteriors[0] if len(run.posteriors) > 1 else 0.0
     assert plain >= 0.0
+
+
+@given(seed=st.integers(0, 2**32 - 1), full=st.booleans(), accelerate=st.booleans())
+@settings(max_examples=40)
+def test_the_log_posterior_never_falls_with_rewards(
+    seed: int, full: bool, accelerate: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    plain = random_tables(seed, 3)
+    W = rows(rng, 2, 3, *((3, 2) if full else (1, 1)), 4, zeros=0.2)
+    lots = [random_steps(rng, int(n)) for n in rng.integers(1, 15, size=4)]
+    data = episodes_of(lots)
+    r = np.where(rng.random(data.n_steps) < 0.2, np.nan, rng.integers(4, size=data.n_steps))
+    run = Run(0, None, replace(plain, W=W))
+    with Threads(1) as threads:
+        sequences = sequences_of(replace(data, rewards=r), np.array([0.5, 1.5, 2.5]))
+        Climb(sequences, Settings(), threads, LearningWatch(), 0.0, 12, accelerate).improve(run)
+    if run.log_posterior == -np.inf:  # a zero that the data contradict
+        assert run.stop_reason == "impossible"
+        return
+    assert min(np.diff(run.posteriors), default=0.0) >= 0.0
+    for table, old in zip(run.tables.parts, (*plain.parts[:3], W), strict=True):
+        np.testing.assert_allclose(table.sum(axis=-1), 1.0, rtol=1e-12)
+        assert not table[old == 0.0].any()
 
 
 @given(seed=st.integers(0, 2**32 - 1), damping=st.sampled_from([0.0, 0.7]))

@@ -9,9 +9,11 @@ import pytest
 from models import random_model, tiger
 from test_em import episodes_of, random_steps
 
+from pomdptool.acting.sample import sample
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.fit import Fit, fit
+from pomdptool.learning.fit import fit
+from pomdptool.learning.fitted import Fit
 from pomdptool.model import Model, make_model
 
 
@@ -49,20 +51,86 @@ def test_the_tiger_is_found(tiger_fit: Fit) -> None:
     assert tiger_fit.converged
     assert tiger_fit.stop_reason == "tolerance"
     assert len(tiger_fit.restarts) == 10
-    assert tiger_fit.loglik == max(r.loglik for r in tiger_fit.restarts)
+    assert tiger_fit.joint == max(r.loglik for r in tiger_fit.restarts)
+    assert tiger_fit.history[-1] == tiger_fit.joint < tiger_fit.loglik < 0.0
     order = [0, 1] if model.Z[0, 0, 0] > 0.5 else [1, 0]
-    np.testing.assert_allclose(model.Z[0][order], tiger().Z[0], atol=0.03)
-    np.testing.assert_allclose(model.T[0][order][:, order], np.eye(2), atol=0.03)
+    np.testing.assert_allclose(model.Z[0][order], tiger().Z[0], atol=0.02)
+    np.testing.assert_allclose(model.T[0][order][:, order], np.eye(2), atol=0.02)
 
 
-def test_rewards_are_not_drawn_together(tiger_fit: Fit) -> None:
+def test_rewards_tell_states_apart_and_are_not_drawn_together(tiger_fit: Fit) -> None:
     order = [0, 1] if tiger_fit.model.Z[0, 0, 0] > 0.5 else [1, 0]
     assert tiger_fit.rewards is not None
     R, error = tiger_fit.rewards.R[:, order], tiger_fit.rewards.error[:, order]
     np.testing.assert_allclose(R[0], [-1.0, -1.0])
-    assert (np.abs(R - tiger().expected_rewards) <= 5.0 * error + 1e-9).all()
-    np.testing.assert_allclose(R[1:], tiger().expected_rewards[1:], atol=8.0)
+    np.testing.assert_allclose(R[1:], tiger().expected_rewards[1:], atol=2.0)
+    assert (error < 0.2).all()
     np.testing.assert_array_equal(tiger_fit.model.expected_rewards[:, order], R)
+
+
+def test_rewards_on_the_way_are_learned_by_transition() -> None:
+    T = np.array([[[0.5, 0.5], [0.3, 0.7]]])
+    R = np.array([[1.0, 5.0], [-2.0, 3.0]])[np.newaxis, :, :, np.newaxis]
+    model = make_model(T, np.eye(2), R, discount=0.9, start=[1.0, 0.0])
+    data = logged(model, 200, 20, np.random.default_rng(6))
+    s2 = data.observations
+    s = np.concatenate([[0], s2[:-1]])
+    s[data.first[:-1]] = 0
+    paid = replace(data, rewards=R[0, s, s2, 0])
+    found = fit(paid, 2, rng=np.random.default_rng(0), restarts=4, reward_model="transition")
+    order = found.model.Z[0].argmax(axis=0)
+    assert found.rewards is not None
+    assert found.rewards.R.shape == (1, 2, 2, 2)
+    for x in range(2):
+        learned = found.rewards.R[0][np.ix_(order, order)][:, x, x]
+        np.testing.assert_allclose(learned, R[0, :, x, 0], atol=1e-2)
+    np.testing.assert_allclose(
+        found.model.expected_rewards[0][order], (T[0] * R[0, :, :, 0]).sum(axis=1), atol=0.1
+    )
+
+
+def test_on_what_rewards_depend_is_found_out(tiger_fit: Fit) -> None:
+    assert tiger_fit.rewards is not None
+    assert tiger_fit.rewards.R.shape == (3, 2)
+    assert tiger_fit.rewards.excess < 5.0
+    model = random_model(17)  # rewards over all four axes
+    data = sample(model, episodes=400, steps=50, rng=np.random.default_rng(2))
+    found = fit(data, 3, rng=np.random.default_rng(0), restarts=3)
+    assert found.rewards is not None
+    assert found.rewards.R.shape == (2, 3, 3, 2)
+    blind = fit(data, 3, rng=np.random.default_rng(0), restarts=3, reward_model="state")
+    assert blind.rewards is not None
+    assert blind.rewards.excess > 100.0
+    assert found.bic < blind.bic
+    assert found.loglik > blind.loglik
+
+
+def test_rewards_that_are_all_the_same_tell_nothing() -> None:
+    data = logged(tiger(), 60, 30, np.random.default_rng(1))
+    same = replace(data, rewards=np.full(data.n_steps, 3.0))
+    found = fit(same, 2, rng=np.random.default_rng(0), restarts=2)
+    assert found.joint == pytest.approx(found.loglik, rel=1e-12)
+    np.testing.assert_allclose(found.model.expected_rewards, 3.0)
+    assert found.rewards is not None
+    np.testing.assert_allclose(found.rewards.error, 0.0, atol=1e-6)
+
+
+def test_a_missing_reward_or_observation_is_summed_over() -> None:
+    data = logged(tiger(), 1500, 30, np.random.default_rng(4))
+    assert data.rewards is not None
+    gone = np.random.default_rng(5).random((2, data.n_steps)) < 0.3
+    thin = replace(
+        data,
+        rewards=np.where(gone[0], np.nan, data.rewards),
+        observations=np.where(gone[1], -1, data.observations),
+    )
+    for model in ("state", "transition"):
+        found = fit(thin, 2, rng=np.random.default_rng(0), restarts=4, reward_model=model)
+        order = [0, 1] if found.model.Z[0, 0, 0] > 0.5 else [1, 0]
+        np.testing.assert_allclose(found.model.Z[0][order], tiger().Z[0], atol=0.04)
+        r = found.model.expected_rewards[:, order]
+        np.testing.assert_allclose(r, tiger().expected_rewards, atol=6.0)
+        assert any("steps have no reward" in w for w in found.warnings)
 
 
 def test_known_states_earn_plain_means() -> None:
@@ -79,7 +147,7 @@ def test_known_states_earn_plain_means() -> None:
     assert result.rewards is not None
     for s in range(2):
         r = noisy.rewards[before == s]
-        assert result.rewards.R[0, s] == pytest.approx(r.mean(), abs=1e-6)
+        assert result.rewards.R[0, s] == pytest.approx(r.mean(), abs=0.03)  # by 32 levels
         assert result.rewards.error[0, s] == pytest.approx(r.std() / np.sqrt(len(r)), rel=0.1)
 
 
@@ -103,7 +171,8 @@ def test_zeros_of_a_given_model_stay() -> None:
     assert not result.model.T[model.T == 0].any()
     assert not result.model.Z[model.Z == 0].any()
     assert len(result.restarts) == 1
-    same = fit(data, init=model, rng=np.random.default_rng(0), fix=("T", "O", "start"))
+    seen = replace(data, rewards=None)
+    same = fit(seen, init=model, rng=np.random.default_rng(0), fix=("T", "O", "start"))
     assert np.array_equal(same.model.T, model.T)
     assert same.parameters == 0
 
@@ -127,6 +196,17 @@ def test_an_action_never_tried_keeps_its_rows_and_is_named() -> None:
     assert result.rewards is not None
     assert np.isinf(result.rewards.error[2]).all()
     assert np.isfinite(result.rewards.R).all()
+
+
+def test_an_empty_state_is_reported_and_keeps_its_rows() -> None:
+    T = np.array([[[0.5, 0.5, 0.0], [0.4, 0.6, 0.0], [0.1, 0.2, 0.7]]])
+    model = make_model(T, [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], discount=0.9, start=[1.0, 0.0, 0.0])
+    data = logged(model, 20, 20, np.random.default_rng(3))
+    found = fit(data, init=model, rng=np.random.default_rng(0))
+    assert "state '2' is empty: 0 visits are expected" in found.warnings
+    np.testing.assert_array_equal(found.model.T[0, 2], T[0, 2])
+    assert np.isfinite(found.model.T).all()
+    assert np.isfinite(found.model.expected_rewards).all()
 
 
 def test_odd_data_give_models_without_nan() -> None:

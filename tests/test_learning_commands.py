@@ -146,4 +146,31 @@ def test_compare_aligns_and_measures(tmp_path: Path) -> None:
     assert document["states"] == {"tiger-left": "tiger-left", "tiger-right": "tiger-right"}
     assert document["distance_T"] == {"mean": 0.0, "worst": 0.0}
     assert document["rate_true"] == 0.0
-    assert "rate learned" in run("compare", TIGER, tmp_path / "same.json").stdout
+    low, high = document["optimum_true"]
+    assert low <= 19.3714 <= high
+    for key in ("learned_in_true", "true_in_learned"):
+        assert document[key]["value"] == pytest.approx(19.3714, abs=1e-3)
+        assert document[key]["standard_error"] == 0.0
+    shown = run("compare", TIGER, tmp_path / "same.json").stdout
+    assert "rate learned" in shown
+    assert "learned in true 19.37" in shown
+
+
+def test_compare_without_rewards_says_that_no_policy_is_compared(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.pomdp"
+    plain.write_text("\n".join(x for x in TIGER.read_text().splitlines() if x[:2] != "R:"))
+    result = run("compare", plain, plain, "--seed", "1", "--json")
+    assert "optimum_true" not in json.loads(result.stdout)
+    assert "no policy is compared" in result.stderr
+
+
+def test_a_learned_policy_is_evaluated_in_the_true_model(log: Path, tmp_path: Path) -> None:
+    learned, policy = tmp_path / "learned.pomdp", tmp_path / "learned.json"
+    assert run("fit", log, "--states", "2", "--seed", "1", "-q", "-o", learned).returncode == 0
+    assert run("solve", learned, "-q", "-o", policy).returncode == 0
+    result = run("evaluate", TIGER, policy, "--json", "--episodes", "10", "--seed", "1")
+    assert json.loads(result.stdout)["graph_value"] >= 0.95 * 19.3714
+    assert "its graph is evaluated" in result.stderr
+    other = run("evaluate", TIGER.parent / "maze-4x3.pomdp", policy)
+    assert other.returncode == 1
+    assert "other actions" in other.stderr

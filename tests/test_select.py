@@ -30,7 +30,7 @@ def test_two_states_are_seen(by: Criterion) -> None:
 
 
 def test_doubt_is_said() -> None:
-    data = logged(tiger(), 150, 40, np.random.default_rng(4))
+    data = replace(logged(tiger(), 150, 40, np.random.default_rng(4)), rewards=None)
     found = select(data, [2, 3], rng=np.random.default_rng(0), by="heldout", restarts=2)
     assert any("hardly tell" in w for w in found.fit.warnings)
 
@@ -47,6 +47,13 @@ def test_the_end_of_one_episode_is_held_out_given_its_beginning() -> None:
     ))  # fmt: skip
     rest = float(loglik(one.fit.model, data)) - float(beginning)
     assert one.heldout == pytest.approx(rest / 80)
+
+
+def test_the_time_limit_is_one_for_all_sizes() -> None:
+    data = logged(tiger(), 50, 40, np.random.default_rng(1))
+    found = select(data, [1, 2, 3], rng=np.random.default_rng(0), time_limit=0.0)
+    assert [c.states for c in found.candidates] == [1]
+    assert found.fit.stop_reason == "time-limit"
 
 
 def test_what_cannot_be_selected_is_refused() -> None:

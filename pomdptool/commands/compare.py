@@ -10,6 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
+from pomdptool.acting.transfer import Transfer, transfer
 from pomdptool.commands.data import plain
 from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model
@@ -43,6 +44,14 @@ MODEL_FILE = click.Path(exists=True, dir_okay=False)
     "--steps", metavar="H", type=click.IntRange(min=1), default=STEPS, show_default=True,
     help="Steps of a walk.",
 )  # fmt: skip
+@click.option(
+    "--precision", metavar="P", type=click.FloatRange(min=0.0, min_open=True), default=1e-3,
+    show_default=True, help="Of the policies whose returns are compared.",
+)  # fmt: skip
+@click.option(
+    "--time-limit", metavar="SECONDS", type=click.FloatRange(min=0.0), default=10.0,
+    show_default=True, help="For solving each model.",
+)  # fmt: skip
 @seed_option
 @json_option
 @quiet_option
@@ -52,6 +61,8 @@ def command(
     learned: str,
     episodes: int,
     steps: int,
+    precision: float,
+    time_limit: float,
     seed: int | None,
     as_json: bool,
     quiet: bool,
@@ -60,7 +71,8 @@ def command(
     """Align the hidden states of LEARNED with those of TRUE, and measure distances.
 
     Distances are total variations of rows; rates, in nats a step, say how fast data of one model
-    show that they are not of the other.
+    show that they are not of the other. Each model is solved, and its policy acts in the other:
+    what it earns there is exact, or simulated where that takes long.
     """
     del verbose
     models = [open_model(path, None, quiet=quiet) for path in (true, learned)]
@@ -70,15 +82,49 @@ def command(
     rng = np.random.default_rng(seed)
     found = compare(models[0], models[1], rng=rng, episodes=episodes, steps=steps)
     document = _document(models[0], models[1], found)
+    if _may_be_solved(*models):
+        between = transfer(*models, rng=rng, precision=precision, time_limit=time_limit)
+        document.update(_returns(models[0], models[1], between))
+    elif not quiet:
+        click.echo("note: without rewards, or a discount below 1, no policy is compared", err=True)
     if as_json:
         print(json.dumps(plain({**document, "seed": seed}), indent=1))
         return
     shown = {"states": ", ".join(f"{s} = {s2}" for s, s2 in document.pop("states").items())}
-    for key, value in document.items():
-        both = isinstance(value, dict)
-        text = "{mean:.4g} on average, {worst:.4g} at most".format(**value) if both else ""
-        shown[key.replace("_", " ")] = text or f"{value:.6g}"
+    shown.update((key.replace("_", " "), _text(value)) for key, value in document.items())
     show_pairs(list(shown.items()), sys.stdout)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "{:.6g} to {:.6g}".format(*value)
+    if not isinstance(value, dict):
+        return f"{value:.6g}"
+    if "mean" in value:
+        return "{mean:.4g} on average, {worst:.4g} at most".format(**value)
+    error = value["standard_error"]
+    return f"{value['value']:.6g}, " + (f"standard error {error:.3g}" if error else "exact")
+
+
+def _may_be_solved(*models: Model) -> bool:
+    """Whether optimal policies are defined, and matter."""
+    return all(model.discount < 1.0 and model.rewards.stored.any() for model in models)
+
+
+def _returns(true: Model, learned: Model, found: Transfer) -> dict[str, Any]:
+    """Returns in the terms of each model, rewards or costs."""
+    document: dict[str, Any] = {}
+    for name, model, optimum, other, earned in (
+        ("true", true, found.true_optimum, "learned", found.learned_in_true),
+        ("learned", learned, found.learned_optimum, "true", found.true_in_learned),
+    ):
+        sign = -1.0 if model.costs else 1.0
+        document[f"optimum_{name}"] = sorted(sign * x for x in (optimum.lower, optimum.upper))
+        document[f"{other}_in_{name}"] = {
+            "value": sign * earned.value,
+            "standard_error": earned.standard_error,
+        }
+    return document
 
 
 def _document(true: Model, learned: Model, found: Comparison) -> dict[str, Any]:

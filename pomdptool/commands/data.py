@@ -9,8 +9,11 @@ from typing import Any, TypeVar
 import click
 
 from pomdptool.commands.help import Choice
+from pomdptool.commands.models import open_model
 from pomdptool.commands.options import piped
+from pomdptool.commands.report import announce_compiling
 from pomdptool.episodes import Episodes
+from pomdptool.formats.files import Kind
 from pomdptool.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,6 +59,23 @@ def open_episodes(
         option.removesuffix("_column"): name for option, name in columns.items() if name is not None
     }
     return read_episodes(path, columns=Columns(**names), like=like, kind=data_from)
+
+
+def open_both(
+    model: str, kind: Kind | None, data: str, *, quiet: bool, **columns: Any
+) -> tuple[Model, Episodes]:
+    """Read a model, and episodes in its terms.
+
+    Raises
+    ------
+    FormatError, DataError
+        If a file is not what it should be.
+    """
+    read = open_model(model, kind, quiet=quiet)
+    episodes = open_episodes(data, read, **columns)
+    if not quiet:
+        announce_compiling()
+    return read, episodes
 
 
 def plain(value: Any) -> Any:

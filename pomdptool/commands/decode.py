@@ -11,11 +11,9 @@ from typing import Any
 import click
 import numpy as np
 
-from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.data import data_argument, data_options, open_both, plain
 from pomdptool.commands.help import Choice, Command
-from pomdptool.commands.models import open_model
 from pomdptool.commands.options import from_option, json_option, quiet_option, verbose_option
-from pomdptool.commands.report import announce_compiling
 from pomdptool.formats.files import Kind
 from pomdptool.learning.decode import Decoded, Method, decode
 from pomdptool.model import Model
@@ -56,10 +54,7 @@ def command(
 ) -> None:
     """State estimates for each step of DATA under MODEL, as CSV: the state after the step."""
     del verbose
-    read = open_model(model, kind, quiet=quiet)
-    episodes = open_episodes(data, read, **columns)
-    if not quiet:
-        announce_compiling()
+    read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
     numbers = range(episodes.n_episodes) if episodes.numbers is None else episodes.numbers.tolist()
     found = zip(numbers, decode(read, episodes, method), strict=True)
     if as_json:

@@ -56,7 +56,8 @@ def command(
 ) -> int:
     """Tell what a policy earns: its graph exactly, its vectors, and a simulation beside them.
 
-    POLICY is .json, .alpha, .policy (APPL) or .pg, each also with .gz.
+    POLICY is .json, .alpha, .policy (APPL) or .pg, each also with .gz. The graph of a policy that
+    was made for another model is carried over by the names of actions and observations.
     """
     import numpy as np
 
@@ -66,7 +67,7 @@ def command(
     if not quiet:
         announce_compiling()
     model = open_model(path, kind, quiet=quiet)
-    policy = _policy(policy_file, model)
+    policy = _policy(policy_file, model, quiet=quiet)
     number = chosen_seed(seed, quiet)
     with interruptible() as interrupted:
         simulation = simulate(
@@ -104,39 +105,40 @@ def command(
     return 130 if simulation.interrupted else 0
 
 
-def _policy(path: str, model: Model) -> SolvedPolicy:
-    """Read a policy in any form; the values of a .pg's nodes are computed."""
+def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
+    """Read a policy in any form; the values of a .pg's nodes are computed.
+
+    One that was made for another model with the same actions and observations acts by its graph.
+    """
+    from pomdptool.acting.transfer import carried, of_graph
     from pomdptool.formats.files import text_of
     from pomdptool.formats.graphs import read_pg
     from pomdptool.formats.policies import policy_kind_of_path
     from pomdptool.formats.policy_read import load_policy
-    from pomdptool.policy import AlphaVectors, Bounds, problem_of
-    from pomdptool.solving.controller import evaluate
 
-    if policy_kind_of_path(path) != "pg":
-        return load_policy(path, model)
-    graph = read_pg(*text_of(path))
-    return SolvedPolicy(
-        problem=problem_of(model),
-        method="graph",
-        values=AlphaVectors(graph.actions, evaluate(model, graph)),
-        bounds=Bounds(-float("inf"), float("inf")),
-        converged=False,
-        stop_reason="unknown",
-        graph=graph,
-    )
+    kind = policy_kind_of_path(path)
+    if kind == "pg":
+        return of_graph(read_pg(*text_of(path)), model)
+    if kind == "json":
+        policy = load_policy(path)
+        if policy.problem.digest != model.digest:
+            if not quiet:
+                click.echo("note: the policy is of another model; its graph is evaluated", err=True)
+            return carried(policy, model)
+    return load_policy(path, model)
 
 
 def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[str, str]]:
     """The result as a table."""
     graph = "-" if d["graph_value"] is None else f"{d['graph_value']:.6g} (exact)"
     vectors = d["vector_value"]
+    optimum = interval(*d["bounds"])
     return [
         ("problem", model.name or "-"),
         ("policy", f"by {policy.method}"),
         ("graph earns", graph),
         ("vectors say", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
-        ("optimum within", _optimum(d["bounds"])),
+        *[("optimum within", f"{optimum} (by the file)")] * (optimum != "unknown"),
         (
             "residual",
             f"{_shown(d['residual_min'])} to {_shown(d['residual_max'])} at "
@@ -149,11 +151,6 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
         ),
         ("beyond", f"at most {_shown(d['truncation_bound'])} from steps after the last"),
     ]
-
-
-def _optimum(bounds: list[Any]) -> str:
-    known = interval(*bounds)
-    return known if known == "unknown" else f"{known} (by the file)"
 
 
 def _shown(x: Any) -> str:

@@ -29,11 +29,14 @@ from pomdptool.commands.report import (
     learning_progress,
     show_candidates,
     show_fit,
+    show_split,
 )
 from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
-from pomdptool.learning.fit import Fit, fit
+from pomdptool.learning.fit import fit
+from pomdptool.learning.fitted import Fit
 from pomdptool.learning.maximisation import PARTS, PSEUDO_COUNT
 from pomdptool.learning.select import Candidate, select
+from pomdptool.learning.utile import MAX_STATES, SIGNIFICANCE, Split, distinguish
 
 Decorated = Callable[..., Any]
 
@@ -91,6 +94,21 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 )
 @output_option("Write the model here: .pomdp or .json, also with .gz.")
 @click.option(
+    "--method",
+    type=click.Choice(["em", "udm"]),
+    default="em",
+    show_default=True,
+    help="As many states as are asked for, or utile distinction: few, split where returns differ.",
+)
+@click.option(
+    "--significance", metavar="P", type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    default=SIGNIFICANCE, show_default=True, help="With udm: chance of a difference that splits.",
+)  # fmt: skip
+@click.option(
+    "--max-states", metavar="N", type=click.IntRange(min=1), default=MAX_STATES, show_default=True,
+    help="With udm: most states.",
+)  # fmt: skip
+@click.option(
     "--select",
     "by",
     type=Choice(["bic", "aic", "heldout"]),
@@ -104,6 +122,13 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     default="per-action",
     show_default=True,
     help="Whether observations depend on the action.",
+)
+@click.option(
+    "--reward-model",
+    type=click.Choice(["auto", "state", "transition"]),
+    default="auto",
+    show_default=True,
+    help="Whether rewards are R[a, s], or R[a, s, s', o]; auto finds out.",
 )
 @click.option(
     "--restarts", metavar="N", type=click.IntRange(min=1), default=10, show_default=True,
@@ -121,6 +146,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 @_prior("transition")
 @_prior("observation")
 @_prior("start")
+@_prior("reward")
 @click.option(
     "--damping", metavar="W", type=click.FloatRange(0.0, 1.0, max_open=True), default=0.0,
     show_default=True, help="Weight of the old parameters beside the new ones.",
@@ -149,6 +175,9 @@ def command(
     data: str,
     states: tuple[int, ...],
     output: str | None,
+    method: str,
+    significance: float,
+    max_states: int,
     by: Any,
     init: str | None,
     like: str | None,
@@ -157,12 +186,14 @@ def command(
     quiet: bool,
     verbose: bool,
     observation_model: Any,
+    reward_model: Any,
     restarts: int,
     max_iter: int,
     tol: float,
     prior_transition: float,
     prior_observation: float,
     prior_start: float,
+    prior_reward: float,
     damping: float,
     fix: Collection[str],
     discount: float,
@@ -173,13 +204,19 @@ def command(
     """Learn a POMDP from a log of actions and observations (and rewards).
 
     A row of DATA is an action and what followed it: columns episode, step, action, observation,
-    reward. An interrupt (Ctrl-C) writes the best model so far and exits with code 130.
+    reward. Rewards tell hidden states apart as observations do. An interrupt (Ctrl-C) writes the
+    best model so far and exits with code 130.
+
+    With `--method udm` (McCallum 1993) learning starts with a state for each observation, or with
+    `--states`, and splits states where the returns that follow depend on how they were entered.
     """
     kind: WrittenKind = output_kind(
         output, written_kind_of_path, "a model is written as .pomdp or .json", "pomdp"
     )
-    if not states and init is None:
+    if not states and init is None and method == "em":
         raise click.UsageError("--states says how many states to learn.")
+    if len(states) > 1 and method == "udm":
+        raise click.UsageError("--method udm begins with one number of states.")
     given = None if init is None else open_model(init, None, quiet=quiet)
     names = given if like is None else open_model(like, None, quiet=quiet)
     episodes = open_episodes(data, names, **columns)
@@ -191,12 +228,14 @@ def command(
             "rng": np.random.default_rng(seed),
             "restarts": restarts,
             "observation_model": observation_model,
+            "reward_model": reward_model,
             "init": given,
             "max_iter": max_iter,
             "tol": tol,
             "prior_transition": prior_transition,
             "prior_observation": prior_observation,
             "prior_start": prior_start,
+            "prior_reward": prior_reward,
             "damping": damping,
             "fix": fix,
             "discount": discount,
@@ -206,7 +245,18 @@ def command(
             "interrupted": interrupted,
         }
         candidates: tuple[Candidate, ...] = ()
-        if len(states) > 1:
+        splits: tuple[Split, ...] = ()
+        if method == "udm":
+            distinction = distinguish(
+                episodes,
+                states[0] if states else None,
+                significance=significance,
+                max_states=max_states,
+                on_split=None if quiet else show_split,
+                **options,
+            )
+            found, splits = distinction.fit, distinction.splits
+        elif len(states) > 1:
             selection = select(episodes, states, by=by, **options)
             found, candidates = selection.fit, selection.candidates
         else:
@@ -214,7 +264,7 @@ def command(
     text, said = encode_model(found.model, kind)
     write_result(text, output)
     if report is not None:
-        document = json.dumps(plain(_document(found, candidates, seed)), indent=1)
+        document = json.dumps(plain(_document(found, candidates, splits, seed)), indent=1)
         write_result(document + "\n", report)
     if not quiet:
         show_candidates(candidates, by)
@@ -224,12 +274,15 @@ def command(
     return 130 if found.stop_reason == "interrupted" else 0
 
 
-def _document(found: Fit, candidates: tuple[Candidate, ...], seed: int) -> dict[str, Any]:
+def _document(
+    found: Fit, candidates: tuple[Candidate, ...], splits: tuple[Split, ...], seed: int
+) -> dict[str, Any]:
     settings = asdict(found.settings)
     rewards = found.rewards
     return {
         "loglik": found.loglik,
         "loglik_per_step": found.loglik_per_step,
+        "loglik_with_rewards": found.joint,
         "iterations": found.iterations,
         "converged": found.converged,
         "stop_reason": found.stop_reason,
@@ -239,6 +292,7 @@ def _document(found: Fit, candidates: tuple[Candidate, ...], seed: int) -> dict[
         "parameters": found.parameters,
         "history": found.history,
         "candidates": [_candidate(candidate) for candidate in candidates],
+        "splits": [asdict(split) for split in splits],
         "warnings": found.warnings,
         "states": found.model.n_states,
         "steps": found.n_steps,

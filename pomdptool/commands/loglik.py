@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.data import data_argument, data_options, open_both, plain
 from pomdptool.commands.help import Command
-from pomdptool.commands.models import open_model
 from pomdptool.commands.options import (
     from_option,
     json_option,
@@ -18,7 +17,6 @@ from pomdptool.commands.options import (
     threads_option,
     verbose_option,
 )
-from pomdptool.commands.report import announce_compiling
 from pomdptool.commands.terminal import show_pairs
 from pomdptool.episodes import Episodes
 from pomdptool.formats.files import Kind
@@ -48,10 +46,7 @@ def command(
 ) -> None:
     """Log-likelihood of DATA under MODEL; minus infinity where a step is impossible."""
     del verbose
-    read = open_model(model, kind, quiet=quiet)
-    episodes = open_episodes(data, read, **columns)
-    if not quiet:
-        announce_compiling()
+    read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
     found = loglik(read, episodes, threads=threads)
     if as_json:
         print(json.dumps(plain(_document(found, episodes, per_episode)), indent=1))

@@ -20,7 +20,7 @@ import click
 from pomdptool import __version__
 from pomdptool.commands.help import Group
 from pomdptool.commands.interrupts import was_raised, watch_interrupts
-from pomdptool.errors import FormatError, PomdpError
+from pomdptool.errors import DataError, FormatError, PomdpError
 
 NAME = "pomdptool"
 COMPLETE = "_POMDPTOOL_COMPLETE"
@@ -167,7 +167,8 @@ def _failed(error: Exception) -> int:
         return 0
     if isinstance(error, ImportError) and was_raised():
         raise error  # it is an interrupt
-    if isinstance(error, FormatError):
+    placed = isinstance(error, FormatError) or (isinstance(error, DataError) and error.placed)
+    if placed:
         _say(str(error))
     elif isinstance(error, MemoryError):
         _say("error: out of memory")

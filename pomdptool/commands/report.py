@@ -23,8 +23,9 @@ MAX_TREE = 20
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from pomdptool.learning.fit import Fit
+    from pomdptool.learning.fitted import Fit
     from pomdptool.learning.select import Candidate
+    from pomdptool.learning.utile import Split
     from pomdptool.learning.watch import LearningProgress, OnLearned
     from pomdptool.model import Model
     from pomdptool.policy import SolvedPolicy
@@ -232,17 +233,38 @@ def show_candidates(candidates: tuple[Candidate, ...], by: str) -> None:
         print("  ".join(cells).rstrip(), file=sys.stderr)
 
 
+def show_split(split: Split) -> None:
+    """Print a split of utile distinction, and the means of returns that led to it."""
+    undone = "" if split.kept else ", undone: learning took it back"
+    print(
+        f"split {split.state} -> {split.copy}, {split.states} states: returns after "
+        f"{split.action}, p {split.p:.2g}{undone}",
+        file=sys.stderr,
+    )
+    for name, entered in ((split.copy, split.go), (split.state, split.stay)):
+        by = "; ".join(
+            f"{e.state} {e.action} {e.mean:.4g} +- {e.standard_error:.2g}" for e in entered
+        )
+        print(f"  {name} by {by or 'nothing clear'}", file=sys.stderr)
+
+
 def show_fit(found: Fit) -> None:
     """Print what was learned as a table."""
-    settings = found.settings
+    pseudo = "T {:g}, O {:g}, start {:g}, reward {:g}".format(*found.settings.pseudo)
+    if found.rewards is None:
+        pseudo = pseudo.rpartition(",")[0]
     rows = [
         ("states", f"{found.model.n_states}"),
         ("log-likelihood", f"{found.loglik:.8g}, {found.loglik_per_step:.6g} a step"),
         ("stopped by", found.stop_reason + ("" if found.converged else " (not converged)")),
         ("iterations", f"{found.iterations} of the best of {len(found.restarts)} starts"),
-        ("pseudo-counts", "T {:g}, O {:g}, start {:g}".format(*settings.pseudo)),
+        ("pseudo-counts", pseudo),
         ("BIC", f"{found.bic:.8g} with {found.parameters} parameters"),
     ]
+    if found.rewards is not None:
+        kind = "R[a, s]" if found.rewards.R.ndim == 2 else "R[a, s, s', o]"
+        joint = f"{found.joint:.8g}, {found.joint / found.n_steps:.6g} a step, {kind}"
+        rows.insert(2, ("with rewards", joint))
     if sys.stderr.isatty() and len(found.history) >= MIN_CURVE:
         import numpy as np
 

@@ -248,7 +248,8 @@ def _json_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:
             yield to_batch(arrays, len(rows), line, lines, problems)
         line += count_lines(block)
     if not wanted:
-        raise DataError(f"{feed.file}:1: the file is empty")
+        said = f"{feed.file}:1: the file is empty"
+        raise DataError(said, [said])
 
 
 def _parquet_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:

@@ -1,6 +1,7 @@
 """Expected counts of a hidden Markov model with actions: the E-step of Baum and Welch.
 
-A step's action and observation are one symbol c, and only M[c] = T[a] * Z[a, :, o] matters:
+A step's action and observation, and the level of its reward k where rewards tell states apart, are
+one symbol c, and only M[c] = T[a] * Z[a, :, o] * W[a, :, :, o, k] matters:
 
     alpha_t[s'] = N_t * sum over s of alpha_(t-1)[s] M[c_t, s, s']     (sums to 1: N_t scales it)
     beta_(t-1)[s] = N_t * sum over s' of M[c_t, s, s'] beta_t[s']
@@ -8,7 +9,8 @@ A step's action and observation are one symbol c, and only M[c] = T[a] * Z[a, :,
 
 so that alpha is the filtered posterior and alpha_t * beta_t the smoothed one (Devijver 1985). The
 expected number of transitions under c is M[c] times the sum of the outer products of alpha_(t-1)
-and N_t beta_t; products wait until there are four of a symbol, for what costs is to move the sum.
+and N_t beta_t; of many states products wait until there are eight of a symbol, for what costs is to
+move the sum.
 
 What is below `TINY` before it is scaled counts as nothing, in both directions, so that beta, which
 is at most 1 / alpha, stays finite. Of a long episode alpha is kept at the ends of blocks only, and
@@ -29,10 +31,10 @@ TINY = 1e-280
 UNLIKELY = 1e-20
 """Likelihoods of steps are multiplied, and their logarithms taken at once, unless one is below."""
 
-MANY = 16
+MANY = 24
 """States from which on products wait."""
 
-WAITING = 4
+WAITING = 8
 """Products of a symbol that are added at once."""
 
 
@@ -40,15 +42,13 @@ class Steps(NamedTuple):
     """Episodes as symbols.
 
     Of each step (n_steps,) the symbol; where each episode begins (n_episodes + 1,); of each episode
-    its row of `Tables.starts` and how often it occurs; and the reward of each step, NaN where it is
-    missing, or none at all (0,).
+    its row of `Tables.starts` and how often it occurs.
     """
 
     symbols: np.ndarray
     first: np.ndarray
     kinds: np.ndarray
     weights: np.ndarray
-    rewards: np.ndarray
 
 
 class Tables(NamedTuple):
@@ -80,16 +80,12 @@ class Counts(NamedTuple):
     """Sums over episodes, each times its weight.
 
     Outer products (n_symbols, S, S), to be multiplied by M; the posterior of the first state, by
-    kind of start (n_kinds, S); the log-likelihood of each episode of the whole lot (n_episodes,);
-    and, where there are rewards r, for the posterior g of the state before a step: sums of g g'
-    (n_symbols, S, S) and of r g (n_symbols, S).
+    kind of start (n_kinds, S); the log-likelihood of each episode of the whole lot (n_episodes,).
     """
 
     products: np.ndarray
     starts: np.ndarray
     loglik: np.ndarray
-    squares: np.ndarray
-    paid: np.ndarray
 
 
 @kernel(inner=True, fastmath={"reassoc", "contract"})
@@ -198,10 +194,15 @@ def add_products(c, left, right, products):
     """Add the products that wait for symbol c."""
     S = products.shape[1]
     for i in range(S):
-        x, y, z, w = left[c, i, 0], left[c, i, 1], left[c, i, 2], left[c, i, 3]
+        p, q, x, y = left[c, i, 0], left[c, i, 1], left[c, i, 2], left[c, i, 3]
+        r, s, z, w = left[c, i, 4], left[c, i, 5], left[c, i, 6], left[c, i, 7]
         for j in range(S):
-            products[c, i, j] += (x * right[c, 0, j] + y * right[c, 1, j]) + (
-                z * right[c, 2, j] + w * right[c, 3, j]
+            products[c, i, j] += (
+                (p * right[c, 0, j] + q * right[c, 1, j])
+                + (x * right[c, 2, j] + y * right[c, 3, j])
+            ) + (
+                (r * right[c, 4, j] + s * right[c, 5, j])
+                + (z * right[c, 6, j] + w * right[c, 7, j])
             )
 
 
@@ -218,30 +219,19 @@ def add_waiting(left, right, waiting, products):
 
 
 @kernel(inner=True, fastmath={"contract"})
-def add_reward(c, reward, g, squares, paid):
-    """Add a step's reward, by the posterior of the state before it, row 1 of g."""
-    S = g.shape[1]
-    for s in range(S):
-        paid[c, s] += reward * g[1, s]
-        for s2 in range(S):
-            squares[c, s, s2] += g[1, s] * g[1, s2]
+def backward(symbols, M, work, products):
+    """From beta after a block's last step to beta before its first one; adds what is counted.
 
-
-@kernel(inner=True, fastmath={"contract"})
-def backward(symbols, rewards, weight, M, work, counts):
-    """From beta after a block's last step to beta before its first one; adds what is counted."""
+    Beta is times the episode's weight, and so are the products.
+    """
     alpha, scale, beta = work.alpha, work.scale, work.beta
     left, right, waiting = work.left, work.right, work.waiting
-    products, squares, paid = counts.products, counts.squares, counts.paid
     S = alpha.shape[1]
     for t in range(len(symbols) - 1, -1, -1):
         c = symbols[t]
         for s in range(S):
-            beta[1, s] = beta[0, s] * scale[t]
+            beta[1, s] = beta[0, s] * scale[t] if alpha[t + 1, s] > 0.0 else 0.0
         times(M, c, beta, 1, beta, 0)
-        for s in range(S):
-            beta[0, s] = beta[0, s] if alpha[t, s] > 0.0 else 0.0
-            beta[1, s] *= weight
         if S < MANY:
             for i in range(S):
                 for j in range(S):
@@ -254,35 +244,25 @@ def backward(symbols, rewards, weight, M, work, counts):
             waiting[c] = (k + 1) % WAITING
             if k + 1 == WAITING:
                 add_products(c, left, right, products)
-        if len(rewards) > 0 and not np.isnan(rewards[t]):
-            for s in range(S):
-                beta[1, s] = alpha[t, s] * beta[0, s]
-            add_reward(c, rewards[t], beta, squares, paid)
 
 
 @kernel(inner=True, fastmath={"contract"})
-def backward_four(symbols, rewards, weight, M, work, counts):
+def backward_four(symbols, M, work, products):
     """Do what `backward` does, for four states, in registers."""
     alpha, scale, beta = work.alpha, work.scale, work.beta
-    products, squares, paid = counts.products, counts.squares, counts.paid
     p, q, r, s = beta[0, 0], beta[0, 1], beta[0, 2], beta[0, 3]
     for t in range(len(symbols) - 1, -1, -1):
         c, N = symbols[t], scale[t]
         p, q, r, s = p * N, q * N, r * N, s * N
-        P, Q, R, S = p * weight, q * weight, r * weight, s * weight
         for i in range(4):
             a = alpha[t, i]
-            products[c, i, 0] += a * P
-            products[c, i, 1] += a * Q
-            products[c, i, 2] += a * R
-            products[c, i, 3] += a * S
+            products[c, i, 0] += a * p
+            products[c, i, 1] += a * q
+            products[c, i, 2] += a * r
+            products[c, i, 3] += a * s
             x = (M[c, i, 0] * p + M[c, i, 1] * q) + (M[c, i, 2] * r + M[c, i, 3] * s)
             beta[0, i] = x if a > 0.0 else 0.0
         p, q, r, s = beta[0, 0], beta[0, 1], beta[0, 2], beta[0, 3]
-        if len(rewards) > 0 and not np.isnan(rewards[t]):
-            for i in range(4):
-                beta[1, i] = alpha[t, i] * beta[0, i]
-            add_reward(c, rewards[t], beta, squares, paid)
 
 
 @kernel(nogil=True)
@@ -309,7 +289,7 @@ def count_episodes(begin, end, steps, tables, work, counts):
         n_blocks = max(1, (stop - at + length - 1) // length)
         copy(alpha, 0, before, 0)
         for s in range(alpha.shape[1]):
-            beta[0, s] = 1.0
+            beta[0, s] = weight
         for turn in range(2 * n_blocks - 1):  # through the blocks and back
             k = min(turn, 2 * n_blocks - 2 - turn)
             low, high = at + k * length, min(stop, at + (k + 1) * length)
@@ -325,13 +305,13 @@ def count_episodes(begin, end, steps, tables, work, counts):
             if turn < n_blocks - 1:
                 copy(alpha, length, before, k + 1)
                 continue
-            rewards = steps.rewards[low:high]
             if four:
-                backward_four(symbols[low:high], rewards, weight, tables.M, work, counts)
+                backward_four(symbols[low:high], tables.M, work, counts.products)
             else:
-                backward(symbols[low:high], rewards, weight, tables.M, work, counts)
+                backward(symbols[low:high], tables.M, work, counts.products)
         counts.loglik[e] = loglik
         for s in range(alpha.shape[1]):
-            counts.starts[kind, s] += weight * alpha[0, s] * beta[0, s]
+            if alpha[0, s] > 0.0:
+                counts.starts[kind, s] += alpha[0, s] * beta[0, s]
     add_waiting(work.left, work.right, work.waiting, counts.products)
     return -1, -1

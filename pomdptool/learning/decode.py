@@ -54,17 +54,23 @@ class Decoded:
 
         Zeros for an observation before any action. Filtered: given what came up to the step.
         """
+        return self.transitions_at(np.arange(len(self.states)))
+
+    def transitions_at(self, steps: IntArray) -> FloatArray:
+        """Rows of `transitions`, without those of other steps."""
         episode, early = self._episode, self._episode.early
         S = self.states.shape[1]
-        found = np.zeros((len(self.states), S, S))
+        found = np.zeros((len(steps), S, S))
+        acted = np.flatnonzero(steps >= early)
+        t = steps[acted] - early
         if self._method == "viterbi":
             path = episode.whole_path
-            found[np.arange(early, len(found)), path[:-1], path[1:]] = 1.0
+            found[acted, path[t], path[t + 1]] = 1.0
             return found
-        found[early:] = (
-            episode.alpha[:-1, :S, np.newaxis]
-            * episode.M[episode.symbols][:, :S, :S]
-            * episode.onward[1:, np.newaxis, :S]
+        found[acted] = (
+            episode.alpha[t, :S, np.newaxis]
+            * episode.M[episode.symbols[t]][:, :S, :S]
+            * episode.onward[t + 1, np.newaxis, :S]
         )
         return found
 
@@ -117,9 +123,22 @@ def decode(model: Model, episodes: Episodes, method: Method = "posterior") -> It
     if method not in ("posterior", "filter", "viterbi"):
         raise DataError(f"the method is posterior, filter or viterbi, not {method!r}")
     episodes = in_terms_of(episodes, model)
-    decoder = _Decoder(tables_of(model), sequences_of(episodes, rewards=True), episodes)
+    decoder = _Decoder(tables_of(model), sequences_of(episodes, merge=False), episodes)
     for e in range(episodes.n_episodes):
         yield decoder.path(e) if method == "viterbi" else decoder.posterior(e, method)
+
+
+def posteriors(tables: Tables, sequences: Sequences, episodes: Episodes) -> Iterator[Decoded]:
+    """Smooth episodes one after another, with tables and sequences that may know of rewards.
+
+    Raises
+    ------
+    DataError
+        With an impossible step.
+    """
+    decoder = _Decoder(tables, sequences, episodes)
+    for e in range(episodes.n_episodes):
+        yield decoder.posterior(e, "posterior")
 
 
 class _Decoder:

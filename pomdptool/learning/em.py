@@ -134,7 +134,7 @@ def _guess(here: _Point, x1: Tables, x2: Tables) -> Tables | None:
     roots = [[np.sqrt(part) for part in x.parts] for x in (here.tables, x1, x2)]
     r = [b - a for a, b in zip(roots[0], roots[1], strict=True)]
     v = [(c - b) - d for b, c, d in zip(roots[1], roots[2], r, strict=True)]
-    counts = (here.counts.T, here.counts.Z, here.counts.start)
+    counts = here.counts.parts
     length, bend = _norm(r, counts), _norm(v, counts)
     if not length > bend:
         return None

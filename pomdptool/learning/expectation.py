@@ -17,7 +17,7 @@ from pomdptool.errors import DataError
 from pomdptool.kernels import em, expect
 from pomdptool.learning.sequences import Sequences
 from pomdptool.learning.tables import Tables
-from pomdptool.sparse import FloatArray, check_dense_size
+from pomdptool.sparse import FloatArray, IntArray, check_dense_size
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -33,24 +33,30 @@ LEAST_STATES = 4
 class Expected:
     """Expected counts, in the shapes of the tables, and the log-likelihood of the data.
 
+    C symbols: see `pomdptool.learning.sequences`.
+
     Attributes
     ----------
-    T, Z, start
+    T, Z, start, W
         Times that s -> s' happened under a; that o was seen in s' after a (shape (1, S, O) where it
-        is shared); that an episode began in s.
+        is shared); that an episode began in s; that rewards were of level k.
     loglik
         Minus infinity where an episode is impossible; then the counts say nothing.
-    squares, paid
-        Of steps with a reward r and the posterior g of the state before them: the sums of g g'
-        (A, S, S) and of r g (A, S).
+    steps
+        Shape (C, S, S): times that s -> s' happened with each symbol.
     """
 
     T: FloatArray
     Z: FloatArray
     start: FloatArray
+    W: FloatArray
     loglik: float
-    squares: FloatArray
-    paid: FloatArray
+    steps: FloatArray
+
+    @property
+    def parts(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Counts of T, Z, start and W."""
+        return self.T, self.Z, self.start, self.W
 
 
 class Threads:
@@ -125,6 +131,8 @@ def kernel_tables(tables: Tables, sequences: Sequences) -> em.Tables:
     seen = o != NONE
     from_table = np.zeros_like(a) if tables.shared else a
     M[seen, :S, :S] *= tables.Z[from_table[seen], :, o[seen]][:, np.newaxis]
+    paid, at = _entries_of_rewards(tables, sequences)
+    M[paid, :S, :S] *= tables.W.transpose(0, 3, 4, 1, 2)[at]
     starts = np.zeros((len(sequences.starts), n))
     starts[:, :S] = tables.start
     early = sequences.starts != NONE
@@ -135,6 +143,20 @@ def kernel_tables(tables: Tables, sequences: Sequences) -> em.Tables:
         )
     starts[early, :S] *= tables.Z[0][:, sequences.starts[early]].T
     return em.Tables(M, np.ascontiguousarray(M.transpose(0, 2, 1)), starts)
+
+
+def _entries_of_rewards(
+    tables: Tables, sequences: Sequences
+) -> tuple[IntArray, tuple[IntArray, IntArray, IntArray]]:
+    """Symbols with a level of reward, and their a, o and k in W.
+
+    Where rewards depend on an observation that is missing, they tell nothing.
+    """
+    W, o = tables.W, sequences.observations
+    told = (sequences.levels != NONE) & (W.shape[4] > 1) & ((o != NONE) | (W.shape[3] == 1))
+    paid = np.flatnonzero(told)
+    of_table = o[paid] if W.shape[3] > 1 else np.zeros_like(paid)
+    return paid, (sequences.actions[paid], of_table, sequences.levels[paid])
 
 
 def expected(tables: Tables, sequences: Sequences, threads: Threads) -> Expected:
@@ -149,11 +171,9 @@ def expected(tables: Tables, sequences: Sequences, threads: Threads) -> Expected
     C, n = arrays.M.shape[:2]
     expect(sequences.n_steps * n * n)
     loglik = np.full(len(sequences.steps.kinds), -np.inf)
-    rewarded = C if len(sequences.steps.rewards) else 0
 
     def nothing() -> em.Counts:
-        squares, paid = np.zeros((rewarded, n, n)), np.zeros((rewarded, n))
-        return em.Counts(np.zeros((C, n, n)), np.zeros_like(arrays.starts), loglik, squares, paid)
+        return em.Counts(np.zeros((C, n, n)), np.zeros_like(arrays.starts), loglik)
 
     def count(chunk: tuple[int, int]) -> tuple[bool, em.Counts]:
         counts = nothing()
@@ -175,8 +195,6 @@ def expected(tables: Tables, sequences: Sequences, threads: Threads) -> Expected
 def _add(total: em.Counts, part: em.Counts) -> None:
     total.products[...] += part.products
     total.starts[...] += part.starts
-    total.squares[...] += part.squares
-    total.paid[...] += part.paid
 
 
 def _in_tables(
@@ -192,8 +210,10 @@ def _in_tables(
     np.add.at(Z.transpose(0, 2, 1), (of_table[seen], o[seen]), steps[seen].sum(axis=1))
     early = sequences.starts != NONE
     np.add.at(Z[0].T, sequences.starts[early], counts.starts[early, :S])
-    squares, paid = np.zeros(T.shape), np.zeros(T.shape[:2])
-    if len(counts.paid):
-        np.add.at(squares, a, counts.squares[:, :S, :S])
-        np.add.at(paid, a, counts.paid[:, :S])
-    return Expected(T, Z, counts.starts[:, :S].sum(axis=0), loglik, squares, paid)
+    W = np.zeros(tables.W.shape)
+    paid, at = _entries_of_rewards(tables, sequences)
+    own = steps[paid]
+    for axis in (1, 2):
+        own = own.sum(axis=axis, keepdims=True) if W.shape[axis] == 1 else own
+    np.add.at(W.transpose(0, 3, 4, 1, 2), at, own)
+    return Expected(T, Z, counts.starts[:, :S].sum(axis=0), W, loglik, steps)

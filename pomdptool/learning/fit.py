@@ -7,7 +7,7 @@ of them, the best, go on to the tolerance. What came of each is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,82 +16,22 @@ from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.em import Run
 from pomdptool.learning.expectation import cores
+from pomdptool.learning.fitted import Fit, Restart
 from pomdptool.learning.maximisation import PSEUDO_COUNT, Settings, n_parameters
 from pomdptool.learning.names import in_terms_of
 from pomdptool.learning.parts import sample_of
 from pomdptool.learning.race import SAMPLE_STEPS, Race
 from pomdptool.learning.remarks import remarks
-from pomdptool.learning.rewards import LearnedRewards, learned_rewards
+from pomdptool.learning.rewards import CLEAR, RewardModel, cuts_of, learned_rewards
 from pomdptool.learning.sequences import sequences_of
-from pomdptool.learning.start import drawn_drafts, given_tables
+from pomdptool.learning.start import drawn_drafts, given_tables, with_rewards
+from pomdptool.learning.tables import no_rewards
 from pomdptool.learning.watch import LearningWatch, OnLearned
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import Rewards
 from pomdptool.sparse import FloatArray
 
 ObservationModel = Literal["per-action", "shared"]
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """What came of one start: the seed that it was drawn with, None for a model that was given."""
-
-    seed: int | None
-    loglik: float
-    iterations: int
-    converged: bool
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Fit:
-    """A learned model and how it came about.
-
-    Attributes
-    ----------
-    model
-        States are named "0", "1", ...; with rewards where the data have them.
-    loglik, n_steps
-        Log-likelihood of all episodes, and how many steps these have.
-    iterations, history
-        Passes over the data of the best start, and the log-likelihood after each.
-    restarts
-        All starts, in order.
-    converged, stop_reason
-        Whether the gain has fallen below the tolerance; "tolerance", "iterations", "interrupted"
-        or "time-limit".
-    parameters
-        Free parameters that were learned, for `bic` and `aic`.
-    rewards
-        R[a, s] with standard errors; None without rewards.
-    """
-
-    model: Model
-    loglik: float
-    n_steps: int
-    iterations: int
-    history: tuple[float, ...]
-    restarts: tuple[Restart, ...]
-    converged: bool
-    stop_reason: str
-    parameters: int
-    warnings: tuple[str, ...] = ()
-    rewards: LearnedRewards | None = None
-    settings: Settings = field(default_factory=Settings)
-
-    @property
-    def loglik_per_step(self) -> float:
-        """Log-likelihood per step."""
-        return self.loglik / self.n_steps
-
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion, p log n - 2 loglik (Schwarz 1978); less is better."""
-        return self.parameters * float(np.log(self.n_steps)) - 2.0 * self.loglik
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion, 2 p - 2 loglik (1974); less is better."""
-        return 2.0 * self.parameters - 2.0 * self.loglik
 
 
 def fit(
@@ -101,12 +41,14 @@ def fit(
     rng: np.random.Generator,
     restarts: int = 10,
     observation_model: ObservationModel = "per-action",
+    reward_model: RewardModel | Literal["auto"] = "auto",
     init: Model | None = None,
     max_iter: int = 1000,
     tol: float = 1e-6,
     prior_transition: float = PSEUDO_COUNT,
     prior_observation: float = PSEUDO_COUNT,
     prior_start: float = PSEUDO_COUNT,
+    prior_reward: float = PSEUDO_COUNT,
     damping: float = 0.0,
     fix: Collection[str] = (),
     discount: float = 0.95,
@@ -130,14 +72,18 @@ def fit(
         Number of starts; one where `init` is given.
     observation_model
         "per-action", Z[a, s', o], or "shared", Z[s', o].
+    reward_model
+        "state", R[a, s], or "transition", R[a, s, s', o]. Where the data have rewards, these tell
+        states apart as observations do. "auto" is "state", and where rewards are then seen to
+        depend on more, the better of both by BIC.
     init
         Start from this model's tables, with the names of the data; its zeros stay zero.
     max_iter, tol
         Passes over the data of each start; gain of the log-posterior per step at which it stops.
-    prior_transition, prior_observation, prior_start
+    prior_transition, prior_observation, prior_start, prior_reward
         Pseudo-counts of Dirichlet priors, added to each entry that is not zero.
     damping
-        W: new tables are (1 - W) times what maximises and W times the old ones.
+        D: new tables are (1 - D) times what maximises and D times the old ones.
     fix
         Which of "T", "O" and "start" keep what `init` has (a start also without, uniform).
     discount
@@ -157,30 +103,44 @@ def fit(
     ModelError
         Where tables would be too large.
     """
-    settings = Settings(prior_transition, prior_observation, prior_start, frozenset(fix), damping)
+    priors = (prior_transition, prior_observation, prior_start)
+    settings = Settings(*priors, frozenset(fix), damping, prior_reward)
     settings.check()
-    _check(states, restarts, max_iter, tol, observation_model)
+    _check(states, restarts, max_iter, tol, observation_model, reward_model)
     shared = observation_model == "shared"
     warnings: list[str] = []
     if init is not None:
         episodes = in_terms_of(episodes, init)
-    sequences = sequences_of(episodes)
+    cuts = cuts_of(episodes)
+    sequences = sequences_of(episodes, cuts)
     watch = LearningWatch(time_limit, on_step, interrupted)
     race = Race(sequences, settings, watch, threads or cores(), accelerate)
-    if init is not None:
-        runs = [Run(0, None, given_tables(init, states, shared, warnings))]
-    else:
-        drafts = drawn_drafts(episodes, states, restarts, shared, settings, rng)
-        runs = race.chosen(drafts, sequences_of(sample_of(episodes, SAMPLE_STEPS, rng)))
-    race.run(runs, tol, max_iter)
-    best = max(runs, key=lambda run: run.log_posterior)
-    if best.loglik == -np.inf:
-        raise DataError("the data are impossible under the model that learning starts from")
-    return _result(episodes, best, runs, race, discount, warnings, init)
+
+    def learned(model: RewardModel) -> Fit:
+        if init is not None:
+            tables = given_tables(init, states, shared, warnings)
+            runs = [Run(0, None, with_rewards(tables, episodes, cuts, model))]
+        else:
+            drafts = drawn_drafts(episodes, states, restarts, shared, settings, cuts, model, rng)
+            runs = race.chosen(drafts, sequences_of(sample_of(episodes, SAMPLE_STEPS, rng), cuts))
+        race.run(runs, tol, max_iter)
+        return _result(episodes, runs, race, discount, tuple(warnings), init, model)
+
+    if reward_model != "auto":
+        return learned(reward_model)
+    found = learned("state")
+    if found.rewards is None or found.rewards.excess < CLEAR or watch.reason is not None:
+        return found
+    return min(found, learned("transition"), key=lambda one: one.bic)
 
 
 def _check(
-    states: int | None, restarts: int, max_iter: int, tol: float, observation_model: str
+    states: int | None,
+    restarts: int,
+    max_iter: int,
+    tol: float,
+    observation_model: str,
+    reward_model: str,
 ) -> None:
     if states is not None and states < 1:
         raise DataError(f"the number of states must be above 0, not {states}")
@@ -190,21 +150,28 @@ def _check(
         raise DataError(f"the tolerance must not be negative, not {tol}")
     if observation_model not in ("per-action", "shared"):
         raise DataError(f"the observation model is per-action or shared, not {observation_model!r}")
+    if reward_model not in ("auto", "state", "transition"):
+        raise DataError(f"the reward model is auto, state or transition, not {reward_model!r}")
 
 
 def _result(
     episodes: Episodes,
-    best: Run,
     runs: list[Run],
     race: Race,
     discount: float,
-    warnings: list[str],
+    warnings: tuple[str, ...],
     init: Model | None,
+    reward_model: RewardModel,
 ) -> Fit:
+    best = max(runs, key=lambda run: run.log_posterior)
+    if best.loglik == -np.inf:
+        raise DataError("the data are impossible under the model that learning starts from")
     tables = best.tables
-    paid = episodes.rewards is not None
-    counts = race.expected(tables, sequences_of(episodes, rewards=paid))
-    rewards = learned_rewards(episodes, counts) if paid else None
+    counts = race.expected(tables, race.sequences)
+    loglik, rewards = best.loglik, None
+    if episodes.rewards is not None:
+        rewards = learned_rewards(episodes, race.sequences, counts, reward_model)
+        loglik = race.expected(replace(tables, W=no_rewards()), sequences_of(episodes)).loglik
     costs = init is not None and init.costs
     R: Rewards | FloatArray | None = None if init is None else init.rewards
     if rewards is not None:
@@ -225,7 +192,9 @@ def _result(
     )
     return Fit(
         model=model,
-        loglik=best.loglik,
+        tables=tables,
+        loglik=loglik,
+        joint=best.loglik,
         n_steps=episodes.n_steps,
         iterations=best.iterations,
         history=tuple(best.history),

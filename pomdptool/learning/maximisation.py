@@ -33,9 +33,9 @@ PARTS = ("T", "O", "start")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Pseudo-counts of each table's entries, what is not learned, and the damping W.
+    """Pseudo-counts of each table's entries, what is not learned, and the damping D.
 
-    New tables are (1 - W) times what maximises and W times the old ones.
+    New tables are (1 - D) times what maximises and D times the old ones.
     """
 
     prior_transition: float = PSEUDO_COUNT
@@ -43,16 +43,22 @@ class Settings:
     prior_start: float = PSEUDO_COUNT
     fix: frozenset[str] = frozenset()
     damping: float = 0.0
+    prior_reward: float = PSEUDO_COUNT
 
     @property
-    def pseudo(self) -> tuple[float, float, float]:
-        """Pseudo-counts of T, Z and start."""
-        return self.prior_transition, self.prior_observation, self.prior_start
+    def pseudo(self) -> tuple[float, float, float, float]:
+        """Pseudo-counts of T, Z, start and W."""
+        return (
+            self.prior_transition,
+            self.prior_observation,
+            self.prior_start,
+            self.prior_reward,
+        )
 
     @property
-    def free(self) -> tuple[bool, bool, bool]:
-        """Whether T, Z and start are learned."""
-        return "T" not in self.fix, "O" not in self.fix, "start" not in self.fix
+    def free(self) -> tuple[bool, bool, bool, bool]:
+        """Whether T, Z, start and W are learned."""
+        return "T" not in self.fix, "O" not in self.fix, "start" not in self.fix, True
 
     def check(self) -> None:
         """Refuse what makes no sense.
@@ -73,17 +79,10 @@ class Settings:
 
 def maximised(counts: Expected, old: Tables, settings: Settings) -> Tables:
     """Tables that maximise the expected log-posterior, damped."""
-    found = [
-        _rows(n, k, table, settings.damping) if free else table
-        for n, k, table, free in zip(
-            (counts.T, counts.Z, counts.start),
-            settings.pseudo,
-            old.parts,
-            settings.free,
-            strict=True,
-        )
-    ]
-    return Tables(*found)
+    parts = zip(counts.parts, settings.pseudo, old.parts, settings.free, strict=True)
+    return Tables(
+        *(_rows(n, k, old, settings.damping) if free else old for n, k, old, free in parts)
+    )
 
 
 def _rows(counts: FloatArray, pseudo: float, old: FloatArray, damping: float) -> FloatArray:
@@ -111,8 +110,9 @@ def n_parameters(tables: Tables, tried: IntArray, settings: Settings) -> int:
     """
     T = tables.T[tried > 0]
     Z = tables.Z if tables.shared else tables.Z[tried > 0]
+    W = tables.W if len(tables.W) == 1 else tables.W[tried > 0]
     return sum(
-        int(np.count_nonzero(table)) - table.size // table.shape[-1]
-        for table, free in zip((T, Z, tables.start), settings.free, strict=True)
+        max(0, int(np.count_nonzero(table)) - table.size // table.shape[-1])
+        for table, free in zip((T, Z, tables.start, W), settings.free, strict=True)
         if free
     )

@@ -38,6 +38,8 @@ def remarks(
         return
     if np.isnan(episodes.rewards).any():
         yield f"{int(np.isnan(episodes.rewards).sum())} steps have no reward"
+    if rewards.R.ndim > 2:
+        return
     for a, s in np.argwhere(~np.isfinite(rewards.error) & (tried > 0)[:, np.newaxis]):
         yield (
             f"the reward of action {model.actions[a]!r} in state {model.states[s]!r} is not known: "

@@ -1,12 +1,13 @@
 """How many states: models of several sizes are learned and compared by a criterion.
 
 BIC = p log n - 2 loglik (Schwarz 1978), AIC = 2 p - 2 loglik (Akaike 1974), or the log-likelihood
-of data held out: a fifth of the episodes, or of a single one the last fifth, given what came
-before.
+of observations held out: a fifth of the episodes, or of a single one the last fifth, given what
+came before.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -15,9 +16,11 @@ import numpy as np
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.fit import Fit, fit
+from pomdptool.learning.fit import fit
+from pomdptool.learning.fitted import Fit
 from pomdptool.learning.likelihood import loglik
 from pomdptool.learning.parts import beginning, chosen
+from pomdptool.learning.watch import time_left
 from pomdptool.sparse import FloatArray
 
 Criterion = Literal["bic", "aic", "heldout"]
@@ -64,9 +67,12 @@ def select(
     *,
     rng: np.random.Generator,
     by: Criterion = "bic",
+    time_limit: float | None = None,
     **options: Any,
 ) -> Selection:
     """Learn a model of each size and take the best by a criterion; `options` are those of `fit`.
+
+    The time limit, in seconds, is one for all sizes.
 
     Where the two best are about as good, a warning of the model says so. An interrupt selects among
     what has been learned.
@@ -81,11 +87,12 @@ def select(
         raise DataError("there are no numbers of states to choose from")
     if by not in ("bic", "aic", "heldout"):
         raise DataError(f"models are selected by bic, aic or heldout, not {by!r}")
+    began = time.perf_counter()
     train, tests = (episodes, None) if by != "heldout" else _parted(episodes, rng)
     candidates: list[Candidate] = []
     gains: list[FloatArray] = []
     for n, own in zip(sizes, rng.spawn(len(sizes)), strict=True):
-        found = fit(train, n, rng=own, **options)
+        found = fit(train, n, rng=own, time_limit=time_left(time_limit, began), **options)
         if tests is None:
             candidates.append(Candidate(n, found))
         else:
@@ -101,7 +108,8 @@ def select(
     best = candidates[order[0]]
     found = best.fit
     if tests is not None and found.stop_reason not in ("interrupted", "time-limit"):
-        found = fit(episodes, best.states, rng=rng, **options)
+        left = time_left(time_limit, began)
+        found = fit(episodes, best.states, rng=rng, time_limit=left, **options)
     if len(order) > 1:
         said = _doubt(
             best, candidates[order[1]], by, [gains[k] for k in order[:2]] if gains else []

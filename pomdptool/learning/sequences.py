@@ -1,8 +1,9 @@
 """Episodes as sequences of symbols: what the kernels of learning read.
 
-A symbol is an action and an observation that occur together. Episodes with the same symbols are
-counted once, with a weight, and episodes are put into chunks that depend on the data alone: results
-are summed chunk by chunk, so that they are the same however many threads share the work.
+A symbol is an action, an observation and, where these are learned from, a level of reward that
+occur together. Episodes with the same symbols are counted once, with a weight, and episodes are put
+into chunks that depend on the data alone: results are summed chunk by chunk, so that they are the
+same however many threads share the work.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels.em import Steps
-from pomdptool.sparse import IntArray
+from pomdptool.sparse import FloatArray, IntArray
 
 CHUNKS = 32
 """Most chunks that episodes are put into."""
@@ -31,9 +32,11 @@ class Sequences:
     ----------
     steps
         The distinct episodes; steps without an action are not among their symbols.
-    actions, observations
-        Shape (n_symbols,): what each symbol stands for; the observation is NONE where it is
-        missing.
+    actions, observations, levels
+        Shape (n_symbols,): what each symbol stands for; the observation or the level of the reward
+        is NONE where it is missing.
+    rewards, squares
+        Shape (n_symbols,): mean of the rewards of a symbol's steps, and of their squares.
     starts
         Shape (n_kinds,): the observation before the first action, by kind of start; NONE where
         there is none.
@@ -50,6 +53,9 @@ class Sequences:
     steps: Steps
     actions: IntArray
     observations: IntArray
+    levels: IntArray
+    rewards: FloatArray
+    squares: FloatArray
     starts: IntArray
     chunks: IntArray
     distinct: IntArray
@@ -62,8 +68,12 @@ class Sequences:
         return int(np.diff(self.steps.first).max(initial=0))
 
 
-def sequences_of(episodes: Episodes, *, rewards: bool = False) -> Sequences:
-    """Make symbols of episodes; with `rewards`, these are kept and every episode is its own.
+def sequences_of(
+    episodes: Episodes, cuts: FloatArray | None = None, *, merge: bool = True
+) -> Sequences:
+    """Make symbols of episodes, with rewards where `cuts` tell where their levels part.
+
+    Without `merge` every episode is its own, equal or not.
 
     Raises
     ------
@@ -81,33 +91,42 @@ def sequences_of(episodes: Episodes, *, rewards: bool = False) -> Sequences:
     kind = np.full(episodes.n_episodes, NONE, dtype=np.int64)
     kind[early > 0] = o[first[:-1][early > 0]]
     acted = a != NONE
-    code = a[acted] * (Z + 1) + np.where(o[acted] == NONE, Z, o[acted])
-    occurs = np.flatnonzero(np.bincount(code, minlength=A * (Z + 1)))
-    number = np.zeros(A * (Z + 1), dtype=np.int32)
+    r, level, K = levels_of(episodes, cuts)
+    code = (a[acted] * (Z + 1) + o[acted] % (Z + 1)) * (K + 1) + level[acted] % (K + 1)
+    occurs = np.flatnonzero(np.bincount(code, minlength=A * (Z + 1) * (K + 1)))
+    number = np.zeros(A * (Z + 1) * (K + 1), dtype=np.int32)
     number[occurs] = np.arange(len(occurs))
     symbols = number[code]
+    times = np.bincount(symbols, minlength=len(occurs))
+    rewards, squares = (np.bincount(symbols, x[acted], len(occurs)) / times for x in (r, r * r))
     starts, kinds = np.unique(kind, return_inverse=True)
     first = np.concatenate([[0], np.cumsum(episodes.lengths - early)]).astype(np.int64)
-    paid = np.zeros(0)
-    if rewards and episodes.rewards is not None:
-        paid = np.ascontiguousarray(episodes.rewards[acted], dtype=np.float64)
-    if rewards:
-        distinct = np.arange(episodes.n_episodes)
-        steps = Steps(symbols, first, kinds, np.ones(len(kinds)), paid)
-    else:
-        distinct = _distinct(symbols, first, kinds)
-        steps = _merged(Steps(symbols, first, kinds, np.ones(len(kinds)), paid), distinct)
-    observations = np.where(occurs % (Z + 1) == Z, NONE, occurs % (Z + 1))
+    steps = Steps(symbols, first, kinds, np.ones(len(kinds)))
+    distinct = _distinct(symbols, first, kinds) if merge else np.arange(episodes.n_episodes)
+    steps = _merged(steps, distinct)
+    seen, levels = occurs // (K + 1) % (Z + 1), occurs % (K + 1)
     return Sequences(
         steps,
-        occurs // (Z + 1),
-        observations,
+        occurs // ((Z + 1) * (K + 1)),
+        np.where(seen == Z, NONE, seen),
+        np.where(levels == K, NONE, levels),
+        rewards,
+        squares,
         starts,
         _chunks(steps.first, len(occurs)),
         distinct,
         early,
         episodes.n_steps,
     )
+
+
+def levels_of(episodes: Episodes, cuts: FloatArray | None) -> tuple[FloatArray, IntArray, int]:
+    """Rewards of steps, 0 where there are none, their levels, and how many levels there can be."""
+    if cuts is None or episodes.rewards is None:
+        return np.zeros(episodes.n_steps), np.full(episodes.n_steps, NONE), 0
+    known = ~np.isnan(episodes.rewards)
+    r = np.where(known, episodes.rewards, 0.0)
+    return r, np.where(known, np.searchsorted(cuts, r, "right"), NONE), len(cuts) + 1
 
 
 def _check(episodes: Episodes) -> None:
@@ -160,7 +179,7 @@ def _merged(steps: Steps, distinct: IntArray) -> Steps:
     keep[kept] = True
     symbols = steps.symbols[np.repeat(keep, lengths)]
     first = np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64)
-    return Steps(symbols, first, steps.kinds[keep], weights, steps.rewards)
+    return Steps(symbols, first, steps.kinds[keep], weights)
 
 
 def _chunks(first: IntArray, n_symbols: int) -> IntArray:

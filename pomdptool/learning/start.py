@@ -2,13 +2,16 @@
 
 Tables that are the same for all states are a fixed point of EM, and those near it a plateau. Steps
 that look alike to their neighbours come from the same state more often than not: each step is
-described by the actions and observations around it, weighted less the farther away, steps are
-clustered by k-means (Lloyd 1982, seeded as by Arthur and Vassilvitskii 2007), and counts of the
-clusters' transitions and observations, blurred, are the tables. How far one looks, and how much is
-blurred, is drawn anew for each start. Beside these there are tables from Dirichlet distributions.
+described by the actions, observations and rewards around it, weighted less the farther away, steps
+are clustered by k-means (Lloyd 1982, seeded as by Arthur and Vassilvitskii 2007), and counts of the
+clusters' transitions, observations and rewards, blurred, are the tables. How far one looks, and how
+much is blurred, is drawn anew for each start. Beside these there are tables from Dirichlet
+distributions.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +19,8 @@ from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.em import Run
 from pomdptool.learning.maximisation import Settings
+from pomdptool.learning.rewards import RewardModel, frequencies, with_axes
+from pomdptool.learning.sequences import levels_of
 from pomdptool.learning.tables import Tables, tables_of
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
@@ -58,6 +63,8 @@ def drawn_drafts(
     restarts: int,
     shared: bool,
     settings: Settings,
+    cuts: FloatArray | None,
+    reward_model: RewardModel,
     rng: np.random.Generator,
 ) -> list[list[Run]]:
     """Draw drafts of each start, one of clusters and the others at random."""
@@ -66,56 +73,96 @@ def drawn_drafts(
     if settings.fix - {"start"}:
         raise DataError(f"to fix {min(settings.fix - {'start'})} takes a model to start from")
     A, n_observations = len(episodes.action_names), len(episodes.observation_names)
+    often = np.ones((A, 1)) if cuts is None else frequencies(episodes, cuts)
     untried = np.bincount(episodes.actions[episodes.actions != NONE], minlength=A) == 0
     runs: list[list[Run]] = []
     for k in range(restarts):
         seed = int(rng.integers(2**32))
         own = np.random.default_rng(seed)
         drawn = [
-            clustered_tables(episodes, states, shared=shared, rng=own),
+            clustered_tables(episodes, states, often, cuts, shared=shared, rng=own),
             *(
-                random_tables(states, A, n_observations, shared=shared, rng=own)
+                random_tables(states, n_observations, often, shared=shared, rng=own)
                 for _ in range(DRAFTS - 1)
             ),
         ]
         for tables in drawn:
             tables.T[untried] = 1.0 / states
+            tables.W[untried] = often[untried, np.newaxis, np.newaxis, np.newaxis]
             if not shared:
                 tables.Z[untried] = 1.0 / n_observations
             if "start" in settings.fix:
                 tables.start[:] = 1.0 / states
-        runs.append([Run(k, seed, tables) for tables in drawn])
+        full = [
+            replace(x, W=with_axes(x.W[:, :, 0, 0], reward_model, n_observations)) for x in drawn
+        ]
+        runs.append([Run(k, seed, tables) for tables in full])
     return runs
 
 
-def random_tables(
-    states: int, actions: int, observations: int, *, shared: bool, rng: np.random.Generator
+def with_rewards(
+    tables: Tables, episodes: Episodes, cuts: FloatArray | None, model: RewardModel
 ) -> Tables:
-    """Rows from Dirichlet distributions, those of T leaning to staying or not, as it is drawn."""
+    """Tables that were given, with levels of rewards as frequent in all states as in the data."""
+    if cuts is None:
+        return tables
+    W = np.repeat(frequencies(episodes, cuts)[:, np.newaxis], tables.n_states, axis=1)
+    return replace(tables, W=with_axes(W, model, len(episodes.observation_names)))
+
+
+def random_tables(
+    states: int, observations: int, often: FloatArray, *, shared: bool, rng: np.random.Generator
+) -> Tables:
+    """Rows from Dirichlet distributions, those of T leaning to staying or not, as it is drawn.
+
+    W[a, s, k] is drawn about the frequencies of levels `often`, (A, K).
+    """
+    actions = len(often)
     stay = rng.choice([0.0, 0.5, 0.9]) * np.eye(states)
     T = rng.dirichlet(np.ones(states), size=(actions, states))
     T = stay + (1.0 - stay.max()) * T
     Z = rng.dirichlet(np.ones(observations), size=(1 if shared else actions, states))
-    return Tables(T, Z, rng.dirichlet(np.full(states, 5.0)))
+    W = often[:, np.newaxis] * rng.exponential(size=(actions, states, often.shape[1]))
+    W /= W.sum(axis=2, keepdims=True)
+    return Tables(T, Z, rng.dirichlet(np.full(states, 5.0)), with_axes(W, "state", observations))
 
 
 def clustered_tables(
-    episodes: Episodes, states: int, *, shared: bool, rng: np.random.Generator
+    episodes: Episodes,
+    states: int,
+    often: FloatArray,
+    cuts: FloatArray | None,
+    *,
+    shared: bool,
+    rng: np.random.Generator,
 ) -> Tables:
     """Tables of counts between clusters of steps, blurred by random rows."""
-    sizes = len(episodes.action_names), len(episodes.observation_names)
-    drawn = random_tables(states, *sizes, shared=shared, rng=rng)
+    drawn = random_tables(states, len(episodes.observation_names), often, shared=shared, rng=rng)
     fade = rng.uniform(0.2, 0.9)
     chosen = _sample(episodes, rng)
-    label = _k_means(_contexts(episodes, chosen, fade), states, rng)
-    a, o = episodes.actions[chosen], episodes.observations[chosen]
+    level = levels_of(episodes, cuts)[1]
+    happened = (
+        (episodes.actions, len(often)),
+        (episodes.observations, len(episodes.observation_names)),
+        (level, often.shape[1]),
+    )
+    label = _k_means(_contexts(episodes, chosen, happened, fade), states, rng)
+    a, o, k = (index[chosen] for index, _ in happened)
     inner = (np.diff(chosen) == 1) & ~np.isin(chosen[1:], episodes.first) & (a[1:] != NONE)
     T, Z = np.zeros(drawn.T.shape), np.zeros(drawn.Z.shape)
     np.add.at(T, (a[1:][inner], label[:-1][inner], label[1:][inner]), 1.0)
     seen = (o != NONE) & (shared | (a != NONE))
     np.add.at(Z, (np.zeros_like(a[seen]) if shared else a[seen], label[seen], o[seen]), 1.0)
+    W = np.zeros(drawn.W.shape)
+    paid = inner & (k[1:] != NONE)
+    np.add.at(W, (a[1:][paid], label[:-1][paid], 0, 0, k[1:][paid]), 1.0)
     blur = rng.uniform(0.1, 0.5)
-    return Tables(_blurred(T, drawn.T, blur), _blurred(Z, drawn.Z, blur), drawn.start)
+    return Tables(
+        _blurred(T, drawn.T, blur),
+        _blurred(Z, drawn.Z, blur),
+        drawn.start,
+        _blurred(W, drawn.W, blur),
+    )
 
 
 def _blurred(counts: FloatArray, drawn: FloatArray, blur: float) -> FloatArray:
@@ -134,20 +181,23 @@ def _sample(episodes: Episodes, rng: np.random.Generator) -> IntArray:
     return (begins[:, np.newaxis] + np.arange(stretch)).ravel()
 
 
-def _contexts(episodes: Episodes, chosen: IntArray, fade: float) -> FloatArray:
-    """Describe steps by actions and observations around them; shape (n, 2 * (A + O))."""
-    n, A, n_observations = (
-        episodes.n_steps,
-        len(episodes.action_names),
-        len(episodes.observation_names),
-    )
+def _contexts(
+    episodes: Episodes,
+    chosen: IntArray,
+    happened: tuple[tuple[IntArray, int], ...],
+    fade: float,
+) -> FloatArray:
+    """Describe steps by what happened around them, indices below a number each; two sides a row."""
+    n = episodes.n_steps
+    bases = np.cumsum([0, *(number for _, number in happened)])
     episode = np.searchsorted(episodes.first, chosen, side="right")
-    found = np.zeros((len(chosen), 2, A + n_observations))
+    found = np.zeros((len(chosen), 2, bases[-1]))
     row = np.arange(len(chosen))
     for lag in range(-WIDTH, WIDTH + 1):
         at = np.clip(chosen + lag, 0, n - 1)
         inside = (at == chosen + lag) & (np.searchsorted(episodes.first, at, "right") == episode)
-        for index, base in ((episodes.actions[at], 0), (episodes.observations[at], A)):
+        for (indices, _), base in zip(happened, bases[:-1], strict=True):
+            index = indices[at]
             there = inside & (index != NONE)
             side = int(lag > 0)
             found[row[there], side, base + index[there]] += fade ** (abs(lag) - side)

@@ -1,11 +1,18 @@
-"""What is learned: T, O and the start of a model as plain arrays."""
+"""What is learned: T, O, the start and how rewards are distributed, as plain arrays."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
+
+
+def no_rewards() -> FloatArray:
+    """A table of rewards of one level, which every step has: nothing is learned from it."""
+    return np.ones((1, 1, 1, 1, 1))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -20,11 +27,15 @@ class Tables:
         Z[a, s', o], shape (A, S, O); or (1, S, O), shared by all actions.
     start
         Shape (S,).
+    W
+        W[a, s, s', o, k], the probability that a step's reward is of level k (see
+        `pomdptool.learning.rewards`), of length 1 along axes that it does not depend on.
     """
 
     T: FloatArray
     Z: FloatArray
     start: FloatArray
+    W: FloatArray = field(default_factory=no_rewards)
 
     @property
     def n_states(self) -> int:
@@ -37,9 +48,9 @@ class Tables:
         return len(self.Z) == 1
 
     @property
-    def parts(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """T, Z and start."""
-        return self.T, self.Z, self.start
+    def parts(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """T, Z, start and W."""
+        return self.T, self.Z, self.start, self.W
 
 
 def tables_of(model: Model) -> Tables:

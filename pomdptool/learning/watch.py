@@ -19,6 +19,11 @@ class LearningProgress:
     seconds: float
 
 
+def time_left(limit: float | None, began: float) -> float | None:
+    """Return what is left of a limit in seconds, None of none, since `began` on the clock."""
+    return None if limit is None else max(0.0, limit - (time.perf_counter() - began))
+
+
 OnLearned = Callable[[LearningProgress], None]
 
 

@@ -1,0 +1,143 @@
+"""Returns that follow a state, by the transition that it was entered by.
+
+The return after step t is the discounted sum of the rewards of the next h steps,
+
+    G[t] = r[t+1] + g r[t+2] + ... + g^(h-1) r[t+h],
+
+and a step counts for the transition i -> s under a as much as the posterior takes it for one. Were
+s a state in Markov's sense, returns after s would not depend on how it was entered, whatever is
+done next. Returns of steps near each other have rewards in common: the variance of a mean is that
+of sums over lots of steps that lie apart (Liang and Zeger 1986), each an episode, or a part of a
+long one. Whether means are equal is Welch's test (1951), with as many samples as there are lots.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pomdptool.episodes import NONE, Episodes
+from pomdptool.learning.decode import posteriors
+from pomdptool.learning.sequences import Sequences
+from pomdptool.learning.tables import Tables
+from pomdptool.sparse import FloatArray
+
+LEFT = 0.1
+"""Weight of a reward, relative to the first one, at which a return is cut."""
+
+LOT = 4
+"""Steps of a lot, in lengths of a return."""
+
+LEAST_STEPS, LEAST_LOTS = 20.0, 8.0
+"""Expected steps, and lots of them, that a mean must come from to be compared."""
+
+ROUNDING = 1e-9
+"""Standard error of a mean, relative to the spread of returns, that counts as none."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Returns:
+    """Means of returns G, each group a transition that was entered by and an action that follows.
+
+    Attributes
+    ----------
+    mean, variance
+        Shape (A, A, S, S), by [a, next action, i, s]: of the returns after i -> s under a, and of
+        that mean.
+    weight, lots
+        The same shape: expected number of steps, and how many equal lots these are worth.
+    """
+
+    mean: FloatArray
+    variance: FloatArray
+    weight: FloatArray
+    lots: FloatArray
+
+    @property
+    def enough(self) -> NDArray[np.bool_]:
+        """Where there is enough to compare."""
+        return (self.weight >= LEAST_STEPS) & (self.lots >= LEAST_LOTS)
+
+
+def window(episodes: Episodes, discount: float) -> int:
+    """Steps of a return: until a tenth is left, but no more than a quarter of half the episodes."""
+    quarter = max(1, int(np.median(episodes.lengths)) // 4)
+    if discount == 0.0:
+        return 1
+    if discount == 1.0:
+        return quarter
+    return min(quarter, math.ceil(math.log(LEFT) / math.log(discount)))
+
+
+def discounted(episodes: Episodes, discount: float, steps: int) -> FloatArray:
+    """Return at each step, (n_steps,), that step's reward first; NaN where it is not complete."""
+    assert episodes.rewards is not None
+    n = episodes.n_steps
+    room = np.concatenate([episodes.rewards, np.full(steps, np.nan)])
+    G = np.zeros(n)
+    for k in range(steps):
+        G += discount**k * room[k : n + k]
+    ends = np.repeat(episodes.first[1:], episodes.lengths)
+    return np.where(np.arange(n) + steps <= ends, G, np.nan)
+
+
+def returns_of(
+    tables: Tables, sequences: Sequences, episodes: Episodes, discount: float
+) -> Returns:
+    """Collect returns by the transitions that they follow; `sequences` hold every episode."""
+    A, S = tables.T.shape[:2]
+    h = window(episodes, discount)
+    G = discounted(episodes, discount, h)
+    scale = float(np.nanmax(G) - np.nanmin(G)) if np.isfinite(G).any() else 0.0
+    weight, paid, weight2, cross, paid2 = (np.zeros((A * A, S * S)) for _ in range(5))
+    for e, found in enumerate(posteriors(tables, sequences, episodes)):
+        at = episodes.episode(e)
+        a, after = episodes.actions[at], G[at][1:]
+        for low in range(0, len(after), LOT * h):
+            lot = slice(low, low + LOT * h)
+            used = np.flatnonzero(np.isfinite(after[lot]) & (a[:-1][lot] != NONE)) + low
+            pair = a[used] * A + a[used + 1]
+            chosen = (np.arange(A * A)[:, np.newaxis] == pair).astype(np.float64)
+            steps = found.transitions_at(used).reshape(len(used), S * S)
+            n, y = chosen @ steps, (chosen * after[used]) @ steps
+            for total, part in (
+                (weight, n),
+                (paid, y),
+                (weight2, n * n),
+                (cross, n * y),
+                (paid2, y * y),
+            ):
+                total += part
+    n = np.maximum(weight, 1e-100)
+    mean = paid / n
+    lots = weight * weight / np.maximum(weight2, 1e-200)
+    spread = np.maximum(paid2 - 2.0 * mean * cross + mean * mean * weight2, 0.0) / (n * n)
+    spread *= lots / np.maximum(lots - 1.0, 1.0)
+    spread = np.maximum(spread, (ROUNDING * scale) ** 2)
+    shape = (A, A, S, S)
+    return Returns(*(x.reshape(shape) for x in (mean, spread, weight, lots)))
+
+
+def p_value(mean: FloatArray, variance: FloatArray, lots: FloatArray) -> float:
+    """Probability that means of one distribution differ by so much; 1 of fewer than two.
+
+    No variance is taken for less than that of all groups together: where rewards are rare, a small
+    group may have met none.
+    """
+    from scipy.special import fdtrc
+
+    k = len(mean)
+    if k < 2:
+        return 1.0
+    together = float(lots @ (variance * lots)) / float(lots.sum())
+    precision = 1.0 / np.maximum(variance, together / lots)
+    if not np.isfinite(precision).all():  # all returns are the same
+        return 1.0
+    total = precision.sum()
+    between = float((precision * (mean - precision @ mean / total) ** 2).sum()) / (k - 1)
+    doubt = float(((1.0 - precision / total) ** 2 / (lots - 1.0)).sum())
+    F = between / (1.0 + 2.0 * (k - 2) / (k * k - 1) * doubt)
+    return float(fdtrc(k - 1, (k * k - 1) / (3.0 * doubt), F))
