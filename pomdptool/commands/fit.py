@@ -82,9 +82,12 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     cls=Command,
     example="pomdptool fit data.csv --states 2 --seed 1 -o learned.pomdp",
     sections={
-        "Model": ("states", "by", "observation_model", "discount", "like"),
+        "Model": (
+            *("method", "states", "by", "significance", "max_states"),
+            *("observation_model", "reward_model", "discount", "like"),
+        ),
         "Search": ("restarts", "init", "max_iter", "tol", "damping", "fix"),
-        "Priors": ("prior_transition", "prior_observation", "prior_start"),
+        "Priors": ("prior_transition", "prior_observation", "prior_start", "prior_reward"),
         "Output": ("output", "report"),
     },
 )
@@ -95,7 +98,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 @output_option("Write the model here: .pomdp or .json, also with .gz.")
 @click.option(
     "--method",
-    type=click.Choice(["em", "udm"]),
+    type=Choice(["em", "udm"]),
     default="em",
     show_default=True,
     help="As many states as are asked for, or utile distinction: few, split where returns differ.",
@@ -125,7 +128,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 )
 @click.option(
     "--reward-model",
-    type=click.Choice(["auto", "state", "transition"]),
+    type=Choice(["auto", "state", "transition"]),
     default="auto",
     show_default=True,
     help="Whether rewards are R[a, s], or R[a, s, s', o]; auto finds out.",
