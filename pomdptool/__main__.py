@@ -1,6 +1,8 @@
 """`pomdptool`, and `python -m pomdptool`: the command line.
 
-Importing it takes a tenth of a second; an interrupt meanwhile ends the process, and no more.
+Importing it takes a tenth of a second; an interrupt meanwhile ends the process, and no more. Matrix
+products run in one thread unless the user says otherwise: ours are small, sums do not depend on the
+machine's cores then, and where memory is short OpenBLAS does not wait for more of it.
 """
 
 import os
@@ -11,6 +13,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from pomdptool.commands.main import main as run
 
     run()
