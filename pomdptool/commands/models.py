@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from pomdptool.errors import Finding, FormatError
+from pomdptool.errors import DataError, Finding, FormatError, nearest
 from pomdptool.formats.files import Kind, decode, kind_of_path, read_model, write_file
 from pomdptool.model import Model
 
@@ -59,6 +61,30 @@ def show_notes(model: Model, file: str) -> None:
                 f"the worst sum was off by {off.worst:.1e}",
                 err=True,
             )
+
+
+def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -> int:
+    """Index of an action or observation, given by name or number.
+
+    Parameters
+    ----------
+    what
+        What it is, for the message.
+    places
+        Index of each of the model's names.
+    where
+        What the message begins with.
+
+    Raises
+    ------
+    DataError
+        If the model has none such; it says which name is near.
+    """
+    if text in places:
+        return places[text]
+    if re.fullmatch("[0-9]{1,9}", text) and int(text) < len(places):
+        return int(text)
+    raise DataError(f"{where}the model has no {what} {text[:100]!r}{nearest(text, places)}")
 
 
 def write_result(text: str, output: str | None) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 import click
 
 from pomdptool.commands.help import Command
-from pomdptool.commands.models import open_model, read_text
+from pomdptool.commands.models import index_of, open_model, read_text
 from pomdptool.commands.options import (
     episodes_option,
     from_option,
@@ -111,22 +110,13 @@ def _policy(path: str | None, model: Model) -> SolvedPolicy | None:
 
 def _scripts(path: str, model: Model) -> list[list[int]]:
     """Read sequences of actions, by name or number."""
-    import difflib
-
-    place = {name: k for k, name in enumerate(model.actions)}
+    places = {name: k for k, name in enumerate(model.actions)}
     scripts: list[list[int]] = [[]]
     for number, line in enumerate(read_text(path)[0].splitlines(), 1):
-        name = line.strip()
-        if not name:
-            scripts.append([])
-        elif name in place:
-            scripts[-1].append(place[name])
-        elif re.fullmatch("[0-9]{1,9}", name) and int(name) < model.n_actions:
-            scripts[-1].append(int(name))
+        if name := line.strip():
+            scripts[-1].append(index_of(name, "action", places, f"{path}:{number}: "))
         else:
-            near = difflib.get_close_matches(name[:100], model.actions, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise DataError(f"{path}:{number}: the model has no action {name[:100]!r}{hint}")
+            scripts.append([])
     scripts = [script for script in scripts if script]
     if not scripts:
         raise DataError(f"{path}: there are no actions")

@@ -280,20 +280,17 @@ def _planner(
 
 def _prior(path: str, model: Model) -> Prior:
     """Read visits and values of actions."""
-    import difflib
-
     import numpy as np
 
     from pomdptool.acting.planner import Prior
-    from pomdptool.errors import DataError
+    from pomdptool.errors import DataError, nearest
     from pomdptool.formats.documents import Place, read_json
 
     visits, values = np.zeros(model.n_actions, np.int64), np.zeros(model.n_actions)
     text, file = read_text(path)
     for name, entry in Place(read_json(text, file), "", file).members().items():
         if name not in model.actions:
-            near = difflib.get_close_matches(name, model.actions, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = nearest(name, model.actions)
             raise DataError(f"{path}: the model has no action {name!r}{hint}")
         k = model.actions.index(name)
         value = entry["value"].number()

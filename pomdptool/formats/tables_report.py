@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from pomdptool.errors import DataError
-from pomdptool.formats.findings import MAX_FINDINGS, nearest
+from pomdptool.errors import DataError, nearest
+from pomdptool.formats.findings import MAX_FINDINGS
 
 
 @dataclass(frozen=True, slots=True)
