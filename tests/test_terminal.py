@@ -13,7 +13,7 @@ from models import ROOT
 from test_commands import on_terminal, run
 
 import pomdptool
-from pomdptool.commands.report import interval
+from pomdptool.commands.returns import interval
 from pomdptool.commands.terminal import drawn, holds, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, PLAIN, resampled, sparkline
 

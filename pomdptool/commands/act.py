@@ -7,8 +7,8 @@ import sys
 import click
 
 from pomdptool.commands.help import Choice, Command
-from pomdptool.commands.models import index_of, open_model
-from pomdptool.commands.options import from_option, quiet_option
+from pomdptool.commands.models import index_of, open_model, open_policy
+from pomdptool.commands.options import EXISTING, from_option, quiet_option
 from pomdptool.errors import PolicyError
 from pomdptool.formats.files import Kind
 
@@ -17,8 +17,8 @@ from pomdptool.formats.files import Kind
     cls=Command,
     example="printf 'tiger-left\\ntiger-left\\n' | pomdptool act tiger.pomdp tiger.json",
 )
-@click.argument("path", metavar="MODEL", type=click.Path(exists=True, dir_okay=False))
-@click.argument("policy_file", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
+@click.argument("path", metavar="MODEL", type=EXISTING)
+@click.argument("policy_file", metavar="POLICY", type=EXISTING)
 @click.option("--belief", "with_belief", is_flag=True, help="Write the belief after each action.")
 @click.option(
     "--on-impossible",
@@ -44,10 +44,9 @@ def command(
     """
     from pomdptool.acting.agents import acting, impossible
     from pomdptool.belief import update
-    from pomdptool.formats.policy_read import load_policy
 
     model = open_model(path, kind, quiet=quiet)
-    player = acting(model, load_policy(policy_file, model))
+    player = acting(model, open_policy(policy_file, model))
     places = {name: k for k, name in enumerate(model.observations)}
     belief = model.start
     while True:

@@ -1,8 +1,7 @@
-"""Episodes as arguments of commands: the file, its columns, and JSON with infinities as text."""
+"""Episodes as arguments of commands: the file and its columns."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,8 +9,8 @@ import click
 
 from pomdptool.commands.help import Choice
 from pomdptool.commands.models import open_model
-from pomdptool.commands.options import piped
-from pomdptool.commands.report import announce_compiling
+from pomdptool.commands.options import EXISTING_OR_INPUT, piped
+from pomdptool.commands.progress import announce_compiling
 from pomdptool.episodes import Episodes
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
@@ -23,7 +22,7 @@ ROLES = ("episode", "step", "action", "observation", "reward")
 data_argument = click.argument(
     "data",
     metavar="[DATA]",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    type=EXISTING_OR_INPUT,
     required=False,
     callback=piped,
 )
@@ -76,14 +75,3 @@ def open_both(
     if not quiet:
         announce_compiling()
     return read, episodes
-
-
-def plain(value: Any) -> Any:
-    """Make a value ready for JSON: arrays as lists, infinities as text."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return plain(value.tolist()) if hasattr(value, "tolist") else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import asdict
@@ -11,11 +10,12 @@ from typing import Any
 import click
 import numpy as np
 
-from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.data import data_argument, data_options, open_episodes
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
-from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.models import open_model, write_json, write_result
 from pomdptool.commands.options import (
+    EXISTING,
     chosen_seed,
     output_kind,
     output_option,
@@ -24,13 +24,8 @@ from pomdptool.commands.options import (
     threads_option,
     verbose_option,
 )
-from pomdptool.commands.report import (
-    announce_compiling,
-    learning_progress,
-    show_candidates,
-    show_fit,
-    show_split,
-)
+from pomdptool.commands.progress import announce_compiling, learning_progress
+from pomdptool.commands.report import show_candidates, show_fit, show_split
 from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
@@ -39,8 +34,6 @@ from pomdptool.learning.select import Candidate, select
 from pomdptool.learning.utile import MAX_STATES, SIGNIFICANCE, Split, distinguish
 
 Decorated = Callable[..., Any]
-
-MODEL_FILE = click.Path(exists=True, dir_okay=False)
 
 
 def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -137,7 +130,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     "--restarts", metavar="N", type=click.IntRange(min=1), default=10, show_default=True,
     help="Number of starts.",
 )  # fmt: skip
-@click.option("--init", metavar="MODEL", type=MODEL_FILE, help="Start from this model.")
+@click.option("--init", metavar="MODEL", type=EXISTING, help="Start from this model.")
 @click.option(
     "--max-iter", metavar="N", type=click.IntRange(min=1), default=1000, show_default=True,
     help="Most passes over the data of one start.",
@@ -161,7 +154,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), default=0.95, show_default=True,
     help="Discount of the model that is written.",
 )  # fmt: skip
-@click.option("--like", metavar="MODEL", type=MODEL_FILE, help="Names of actions, observations.")
+@click.option("--like", metavar="MODEL", type=EXISTING, help="Names of actions, observations.")
 @seed_option
 @threads_option
 @click.option(
@@ -267,8 +260,7 @@ def command(
     text, said = encode_model(found.model, kind)
     write_result(text, output)
     if report is not None:
-        document = json.dumps(plain(_document(found, candidates, splits, seed)), indent=1)
-        write_result(document + "\n", report)
+        write_json(_document(found, candidates, splits, seed), report)
     if not quiet:
         show_candidates(candidates, by)
         show_fit(found)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 import click
 
-from pomdptool.commands.data import data_argument, data_options, open_both, plain
+from pomdptool.commands.data import data_argument, data_options, open_both
 from pomdptool.commands.help import Command
+from pomdptool.commands.models import write_json
 from pomdptool.commands.options import (
+    EXISTING,
     from_option,
     json_option,
     quiet_option,
@@ -24,7 +25,7 @@ from pomdptool.learning.likelihood import Likelihood, loglik
 
 
 @click.command(cls=Command, example="pomdptool loglik learned.pomdp data.csv")
-@click.argument("model", type=click.Path(exists=True, dir_okay=False))
+@click.argument("model", type=EXISTING)
 @data_argument
 @click.option("--per-episode", is_flag=True, help="Show each episode's log-likelihood too.")
 @threads_option
@@ -49,7 +50,7 @@ def command(
     read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
     found = loglik(read, episodes, threads=threads)
     if as_json:
-        print(json.dumps(plain(_document(found, episodes, per_episode)), indent=1))
+        write_json(_document(found, episodes, per_episode))
         return
     shown = _document(found, episodes, False).items()
     show_pairs([(key.replace("_", " "), _text(value)) for key, value in shown], sys.stdout)

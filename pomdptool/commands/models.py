@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pomdptool.errors import DataError, Finding, FormatError, nearest
+from pomdptool.formats.documents import plain
 from pomdptool.formats.files import Kind, decode, kind_of_path, read_model, write_file
 from pomdptool.model import Model
+
+if TYPE_CHECKING:
+    from pomdptool.policy import SolvedPolicy
 
 
 def read_text(path: str) -> tuple[str, str]:
@@ -85,6 +91,24 @@ def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -
     if re.fullmatch("[0-9]{1,9}", text) and int(text) < len(places):
         return int(text)
     raise DataError(f"{where}the model has no {what} {text[:100]!r}{nearest(text, places)}")
+
+
+def open_policy(path: str, model: Model) -> SolvedPolicy:
+    """Read a policy that was made for a model.
+
+    Raises
+    ------
+    FormatError, PolicyError
+        If the file is not a policy, or not one for this model.
+    """
+    from pomdptool.formats.policy_read import load_policy
+
+    return load_policy(path, model)
+
+
+def write_json(document: object, output: str | None = None, indent: int | None = 1) -> None:
+    """Write a result as one JSON document."""
+    write_result(json.dumps(plain(document), indent=indent, allow_nan=False) + "\n", output)
 
 
 def write_result(text: str, output: str | None) -> None:

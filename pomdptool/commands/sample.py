@@ -7,8 +7,9 @@ import sys
 import click
 
 from pomdptool.commands.help import Command
-from pomdptool.commands.models import index_of, open_model, read_text
+from pomdptool.commands.models import index_of, open_model, open_policy, read_text
 from pomdptool.commands.options import (
+    EXISTING,
     episodes_option,
     from_option,
     generator,
@@ -23,7 +24,6 @@ from pomdptool.errors import DataError
 from pomdptool.formats.files import Kind
 from pomdptool.formats.tables import DataKind, data_kind
 from pomdptool.model import Model
-from pomdptool.policy import SolvedPolicy
 
 
 @click.command(
@@ -41,14 +41,14 @@ from pomdptool.policy import SolvedPolicy
     "--policy",
     "policy_file",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
+    type=EXISTING,
     help="What acts: a saved policy; by default actions are uniform at random.",
 )
 @click.option(
     "--actions",
     "actions_file",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
+    type=EXISTING,
     help="Do these actions: one a line, episodes parted by an empty line, taken in turn.",
 )
 @episodes_option(100)
@@ -91,21 +91,12 @@ def command(
         episodes=episodes,
         steps=steps,
         rng=generator(seed, quiet),
-        policy=_policy(policy_file, model),
+        policy=None if policy_file is None else open_policy(policy_file, model),
         actions=scripts,
         states=states,
     )
     target = sys.stdout.buffer if output in (None, "-") else output
     write_episodes(parts, target, kind=table)
-
-
-def _policy(path: str | None, model: Model) -> SolvedPolicy | None:
-    """Read the policy that acts."""
-    if path is None:
-        return None
-    from pomdptool.formats.policy_read import load_policy
-
-    return load_policy(path, model)
 
 
 def _scripts(path: str, model: Model) -> list[list[int]]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.episodes import Episodes
-from pomdptool.kernels import expect
+from pomdptool.kernels import cores, expect
 from pomdptool.kernels.decode import measure_episodes
-from pomdptool.learning.expectation import LEAST_STATES, Threads, cores, kernel_tables
+from pomdptool.learning.expectation import LEAST_STATES, Threads, kernel_tables
 from pomdptool.learning.maximisation import Settings, n_parameters
 from pomdptool.learning.names import in_terms_of
 from pomdptool.learning.sequences import Sequences, name_of, sequences_of
