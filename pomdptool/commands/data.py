@@ -42,22 +42,31 @@ def data_options(function: F) -> F:
 
 
 def open_episodes(
-    path: str, like: Model | None = None, *, data_from: Any = None, **columns: str | None
-) -> Episodes:
-    """Read episodes.
+    path: str,
+    like: Model | None,
+    *,
+    quiet: bool,
+    data_from: Any = None,
+    **columns: str | None,
+) -> tuple[Episodes, tuple[str, ...]]:
+    """Read episodes; warnings about them go to standard error, and are returned.
 
     Raises
     ------
     DataError
         If the file is no table of episodes.
     """
-    from pomdptool.formats.tables import read_episodes
+    from pomdptool.formats.tables import examined_episodes
     from pomdptool.formats.tables_report import Columns
 
     names = {
         option.removesuffix("_column"): name for option, name in columns.items() if name is not None
     }
-    return read_episodes(path, columns=Columns(**names), like=like, kind=data_from)
+    episodes, said = examined_episodes(path, columns=Columns(**names), like=like, kind=data_from)
+    if not quiet:
+        for what in said:
+            click.echo(f"warning: {what}", err=True)
+    return episodes, said
 
 
 def open_both(
@@ -71,7 +80,7 @@ def open_both(
         If a file is not what it should be.
     """
     read = open_model(model, kind, quiet=quiet)
-    episodes = open_episodes(data, read, **columns)
+    episodes, _ = open_episodes(data, read, quiet=quiet, **columns)
     if not quiet:
         announce_compiling()
     return read, episodes

@@ -215,7 +215,7 @@ def command(
         raise click.UsageError("--method udm begins with one number of states.")
     given = None if init is None else open_model(init, None, quiet=quiet)
     names = given if like is None else open_model(like, None, quiet=quiet)
-    episodes = open_episodes(data, names, **columns)
+    episodes, odd = open_episodes(data, names, quiet=quiet, **columns)
     seed = chosen_seed(seed, quiet or given is not None)
     if not quiet:
         announce_compiling()
@@ -260,7 +260,8 @@ def command(
     text, said = encode_model(found.model, kind)
     write_result(text, output)
     if report is not None:
-        write_json(_document(found, candidates, splits, seed), report)
+        warnings = (*odd, *found.warnings)
+        write_json(_document(found, candidates, splits, warnings, seed), report)
     if not quiet:
         show_candidates(candidates, by)
         show_fit(found)
@@ -270,7 +271,11 @@ def command(
 
 
 def _document(
-    found: Fit, candidates: tuple[Candidate, ...], splits: tuple[Split, ...], seed: int
+    found: Fit,
+    candidates: tuple[Candidate, ...],
+    splits: tuple[Split, ...],
+    warnings: tuple[str, ...],
+    seed: int,
 ) -> dict[str, Any]:
     settings = asdict(found.settings)
     rewards = found.rewards
@@ -288,7 +293,7 @@ def _document(
         "history": found.history,
         "candidates": [_candidate(candidate) for candidate in candidates],
         "splits": [asdict(split) for split in splits],
-        "warnings": found.warnings,
+        "warnings": warnings,
         "states": found.model.n_states,
         "steps": found.n_steps,
         "seed": seed,

@@ -155,7 +155,7 @@ class Gather:
             name = self.problems.columns.action
             raise DataError(
                 f"{self.problems.file}: there is no column {name!r}, and the model has "
-                f"{like.n_actions} actions"
+                f"{like.n_actions} actions{nearest(name, self.problems.unused)}"
             )
         return like.actions if like else ("0",)
 
