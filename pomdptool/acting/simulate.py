@@ -24,6 +24,7 @@ from pomdptool.acting.agents import Acting, acting, compiled, random_agent
 from pomdptool.acting.environment import Environment, Step, episode
 from pomdptool.acting.planner import Decision, Pomcp
 from pomdptool.acting.sample import Player
+from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
 from pomdptool.kernels import compiling_seconds, expect
 from pomdptool.kernels.episodes import TERMINATED, Agent
@@ -119,11 +120,7 @@ def confidence(x: FloatArray) -> tuple[float, float]:
 
 def default_steps(model: Model) -> int:
     """Steps after which a thousandth of all there is to earn is left."""
-    if model.discount == 1.0:
-        return UNDISCOUNTED_STEPS
-    if model.discount == 0.0:
-        return 1
-    return math.ceil(math.log(TRUNCATION) / math.log(model.discount))
+    return steps_until(model.discount, TRUNCATION) or UNDISCOUNTED_STEPS
 
 
 def simulate(

@@ -1,8 +1,8 @@
 """The value function over the beliefs of two or three states, and where which action is best.
 
-Of two states: the value over the probability of the second one, an upper envelope of lines.
-Of three: a triangle, the corners of which are the states; the regions
-of the actions, and lines of equal value.
+Of two states: the value over the probability of the second one, an upper envelope of lines. Of
+three: a triangle, the corners of which are the states; the regions of the actions, and lines of
+equal value.
 """
 
 from __future__ import annotations
