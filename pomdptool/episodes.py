@@ -78,6 +78,13 @@ class Episodes:
         """Shape (n_episodes,): steps of each episode."""
         return np.diff(self.first)
 
+    @property
+    def labels(self) -> list[int]:
+        """What the data calls each episode, else its index."""
+        if self.numbers is None:
+            return list(range(self.n_episodes))
+        return [int(number) for number in self.numbers]
+
     def episode(self, k: int) -> slice:
         """Steps of episode k."""
         return slice(int(self.first[k]), int(self.first[k + 1]))

@@ -61,8 +61,7 @@ def command(
     """State estimates for each step of DATA under MODEL, as CSV: the state after the step."""
     del verbose
     read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
-    numbers = range(episodes.n_episodes) if episodes.numbers is None else episodes.numbers.tolist()
-    found = zip(numbers, decode(read, episodes, method), strict=True)
+    found = zip(episodes.labels, decode(read, episodes, method), strict=True)
     if as_json:
         document = {
             "method": method,

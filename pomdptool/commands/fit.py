@@ -22,6 +22,7 @@ from pomdptool.commands.options import (
     quiet_option,
     seed_option,
     threads_option,
+    time_limit_option,
     verbose_option,
 )
 from pomdptool.commands.progress import announce_compiling, learning_progress
@@ -157,10 +158,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 @click.option("--like", metavar="MODEL", type=EXISTING, help="Names of actions, observations.")
 @seed_option
 @threads_option
-@click.option(
-    "--time-limit", metavar="SECONDS", type=click.FloatRange(min=0.0),
-    help="Stop after this time with the best so far.",
-)  # fmt: skip
+@time_limit_option
 @click.option(
     "--report", metavar="FILE", type=click.Path(dir_okay=False), help="Write figures here as JSON."
 )

@@ -55,7 +55,7 @@ def command(
     shown = _document(found, episodes, False).items()
     show_pairs([(key.replace("_", " "), _text(value)) for key, value in shown], sys.stdout)
     if per_episode:
-        for e, value in zip(_numbers(episodes), found.per_episode.tolist(), strict=True):
+        for e, value in zip(episodes.labels, found.per_episode.tolist(), strict=True):
             print(f"episode {e}\t{value:.10g}")
 
 
@@ -74,16 +74,9 @@ def _document(found: Likelihood, episodes: Episodes, per_episode: bool) -> dict[
     if per_episode:
         document["per_episode"] = [
             {"episode": e, "loglik": value}
-            for e, value in zip(_numbers(episodes), found.per_episode.tolist(), strict=True)
+            for e, value in zip(episodes.labels, found.per_episode.tolist(), strict=True)
         ]
     return document
-
-
-def _numbers(episodes: Episodes) -> list[int]:
-    """What the data call the episodes, else their indices."""
-    if episodes.numbers is None:
-        return list(range(episodes.n_episodes))
-    return [int(n) for n in episodes.numbers]
 
 
 def _text(value: Any) -> str:

@@ -125,6 +125,13 @@ def steps_option(help_text: str) -> Callable[[F], F]:
     return click.option("--steps", metavar="H", type=click.IntRange(min=1), help=help_text)
 
 
+time_limit_option = click.option(
+    "--time-limit",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.0),
+    help="Stop after this time with the best so far.",
+)
+
 seed_option = click.option(
     "--seed",
     metavar="N",

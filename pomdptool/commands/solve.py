@@ -20,6 +20,7 @@ from pomdptool.commands.options import (
     output_option,
     quiet_option,
     seed_option,
+    time_limit_option,
     verbose_option,
 )
 from pomdptool.commands.progress import announce_compiling, progress_of
@@ -65,12 +66,7 @@ from pomdptool.sparse import FloatArray
 @click.option(
     "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), help="Instead of the model's."
 )
-@click.option(
-    "--time-limit",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0.0),
-    help="Stop after this time with the best so far.",
-)
+@time_limit_option
 @click.option(
     "--max-vectors",
     metavar="N",

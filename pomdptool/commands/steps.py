@@ -15,7 +15,7 @@ from pomdptool.formats.atomic import writing_whole
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
-    from pomdptool.acting.simulate import OnSeen, Seen
+    from pomdptool.acting.players import OnSeen, Seen
 
 
 @contextlib.contextmanager
