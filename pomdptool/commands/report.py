@@ -10,12 +10,6 @@ from typing import TYPE_CHECKING, TextIO
 from pomdptool.commands.terminal import LABEL, drawn, holds, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
 
-MIN_CURVE = 3
-"""Points of the shortest curve that is shown."""
-
-MAX_TREE = 20
-"""Nodes of the largest policy graph that is shown."""
-
 if TYPE_CHECKING:
     from pomdptool.learning.fitted import Fit
     from pomdptool.learning.select import Candidate, Criterion
@@ -23,6 +17,12 @@ if TYPE_CHECKING:
     from pomdptool.policy import SolvedPolicy
     from pomdptool.solving.solution import Solution
     from pomdptool.sparse import FloatArray
+
+MIN_CURVE = 3
+"""Points of the shortest curve that is shown."""
+
+MAX_TREE = 20
+"""Nodes of the largest policy graph that is shown."""
 
 
 def show_solution(solution: Solution, stream: TextIO) -> None:
