@@ -9,7 +9,7 @@ from unittest import mock
 import naive_planning as naive
 import numpy as np
 import pytest
-from models import PROBLEMS, random_beliefs, random_model, tiger
+from models import PROBLEMS, ROOT, random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
 import pomdptool
@@ -260,6 +260,29 @@ def test_shorter_lists_keep_what_nodes_know() -> None:
             search.nodes[n, kernel.SEEN_VECTORS] = 0
             lower = vectors.update_lower(run.tables, search, n)
             assert lower >= before[n, kernel.LOWER] - 1e-12
+
+
+def test_traces_of_long_runs_stay_short() -> None:
+    clock = iter(np.arange(1, 20_000) / 100.0)
+    with mock.patch.object(Watch, "seconds", property(lambda watch: next(clock))):
+        run = sarsop._Run(random_model(2), 1e-9, Watch())
+        run.start()
+        for _ in range(15_000):
+            run.report()
+    trace = [row.seconds for row in run.watch.trace]
+    assert trace == sorted(trace)
+    assert trace[-1] > 150.0
+    assert 500 < len(trace) < 4_000
+
+
+def test_calls_of_kernels_stay_short() -> None:
+    """A call that ends early, for it made all that was asked for, says nothing of longer ones."""
+    run = sarsop._Run(pomdptool.load(ROOT / "problems" / "tag.pomdp"), 1e-3, Watch(time_limit=2.0))
+    run.start()
+    with contextlib.suppress(Stopped):
+        run.until_closed()
+    per_second = run.count(kernel.N_BACKUPS) / run.watch.seconds
+    assert run.backups_per_call < 20 * sarsop.CHUNK_SECONDS * per_second
 
 
 def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

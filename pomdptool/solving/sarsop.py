@@ -68,6 +68,9 @@ so many sweeps, and multiplications."""
 GAIN = 0.01
 """A vector must raise its belief's bound by this share of (1 - discount) times the gap wanted."""
 
+SPACING = 1.002
+"""Rows of the trace are further apart than this factor of time, so that long runs keep it short."""
+
 FEW_VECTORS, MANY_POINTS = 2000, 20_000
 """Lists are shortened from these lengths on, whenever they have grown by half, or to fourfold."""
 
@@ -194,7 +197,7 @@ class _Run:
 
         At most so many backups are made. How long a moment is changes nothing of what is done.
         """
-        began = self.watch.seconds
+        began, before = self.watch.seconds, self.count(kernel.N_BACKUPS)
         status, at = trial.run(
             self.tables,
             self.search,
@@ -212,8 +215,9 @@ class _Run:
                 scratch=self.need.scratch,
             ),
         )
-        rate = CHUNK_SECONDS / max(self.watch.seconds - began, 1e-9)
-        self.backups_per_call = max(1, int(self.backups_per_call * min(rate, 2.0)))
+        made, took = self.count(kernel.N_BACKUPS) - before, max(self.watch.seconds - began, 1e-9)
+        fitting = int(made * CHUNK_SECONDS / took)
+        self.backups_per_call = min(max(1, fitting), 2 * self.backups_per_call)
         if status == trial.FULL:
             self.grow()
         self.report()
@@ -231,6 +235,9 @@ class _Run:
         """Note how far the search is."""
         trials, vectors = self.count(kernel.N_TRIALS), self.count(kernel.N_VECTORS)
         self.watch.step(trials, vectors, self.bounds, beliefs=self.count(kernel.N_NODES))
+        trace = self.watch.trace
+        if len(trace) > 2 and trace[-1].seconds < SPACING * trace[-3].seconds:
+            del trace[-2]
 
     def evaluate(self) -> None:
         """Let every vector earn what those that it is linked to have come to earn."""
