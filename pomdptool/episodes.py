@@ -1,7 +1,8 @@
-"""Episodes: logs of actions, observations and rewards, laid end to end."""
+"""Episodes: logs of actions, observations and rewards, laid end to end, and how long is enough."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -77,6 +78,13 @@ class Episodes:
         """Shape (n_episodes,): steps of each episode."""
         return np.diff(self.first)
 
+    @property
+    def labels(self) -> list[int]:
+        """What the data calls each episode, else its index."""
+        if self.numbers is None:
+            return list(range(self.n_episodes))
+        return [int(number) for number in self.numbers]
+
     def episode(self, k: int) -> slice:
         """Steps of episode k."""
         return slice(int(self.first[k]), int(self.first[k + 1]))
@@ -112,3 +120,13 @@ def joined(parts: Iterable[Episodes]) -> Episodes:
         state_names=lots[0].state_names,
         numbers=laid("numbers"),
     )
+
+
+def steps_until(discount: float, left: float) -> int | None:
+    """Steps after which a share of all there is to earn is left, 1 at least; None: there are none.
+
+    A reward after n steps counts discount**n: with discount 1 it never counts less.
+    """
+    if discount == 1.0:
+        return None
+    return 1 if discount == 0.0 else math.ceil(math.log(left) / math.log(discount))

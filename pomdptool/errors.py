@@ -1,12 +1,31 @@
-"""What can go wrong: the project's own errors, and its one warning class."""
+"""What can go wrong: the project's own errors, its one warning class, and hints at near names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["error", "warning"]
+
+MAX_CANDIDATES, MAX_WORD = 5000, 100
+"""Names among which a near one is looked for, and characters of a word that may have one."""
+
+
+def near_name(word: str, candidates: Collection[str]) -> str | None:
+    """Return the candidate that a word is nearly, None where none is near or there are too many."""
+    if len(candidates) > MAX_CANDIDATES or len(word) > MAX_WORD:
+        return None
+    import difflib
+
+    near = difflib.get_close_matches(word, candidates, n=1)
+    return near[0] if near else None
+
+
+def nearest(word: str, candidates: Collection[str]) -> str:
+    """Say which candidate is near the word: `; did you mean 'listen'?`, or nothing."""
+    near = near_name(word, candidates)
+    return "" if near is None else f"; did you mean {near!r}?"
 
 
 class PomdpError(Exception):

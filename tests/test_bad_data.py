@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,21 @@ def test_broken_data_are_refused_with_their_place(
     assert result.returncode == 1
     assert result.stderr == message + "\n"
     assert not Path("out.json").exists()
+
+
+def test_a_misspelt_column_is_told_and_stands_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data.csv").write_text("acton,observation\n" + "a,x\nb,y\n" * 5)
+    said = "data.csv: there is no column 'action': one action is taken; did you mean 'acton'?"
+    arguments = ["fit", "data.csv", "--states", "1", "--seed", "1", "-o", "m.pomdp"]
+    result = run(*arguments, "--report", "report.json")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith(f"warning: {said}\n")
+    assert json.loads(Path("report.json").read_text())["warnings"] == [said]
+    assert run(*arguments, "-q").stderr == ""
+    assert run("loglik", "m.pomdp", "data.csv").stderr == f"warning: {said}\n"
 
 
 ODD = {

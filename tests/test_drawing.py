@@ -19,10 +19,10 @@ from pomdptool.drawing.values import (
     CORNERS,
     _vectors,
     crossing,
-    envelope,
     region_of,
     value_figure,
 )
+from pomdptool.envelope import upper_envelope
 from pomdptool.errors import DataError, PolicyError
 from pomdptool.formats.fit_report import FitReport
 from pomdptool.formats.policies import encode_policy
@@ -80,7 +80,7 @@ def svg_of(figure: Figure) -> str:
 def test_the_envelope_is_the_largest_line(seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(12, 2)).round(seed % 3)
-    pieces = envelope(values)
+    pieces = upper_envelope(values)
     assert pieces[0][1] == 0.0
     assert pieces[-1][2] == 1.0
     assert [left for _, left, _ in pieces[1:]] == [right for _, _, right in pieces[:-1]]
@@ -92,8 +92,8 @@ def test_the_envelope_is_the_largest_line(seed: int) -> None:
 
 
 def test_the_envelope_of_equal_lines_has_one_of_them() -> None:
-    assert len(envelope(np.ones((3, 2)))) == 1
-    assert len(envelope(np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]]))) == 2
+    assert len(upper_envelope(np.ones((3, 2)))) == 1
+    assert len(upper_envelope(np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]]))) == 2
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -16,7 +16,7 @@ from pomdptool.formats.graphs import graph_document, read_pg, tree_lines, write_
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Problem, problem_of
-from pomdptool.solving import controller
+from pomdptool.solving import controller, gmres
 from pomdptool.solving.controller import edge_probabilities, evaluate
 from pomdptool.solving.extraction import extract, extract_finite
 from pomdptool.solving.faces import Faces, Source, find_faces
@@ -100,10 +100,10 @@ def test_rounds_of_any_length_agree_with_the_factors(
     model = random_model(3, discount=0.95)
     graph = random_graph(model, 9, 3)
     expected = values_by_backups(model, graph, 600)
-    monkeypatch.setattr(controller, "BASIS", basis)
-    monkeypatch.setattr(controller, "ROUNDS", rounds)
+    monkeypatch.setattr(gmres, "BASIS", basis)
+    monkeypatch.setattr(gmres, "ROUNDS", rounds)
     assert_allclose(evaluate(model, graph), expected, atol=1e-10)
-    monkeypatch.setattr(controller, "MAX_FACTORED", 0)
+    monkeypatch.setattr(gmres, "MAX_FACTORED", 0)
     assert_allclose(evaluate(model, graph), expected, atol=1e-10)
 
 
@@ -125,7 +125,7 @@ def test_long_cycles_are_factorised_where_patience_is_asked() -> None:
 
 
 def test_many_pairs_are_solved_without_factors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(controller, "MAX_FACTORED", 0)
+    monkeypatch.setattr(gmres, "MAX_FACTORED", 0)
     model = random_model(4, n_states=6, discount=0.9999)
     graph = random_graph(model, 1500, 4)
     values = evaluate(model, graph, patient=False)

@@ -197,6 +197,7 @@ SAMPLE = (
 )
 
 
+@pytest.mark.filterwarnings("ignore::pomdptool.PomdpWarning")
 @pytest.mark.parametrize("kind", KINDS)
 @given(
     changes=st.lists(
@@ -271,6 +272,38 @@ def test_columns_are_renamed() -> None:
 
 def test_columns_are_found_regardless_of_case() -> None:
     assert read("Episode, Action,OBSERVATION\n1,a,x\n").action_names == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("acton,observation", "'action': one action is taken; did you mean 'acton'?"),
+        ("Actions,observation", "'action': one action is taken; did you mean 'Actions'?"),
+        ("observation,rewrad", "'reward': there are no rewards; did you mean 'rewrad'?"),
+        ("episodes,observation", "'episode': all rows are one sequence; did you mean 'episodes'?"),
+        ("step nr,observation", "'step': rows are taken as they come; did you mean 'step nr'?"),
+    ],
+)
+def test_a_column_with_nearly_the_name_of_a_missing_one_is_told(header: str, said: str) -> None:
+    expected = f"<data>: there is no column {said}"
+    with pytest.warns(pt.PomdpWarning) as caught:
+        read(f"{header}\n1,2\n")
+    assert [str(one.message) for one in caught] == [expected]
+    with pytest.warns(pt.PomdpWarning) as caught:
+        read("\n".join([json.dumps(dict.fromkeys(header.split(","), "1"))] * 3), kind="jsonl")
+    assert [str(one.message) for one in caught] == [expected]
+
+
+def test_columns_that_are_there_or_have_other_names_are_not_told() -> None:
+    for header in ("episode,step,action,observation,reward", "when,observation,who,note,value"):
+        assert read(f"{header}\n1,2,3,4,5\n").n_steps == 1
+    assert read("acton,observation\nx,2\n", columns=Columns(action="acton")).action_names == ("x",)
+
+
+def test_a_misspelt_action_is_told_where_the_model_has_several() -> None:
+    said = message("acton,observation\nlisten,tiger-left\n", like=TIGER)
+    expected = " there is no column 'action', and the model has 2 actions"
+    assert said == f"{expected}; did you mean 'acton'?"
 
 
 def test_missing_columns_are_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from models import ROOT
 from test_commands import on_terminal, run
 
 import pomdptool
-from pomdptool.commands.report import interval
+from pomdptool.commands.returns import interval
 from pomdptool.commands.terminal import drawn, holds, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, PLAIN, resampled, sparkline
+from pomdptool.formats.documents import plain
 
 TIGER = ROOT / "problems" / "tiger.pomdp"
 MAZE = ROOT / "problems" / "maze-4x3.pomdp"
@@ -165,6 +167,14 @@ def test_what_a_stream_can_hold() -> None:
         assert not holds(Screen(encoding), BLOCKS)
         assert drawn(["│  └─ a"], Screen(encoding)) == ["|  `- a"]
     assert drawn(["│  └─ a"], Screen("utf-8")) == ["│  └─ a"]
+
+
+def test_json_has_what_it_lacks_as_text_or_null() -> None:
+    inside = {"a": [math.inf, (-math.inf, math.nan)], "b": np.array([[1.5], [np.inf]])}
+    assert plain(inside) == {"a": ["inf", ["-inf", None]], "b": [[1.5], ["inf"]]}
+    assert [plain(x) for x in (np.int64(3), np.bool_(True), True, "nan", None)] == [
+        *(3, True, True, "nan", None)
+    ]
 
 
 def test_an_interval_that_is_not_known_is_unknown_to_people_only(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ kept.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ import numpy as np
 from pomdptool.acting.agents import impossible
 from pomdptool.acting.guide import guide_at, guide_of, no_guide
 from pomdptool.acting.simulator import simulator_of
+from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
 from pomdptool.kernels import budget, compiling_seconds, expect
 from pomdptool.kernels import pomcp as kernel
@@ -303,11 +303,7 @@ def _now() -> float:
 
 def default_depth(model: Model) -> int:
     """Steps after which what lies beyond is worth a hundredth of all there is to earn."""
-    if model.discount == 1.0:
-        return UNDISCOUNTED_DEPTH
-    if model.discount == 0.0:
-        return 1
-    return math.ceil(math.log(DEPTH_PRECISION) / math.log(model.discount))
+    return steps_until(model.discount, DEPTH_PRECISION) or UNDISCOUNTED_DEPTH
 
 
 def default_exploration(model: Model, depth: int) -> float:

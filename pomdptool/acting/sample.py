@@ -8,11 +8,11 @@ import numpy as np
 
 from pomdptool.acting.agents import acting, compiled, random_agent, script_agent
 from pomdptool.acting.environment import Environment, episode
-from pomdptool.acting.simulator import simulator_of, start_sums
+from pomdptool.acting.players import Player
+from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import Episodes, joined
 from pomdptool.kernels import budget, expect
-from pomdptool.kernels.episodes import Agent, Log, play_many
-from pomdptool.kernels.simulator import Simulator
+from pomdptool.kernels.episodes import Log
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.sparse import IntArray
@@ -22,39 +22,6 @@ INTERPRETED = 100
 
 STEPS_AT_ONCE = 1 << 16
 """Steps of one lot of episodes, where they are not longer."""
-
-
-class Player:
-    """Plays episodes of one agent, with the arrays that this takes."""
-
-    def __init__(self, model: Model, agent: Agent, simulator: Simulator | None = None) -> None:
-        self.agent = agent
-        self.simulator = simulator_of(model) if simulator is None else simulator
-        self.start = start_sums(model.start)
-        self.beliefs = np.zeros((2, model.n_states))
-        self.support = np.zeros(model.n_states, np.int64)
-
-    def play(
-        self, episodes: int, steps: int, rng: np.random.Generator
-    ) -> tuple[Log, IntArray, IntArray]:
-        """Play some episodes; the log of all steps, and of each episode its length and its end."""
-        room = episodes * steps
-        s, a, o, arrived = (np.empty(room, np.int64) for _ in range(4))
-        log = Log(s, a, o, arrived, np.empty(room))
-        lengths, ends = np.zeros(episodes, np.int64), np.zeros(episodes, np.int64)
-        n = play_many(
-            self.simulator,
-            self.agent,
-            self.start,
-            rng,
-            log,
-            lengths,
-            ends,
-            steps,
-            self.beliefs,
-            self.support,
-        )
-        return Log(*(array[:n] for array in log)), lengths, ends
 
 
 def sample(

@@ -15,18 +15,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.acting.agents import Acting, acting, compiled, random_agent
-from pomdptool.acting.environment import Environment, Step, episode
-from pomdptool.acting.planner import Decision, Pomcp
-from pomdptool.acting.sample import Player
+from pomdptool.acting.agents import Acting
+from pomdptool.acting.planner import Pomcp
+from pomdptool.acting.players import Asking, Lot, OnSeen, Playing, played, workers_of
+from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
-from pomdptool.kernels import compiling_seconds, expect
-from pomdptool.kernels.episodes import TERMINATED, Agent
+from pomdptool.kernels import compiling_seconds
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.sparse import FloatArray, IntArray
@@ -39,19 +37,6 @@ TRUNCATION = 1e-3
 
 UNDISCOUNTED_STEPS = 100
 """Steps of an episode by default, with discount 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A step, and what is known of the decision behind it."""
-
-    episode: int
-    step: Step
-    belief: FloatArray | None
-    decision: Decision | None
-
-
-OnSeen = Callable[[Seen], None]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -119,11 +104,7 @@ def confidence(x: FloatArray) -> tuple[float, float]:
 
 def default_steps(model: Model) -> int:
     """Steps after which a thousandth of all there is to earn is left."""
-    if model.discount == 1.0:
-        return UNDISCOUNTED_STEPS
-    if model.discount == 0.0:
-        return 1
-    return math.ceil(math.log(TRUNCATION) / math.log(model.discount))
+    return steps_until(model.discount, TRUNCATION) or UNDISCOUNTED_STEPS
 
 
 def simulate(
@@ -167,16 +148,16 @@ def simulate(
     if steps < 1:
         raise PomdpError(f"steps must be 1 or more, not {steps}")
     began = time.perf_counter() - compiling_seconds()
-    workers = _workers(model, policy, steps, 1 if on_seen else threads, on_seen)
-    if not isinstance(workers[0], _Playing):
+    workers = workers_of(model, policy, steps, 1 if on_seen else threads, on_seen)
+    if not isinstance(workers[0], Playing):
         at_once = 1
     elif at_once is None:
         at_once = AT_ONCE
     lots = [(k, min(at_once, episodes - k)) for k in range(0, episodes, at_once)]
     streams = _streams(rng, len(lots))
-    results: list[_Lot] = []
+    results: list[Lot] = []
     stopped = False
-    for lot in _played(workers, lots, streams):
+    for lot in played(workers, lots, streams):
         results.append(lot)
         if on_episode is not None:
             done = np.concatenate([r.returns for r in results])
@@ -186,7 +167,7 @@ def simulate(
             break
     lengths = np.concatenate([lot.lengths for lot in results])
     ended = np.concatenate([lot.ended for lot in results])
-    planners = [w.acting for w in workers if isinstance(w, _Asking)]
+    planners = [w.acting for w in workers if isinstance(w, Asking)]
     searching = [p for p in planners if isinstance(p, Pomcp)]
     return Simulation(
         returns=np.concatenate([lot.returns for lot in results]),
@@ -212,156 +193,7 @@ def _beyond(model: Model, lengths: IntArray) -> float:
     return float((model.discount**lengths).mean()) * largest / (1.0 - model.discount)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Lot:
-    """What a lot of episodes earned."""
-
-    returns: FloatArray
-    undiscounted: FloatArray
-    lengths: IntArray
-    ended: np.ndarray
-
-
-class _Playing:
-    """Plays episodes in a kernel."""
-
-    def __init__(self, model: Model, agent: Agent, steps: int) -> None:
-        self.model = model
-        self.player = Player(model, agent)
-        self.steps = steps
-
-    def play(self, first: int, count: int, rng: np.random.Generator) -> _Lot:  # noqa: ARG002
-        """Play some episodes."""
-        log, lengths, ends = self.player.play(count, self.steps, rng)
-        owner = np.repeat(np.arange(count), lengths)
-        time_of = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        weight = self.model.discount ** time_of.astype(np.float64)
-        returns, plain = np.zeros(count), np.zeros(count)
-        np.add.at(returns, owner, weight * log.rewards)
-        np.add.at(plain, owner, log.rewards)
-        return _Lot(returns, plain, lengths, ends == TERMINATED)
-
-
-class _Asking:
-    """Asks something that acts for every action."""
-
-    def __init__(
-        self, environment: Environment, asked: Acting, steps: int, on_seen: OnSeen | None
-    ) -> None:
-        self.environment = environment
-        self.acting = asked
-        self.steps = steps
-        self.on_seen = on_seen
-
-    def play(self, first: int, count: int, rng: np.random.Generator) -> _Lot:  # noqa: ARG002
-        """Play one episode, the number of which is given."""
-        discount = self.environment.model.discount
-        own, theirs = rng.spawn(2)
-        if isinstance(self.acting, Pomcp | RandomActing):
-            self.acting.reseed(theirs)
-        total, plain, length = 0.0, 0.0, 0
-        for seen in episode(self.environment, self.acting, self.steps, own, self._note(first)):
-            total += discount**seen.time * seen.reward
-            plain += seen.reward
-            length += 1
-        ended = self.environment.ended
-        return _Lot(np.array([total]), np.array([plain]), np.array([length]), np.array([ended]))
-
-    def _note(self, number: int) -> Callable[[Step, FloatArray | None], None] | None:
-        if self.on_seen is None:
-            return None
-        on_seen = self.on_seen
-
-        def note(step: Step, belief: FloatArray | None) -> None:
-            decision = self.acting.decision if isinstance(self.acting, Pomcp) else None
-            on_seen(Seen(number, step, belief, decision))
-
-        return note
-
-
-_Worker = _Playing | _Asking
-
-
-def _workers(
-    model: Model,
-    policy: SolvedPolicy | Pomcp | Acting | None,
-    steps: int,
-    threads: int,
-    on_seen: OnSeen | None,
-) -> list[_Worker]:
-    """One for each thread."""
-    if policy is None or isinstance(policy, SolvedPolicy):
-        agent = random_agent() if policy is None else compiled(model, policy)
-        if agent is not None and on_seen is None:
-            expect(steps)
-            return [_Playing(model, agent, steps) for _ in range(threads)]
-        policy = RandomActing(model) if policy is None else acting(model, policy)
-        threads = 1
-    if not isinstance(policy, Pomcp):
-        return [_Asking(Environment(model), policy, steps, on_seen)]
-    planners = [policy, *(policy.twin() for _ in range(threads - 1))]
-    return [
-        _Asking(Environment(model, policy.simulator), planner, steps, on_seen)
-        for planner in planners
-    ]
-
-
-class RandomActing:
-    """Actions uniform at random."""
-
-    def __init__(self, model: Model) -> None:
-        self.n_actions = model.n_actions
-        self.reseed(np.random.default_rng(0))
-
-    def reseed(self, rng: np.random.Generator) -> None:
-        """Draw from other random numbers."""
-        self.rng = rng
-
-    def reset(self) -> None:
-        """Begin an episode."""
-
-    def act(self) -> int:
-        """Return any action."""
-        return int(self.rng.integers(self.n_actions))
-
-    def observe(self, action: int, observation: int) -> None:
-        """Take in nothing."""
-
-
 def _streams(rng: np.random.Generator, n: int) -> Iterator[np.random.Generator]:
     """Random streams that do not meet."""
     for _ in range(n):
         yield rng.spawn(1)[0]
-
-
-def _played(
-    workers: list[_Worker],
-    lots: list[tuple[int, int]],
-    streams: Iterator[np.random.Generator],
-) -> Iterator[_Lot]:
-    """Play lots of episodes side by side; what they earned, in their order."""
-    if len(workers) == 1:
-        for (first, count), rng in zip(lots, streams, strict=True):
-            yield workers[0].play(first, count, rng)
-        return
-    free = list(workers)
-    with ThreadPoolExecutor(len(workers)) as pool:
-
-        def run(first: int, count: int, rng: np.random.Generator) -> _Lot:
-            worker = free.pop()
-            try:
-                return worker.play(first, count, rng)
-            finally:
-                free.append(worker)
-
-        waiting: list[Future[_Lot]] = []
-        try:
-            for (first, count), rng in zip(lots, streams, strict=True):
-                if len(waiting) >= 2 * len(workers):
-                    yield waiting.pop(0).result()
-                waiting.append(pool.submit(run, first, count, rng))
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import sys
 
 import click
 
 from pomdptool.commands.help import Choice, Command
-from pomdptool.commands.models import open_model
-from pomdptool.commands.options import from_option, quiet_option
-from pomdptool.errors import PolicyError, PomdpError
+from pomdptool.commands.models import index_of, open_model, open_policy
+from pomdptool.commands.options import EXISTING, from_option, quiet_option
+from pomdptool.errors import PolicyError
 from pomdptool.formats.files import Kind
-from pomdptool.model import Model
 
 
 @click.command(
     cls=Command,
     example="printf 'tiger-left\\ntiger-left\\n' | pomdptool act tiger.pomdp tiger.json",
 )
-@click.argument("path", metavar="MODEL", type=click.Path(exists=True, dir_okay=False))
-@click.argument("policy_file", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
+@click.argument("path", metavar="MODEL", type=EXISTING)
+@click.argument("policy_file", metavar="POLICY", type=EXISTING)
 @click.option("--belief", "with_belief", is_flag=True, help="Write the belief after each action.")
 @click.option(
     "--on-impossible",
@@ -47,10 +44,10 @@ def command(
     """
     from pomdptool.acting.agents import acting, impossible
     from pomdptool.belief import update
-    from pomdptool.formats.policy_read import load_policy
 
     model = open_model(path, kind, quiet=quiet)
-    player = acting(model, load_policy(policy_file, model))
+    player = acting(model, open_policy(policy_file, model))
+    places = {name: k for k, name in enumerate(model.observations)}
     belief = model.start
     while True:
         action = player.act()
@@ -66,7 +63,7 @@ def command(
             player.reset()
             belief = model.start
             continue
-        observation = _observation(model, line.strip())
+        observation = index_of(line.strip(), "observation", places)
         after, probability = update(model, belief, action, observation)
         try:
             if probability == 0.0:
@@ -82,14 +79,3 @@ def command(
                 belief = model.start
             continue
         belief = after
-
-
-def _observation(model: Model, name: str) -> int:
-    """Index of an observation, by name or number."""
-    if name in model.observations:
-        return model.observations.index(name)
-    if re.fullmatch("[0-9]{1,9}", name) and int(name) < model.n_observations:
-        return int(name)
-    near = difflib.get_close_matches(name, model.observations, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise PomdpError(f"the model has no observation {name!r}{hint}")

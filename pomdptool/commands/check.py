@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from pomdptool.commands.help import Command
-from pomdptool.commands.models import examine_model, show_notes
+from pomdptool.commands.models import examine_model, show_notes, write_json
 from pomdptool.commands.options import (
     from_option,
     json_option,
@@ -45,7 +43,7 @@ def command(
             }
             for f in findings
         ]
-        click.echo(json.dumps({"file": file, "findings": found}, indent=1))
+        write_json({"file": file, "findings": found})
     else:
         for finding in findings:
             click.echo(str(finding))

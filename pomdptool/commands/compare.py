@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -11,22 +10,20 @@ import click
 import numpy as np
 
 from pomdptool.acting.transfer import Transfer, transfer
-from pomdptool.commands.data import plain
 from pomdptool.commands.help import Command
-from pomdptool.commands.models import open_model
+from pomdptool.commands.models import open_model, write_json
 from pomdptool.commands.options import (
+    EXISTING,
     chosen_seed,
     json_option,
     quiet_option,
     seed_option,
     verbose_option,
 )
-from pomdptool.commands.report import announce_compiling
+from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.terminal import show_pairs
 from pomdptool.learning.compare import EPISODES, STEPS, Comparison, compare
 from pomdptool.model import Model
-
-MODEL_FILE = click.Path(exists=True, dir_okay=False)
 
 
 @click.command(
@@ -34,8 +31,8 @@ MODEL_FILE = click.Path(exists=True, dir_okay=False)
     example="pomdptool compare tiger.pomdp learned.pomdp --seed 1",
     sections={"Walks": ("episodes", "steps")},
 )
-@click.argument("true", type=MODEL_FILE)
-@click.argument("learned", type=MODEL_FILE)
+@click.argument("true", type=EXISTING)
+@click.argument("learned", type=EXISTING)
 @click.option(
     "--episodes", metavar="N", type=click.IntRange(min=1), default=EPISODES, show_default=True,
     help="Random walks through each model.",
@@ -88,7 +85,7 @@ def command(
     elif not quiet:
         click.echo("note: without rewards, or a discount below 1, no policy is compared", err=True)
     if as_json:
-        print(json.dumps(plain({**document, "seed": seed}), indent=1))
+        write_json({**document, "seed": seed})
         return
     shown = {"states": ", ".join(f"{s} = {s2}" for s, s2 in document.pop("states").items())}
     shown.update((key.replace("_", " "), _text(value)) for key, value in document.items())

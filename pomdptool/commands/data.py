@@ -1,8 +1,7 @@
-"""Episodes as arguments of commands: the file, its columns, and JSON with infinities as text."""
+"""Episodes as arguments of commands: the file and its columns."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,8 +9,8 @@ import click
 
 from pomdptool.commands.help import Choice
 from pomdptool.commands.models import open_model
-from pomdptool.commands.options import piped
-from pomdptool.commands.report import announce_compiling
+from pomdptool.commands.options import EXISTING_OR_INPUT, piped
+from pomdptool.commands.progress import announce_compiling
 from pomdptool.episodes import Episodes
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
@@ -23,7 +22,7 @@ ROLES = ("episode", "step", "action", "observation", "reward")
 data_argument = click.argument(
     "data",
     metavar="[DATA]",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    type=EXISTING_OR_INPUT,
     required=False,
     callback=piped,
 )
@@ -43,22 +42,31 @@ def data_options(function: F) -> F:
 
 
 def open_episodes(
-    path: str, like: Model | None = None, *, data_from: Any = None, **columns: str | None
-) -> Episodes:
-    """Read episodes.
+    path: str,
+    like: Model | None,
+    *,
+    quiet: bool,
+    data_from: Any = None,
+    **columns: str | None,
+) -> tuple[Episodes, tuple[str, ...]]:
+    """Read episodes; warnings about them go to standard error, and are returned.
 
     Raises
     ------
     DataError
         If the file is no table of episodes.
     """
-    from pomdptool.formats.tables import read_episodes
+    from pomdptool.formats.tables import examined_episodes
     from pomdptool.formats.tables_report import Columns
 
     names = {
         option.removesuffix("_column"): name for option, name in columns.items() if name is not None
     }
-    return read_episodes(path, columns=Columns(**names), like=like, kind=data_from)
+    episodes, said = examined_episodes(path, columns=Columns(**names), like=like, kind=data_from)
+    if not quiet:
+        for what in said:
+            click.echo(f"warning: {what}", err=True)
+    return episodes, said
 
 
 def open_both(
@@ -72,18 +80,7 @@ def open_both(
         If a file is not what it should be.
     """
     read = open_model(model, kind, quiet=quiet)
-    episodes = open_episodes(data, read, **columns)
+    episodes, _ = open_episodes(data, read, quiet=quiet, **columns)
     if not quiet:
         announce_compiling()
     return read, episodes
-
-
-def plain(value: Any) -> Any:
-    """Make a value ready for JSON: arrays as lists, infinities as text."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return plain(value.tolist()) if hasattr(value, "tolist") else value

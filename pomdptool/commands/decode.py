@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -11,16 +10,23 @@ from typing import Any
 import click
 import numpy as np
 
-from pomdptool.commands.data import data_argument, data_options, open_both, plain
+from pomdptool.commands.data import data_argument, data_options, open_both
 from pomdptool.commands.help import Choice, Command
-from pomdptool.commands.options import from_option, json_option, quiet_option, verbose_option
+from pomdptool.commands.models import write_json
+from pomdptool.commands.options import (
+    EXISTING,
+    from_option,
+    json_option,
+    quiet_option,
+    verbose_option,
+)
 from pomdptool.formats.files import Kind
 from pomdptool.learning.decode import Decoded, Method, decode
 from pomdptool.model import Model
 
 
 @click.command(cls=Command, example="pomdptool decode learned.pomdp data.csv --method viterbi")
-@click.argument("model", type=click.Path(exists=True, dir_okay=False))
+@click.argument("model", type=EXISTING)
 @data_argument
 @click.option(
     "--method",
@@ -55,8 +61,7 @@ def command(
     """State estimates for each step of DATA under MODEL, as CSV: the state after the step."""
     del verbose
     read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
-    numbers = range(episodes.n_episodes) if episodes.numbers is None else episodes.numbers.tolist()
-    found = zip(numbers, decode(read, episodes, method), strict=True)
+    found = zip(episodes.labels, decode(read, episodes, method), strict=True)
     if as_json:
         document = {
             "method": method,
@@ -64,7 +69,7 @@ def command(
             "columns": _columns(read, what),
             "episodes": [_document(read, e, one, what) for e, one in found],
         }
-        print(json.dumps(plain(document)))
+        write_json(document, indent=None)
         return
     import csv
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -10,10 +9,10 @@ import click
 
 from pomdptool.commands.help import Command
 from pomdptool.commands.interrupts import interruptible
-from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.models import open_model, open_policy, write_json
 from pomdptool.commands.options import (
+    EXISTING,
     chosen_seed,
-    cores,
     episodes_option,
     from_option,
     json_option,
@@ -22,8 +21,10 @@ from pomdptool.commands.options import (
     steps_option,
     threads_option,
 )
-from pomdptool.commands.report import announce_compiling, interval, json_number
+from pomdptool.commands.progress import announce_compiling
+from pomdptool.commands.returns import interval, short, summary
 from pomdptool.commands.terminal import show_pairs
+from pomdptool.formats.documents import plain
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
@@ -34,8 +35,8 @@ from pomdptool.policy import SolvedPolicy
     example="pomdptool evaluate tiger.pomdp tiger.json",
     sections={"Simulation": ("episodes", "steps")},
 )
-@click.argument("path", metavar="MODEL", type=click.Path(exists=True, dir_okay=False))
-@click.argument("policy_file", metavar="POLICY", type=click.Path(exists=True, dir_okay=False))
+@click.argument("path", metavar="MODEL", type=EXISTING)
+@click.argument("policy_file", metavar="POLICY", type=EXISTING)
 @episodes_option(1000)
 @steps_option("Steps of a simulated episode at most.")
 @seed_option
@@ -63,6 +64,7 @@ def command(
 
     from pomdptool.acting.evaluate import evaluate_policy
     from pomdptool.acting.simulate import simulate
+    from pomdptool.kernels import cores
 
     if not quiet:
         announce_compiling()
@@ -81,25 +83,23 @@ def command(
         )
         evaluation = evaluate_policy(model, policy, rng=np.random.default_rng(number))
     sign = -1.0 if model.costs else 1.0
-    low, high = sorted(sign * x for x in simulation.confidence_95)
     bounds = sorted(sign * x for x in (policy.bounds.lower, policy.bounds.upper))
-    document: dict[str, Any] = {
-        "method": policy.method,
-        "graph_value": None if evaluation.graph_value is None else sign * evaluation.graph_value,
-        "vector_value": json_number(sign * evaluation.vector_value),
-        "bounds": [json_number(x) for x in bounds],
-        "residual_min": json_number(evaluation.residual_min),
-        "residual_max": json_number(evaluation.residual_max),
-        "residual_beliefs": evaluation.beliefs,
-        "episodes": len(simulation.returns),
-        "mean_discounted_return": sign * simulation.mean,
-        "standard_error": json_number(simulation.standard_error),
-        "confidence_95": [json_number(low), json_number(high)],
-        "truncation_bound": json_number(simulation.truncation_bound),
-        "seed": number,
-    }
+    graph_value = evaluation.graph_value
+    document = plain(
+        {
+            "method": policy.method,
+            "graph_value": None if graph_value is None else sign * graph_value,
+            "vector_value": sign * evaluation.vector_value,
+            "bounds": bounds,
+            "residual_min": evaluation.residual_min,
+            "residual_max": evaluation.residual_max,
+            "residual_beliefs": evaluation.beliefs,
+            **summary(model, simulation),
+            "seed": number,
+        }
+    )
     if as_json:
-        write_result(json.dumps(document, indent=2) + "\n", None)
+        write_json(document)
     else:
         show_pairs(_rows(model, policy, document), sys.stdout)
     return 130 if simulation.interrupted else 0
@@ -125,7 +125,7 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
             if not quiet:
                 click.echo("note: the policy is of another model; its graph is evaluated", err=True)
             return carried(policy, model)
-    return load_policy(path, model)
+    return open_policy(path, model)
 
 
 def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[str, str]]:
@@ -141,7 +141,7 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
         *[("optimum within", f"{optimum} (by the file)")] * (optimum != "unknown"),
         (
             "residual",
-            f"{_shown(d['residual_min'])} to {_shown(d['residual_max'])} at "
+            f"{short(d['residual_min'])} to {short(d['residual_max'])} at "
             f"{d['residual_beliefs']} beliefs met",
         ),
         (
@@ -149,9 +149,5 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
             f"{d['mean_discounted_return']:.6g}, 95% {interval(*d['confidence_95'])}, "
             f"{d['episodes']} episode{'s' * (d['episodes'] != 1)}",
         ),
-        ("beyond", f"at most {_shown(d['truncation_bound'])} from steps after the last"),
+        ("beyond", f"at most {short(d['truncation_bound'])} from steps after the last"),
     ]
-
-
-def _shown(x: Any) -> str:
-    return f"{x:.6g}" if isinstance(x, float) else str(x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import asdict
@@ -11,26 +10,23 @@ from typing import Any
 import click
 import numpy as np
 
-from pomdptool.commands.data import data_argument, data_options, open_episodes, plain
+from pomdptool.commands.data import data_argument, data_options, open_episodes
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
-from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.models import open_model, write_json, write_result
 from pomdptool.commands.options import (
+    EXISTING,
     chosen_seed,
     output_kind,
     output_option,
     quiet_option,
     seed_option,
     threads_option,
+    time_limit_option,
     verbose_option,
 )
-from pomdptool.commands.report import (
-    announce_compiling,
-    learning_progress,
-    show_candidates,
-    show_fit,
-    show_split,
-)
+from pomdptool.commands.progress import announce_compiling, learning_progress
+from pomdptool.commands.report import show_candidates, show_fit, show_split
 from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
@@ -39,8 +35,6 @@ from pomdptool.learning.select import Candidate, select
 from pomdptool.learning.utile import MAX_STATES, SIGNIFICANCE, Split, distinguish
 
 Decorated = Callable[..., Any]
-
-MODEL_FILE = click.Path(exists=True, dir_okay=False)
 
 
 def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -137,7 +131,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     "--restarts", metavar="N", type=click.IntRange(min=1), default=10, show_default=True,
     help="Number of starts.",
 )  # fmt: skip
-@click.option("--init", metavar="MODEL", type=MODEL_FILE, help="Start from this model.")
+@click.option("--init", metavar="MODEL", type=EXISTING, help="Start from this model.")
 @click.option(
     "--max-iter", metavar="N", type=click.IntRange(min=1), default=1000, show_default=True,
     help="Most passes over the data of one start.",
@@ -161,13 +155,10 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), default=0.95, show_default=True,
     help="Discount of the model that is written.",
 )  # fmt: skip
-@click.option("--like", metavar="MODEL", type=MODEL_FILE, help="Names of actions, observations.")
+@click.option("--like", metavar="MODEL", type=EXISTING, help="Names of actions, observations.")
 @seed_option
 @threads_option
-@click.option(
-    "--time-limit", metavar="SECONDS", type=click.FloatRange(min=0.0),
-    help="Stop after this time with the best so far.",
-)  # fmt: skip
+@time_limit_option
 @click.option(
     "--report", metavar="FILE", type=click.Path(dir_okay=False), help="Write figures here as JSON."
 )
@@ -222,7 +213,7 @@ def command(
         raise click.UsageError("--method udm begins with one number of states.")
     given = None if init is None else open_model(init, None, quiet=quiet)
     names = given if like is None else open_model(like, None, quiet=quiet)
-    episodes = open_episodes(data, names, **columns)
+    episodes, odd = open_episodes(data, names, quiet=quiet, **columns)
     seed = chosen_seed(seed, quiet or given is not None)
     if not quiet:
         announce_compiling()
@@ -267,8 +258,8 @@ def command(
     text, said = encode_model(found.model, kind)
     write_result(text, output)
     if report is not None:
-        document = json.dumps(plain(_document(found, candidates, splits, seed)), indent=1)
-        write_result(document + "\n", report)
+        warnings = (*odd, *found.warnings)
+        write_json(_document(found, candidates, splits, warnings, seed), report)
     if not quiet:
         show_candidates(candidates, by)
         show_fit(found)
@@ -278,7 +269,11 @@ def command(
 
 
 def _document(
-    found: Fit, candidates: tuple[Candidate, ...], splits: tuple[Split, ...], seed: int
+    found: Fit,
+    candidates: tuple[Candidate, ...],
+    splits: tuple[Split, ...],
+    warnings: tuple[str, ...],
+    seed: int,
 ) -> dict[str, Any]:
     settings = asdict(found.settings)
     rewards = found.rewards
@@ -296,7 +291,7 @@ def _document(
         "history": found.history,
         "candidates": [_candidate(candidate) for candidate in candidates],
         "splits": [asdict(split) for split in splits],
-        "warnings": found.warnings,
+        "warnings": warnings,
         "states": found.model.n_states,
         "steps": found.n_steps,
         "seed": seed,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+
+from pomdptool.errors import near_name
 
 WIDTH = 80
 NARROWEST = 30
@@ -137,6 +138,6 @@ class Choice(click.Choice):  # type: ignore[type-arg]
 
 
 def did_you_mean(given: str, names: Sequence[str]) -> str:
-    """A hint at the near name, or nothing."""
-    near = difflib.get_close_matches(given, names, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    """A hint at the near name, as a sentence; or nothing."""
+    near = near_name(given, names)
+    return "" if near is None else f" Did you mean {near!r}?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from pomdptool.belief import Blocks, belief_blocks
 from pomdptool.commands.help import Command
-from pomdptool.commands.models import examine_model
+from pomdptool.commands.models import examine_model, write_json
 from pomdptool.commands.options import (
     from_option,
     json_option,
@@ -53,7 +52,7 @@ def command(
         raise FormatError(findings)
     blocks = belief_blocks(model)
     if as_json:
-        click.echo(json.dumps(_document(model, blocks, findings), indent=1))
+        write_json(_document(model, blocks, findings))
         return
     show_pairs(_lines(model, blocks, 10**9 if verbose else WIDTH), sys.stdout)
     if tables:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 import click
 
-from pomdptool.commands.data import data_argument, data_options, open_both, plain
+from pomdptool.commands.data import data_argument, data_options, open_both
 from pomdptool.commands.help import Command
+from pomdptool.commands.models import write_json
 from pomdptool.commands.options import (
+    EXISTING,
     from_option,
     json_option,
     quiet_option,
@@ -24,7 +25,7 @@ from pomdptool.learning.likelihood import Likelihood, loglik
 
 
 @click.command(cls=Command, example="pomdptool loglik learned.pomdp data.csv")
-@click.argument("model", type=click.Path(exists=True, dir_okay=False))
+@click.argument("model", type=EXISTING)
 @data_argument
 @click.option("--per-episode", is_flag=True, help="Show each episode's log-likelihood too.")
 @threads_option
@@ -49,12 +50,12 @@ def command(
     read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
     found = loglik(read, episodes, threads=threads)
     if as_json:
-        print(json.dumps(plain(_document(found, episodes, per_episode)), indent=1))
+        write_json(_document(found, episodes, per_episode))
         return
     shown = _document(found, episodes, False).items()
     show_pairs([(key.replace("_", " "), _text(value)) for key, value in shown], sys.stdout)
     if per_episode:
-        for e, value in zip(_numbers(episodes), found.per_episode.tolist(), strict=True):
+        for e, value in zip(episodes.labels, found.per_episode.tolist(), strict=True):
             print(f"episode {e}\t{value:.10g}")
 
 
@@ -73,16 +74,9 @@ def _document(found: Likelihood, episodes: Episodes, per_episode: bool) -> dict[
     if per_episode:
         document["per_episode"] = [
             {"episode": e, "loglik": value}
-            for e, value in zip(_numbers(episodes), found.per_episode.tolist(), strict=True)
+            for e, value in zip(episodes.labels, found.per_episode.tolist(), strict=True)
         ]
     return document
-
-
-def _numbers(episodes: Episodes) -> list[int]:
-    """What the data call the episodes, else their indices."""
-    if episodes.numbers is None:
-        return list(range(episodes.n_episodes))
-    return [int(n) for n in episodes.numbers]
 
 
 def _text(value: Any) -> str:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pomdptool.errors import Finding, FormatError
+from pomdptool.errors import DataError, Finding, FormatError, nearest
+from pomdptool.formats.documents import plain
 from pomdptool.formats.files import Kind, decode, kind_of_path, read_model, write_file
 from pomdptool.model import Model
+
+if TYPE_CHECKING:
+    from pomdptool.policy import SolvedPolicy
 
 
 def read_text(path: str) -> tuple[str, str]:
@@ -59,6 +67,48 @@ def show_notes(model: Model, file: str) -> None:
                 f"the worst sum was off by {off.worst:.1e}",
                 err=True,
             )
+
+
+def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -> int:
+    """Index of an action or observation, given by name or number.
+
+    Parameters
+    ----------
+    what
+        What it is, for the message.
+    places
+        Index of each of the model's names.
+    where
+        What the message begins with.
+
+    Raises
+    ------
+    DataError
+        If the model has none such; it says which name is near.
+    """
+    if text in places:
+        return places[text]
+    if re.fullmatch("[0-9]{1,9}", text) and int(text) < len(places):
+        return int(text)
+    raise DataError(f"{where}the model has no {what} {text[:100]!r}{nearest(text, places)}")
+
+
+def open_policy(path: str, model: Model) -> SolvedPolicy:
+    """Read a policy that was made for a model.
+
+    Raises
+    ------
+    FormatError, PolicyError
+        If the file is not a policy, or not one for this model.
+    """
+    from pomdptool.formats.policy_read import load_policy
+
+    return load_policy(path, model)
+
+
+def write_json(document: object, output: str | None = None, indent: int | None = 1) -> None:
+    """Write a result as one JSON document."""
+    write_result(json.dumps(plain(document), indent=indent, allow_nan=False) + "\n", output)
 
 
 def write_result(text: str, output: str | None) -> None:

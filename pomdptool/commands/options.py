@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -16,6 +15,13 @@ from pomdptool.commands.help import Choice
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)
+
+
+EXISTING = click.Path(exists=True, dir_okay=False)
+"""A file to read."""
+
+EXISTING_OR_INPUT = click.Path(exists=True, dir_okay=False, allow_dash=True)
+"""A file to read, or `-`."""
 
 
 def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
@@ -32,7 +38,7 @@ def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
 model_argument = click.argument(
     "path",
     metavar="[MODEL]",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    type=EXISTING_OR_INPUT,
     required=False,
     callback=piped,
 )
@@ -119,6 +125,13 @@ def steps_option(help_text: str) -> Callable[[F], F]:
     return click.option("--steps", metavar="H", type=click.IntRange(min=1), help=help_text)
 
 
+time_limit_option = click.option(
+    "--time-limit",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.0),
+    help="Stop after this time with the best so far.",
+)
+
 seed_option = click.option(
     "--seed",
     metavar="N",
@@ -148,8 +161,3 @@ def chosen_seed(seed: int | None, quiet: bool) -> int:
 def generator(seed: int | None, quiet: bool) -> np.random.Generator:
     """Random numbers from the seed asked for, or from one chosen."""
     return np.random.default_rng(chosen_seed(seed, quiet))
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,6 +14,8 @@ import numpy as np
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.options import (
+    EXISTING,
+    EXISTING_OR_INPUT,
     output_kind,
     output_option,
     piped,
@@ -46,7 +48,7 @@ Drawings = dict[str, Callable[[], "Figure"]]
 @click.argument(
     "file",
     metavar="[FILE]",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    type=EXISTING_OR_INPUT,
     required=False,
     callback=piped,
 )
@@ -72,7 +74,7 @@ Drawings = dict[str, Callable[[], "Figure"]]
     "--model",
     "model_file",
     metavar="MODEL",
-    type=click.Path(exists=True, dir_okay=False),
+    type=EXISTING,
     help="The model; .alpha and .policy need it, .json where vectors cover only some states, and "
     ".pg has names by it.",
 )

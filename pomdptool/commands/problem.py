@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +11,14 @@ import numpy as np
 
 from pomdptool.commands.help import Choice, Command, Group
 from pomdptool.commands.models import read_text, write_result
-from pomdptool.commands.options import output_kind, output_option, quiet_option
+from pomdptool.commands.options import (
+    EXISTING_OR_INPUT,
+    chosen_seed,
+    output_kind,
+    output_option,
+    quiet_option,
+    seed_option,
+)
 from pomdptool.families.heavenhell import heavenhell
 from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
@@ -20,8 +26,6 @@ from pomdptool.families.tag import tag
 from pomdptool.families.tiger import tiger
 from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
 from pomdptool.model import Model
-
-MAP_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
 @click.group(
@@ -75,7 +79,7 @@ def _given(**options: float | None) -> dict[str, Any]:
     type=float,
     help="Distance at which the sensor's efficiency is a half.  [default: 20]",
 )
-@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Seed of the rocks' cells.")
+@seed_option
 @_family
 def rocksample_command(
     size: int,
@@ -93,10 +97,7 @@ def rocksample_command(
     if positions:
         made_by += "".join(f" --position {x} {y}" for x, y in positions)
     else:
-        if seed is None:
-            seed = secrets.randbits(32)
-            if not quiet:
-                click.echo(f"seed {seed}", err=True)
+        seed = chosen_seed(seed, quiet)
         rng = np.random.default_rng(seed)
         made_by += f" --seed {seed}"
     options = _given(half_efficiency=half_efficiency, discount=discount)
@@ -108,7 +109,11 @@ def rocksample_command(
 
 @command.command("tag", cls=Command, example="pomdptool problem tag -o tag.pomdp")
 @click.option(
-    "--map", "arena", metavar="FILE", type=MAP_FILE, help="Arena, drawn with `.` for cells."
+    "--map",
+    "arena",
+    metavar="FILE",
+    type=EXISTING_OR_INPUT,
+    help="Arena, drawn with `.` for cells.",
 )
 @click.option(
     "--rest", metavar="Q", type=float, help="Chance that the target stays. [default: 0.2]"
@@ -126,7 +131,7 @@ def tag_command(
 
 
 @command.command("maze", cls=Command, example="pomdptool problem maze hallway.map --kind hallway")
-@click.argument("drawing", metavar="FILE", type=MAP_FILE)
+@click.argument("drawing", metavar="FILE", type=EXISTING_OR_INPUT)
 @click.option(
     "--kind",
     type=Choice(["russell", "hallway"]),

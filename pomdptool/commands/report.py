@@ -1,110 +1,28 @@
-"""What people see: tables and progress. Everything that rich draws is drawn here."""
+"""What people see of a result: of a solver, and of learning, as tables and curves."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from pomdptool import kernels
 from pomdptool.commands.terminal import LABEL, drawn, holds, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
+
+if TYPE_CHECKING:
+    from pomdptool.learning.fitted import Fit
+    from pomdptool.learning.select import Candidate, Criterion
+    from pomdptool.learning.utile import Split
+    from pomdptool.policy import SolvedPolicy
+    from pomdptool.solving.solution import Solution
+    from pomdptool.sparse import FloatArray
 
 MIN_CURVE = 3
 """Points of the shortest curve that is shown."""
 
 MAX_TREE = 20
 """Nodes of the largest policy graph that is shown."""
-
-if TYPE_CHECKING:
-    from rich.status import Status
-
-    from pomdptool.learning.fitted import Fit
-    from pomdptool.learning.select import Candidate
-    from pomdptool.learning.utile import Split
-    from pomdptool.learning.watch import LearningProgress, OnLearned
-    from pomdptool.model import Model
-    from pomdptool.policy import SolvedPolicy
-    from pomdptool.solving.solution import OnStep, Progress, Solution
-    from pomdptool.sparse import FloatArray
-
-
-def announce_compiling() -> None:
-    """Say so where kernels are about to be compiled for the first time."""
-    kernels.announce(
-        lambda: print("compiling the solver's kernels, once ...", file=sys.stderr, flush=True)
-    )
-
-
-def _status(words: str) -> Status:
-    """A live line on standard error; its wheel is ASCII where that is all that can be written."""
-    from rich.console import Console  # only a terminal pays for it
-
-    wheel = "dots" if holds(sys.stderr, "\N{BRAILLE PATTERN DOTS-124}") else "line"
-    return Console(stderr=True).status(words, spinner=wheel)
-
-
-@contextlib.contextmanager
-def progress_of(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | None]:
-    """Progress of a solver: one live line on a terminal, else with `-v` a line a second."""
-    sign = -1.0 if model.costs else 1.0
-    if quiet or not (sys.stderr.isatty() or verbose):
-        yield None
-    elif sys.stderr.isatty():
-        with _status("solving ...") as status:
-            yield _throttled(0.1, lambda p: status.update(_progress_line(p, sign)))
-    else:
-        yield _throttled(1.0, lambda p: print(_progress_line(p, sign), file=sys.stderr, flush=True))
-
-
-@contextlib.contextmanager
-def returns_of(
-    model: Model, episodes: int, quiet: bool
-) -> Iterator[Callable[[int, FloatArray], None] | None]:
-    """The running mean of a simulation: one live line on a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    sign, last = -1.0 if model.costs else 1.0, [-math.inf]
-    with _status("simulating ...") as status:
-
-        def show(done: int, returns: FloatArray) -> None:
-            if time.perf_counter() - last[0] >= 0.1:
-                last[0] = time.perf_counter()
-                error = returns.std() / math.sqrt(done)
-                mean = sign * returns.mean()
-                status.update(f"episode {done} of {episodes}  mean {mean:.5g} +- {error:.2g}")
-
-        yield show
-
-
-def _throttled(seconds: float, show: Callable[[Progress], None]) -> OnStep:
-    last = [-float("inf")]
-
-    def on_step(progress: Progress) -> None:
-        now = time.perf_counter()
-        if now - last[0] >= seconds:
-            last[0] = now
-            show(progress)
-
-    return on_step
-
-
-def _progress_line(p: Progress, sign: float) -> str:
-    low, high = sorted((sign * p.lower, sign * p.upper))
-    counts = {"vertices": p.vertices, "programs": p.programs, "beliefs": p.beliefs}
-    detail = "".join(f"{name} {count}  " for name, count in counts.items() if count)
-    if p.error is not None:
-        detail += f"error {p.error:.2g}  "
-    step = "iteration" if p.beliefs is None else "trial"
-    return (
-        f"{step} {p.iteration}  vectors {p.vectors}  {detail}value {low:.6g} to {high:.6g}  "
-        f"gap {high - low:.2g}  {p.seconds:.1f} s"
-    )
 
 
 def show_solution(solution: Solution, stream: TextIO) -> None:
@@ -187,37 +105,11 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
     stream.flush()
 
 
-@contextlib.contextmanager
-def learning_progress(quiet: bool, verbose: bool) -> Iterator[OnLearned | None]:
-    """Progress of learning: one live line on a terminal, else with `-v` a line a second."""
-    last = [-math.inf]
-
-    def throttled(seconds: float, show: Callable[[str], None]) -> OnLearned:
-        def on_step(p: LearningProgress) -> None:
-            now = time.perf_counter()
-            if now - last[0] >= seconds:
-                last[0] = now
-                show(
-                    f"states {p.states}  start {p.restart + 1}  iteration {p.iteration}  "
-                    f"log-likelihood {p.loglik:.8g}  gain {p.gain:.2g} a step  {p.seconds:.1f} s"
-                )
-
-        return on_step
-
-    if quiet or not (sys.stderr.isatty() or verbose):
-        yield None
-    elif sys.stderr.isatty():
-        with _status("learning ...") as status:
-            yield throttled(0.1, status.update)
-    else:
-        yield throttled(1.0, lambda line: print(line, file=sys.stderr, flush=True))
-
-
-def show_candidates(candidates: tuple[Candidate, ...], by: str) -> None:
+def show_candidates(candidates: tuple[Candidate, ...], by: Criterion) -> None:
     """Print models of several sizes as a table."""
     if not candidates:
         return
-    best = min(candidates, key=lambda c: c.score(by))  # type: ignore[arg-type]
+    best = min(candidates, key=lambda c: c.score(by))
     rows = [["states", "log-likelihood", "parameters", "BIC", "AIC", "held out", ""]]
     for c in candidates:
         held = "-" if c.heldout is None else f"{c.heldout:.6f}"
@@ -273,20 +165,6 @@ def show_fit(found: Fit) -> None:
         curve = spark(known, float(history.min()), float(history.max()), sys.stderr)
         rows.insert(2, ("over iterations", f"{curve} from {history[0]:.8g}"))
     show_pairs(rows, sys.stderr)
-
-
-def json_number(x: float) -> float | str | None:
-    """A number as JSON has it: infinities as strings, NaN as null."""
-    if math.isnan(x):
-        return None
-    return x if math.isfinite(x) else ("inf" if x > 0 else "-inf")
-
-
-def interval(low: float | str, high: float | str) -> str:
-    """An interval as people read it; its ends as JSON has them, infinities as text."""
-    if isinstance(low, str):
-        return "unknown" if isinstance(high, str) else f"at most {high:.6g}"
-    return f"at least {low:.6g}" if isinstance(high, str) else f"{low:.6g} to {high:.6g}"
 
 
 def _digits(low: float, high: float) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 import click
 
 from pomdptool.commands.help import Command
-from pomdptool.commands.models import open_model, read_text
+from pomdptool.commands.models import index_of, open_model, open_policy, read_text
 from pomdptool.commands.options import (
+    EXISTING,
     episodes_option,
     from_option,
     generator,
@@ -24,7 +24,6 @@ from pomdptool.errors import DataError
 from pomdptool.formats.files import Kind
 from pomdptool.formats.tables import DataKind, data_kind
 from pomdptool.model import Model
-from pomdptool.policy import SolvedPolicy
 
 
 @click.command(
@@ -42,14 +41,14 @@ from pomdptool.policy import SolvedPolicy
     "--policy",
     "policy_file",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
+    type=EXISTING,
     help="What acts: a saved policy; by default actions are uniform at random.",
 )
 @click.option(
     "--actions",
     "actions_file",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
+    type=EXISTING,
     help="Do these actions: one a line, episodes parted by an empty line, taken in turn.",
 )
 @episodes_option(100)
@@ -92,7 +91,7 @@ def command(
         episodes=episodes,
         steps=steps,
         rng=generator(seed, quiet),
-        policy=_policy(policy_file, model),
+        policy=None if policy_file is None else open_policy(policy_file, model),
         actions=scripts,
         states=states,
     )
@@ -100,33 +99,15 @@ def command(
     write_episodes(parts, target, kind=table)
 
 
-def _policy(path: str | None, model: Model) -> SolvedPolicy | None:
-    """Read the policy that acts."""
-    if path is None:
-        return None
-    from pomdptool.formats.policy_read import load_policy
-
-    return load_policy(path, model)
-
-
 def _scripts(path: str, model: Model) -> list[list[int]]:
     """Read sequences of actions, by name or number."""
-    import difflib
-
-    place = {name: k for k, name in enumerate(model.actions)}
+    places = {name: k for k, name in enumerate(model.actions)}
     scripts: list[list[int]] = [[]]
     for number, line in enumerate(read_text(path)[0].splitlines(), 1):
-        name = line.strip()
-        if not name:
-            scripts.append([])
-        elif name in place:
-            scripts[-1].append(place[name])
-        elif re.fullmatch("[0-9]{1,9}", name) and int(name) < model.n_actions:
-            scripts[-1].append(int(name))
+        if name := line.strip():
+            scripts[-1].append(index_of(name, "action", places, f"{path}:{number}: "))
         else:
-            near = difflib.get_close_matches(name[:100], model.actions, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise DataError(f"{path}:{number}: the model has no action {name[:100]!r}{hint}")
+            scripts.append([])
     scripts = [script for script in scripts if script]
     if not scripts:
         raise DataError(f"{path}: there are no actions")

@@ -9,8 +9,9 @@ import click
 
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
-from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.models import open_model, open_policy, write_result
 from pomdptool.commands.options import (
+    EXISTING,
     from_option,
     generator,
     memory_option,
@@ -19,18 +20,14 @@ from pomdptool.commands.options import (
     output_option,
     quiet_option,
     seed_option,
+    time_limit_option,
     verbose_option,
 )
-from pomdptool.commands.report import (
-    announce_compiling,
-    progress_of,
-    show_graph,
-    show_solution,
-)
+from pomdptool.commands.progress import announce_compiling, progress_of
+from pomdptool.commands.report import show_graph, show_solution
 from pomdptool.formats.files import Kind
 from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of_path
 from pomdptool.model import Model
-from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.controller import probabilities_along
 from pomdptool.solving.dispatch import METHODS, PRUNINGS, RANDOM, solve
 from pomdptool.sparse import FloatArray
@@ -69,12 +66,7 @@ from pomdptool.sparse import FloatArray
 @click.option(
     "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), help="Instead of the model's."
 )
-@click.option(
-    "--time-limit",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0.0),
-    help="Stop after this time with the best so far.",
-)
+@time_limit_option
 @click.option(
     "--max-vectors",
     metavar="N",
@@ -92,7 +84,7 @@ from pomdptool.sparse import FloatArray
     "--terminal-values",
     "terminal_file",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
+    type=EXISTING,
     help="With a horizon: what beliefs are worth after the last step, the largest vector of this "
     ".alpha file or policy.",
 )
@@ -111,7 +103,7 @@ from pomdptool.sparse import FloatArray
     "--resume",
     "resume_file",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
+    type=EXISTING,
     help="Go on from an earlier result of sarsop, a .json policy.",
 )
 @click.option(
@@ -172,7 +164,7 @@ def command(
         raise click.UsageError("--all-stages: only .json holds stages.")
     model = open_model(path, kind, quiet=quiet)
     terminal = _terminal(terminal_file, model)
-    resume = _earlier(resume_file, model)
+    resume = None if resume_file is None else open_policy(resume_file, model)
     rng = generator(seed, quiet) if method in RANDOM else None
     if not quiet:
         announce_compiling()
@@ -211,15 +203,6 @@ def command(
     if as_table:
         show_graph(solution, sys.stdout)
     return 130 if solution.stop_reason == "interrupted" else 0
-
-
-def _earlier(path: str | None, model: Model) -> SolvedPolicy | None:
-    """Read the policy to go on from."""
-    if path is None:
-        return None
-    from pomdptool.formats.policy_read import load_policy
-
-    return load_policy(path, model)
 
 
 def _terminal(path: str | None, model: Model) -> FloatArray | None:

@@ -1,8 +1,8 @@
 """The value function over the beliefs of two or three states, and where which action is best.
 
-Of two states: the value over the probability of the second one, an upper envelope of lines
-(Smallwood and Sondik 1973). Of three: a triangle, the corners of which are the states; the regions
-of the actions, and lines of equal value.
+Of two states: the value over the probability of the second one, an upper envelope of lines. Of
+three: a triangle, the corners of which are the states; the regions of the actions, and lines of
+equal value.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pomdptool.drawing.canvas import (
     tint,
     title,
 )
+from pomdptool.envelope import upper_envelope
 from pomdptool.errors import PolicyError
 from pomdptool.linked import over_all_states
 from pomdptool.lookahead import FaceVectors, LookAhead
@@ -87,44 +88,12 @@ def _sign(problem: Problem) -> float:
     return -1.0 if problem.costs else 1.0
 
 
-def envelope(values: FloatArray) -> list[tuple[int, float, float]]:
-    """Lines that are the largest somewhere on 0 to 1, from left to right.
-
-    Parameters
-    ----------
-    values
-        Shape (n, 2): of each line at 0 and at 1.
-
-    Returns
-    -------
-    For each its index, and where it begins and ends to be the largest.
-    """
-    slope = values[:, 1] - values[:, 0]
-    kept: list[int] = []
-    begins: list[float] = []
-    for k in np.lexsort((values[:, 0], slope)).tolist():
-        begin = 0.0
-        while kept:
-            j = kept[-1]
-            rise, lead = slope[k] - slope[j], values[j, 0] - values[k, 0]
-            begin = 0.0 if lead <= 0.0 else (lead / rise if rise > 0.0 else np.inf)
-            if begin > begins[-1]:
-                break
-            kept.pop()
-            begins.pop()
-            begin = 0.0
-        if begin < 1.0:
-            kept.append(k)
-            begins.append(begin)
-    return list(zip(kept, begins, [*begins[1:], 1.0], strict=True))
-
-
 def _segment(problem: Problem, values: FloatArray, actions: IntArray, heading: str) -> Figure:
     """Draw the value over the probability of the second of two states."""
     figure = new_figure(7.2, 4.2)
     ax = figure.add_subplot()
     sign = _sign(problem)
-    pieces = envelope(values)
+    pieces = upper_envelope(values)
     if len(pieces) <= MAX_LINES:
         for k, _, _ in pieces:
             ax.plot([0.0, 1.0], sign * values[k], color=FAINT, linewidth=0.6, zorder=1)

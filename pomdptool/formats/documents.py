@@ -1,4 +1,8 @@
-"""JSON documents from strangers: read without surprises, and every wrong part named by its path."""
+"""JSON documents: written with what JSON has not, and read from strangers without surprises.
+
+Infinities are the texts "inf" and "-inf", NaN is null. What is wrong in a document that is read is
+named by its path.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,17 @@ import numpy as np
 
 from pomdptool.errors import FormatError
 from pomdptool.sparse import FloatArray
+
+
+def plain(value: Any) -> Any:
+    """Make a value ready for JSON: arrays as lists, infinities as text, NaN as None."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else repr(float(value))
+    return plain(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def read_document(text: str, file: str, form: str) -> dict[str, Any]:

@@ -182,8 +182,8 @@ def write_file(path: Path, text: str) -> None:
 def dump(thing: object, path: str | Path) -> None:
     """Write a model, a policy or episodes; the format is known by the extension.
 
-    Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.pg`, `.dot`. Episodes: `.csv`, `.tsv`,
-    `.jsonl`, `.parquet`. Each but the last also with `.gz`.
+    Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.policy`, `.pg`, `.dot`. Episodes:
+    `.csv`, `.tsv`, `.jsonl`, `.parquet`. Each but the last also with `.gz`.
 
     Raises
     ------
@@ -216,5 +216,5 @@ def _writer(thing: object, path: Path) -> Callable[[], tuple[str, list[str]]]:
         policy_kind = policy_kind_of_path(str(path))
         if policy_kind:
             return lambda: (encode_policy(thing, policy_kind), [])
-        raise PomdpError(f"{path}: a policy is written as .json, .alpha, .pg or .dot")
+        raise PomdpError(f"{path}: a policy is written as .json, .alpha, .policy, .pg or .dot")
     raise TypeError(f"cannot write {type(thing).__name__}")

@@ -32,7 +32,6 @@ warning in any case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -43,9 +42,6 @@ MAX_FINDINGS = 100
 
 MAX_HINTS = 20
 """Errors of a file after which no near name is looked for: each may take tens of milliseconds."""
-
-MAX_CANDIDATES = 5000
-"""Names among which a near one is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +107,3 @@ class Findings:
     def _add(self, level: Level, code: str, at: int, message: str) -> None:
         line, column = self.source.place(at)
         self.found.append(Finding(self.source.file, line, column, level, code, message))
-
-
-def nearest(word: str, candidates: Sequence[str]) -> str:
-    """Say which candidate is near the word: `; did you mean 'listen'?`, or nothing."""
-    if len(candidates) > MAX_CANDIDATES or len(word) > 100:
-        return ""
-    import difflib
-
-    near = difflib.get_close_matches(word, candidates, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -9,6 +9,7 @@ from pomdptool.errors import FormatError, PolicyError, PomdpError
 from pomdptool.formats.files import kind_of_path
 from pomdptool.formats.fit_report import FitReport, is_fit_report, read_fit_report
 from pomdptool.formats.graphs import read_pg
+from pomdptool.formats.model_json import FORMAT as MODEL_FORMAT
 from pomdptool.formats.policies import FORMAT, policy_kind_of_path
 from pomdptool.formats.policy_json import read_policy_json
 from pomdptool.formats.policy_read import read_policy
@@ -52,7 +53,7 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
         return read_fit_report(document, file)
     if "step" in document:
         return read_trace(text, file)
-    if document.get("format") == "pomdptool/model":
+    if document.get("format") == MODEL_FORMAT:
         raise _model(file)
     raise _unknown(file)
 

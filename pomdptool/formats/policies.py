@@ -27,13 +27,13 @@ is the least.
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any, Literal
 
 from pomdptool.errors import PolicyError
 from pomdptool.formats.alpha import write_alpha
 from pomdptool.formats.appl import write_appl
+from pomdptool.formats.documents import plain
 from pomdptool.formats.graphs import graph_document, write_dot, write_pg
 from pomdptool.graph import NOWHERE
 from pomdptool.linked import LinkedVectors, over_all_states
@@ -109,12 +109,12 @@ def _json(policy: SolvedPolicy) -> str:
         "method": policy.method,
         "converged": policy.converged,
         "stop_reason": policy.stop_reason,
-        "bounds": {"lower": number(low), "upper": number(high)},
+        "bounds": {"lower": plain(low), "upper": plain(high)},
         "horizon": policy.horizon,
         "graph": _graph(policy, sign),
         "stats": policy.stats,
         "trace": [
-            [seconds, *map(number, sorted((sign * lower, sign * upper))), vectors]
+            [seconds, *map(plain, sorted((sign * lower, sign * upper))), vectors]
             for seconds, lower, upper, vectors in policy.trace
         ],
     }
@@ -154,8 +154,3 @@ def _vector(row: Row, sign: float) -> dict[str, Any]:
     if row.next is not None:
         vector["next"] = [None if m == NOWHERE else m for m in row.next]
     return vector
-
-
-def number(x: float) -> float | str:
-    """Return a float as JSON takes it: infinities as text."""
-    return x if math.isfinite(x) else repr(x)

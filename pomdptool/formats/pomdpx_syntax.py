@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from xml.parsers import expat
 
-from pomdptool.errors import PomdpError
-from pomdptool.formats.findings import Findings, nearest
+from pomdptool.errors import PomdpError, nearest
+from pomdptool.formats.findings import Findings
 
 _VALUES = ("ValueEnum", "NumValues")
 _TABLES = ("InitialStateBelief", "StateTransitionFunction", "ObsFunction", "RewardFunction")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.formats.findings import Findings, nearest
+from pomdptool.errors import nearest
+from pomdptool.formats.findings import Findings
 from pomdptool.formats.pomdpx_syntax import Element
 from pomdptool.formats.pomdpx_variables import Role, Variable
 from pomdptool.formats.rules import Kind, kinds_of

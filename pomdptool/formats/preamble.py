@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.formats.findings import MAX_HINTS, Findings, nearest
+from pomdptool.errors import nearest
+from pomdptool.formats.findings import MAX_HINTS, Findings
 from pomdptool.formats.numbers import (
     name_places,
     number_places,

@@ -16,7 +16,8 @@ from lark import Lark, Token, Transformer, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.utils import TextSlice
 
-from pomdptool.formats.findings import Findings, nearest
+from pomdptool.errors import nearest
+from pomdptool.formats.findings import Findings
 from pomdptool.formats.resources import resource
 
 RESERVED = [

@@ -15,13 +15,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from pomdptool.episodes import Episodes
-from pomdptool.errors import DataError
+from pomdptool.errors import DataError, PomdpWarning
 from pomdptool.formats.tables_columns import to_batch
 from pomdptool.formats.tables_gather import AXES, MAX_ROWS, Batch, Gather
 from pomdptool.formats.tables_input import (
@@ -79,6 +80,8 @@ def read_episodes(
 ) -> Episodes:
     """Read episodes from a path, standard input (`-`) or an open binary file.
 
+    A column that is missing where another one has nearly its name is a `PomdpWarning`.
+
     Parameters
     ----------
     columns
@@ -103,6 +106,20 @@ def read_episodes(
     OSError
         If it cannot be read.
     """
+    episodes, notes = examined_episodes(source, columns=columns, like=like, kind=kind)
+    for note in notes:
+        warnings.warn(note, PomdpWarning, stacklevel=2)
+    return episodes
+
+
+def examined_episodes(
+    source: str | Path | IO[bytes],
+    *,
+    columns: Columns | None = None,
+    like: Model | None = None,
+    kind: DataKind | None = None,
+) -> tuple[Episodes, tuple[str, ...]]:
+    """Read episodes as `read_episodes` does; also its warnings, which are not issued."""
     columns = columns or Columns()
     with contextlib.ExitStack() as stack:
         if source == "-":
@@ -120,7 +137,7 @@ def read_episodes(
             gather.add(batch)
             if problems.full:
                 break
-        return gather.episodes(like)
+        return gather.episodes(like), problems.notes
 
 
 def _kind_of_bytes(head: bytes) -> DataKind:
@@ -140,7 +157,7 @@ def _csv_batches(feed: Feed, problems: Problems, delimiter: str = ",") -> Iterat
     blocks = row_blocks(feed, quotes=True)
     first = next(blocks, b"")
     header = read_header(first, delimiter, problems)
-    wanted = problems.columns.find(header.names, feed.file)
+    wanted = problems.find(header.names)
     n = len(header.names)
     blocks = itertools.chain([first[header.size :]], blocks)
     for rows, line in _bodies(blocks, header.lines + 1, keep_blank=n == 1):
@@ -241,7 +258,7 @@ def _json_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:
         if rows:
             before = wanted.keys()
             known = list(dict.fromkeys([*known, *keys_of(rows)]))
-            wanted = problems.columns.find(known, feed.file)
+            wanted = problems.find(known)
             for role in wanted.keys() - before if before else ():
                 problems.add(line, "there was none in the lines before", role)
             arrays = {role: [row.get(known[k]) for row in rows] for role, k in wanted.items()}
@@ -271,7 +288,7 @@ def _parquet_parts(feed: Feed, problems: Problems) -> Iterator[Batch]:
     if file.metadata.num_rows > MAX_ROWS:
         raise DataError(f"{feed.file}: more than {MAX_ROWS} rows")
     names = file.schema_arrow.names
-    wanted = problems.columns.find(names, feed.file)
+    wanted = problems.find(names)
     columns = [names[k] for k in wanted.values()]
     row = 1
     for part in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):

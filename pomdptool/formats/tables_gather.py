@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
-from pomdptool.errors import DataError
+from pomdptool.errors import DataError, nearest
 from pomdptool.formats.files import MAX_BYTES
-from pomdptool.formats.findings import MAX_FINDINGS, MAX_HINTS, nearest
+from pomdptool.formats.findings import MAX_FINDINGS, MAX_HINTS
 from pomdptool.formats.tables_report import Problems
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, Int32Array, IntArray
@@ -155,7 +155,7 @@ class Gather:
             name = self.problems.columns.action
             raise DataError(
                 f"{self.problems.file}: there is no column {name!r}, and the model has "
-                f"{like.n_actions} actions"
+                f"{like.n_actions} actions{nearest(name, self.problems.unused)}"
             )
         return like.actions if like else ("0",)
 

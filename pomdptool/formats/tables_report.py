@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from pomdptool.errors import DataError
-from pomdptool.formats.findings import MAX_FINDINGS, nearest
+from pomdptool.errors import DataError, nearest
+from pomdptool.formats.findings import MAX_FINDINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,18 @@ class Columns:
         return found
 
 
+WITHOUT = {
+    "episode": "all rows are one sequence",
+    "step": "rows are taken as they come",
+    "action": "one action is taken",
+    "reward": "there are no rewards",
+}
+"""What the lack of a column means, of those that data may be without."""
+
+
 @dataclass(slots=True)
 class Problems:
-    """What is wrong with a file, by line.
+    """What is wrong with a file, by line; and, less than that, what its columns may not mean.
 
     Attributes
     ----------
@@ -62,13 +71,32 @@ class Problems:
         What its columns are called.
     rows
         Whether rows are counted in place of lines (there are none).
+    unused
+        Names of columns that are passed over.
+    notes
+        Columns that are missing where one that is passed over has nearly their name.
     """
 
     file: str
     columns: Columns
     rows: bool = False
+    unused: list[str] = field(default_factory=list, init=False)
+    notes: tuple[str, ...] = field(default=(), init=False)
     _found: list[tuple[int, str]] = field(default_factory=list)
     _more: bool = False
+
+    def find(self, there: Sequence[str]) -> dict[str, int]:
+        """Position of each column, as `Columns.find`; note those that may be misspelt."""
+        found = self.columns.find(there, self.file)
+        self.unused = [name for k, name in enumerate(there) if k not in found.values()]
+        missing = [role for role in WITHOUT if role not in found]
+        named = [(getattr(self.columns, role), WITHOUT[role]) for role in missing]
+        self.notes = tuple(
+            f"{self.file}: there is no column {name!r}: {means}{hint}"
+            for name, means in named
+            if (hint := nearest(name, self.unused))
+        )
+        return found
 
     def add(self, line: int, message: str, role: str = "") -> None:
         """Note what is wrong with a line, in a column of that role."""

@@ -13,6 +13,7 @@ for this process only, in a temporary one; where nothing can be written it is no
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -69,6 +70,11 @@ def compiling_seconds() -> float:
     """Seconds that this process has spent compiling so far."""
     clock = _way.compiling
     return float(clock.duration) if clock is not None and clock.done else 0.0
+
+
+def cores() -> int:
+    """Cores that this process may use: threads that kernels can run in side by side."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def announce(say: Callable[[], None] | None) -> None:

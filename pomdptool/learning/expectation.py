@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -89,13 +88,6 @@ class Threads:
             yield work
         finally:
             rooms.put(work)
-
-
-def cores() -> int:
-    """Cores at hand."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _room(longest: int, symbols: int, states: int) -> em.Work:

@@ -14,8 +14,8 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
+from pomdptool.kernels import cores
 from pomdptool.learning.em import Run
-from pomdptool.learning.expectation import cores
 from pomdptool.learning.fitted import Fit, Restart
 from pomdptool.learning.maximisation import PSEUDO_COUNT, Settings, n_parameters
 from pomdptool.learning.names import in_terms_of

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.episodes import Episodes
-from pomdptool.kernels import expect
+from pomdptool.kernels import cores, expect
 from pomdptool.kernels.decode import measure_episodes
-from pomdptool.learning.expectation import LEAST_STATES, Threads, cores, kernel_tables
+from pomdptool.learning.expectation import LEAST_STATES, Threads, kernel_tables
 from pomdptool.learning.maximisation import Settings, n_parameters
 from pomdptool.learning.names import in_terms_of
-from pomdptool.learning.sequences import Sequences, name_of, sequences_of
+from pomdptool.learning.sequences import Sequences, sequences_of
 from pomdptool.learning.tables import Tables, tables_of
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
@@ -132,4 +132,4 @@ def step_in_words(episodes: Episodes, sequences: Sequences, e: int, symbol: int)
     a, o = int(episodes.actions[at]), int(episodes.observations[at])
     after = f" after action {episodes.action_names[a]!r}" if a >= 0 else ""
     seen = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "anything"
-    return f"episode {name_of(episodes, e)}, step {t}: {seen}{after} is impossible"
+    return f"episode {episodes.labels[e]}, step {t}: {seen}{after} is impossible"

@@ -8,7 +8,6 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.sequences import name_of
 from pomdptool.model import Model
 from pomdptool.sparse import IntArray
 
@@ -50,7 +49,7 @@ def _mapped(
         t = int(lacking[0])
         e = int(np.searchsorted(episodes.first, t, side="right")) - 1
         raise DataError(
-            f"row {t + 1} (episode {name_of(episodes, e)}, step {t - episodes.first[e]}): the "
+            f"row {t + 1} (episode {episodes.labels[e]}, step {t - episodes.first[e]}): the "
             f"model has no {what} {names[index[t]]!r}"
         )
     return np.asarray(found)

@@ -13,13 +13,12 @@ long one. Whether means are equal is Welch's test (1951), with as many samples a
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pomdptool.episodes import NONE, Episodes
+from pomdptool.episodes import NONE, Episodes, steps_until
 from pomdptool.learning.decode import posteriors
 from pomdptool.learning.sequences import Sequences
 from pomdptool.learning.tables import Tables
@@ -65,11 +64,7 @@ class Returns:
 def window(episodes: Episodes, discount: float) -> int:
     """Steps of a return: until a tenth is left, but no more than a quarter of half the episodes."""
     quarter = max(1, int(np.median(episodes.lengths)) // 4)
-    if discount == 0.0:
-        return 1
-    if discount == 1.0:
-        return quarter
-    return min(quarter, math.ceil(math.log(LEFT) / math.log(discount)))
+    return min(quarter, steps_until(discount, LEFT) or quarter)
 
 
 def discounted(episodes: Episodes, discount: float, steps: int) -> FloatArray:

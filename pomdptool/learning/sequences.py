@@ -143,14 +143,9 @@ def _check(episodes: Episodes) -> None:
     if len(wrong):
         e = int(np.searchsorted(episodes.first, wrong[0], side="right")) - 1
         raise DataError(
-            f"episode {name_of(episodes, e)}, step {wrong[0] - episodes.first[e]}: the action is "
+            f"episode {episodes.labels[e]}, step {wrong[0] - episodes.first[e]}: the action is "
             "missing; only the first step of an episode may be without one"
         )
-
-
-def name_of(episodes: Episodes, e: int) -> str:
-    """What the data calls an episode, else its index."""
-    return str(e if episodes.numbers is None else episodes.numbers[e])
 
 
 def _distinct(symbols: IntArray, first: IntArray, kinds: IntArray) -> IntArray:

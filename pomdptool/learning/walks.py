@@ -1,4 +1,8 @@
-"""Random walks through a model, to measure other models by: actions are uniformly random."""
+"""Random walks through a model, to measure other models by: actions are uniformly random.
+
+Unlike the episodes of `acting.sample` they go on in terminal states, which a learned model need not
+have: walks through both models are of the same length.
+"""
 
 from __future__ import annotations
 

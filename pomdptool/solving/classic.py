@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pomdptool.errors import PomdpError
+from pomdptool.errors import PomdpError, nearest
 from pomdptool.kernels.polytope import Branches
 from pomdptool.solving.backup import BackedUp
 from pomdptool.solving.enumeration import backup_by_enumeration
@@ -40,8 +40,5 @@ def backup_named(name: str) -> Backup:
     """
     if name in BACKUPS:
         return BACKUPS[name]
-    import difflib
-
-    near = difflib.get_close_matches(name, BACKUPS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f": one of {', '.join(BACKUPS)}"
+    hint = nearest(name, BACKUPS) or f": one of {', '.join(BACKUPS)}"
     raise PomdpError(f"there is no pruning {name!r}{hint}")

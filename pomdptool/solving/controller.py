@@ -4,18 +4,14 @@ A graph and a model make a Markov chain over pairs of a node n and a state s, wi
 
     P[(n, s), (m, s')] = sum over the o that lead from n to m of  T[a_n, s, s'] Z[a_n, s', o].
 
-The value of the nodes solves V = r + g P V, the discounted occupancy from the start belief solves
-d = e + g P' d (Hansen 1998). Where the graph has no cycle both are found by substitution, the end
-first. Else a round of GMRES (Saad and Schultz 1986) corrects the solution by what is best in the
-span of r, (gP) r, (gP)^2 r, ... of the residual r. That is at least as good, by Euclid's norm, as
-as many sweeps of the equation itself, each of which gains a factor of g. Where that takes long, as
-in long cycles without chance, a small system is factorised. Rounds end when the residual, computed
-anew from the equation, is down to rounding; the error is at most the residual / (1 - g).
+The value of the nodes solves V = r + g P V, the discounted occupancy from the start belief solves d
+= e + g P' d (Hansen 1998). Where the graph has no cycle both are found by substitution, the end
+first, else by rounds of GMRES (see `gmres`), the error of which is at most the residual / (1 - g).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -26,22 +22,11 @@ from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.solving.gmres import fixed_vector
 from pomdptool.sparse import FloatArray, IntArray
 
 CHEAP = 200_000
 """Entries of P up to which a graph's value is found in a second."""
-
-BASIS = 25
-"""Products with P in a round of GMRES."""
-
-ROUNDS = 20
-"""Rounds after which a system is one that takes long."""
-
-MAX_FACTORED = 5_000
-"""Most (node, state) pairs that are factorised: for 11,000 of a random graph it took 5 s."""
-
-ROUNDING = 1e-13
-"""Residual, relative to the largest value, that a solution may have."""
 
 
 class _Steps(NamedTuple):
@@ -104,13 +89,8 @@ class _Chain:
         rows, columns, data = self.entries()
         to, source = (columns, rows) if forward else (rows, columns)
         if self.layers is None:
-            times = _product(to, source, data, len(given))
-            x, residual = _rounds(times, given, np.zeros_like(given), ROUNDS)
-            if residual and patient:
-                if len(given) <= MAX_FACTORED:
-                    x = _factored(to, source, data, given)
-                most = 100 + int(40.0 / (1.0 - self.model.discount)) // BASIS
-                x, residual = _rounds(times, given, x, most)
+            sweeps = int(40.0 / (1.0 - self.model.discount)) if patient else None
+            x, residual = fixed_vector(to, source, data, given, sweeps)
             if residual:
                 raise PomdpError(f"the policy graph's value keeps a residual of {residual:.3g}")
             return x
@@ -141,70 +121,6 @@ def _check_fits(model: Model, graph: PolicyGraph) -> None:
         raise PolicyError(f"the policy graph names an action that is none of {model.n_actions}")
     if graph.next.min() < NOWHERE or graph.next.max() >= graph.n_nodes:
         raise PolicyError("the policy graph has an edge to a node that does not exist")
-
-
-Product = Callable[[FloatArray], FloatArray]
-
-
-def _product(rows: IntArray, columns: IntArray, data: FloatArray, size: int) -> Product:
-    """Multiplication by a sparse matrix."""
-    order = np.argsort(rows, kind="stable")
-    columns, data = columns[order], data[order]
-    first = np.flatnonzero(np.diff(rows[order], prepend=-1))
-    filled = rows[order][first]
-
-    def times(x: FloatArray) -> FloatArray:
-        result = np.zeros(size)
-        result[filled] = np.add.reduceat(data * x[columns], first) if len(first) else 0.0
-        return result
-
-    return times
-
-
-def _rounds(
-    times: Product, given: FloatArray, x: FloatArray, most: int
-) -> tuple[FloatArray, float]:
-    """Better x in rounds of GMRES; the largest residual, 0 where it is down to rounding."""
-    for left in range(most, -1, -1):
-        residual = given + times(x) - x
-        worst = float(np.abs(residual).max())
-        if worst <= ROUNDING * max(1.0, float(np.abs(x).max())):
-            return x, 0.0
-        if left:
-            x = x + _correction(times, residual)
-    return x, worst
-
-
-def _factored(rows: IntArray, columns: IntArray, data: FloatArray, given: FloatArray) -> FloatArray:
-    from scipy.sparse import csc_matrix, identity
-    from scipy.sparse.linalg import splu
-
-    matrix = csc_matrix((data, (rows, columns)), shape=(len(given), len(given)))
-    x: FloatArray = splu((identity(len(given), format="csc") - matrix).tocsc()).solve(given)
-    return x
-
-
-def _correction(times: Product, residual: FloatArray) -> FloatArray:
-    """Minimise the Euclidean norm of residual - (I - gP) y over y in the Krylov space."""
-    size = float(np.linalg.norm(residual))
-    basis = np.zeros((BASIS + 1, len(residual)))
-    images = np.zeros((BASIS + 1, BASIS))
-    basis[0] = residual / size
-    for j in range(BASIS):
-        w = basis[j] - times(basis[j])
-        for _ in range(2):  # twice is enough (Kahan, Parlett): rounding spoils one pass
-            shares = basis[: j + 1] @ w
-            w -= shares @ basis[: j + 1]
-            images[: j + 1, j] += shares
-        images[j + 1, j] = np.linalg.norm(w)
-        if images[j + 1, j] <= 1e-14:
-            break
-        basis[j + 1] = w / images[j + 1, j]
-    wanted = np.zeros(j + 2)
-    wanted[0] = size
-    weights = np.linalg.lstsq(images[: j + 2, : j + 1], wanted, rcond=None)[0]
-    y: FloatArray = weights @ basis[: j + 1]
-    return y
 
 
 def is_cheap(model: Model, graph: PolicyGraph) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pomdptool.errors import PomdpError
+from pomdptool.errors import PomdpError, nearest
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
@@ -170,10 +170,7 @@ def solve(
     if method is None:
         method = DEFAULT_METHOD if horizon is None and pruning is None else "exact"
     if method not in METHODS:
-        import difflib
-
-        near = difflib.get_close_matches(method, METHODS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f": one of {', '.join(METHODS)}"
+        hint = nearest(method, METHODS) or f": one of {', '.join(METHODS)}"
         raise PomdpError(f"there is no method {method!r}{hint}")
     _check_options(precision, horizon, discount, time_limit)
     asked = model if discount is None else replace(model, discount=discount)

@@ -29,9 +29,9 @@ from pomdptool.model import Model
 from pomdptool.policy import Bounds
 from pomdptool.solving.bounds import Method, fixed_point
 from pomdptool.solving.classic import backup_named
-from pomdptool.solving.controller import ROUNDING
 from pomdptool.solving.exact_run import Run, best_of, joined
 from pomdptool.solving.extraction import extract, extract_finite
+from pomdptool.solving.gmres import ROUNDING
 from pomdptool.solving.improve import evaluated
 from pomdptool.solving.mdp import observes_state, solve_observed
 from pomdptool.solving.solution import (

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pomdptool.envelope import upper_envelope
 from pomdptool.kernels import dominance as kernel
 from pomdptool.kernels import expect
 from pomdptool.sparse import FloatArray, IntArray
@@ -241,31 +242,8 @@ class Program:
 
 
 def _envelope(vectors: FloatArray, margin: float, check: Check) -> Pruned:
-    """Upper envelope over two states: lines v0 + (v1 - v0) x for x in [0, 1]."""
-    slope = vectors[:, 1] - vectors[:, 0]
-    hull: list[int] = []
-    begins: list[float] = []
-    order = np.lexsort((np.arange(len(slope)), -vectors[:, 0], slope))
-    for n, i in enumerate(order.tolist()):
-        if n % BLOCK == 0:
-            check()
-        begin = 0.0
-        while hull:
-            top = hull[-1]
-            rise = slope[i] - slope[top]
-            if rise > 0.0:
-                begin = float((vectors[top, 0] - vectors[i, 0]) / rise)
-            else:
-                begin = 2.0 if vectors[i, 0] <= vectors[top, 0] else 0.0
-            if begin > begins[-1]:
-                break
-            hull.pop()
-            begins.pop()
-            begin = 0.0
-        if begin < 1.0:
-            hull.append(i)
-            begins.append(begin)
-    kept, lost = np.array(hull), 0.0
+    """Lines of the upper envelope that exceed the others by more than the margin."""
+    kept, lost = np.array([k for k, _, _ in upper_envelope(vectors, check)]), 0.0
     while True:
         witnesses, excess = _intervals(vectors[kept])
         small = excess <= margin

@@ -10,6 +10,7 @@ import numpy as np
 from pomdptool.kernels import dominance as kernel
 from pomdptool.kernels.polytope import Branches
 from pomdptool.policy import Row
+from pomdptool.solving.branches import stack
 from pomdptool.solving.faces import Branch, Faces, Source
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -98,9 +99,7 @@ def pack(source: Source, stage: Stage) -> Branches:
             else:
                 vectors.append(projected)
                 actions.append(a)
-    starts = np.cumsum([0, *map(len, vectors)])
-    stacked = np.vstack(vectors) if vectors else np.zeros((0, source.size))
-    return Branches(rewards, starts, np.ascontiguousarray(stacked), np.array(actions, np.int64))
+    return stack(rewards, vectors, actions)
 
 
 def undominated(vectors: FloatArray, slack: float = 1e-14) -> IntArray:

@@ -1,0 +1,115 @@
+"""Progress: one live line on a terminal; elsewhere nothing, or with `-v` a line a second."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from pomdptool import kernels
+from pomdptool.commands.terminal import holds
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from pomdptool.learning.watch import LearningProgress, OnLearned
+    from pomdptool.model import Model
+    from pomdptool.solving.solution import OnStep, Progress
+    from pomdptool.sparse import FloatArray
+
+Say = Callable[[Callable[[], str]], None]
+"""Shows a line, which is only made where it is time for one."""
+
+
+def announce_compiling() -> None:
+    """Say so where kernels are about to be compiled for the first time."""
+    kernels.announce(
+        lambda: print("compiling the solver's kernels, once ...", file=sys.stderr, flush=True)
+    )
+
+
+@contextlib.contextmanager
+def progress_of(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | None]:
+    """Progress of a solver."""
+    sign = -1.0 if model.costs else 1.0
+    with _line("solving ...", quiet, verbose) as say:
+        yield say and (lambda p: say(lambda: _of_solver(p, sign)))
+
+
+@contextlib.contextmanager
+def returns_of(
+    model: Model, episodes: int, quiet: bool
+) -> Iterator[Callable[[int, FloatArray], None] | None]:
+    """The running mean of a simulation; on a terminal only."""
+    sign = -1.0 if model.costs else 1.0
+
+    def words(done: int, returns: FloatArray) -> str:
+        error = returns.std() / math.sqrt(done)
+        mean = sign * returns.mean()
+        return f"episode {done} of {episodes}  mean {mean:.5g} +- {error:.2g}"
+
+    with _line("simulating ...", quiet, verbose=False) as say:
+        yield say and (lambda done, returns: say(lambda: words(done, returns)))
+
+
+@contextlib.contextmanager
+def learning_progress(quiet: bool, verbose: bool) -> Iterator[OnLearned | None]:
+    """Progress of learning."""
+    with _line("learning ...", quiet, verbose) as say:
+        yield say and (lambda p: say(lambda: _of_learning(p)))
+
+
+@contextlib.contextmanager
+def _line(words: str, quiet: bool, verbose: bool) -> Iterator[Say | None]:
+    """How lines about progress are shown; None: they are not."""
+    if quiet or not (sys.stderr.isatty() or verbose):
+        yield None
+    elif sys.stderr.isatty():
+        with _status(words) as status:
+            yield _throttled(0.1, status.update)
+    else:
+        yield _throttled(1.0, lambda line: print(line, file=sys.stderr, flush=True))
+
+
+def _status(words: str) -> Status:
+    """A live line on standard error; its wheel is ASCII where that is all that can be written."""
+    from rich.console import Console  # only a terminal pays for it
+
+    wheel = "dots" if holds(sys.stderr, "\N{BRAILLE PATTERN DOTS-124}") else "line"
+    return Console(stderr=True).status(words, spinner=wheel)
+
+
+def _throttled(seconds: float, show: Callable[[str], None]) -> Say:
+    last = -math.inf
+
+    def say(line: Callable[[], str]) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        if now - last >= seconds:
+            last = now
+            show(line())
+
+    return say
+
+
+def _of_solver(p: Progress, sign: float) -> str:
+    low, high = sorted((sign * p.lower, sign * p.upper))
+    counts = {"vertices": p.vertices, "programs": p.programs, "beliefs": p.beliefs}
+    detail = "".join(f"{name} {count}  " for name, count in counts.items() if count)
+    if p.error is not None:
+        detail += f"error {p.error:.2g}  "
+    step = "iteration" if p.beliefs is None else "trial"
+    return (
+        f"{step} {p.iteration}  vectors {p.vectors}  {detail}value {low:.6g} to {high:.6g}  "
+        f"gap {high - low:.2g}  {p.seconds:.1f} s"
+    )
+
+
+def _of_learning(p: LearningProgress) -> str:
+    return (
+        f"states {p.states}  start {p.restart + 1}  iteration {p.iteration}  "
+        f"log-likelihood {p.loglik:.8g}  gain {p.gain:.2g} a step  {p.seconds:.1f} s"
+    )

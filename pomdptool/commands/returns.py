@@ -1,0 +1,55 @@
+"""What simulated episodes earn, as JSON has it and as people read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pomdptool.model import Model
+
+if TYPE_CHECKING:
+    from pomdptool.acting.simulate import Simulation
+
+
+def summary(model: Model, result: Simulation) -> dict[str, Any]:
+    """Statistics of one simulation; costs are positive where the model has them."""
+    sign = -1.0 if model.costs else 1.0
+    low, high = sorted(sign * x for x in result.confidence_95)
+    plain = float(result.undiscounted.mean())
+    return {
+        "episodes": len(result.returns),
+        "steps": result.steps,
+        "mean_discounted_return": sign * result.mean,
+        "standard_error": result.standard_error,
+        "confidence_95": [low, high],
+        "mean_undiscounted_return": sign * plain,
+        "mean_length": float(result.lengths.mean()),
+        "terminated": result.terminated,
+        "truncation_bound": result.truncation_bound,
+    }
+
+
+def statistics(entry: dict[str, Any], what: str) -> list[tuple[str, str]]:
+    """The rows that each simulation has."""
+    mean, error = short(entry["mean_discounted_return"]), short(entry["standard_error"])
+    played = f"{entry['episodes']} of at most {entry['steps']} steps"
+    return [
+        ("episodes", f"{played}, {entry['terminated']} ended before"),
+        (f"mean {what}", f"{mean} discounted, standard error {error}"),
+        ("95% interval", interval(*entry["confidence_95"])),
+        ("beyond", f"at most {short(entry['truncation_bound'])} from steps after the last"),
+        ("undiscounted", f"{short(entry['mean_undiscounted_return'])} on average"),
+    ]
+
+
+def interval(low: float | str, high: float | str) -> str:
+    """An interval as people read it; its ends as JSON has them, infinities as text."""
+    if isinstance(low, str):
+        return "unknown" if isinstance(high, str) else f"at most {high:.6g}"
+    return f"at least {low:.6g}" if isinstance(high, str) else f"{low:.6g} to {high:.6g}"
+
+
+def short(x: Any) -> str:
+    """A number as people read it."""
+    if x is None:
+        return "unknown"
+    return f"{x:.6g}" if isinstance(x, float) else str(x)
