@@ -2,10 +2,10 @@
 
     python tests/bench_exact.py
 
-Where pomdp-solve 5.5 is on the path it runs as a process of its own, once, for at most half a minute; it
-stops where its vectors no longer change, without a certificate. With a horizon ours computes the
-full set too. Problems are those of ../shared/problems, or else ours of the same name. The MDPs are
-made here, and stand beside nothing: pomdp-solve refuses MDP files.
+Where pomdp-solve 5.5 is on the path it runs as a process of its own, once, for half a minute at
+most; it stops where its vectors no longer change, without a certificate. With a horizon ours
+computes the full set too. Problems are those of ../shared/problems, or else ours of the same name.
+The MDPs are made here, and stand beside nothing: pomdp-solve refuses MDP files.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ def _line(words: str, quiet: bool, verbose: bool) -> Iterator[Say | None]:
         yield None
     elif sys.stderr.isatty():
         with _status(words) as status:
-            yield _throttled(0.1, status.update)
+            yield _throttled(0.1, lambda line: status.update(_fitting(line)))
     else:
         yield _throttled(1.0, lambda line: print(line, file=sys.stderr, flush=True))
 
@@ -80,6 +81,12 @@ def _status(words: str) -> Status:
 
     wheel = "dots" if holds(sys.stderr, "\N{BRAILLE PATTERN DOTS-124}") else "line"
     return Console(stderr=True).status(words, spinner=wheel)
+
+
+def _fitting(line: str) -> str:
+    """As much of a line as a terminal holds beside the wheel."""
+    most = shutil.get_terminal_size().columns - 3
+    return line if len(line) <= most else line[:most].rstrip()
 
 
 def _throttled(seconds: float, show: Callable[[str], None]) -> Say:
@@ -103,8 +110,8 @@ def _of_solver(p: Progress, sign: float) -> str:
         detail += f"error {p.error:.2g}  "
     step = "iteration" if p.beliefs is None else "trial"
     return (
-        f"{step} {p.iteration}  vectors {p.vectors}  {detail}value {low:.6g} to {high:.6g}  "
-        f"gap {high - low:.2g}  {p.seconds:.1f} s"
+        f"{p.seconds:.1f} s  {low:.6g} to {high:.6g}  gap {high - low:.2g}  "
+        f"{step} {p.iteration}  vectors {p.vectors}  {detail}".rstrip()
     )
 
 
