@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## Install, solve, simulate, sample, learn and plot the tiger
 	$(BIN)/pomdptool info problems/tiger.pomdp
 	$(BIN)/pomdptool check problems/tiger.pomdp
 	$(BIN)/pomdptool solve problems/tiger.pomdp -o demo/tiger.json
-	$(BIN)/pomdptool simulate problems/tiger.pomdp --episodes 50
+	$(BIN)/pomdptool simulate problems/tiger.pomdp --episodes 50 --sims 1000
 	$(BIN)/pomdptool sample problems/tiger.pomdp --episodes 1000 --steps 50 -o demo/tiger.csv
 	$(BIN)/pomdptool fit demo/tiger.csv --states 2 --discount 0.95 -o demo/learned.pomdp
 	$(BIN)/pomdptool compare problems/tiger.pomdp demo/learned.pomdp

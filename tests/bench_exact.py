@@ -2,7 +2,7 @@
 
     python tests/bench_exact.py
 
-Where pomdp-solve 5.5 is on the path it runs as a process of its own, once, for at most a minute; it
+Where pomdp-solve 5.5 is on the path it runs as a process of its own, once, for at most half a minute; it
 stops where its vectors no longer change, without a certificate. With a horizon ours computes the
 full set too. Problems are those of ../shared/problems, or else ours of the same name. The MDPs are
 made here, and stand beside nothing: pomdp-solve refuses MDP files.
@@ -26,7 +26,7 @@ from models import ROOT, SHARED
 import pomdptool
 from pomdptool.model import Model
 
-LIMIT = 60.0
+LIMIT = 30.0
 
 
 @dataclass(frozen=True)
