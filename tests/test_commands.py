@@ -525,3 +525,8 @@ def test_an_impossible_family_is_an_error() -> None:
     result = run("problem", "rocksample", "--size", "2", "--rocks", "9", "--seed", "1")
     assert result.returncode == 1
     assert result.stderr == "error: 9 rocks do not fit on 2 x 2 cells\n"
+
+
+@pytest.mark.parametrize("command", ["check", "convert", "info"])
+def test_quiet_is_quiet_whatever_else_is_asked_for(command: str) -> None:
+    assert run(command, TIGER, "-q", "-v").stderr == ""

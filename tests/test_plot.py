@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("tiger.json", "tiger.alpha", "tiger.policy", "tiger.pg", "tiger.json.gz"):
         pomdptool.dump(policy, made / name)
     pomdptool.dump(pomdptool.solve(model, "qmdp").policy, made / "qmdp.json")
+    (made / "tiger.pomdpx").write_text("<pomdpx/>")
     rng = np.random.default_rng(1)
     pomdptool.dump(pomdptool.sample(model, episodes=20, steps=10, rng=rng), made / "data.csv")
     fitted = ["--states", "2", "--seed", "1", "--restarts", "2", "--max-iter", "3"]
@@ -139,6 +140,7 @@ def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
         ("tiger.json", ["--what", "belief"], 2, "--what draws: value, graph, bounds."),
         ("data.csv", [], 1, "expected a policy, a report of fit or a trace of simulate"),
         (str(TIGER), [], 1, "this is a model: solve it, and plot the policy"),
+        ("tiger.pomdpx", [], 1, "this is a model: solve it, and plot the policy"),
         ("missing.json", [], 2, "does not exist"),
     ],
 )

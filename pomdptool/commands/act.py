@@ -7,7 +7,7 @@ import sys
 import click
 
 from pomdptool.commands.help import Choice, Command
-from pomdptool.commands.models import index_of, open_model, open_policy
+from pomdptool.commands.models import index_of, open_model, open_policy, warn
 from pomdptool.commands.options import EXISTING, from_option, quiet_option
 from pomdptool.errors import PolicyError
 from pomdptool.formats.files import Kind
@@ -72,8 +72,7 @@ def command(
         except PolicyError as error:
             if on_impossible == "error":
                 raise
-            if not quiet:
-                click.echo(f"warning: {error}", err=True)
+            warn([error], quiet=quiet)
             if on_impossible == "reset":
                 player.reset()
                 belief = model.start

@@ -47,7 +47,7 @@ def command(
     else:
         for finding in findings:
             click.echo(str(finding))
-    if verbose and model is not None and not as_json:
+    if verbose and model is not None and not as_json and not quiet:
         click.echo(f"{file}: {model.n_states} states, {model.n_actions} actions", err=True)
     if not quiet:
         errors = sum(f.level == "error" for f in findings)

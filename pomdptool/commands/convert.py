@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pomdptool.commands.help import Choice, Command
-from pomdptool.commands.models import open_model, write_result
+from pomdptool.commands.models import open_model, warn, write_result
 from pomdptool.commands.options import (
     from_option,
     model_argument,
@@ -44,8 +44,6 @@ def command(
         target = output_kind(output, written_kind_of_path, what, usual)
     text, said = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
-    if verbose:
+    if verbose and not quiet:
         click.echo(f"{len(text)} characters of {target} written", err=True)
-    if not quiet:
-        for what in said:
-            click.echo(f"warning: {what}", err=True)
+    warn(said, quiet=quiet)

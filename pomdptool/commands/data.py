@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from pomdptool.commands.help import Choice
-from pomdptool.commands.models import open_model
+from pomdptool.commands.models import open_model, warn
 from pomdptool.commands.options import EXISTING_OR_INPUT, piped
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.episodes import Episodes
@@ -63,9 +63,7 @@ def open_episodes(
         option.removesuffix("_column"): name for option, name in columns.items() if name is not None
     }
     episodes, said = examined_episodes(path, columns=Columns(**names), like=like, kind=data_from)
-    if not quiet:
-        for what in said:
-            click.echo(f"warning: {what}", err=True)
+    warn(said, quiet=quiet)
     return episodes, said
 
 

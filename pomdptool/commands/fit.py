@@ -13,7 +13,7 @@ import numpy as np
 from pomdptool.commands.data import data_argument, data_options, open_episodes
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
-from pomdptool.commands.models import open_model, write_json, write_result
+from pomdptool.commands.models import open_model, warn, write_json, write_result
 from pomdptool.commands.options import (
     EXISTING,
     chosen_seed,
@@ -263,8 +263,7 @@ def command(
     if not quiet:
         show_candidates(candidates, by)
         show_fit(found)
-        for what in (*found.warnings, *said):
-            click.echo(f"warning: {what}", err=True)
+    warn((*found.warnings, *said), quiet=quiet)
     return 130 if found.stop_reason == "interrupted" else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,13 @@ def show_notes(model: Model, file: str) -> None:
                 f"the worst sum was off by {off.worst:.1e}",
                 err=True,
             )
+
+
+def warn(said: Iterable[object], *, quiet: bool) -> None:
+    """Say warnings on standard error, a line each."""
+    if not quiet:
+        for what in said:
+            click.echo(f"warning: {what}", err=True)
 
 
 def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -> int:

@@ -35,7 +35,7 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
         If it is a model.
     """
     kind = policy_kind_of_path(file)
-    if kind_of_path(file) == "pomdp":
+    if kind_of_path(file) in ("pomdp", "pomdpx"):
         raise _model(file)
     if kind == "pg":
         return _graph(text, file, model)

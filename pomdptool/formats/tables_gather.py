@@ -67,10 +67,6 @@ class Batch:
     steps: IntArray | None
     rewards: FloatArray | None
 
-    def line_of(self, row: int) -> int:
-        """Line of a row of this batch."""
-        return self.line + row if self.lines is None else int(self.lines[row])
-
 
 class Gather:
     """Collects batches, and makes episodes of them."""
