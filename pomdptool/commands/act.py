@@ -8,7 +8,7 @@ import click
 
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import index_of, open_model, open_policy, warn
-from pomdptool.commands.options import EXISTING, from_option, quiet_option
+from pomdptool.commands.options import EXISTING, from_option, nothing_more_option, quiet_option
 from pomdptool.errors import PolicyError
 from pomdptool.formats.files import Kind
 
@@ -30,6 +30,7 @@ from pomdptool.formats.files import Kind
 )
 @from_option
 @quiet_option
+@nothing_more_option
 def command(
     path: str,
     policy_file: str,

@@ -16,9 +16,9 @@ from pomdptool.commands.options import (
     EXISTING,
     chosen_seed,
     json_option,
+    nothing_more_option,
     quiet_option,
     seed_option,
-    verbose_option,
 )
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.terminal import show_pairs
@@ -52,7 +52,7 @@ from pomdptool.model import Model
 @seed_option
 @json_option
 @quiet_option
-@verbose_option
+@nothing_more_option
 def command(
     true: str,
     learned: str,
@@ -63,7 +63,6 @@ def command(
     seed: int | None,
     as_json: bool,
     quiet: bool,
-    verbose: bool,
 ) -> None:
     """Align the hidden states of LEARNED with those of TRUE, and measure distances.
 
@@ -71,7 +70,6 @@ def command(
     show that they are not of the other. Each model is solved, and its policy acts in the other:
     what it earns there is exact, or simulated where that takes long.
     """
-    del verbose
     models = [open_model(path, None, quiet=quiet) for path in (true, learned)]
     seed = chosen_seed(seed, quiet)
     if not quiet:

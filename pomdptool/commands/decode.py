@@ -17,8 +17,8 @@ from pomdptool.commands.options import (
     EXISTING,
     from_option,
     json_option,
+    nothing_more_option,
     quiet_option,
-    verbose_option,
 )
 from pomdptool.formats.files import Kind
 from pomdptool.learning.decode import Decoded, Method, decode
@@ -46,7 +46,7 @@ from pomdptool.model import Model
 @from_option
 @data_options
 @quiet_option
-@verbose_option
+@nothing_more_option
 def command(
     model: str,
     data: str,
@@ -55,11 +55,9 @@ def command(
     as_json: bool,
     kind: Kind | None,
     quiet: bool,
-    verbose: bool,
     **columns: Any,
 ) -> None:
     """State estimates for each step of DATA under MODEL, as CSV: the state after the step."""
-    del verbose
     read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
     found = zip(episodes.labels, decode(read, episodes, method), strict=True)
     if as_json:

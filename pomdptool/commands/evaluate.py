@@ -16,6 +16,7 @@ from pomdptool.commands.options import (
     episodes_option,
     from_option,
     json_option,
+    nothing_more_option,
     quiet_option,
     seed_option,
     steps_option,
@@ -44,6 +45,7 @@ from pomdptool.policy import SolvedPolicy
 @json_option
 @from_option
 @quiet_option
+@nothing_more_option
 def command(
     path: str,
     policy_file: str,

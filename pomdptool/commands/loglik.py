@@ -14,9 +14,9 @@ from pomdptool.commands.options import (
     EXISTING,
     from_option,
     json_option,
+    nothing_more_option,
     quiet_option,
     threads_option,
-    verbose_option,
 )
 from pomdptool.commands.terminal import show_pairs
 from pomdptool.episodes import Episodes
@@ -33,7 +33,7 @@ from pomdptool.learning.likelihood import Likelihood, loglik
 @from_option
 @data_options
 @quiet_option
-@verbose_option
+@nothing_more_option
 def command(
     model: str,
     data: str,
@@ -42,11 +42,9 @@ def command(
     as_json: bool,
     kind: Kind | None,
     quiet: bool,
-    verbose: bool,
     **columns: Any,
 ) -> None:
     """Log-likelihood of DATA under MODEL; minus infinity where a step is impossible."""
-    del verbose
     read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
     found = loglik(read, episodes, threads=threads)
     if as_json:

@@ -57,6 +57,9 @@ quiet_option = click.option(
 )
 
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say more.")
+nothing_more_option = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, help="There is nothing more to say."
+)
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:

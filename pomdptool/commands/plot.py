@@ -16,6 +16,7 @@ from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.options import (
     EXISTING,
     EXISTING_OR_INPUT,
+    nothing_more_option,
     output_kind,
     output_option,
     piped,
@@ -83,6 +84,7 @@ Drawings = dict[str, Callable[[], "Figure"]]
     help="Format of the picture; by default the output's extension, else svg.",
 )  # fmt: skip
 @quiet_option
+@nothing_more_option
 def command(
     file: str,
     what: str | None,

@@ -14,6 +14,7 @@ from pomdptool.commands.models import read_text, write_result
 from pomdptool.commands.options import (
     EXISTING_OR_INPUT,
     chosen_seed,
+    nothing_more_option,
     output_kind,
     output_option,
     quiet_option,
@@ -48,11 +49,8 @@ def _family(function: Callable[..., Any]) -> Callable[..., Any]:
     discount = click.option(
         "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), help="Instead of the family's."
     )
-    verbose = click.option(
-        "-v", "--verbose", is_flag=True, expose_value=False, help="There is nothing more to say."
-    )
     output = output_option("Write here: .pomdp or .json, also with .gz.")
-    return discount(output(quiet_option(verbose(function))))
+    return discount(output(quiet_option(nothing_more_option(function))))
 
 
 def _given(**options: float | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pomdptool.commands.options import (
     from_option,
     generator,
     model_argument,
+    nothing_more_option,
     output_kind,
     output_option,
     quiet_option,
@@ -57,6 +58,7 @@ from pomdptool.model import Model
 @seed_option
 @from_option
 @quiet_option
+@nothing_more_option
 def command(
     path: str,
     output: str | None,

@@ -68,9 +68,6 @@ so many sweeps, and multiplications."""
 GAIN = 0.01
 """A vector must raise its belief's bound by this share of (1 - discount) times the gap wanted."""
 
-SPACING = 1.002
-"""Rows of the trace are further apart than this factor of time, so that long runs keep it short."""
-
 FEW_VECTORS, MANY_POINTS = 2000, 20_000
 """Lists are shortened from these lengths on, whenever they have grown by half, or to fourfold."""
 
@@ -235,9 +232,6 @@ class _Run:
         """Note how far the search is."""
         trials, vectors = self.count(kernel.N_TRIALS), self.count(kernel.N_VECTORS)
         self.watch.step(trials, vectors, self.bounds, beliefs=self.count(kernel.N_NODES))
-        trace = self.watch.trace
-        if len(trace) > 2 and trace[-1].seconds < SPACING * trace[-3].seconds:
-            del trace[-2]
 
     def evaluate(self) -> None:
         """Let every vector earn what those that it is linked to have come to earn."""
