@@ -234,7 +234,7 @@ def test_a_limit_on_vectors_ends_soon(
 
 def solves_the_maze(**options: Any) -> None:
     """Solve with much to do, so that kernels are compiled, and compare with the known value."""
-    result = run("solve", MAZE, "--method", "exact", **options)
+    result = run("solve", MAZE, "--method", "exact", "--precision", "1e-6", **options)
     assert result.returncode == 0, result.stderr
     assert result.stderr.startswith("compiling the solver's kernels")
     policy = json.loads(result.stdout)
