@@ -13,6 +13,7 @@ from models import PROBLEMS, ROOT, random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
 import pomdptool
+from pomdptool import belief
 from pomdptool.kernels import nodes, points, vectors
 from pomdptool.kernels import search as kernel
 from pomdptool.linked import LinkedVectors
@@ -260,6 +261,25 @@ def test_shorter_lists_keep_what_nodes_know() -> None:
             search.nodes[n, kernel.SEEN_VECTORS] = 0
             lower = vectors.update_lower(run.tables, search, n)
             assert lower >= before[n, kernel.LOWER] - 1e-12
+
+
+def test_states_hardly_held_are_left_out_at_a_stated_error() -> None:
+    slip = 1e-13
+    Z = np.array([[1.0 - slip, slip], [slip, 1.0 - slip]])
+    half = np.full((2, 2), 0.5)
+    model = make_model([np.eye(2), half, half], [Z, half, half], [[-1, -1], [-9, 5], [5, -9]],
+                       discount=0.9)  # fmt: skip
+    run = searched(model, 60)
+    size = run.search.nodes[:, kernel.N_SUPPORT]
+    assert belief.update(model, model.start, 0, 0)[0].min() > 0.0
+    assert size.min() == 1
+    for n in range(run.count(kernel.N_NODES)):
+        assert belief_of(run, n).sum() == pytest.approx(1.0, abs=1e-14)
+    with mock.patch.object(nodes, "FAINT", 0.0):
+        assert sarsop._error(run.blocks, 1.0) < run.error / 9.0
+    exact = pomdptool.solve(model, "exact", precision=1e-6)
+    assert run.bounds.lower <= exact.bounds.upper
+    assert run.bounds.upper >= exact.bounds.lower
 
 
 def test_calls_of_kernels_stay_short() -> None:
