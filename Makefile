@@ -91,9 +91,11 @@ bench: $(INSTALLED) ## Measure, beside the peers that are installed
 	$(BIN)/python tests/bench_em.py
 
 dist: $(INSTALLED) ## Build the sdist and the wheel of a release, and try them in empty environments
+	@test -z "$$(git status --porcelain)" || { echo "commit your changes first" >&2; exit 1; }
 	rm -rf dist
 	$(BIN)/python -m hatchling build
-	$(BIN)/python -m pytest -q tests/test_release.py -m "slow or not slow"
+	$(BIN)/python -m pytest -q tests/test_release.py -m "slow or not slow" --release dist
+	@echo "now: git tag v$$($(BIN)/python -m hatchling version)"
 
 clean: ## Remove what the targets made
 	rm -rf .venv .venv-* demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

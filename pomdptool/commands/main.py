@@ -1,7 +1,7 @@
 """The command `pomdptool`: finds its commands, and turns errors into exit codes, here alone.
 
 0 done; 1 the content was wrong or the work failed; 2 wrong usage or a missing file;
-130 interrupted. A closed pipe ends silently.
+130 interrupted, by Ctrl-C or SIGTERM. A closed pipe ends silently.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import click
 
 from pomdptool import __version__
 from pomdptool.commands.help import Group
-from pomdptool.commands.interrupts import was_raised, watch_interrupts
+from pomdptool.commands.interrupts import SIGNALS, was_raised, watch_interrupts
 from pomdptool.errors import DataError, FormatError, PomdpError
 
 NAME = "pomdptool"
@@ -116,7 +116,8 @@ def main() -> None:
             raise
         _say("interrupted")
         code = 130
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to interrupt but the exit
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)  # nothing is left to interrupt but the exit
     sys.exit(code)
 
 
