@@ -637,6 +637,8 @@ def test_statement_glued_to_a_number_is_not_lost(text: str) -> None:
         ("R: zzz : a : a : o 1", "is not the name of an action"),
         ("R: x : 7 : a : o 1", "numbered from 0 to 2"),
         ("R: x : a : a : q 1", "is not the name of an observation"),
+        ("R: X : a : a : o 1", "did you mean 'x'"),
+        ("R: x : LISTEN : a : o 1", "did you mean 'listen'"),
         ("state: 5", "did you mean 'states'"),
         ("Start: uniform", "did you mean 'start'"),
         ("R: x : a : a : o nan", "finite"),

@@ -213,7 +213,7 @@ def _explain(error: UnexpectedInput, text: str, at: int) -> tuple[str, int, str]
         return "PT004", at, f"{found!r} is a reserved word and cannot be a name"
     hint = ""
     if "DISCOUNT" in expected:
-        hint = nearest(found.lower(), [k for k in KEYWORDS if len(k) > 1])
+        hint = nearest(found, [k for k in KEYWORDS if len(k) > 1])
     elif re.fullmatch(r"\d+[A-Za-z_][\w-]*", found):
         hint = " (names begin with a letter)"
     elif found.lower().lstrip("+-") in ("nan", "inf", "infinity"):
