@@ -375,7 +375,7 @@ def test_discount(text: str, expected: float) -> None:
         ("a b", "a reset", (3, 11, "PT004")),
         ("a b", "1a b", (3, 9, "PT001")),
         ("a b", "a 7", (3, 11, "PT001")),
-        ("a b", "", (4, 1, "PT004")),
+        ("a b", "", (4, 1, "PT001")),
         ("x y", "x y\nactions: x y", (5, 0, "PT003")),
         ("discount", "Discount", (1, 1, "PT001")),
     ],
