@@ -31,11 +31,7 @@ _KEYS = {"name", "text", "each", "facts", "message", "kind"}
 
 @dataclass(frozen=True)
 class Case:
-    """One text, with what must be reported about it and what must hold of the model.
-
-    `name` tells the file too; a case that is read must have `facts`, or its rule is only that it
-    is read.
-    """
+    """One text, with what must be reported about it (its marks) and what must hold of the model."""
 
     name: str
     rule: str
@@ -99,6 +95,7 @@ def _cases_of(entry: dict[str, Any], rule: str, stem: str, parts: dict[str, str]
 
 def check_findings(case: Case, mode: Mode) -> None:
     """Compare what is reported with the marks: lines, codes and levels."""
+    __tracebackhide__ = True
     model, findings = case.read(mode)
     expected = sorted((line, code, LEVELS[sign][mode]) for line, sign, code in case.marks)
     found = sorted((f.line, f.code, f.level) for f in findings)
@@ -119,6 +116,7 @@ def _reports(reports: Sequence[tuple[int, str, str]]) -> str:
 
 def check_facts(case: Case) -> None:
     """Check every fact of the models of the modes that read the case."""
+    __tracebackhide__ = True
     models = {mode: case.read(mode)[0] for mode in MODES}
     read = {mode: model for mode, model in models.items() if model is not None}
     assert read or not case.facts, case.explain("facts of a text that is never read")

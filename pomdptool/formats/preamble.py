@@ -87,7 +87,10 @@ def _a(what: str) -> str:
 
 @dataclass(slots=True)
 class Head:
-    """What the preamble says; the form is not known where `observations` could not be read."""
+    """What the preamble says.
+
+    Without `observations` the file is an MDP; where they could not be read, the form is not known.
+    """
 
     discount: float = 1.0
     costs: bool = False
@@ -111,8 +114,8 @@ def read_head(statements: Sequence[Statement], findings: Findings) -> Head:
     for keyword in ("states", "actions", "observations"):
         if keyword in given:
             setattr(head, keyword, _axis(given[keyword], findings))
-    lost = "observations" in given or (syntax_errors and "observation" in findings.source.text)
-    head.form_known = head.observations is not None or not lost
+    unread = syntax_errors > 0 and "observation" in findings.source.text
+    head.form_known = head.observations is not None or not ("observations" in given or unread)
     if "actions" in given:
         head.actions_at = given["actions"].at
     if not syntax_errors:
