@@ -132,6 +132,8 @@ class _Builder:
         if statement.colon and n < len(axes):
             found = statement.value.text.split()[0][:40]
             message = f"expected an observation and a number, found {found!r}"
+            if statement.value.kind == "LAST":
+                message = f"expected a number after the observation {found!r}"
             self.findings.error("PT001", statement.value.at, message)
             return False
         if n > len(axes):
