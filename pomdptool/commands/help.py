@@ -74,6 +74,16 @@ class _Helped(click.Command):
         self.sections = dict(sections or {})
         self.example = example
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Suggest the near name for an unknown option."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            names = [name for param in self.get_params(ctx) for name in param.opts]
+            name = error.option_name
+            message = f"No such option {name!r}.{did_you_mean(name, names)}"
+            raise click.NoSuchOption(name, message, ctx=ctx) from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, section by section."""
         place = {

@@ -47,7 +47,7 @@ def read_appl(text: str, file: str, n_states: int, n_actions: int) -> AlphaVecto
     """
 
     def wrong(message: str, line: int = 1, column: int = 1) -> FormatError:
-        return FormatError((Finding(file, line, column, "error", "PT030", message),))
+        return FormatError((Finding(file, line, column, "error", "PT001", message),))
 
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise wrong("a policy declares no document type")

@@ -87,7 +87,10 @@ def _a(what: str) -> str:
 
 @dataclass(slots=True)
 class Head:
-    """What the preamble says."""
+    """What the preamble says.
+
+    Without `observations` the file is an MDP; where they could not be read, the form is not known.
+    """
 
     discount: float = 1.0
     costs: bool = False
@@ -95,6 +98,7 @@ class Head:
     actions: Axis | None = None
     observations: Axis | None = None
     actions_at: int = 0
+    form_known: bool = True
 
 
 def read_head(statements: Sequence[Statement], findings: Findings) -> Head:
@@ -110,6 +114,8 @@ def read_head(statements: Sequence[Statement], findings: Findings) -> Head:
     for keyword in ("states", "actions", "observations"):
         if keyword in given:
             setattr(head, keyword, _axis(given[keyword], findings))
+    unread = syntax_errors > 0 and "observation" in findings.source.text
+    head.form_known = head.observations is not None or not ("observations" in given or unread)
     if "actions" in given:
         head.actions_at = given["actions"].at
     if not syntax_errors:
@@ -269,7 +275,8 @@ def read_start(statement: Start | None, states: Axis, findings: Findings) -> Flo
 
 def _start_numbers(word: Word, states: Axis, findings: Findings) -> FloatArray | None:
     items = split_numbers(word)
-    if len(items) == 1 and len(states) > 1 and items[0].isdecimal():
+    certain = len(states) == 1 and items[0].lstrip("0") == "1"
+    if len(items) == 1 and items[0].isdecimal() and not certain:
         index = states.find(items[0], word.at, findings)
         if index is None:
             return None
