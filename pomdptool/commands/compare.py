@@ -21,7 +21,7 @@ from pomdptool.commands.options import (
     seed_option,
 )
 from pomdptool.commands.progress import announce_compiling
-from pomdptool.commands.terminal import show_pairs
+from pomdptool.commands.terminal import say, show_pairs
 from pomdptool.learning.compare import EPISODES, STEPS, Comparison, compare
 from pomdptool.model import Model
 
@@ -81,7 +81,7 @@ def command(
         between = transfer(*models, rng=rng, precision=precision, time_limit=time_limit)
         document.update(_returns(models[0], models[1], between))
     elif not quiet:
-        click.echo("note: without rewards, or a discount below 1, no policy is compared", err=True)
+        say("note: without rewards, or a discount below 1, no policy is compared")
     if as_json:
         write_json({**document, "seed": seed})
         return

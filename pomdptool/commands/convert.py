@@ -14,6 +14,7 @@ from pomdptool.commands.options import (
     quiet_option,
     verbose_option,
 )
+from pomdptool.commands.terminal import say
 from pomdptool.formats.files import Kind, WrittenKind, encode_model, written_kind_of_path
 
 
@@ -45,5 +46,5 @@ def command(
     text, said = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
     if verbose and not quiet:
-        click.echo(f"{len(text)} characters of {target} written", err=True)
+        say(f"{len(text)} characters of {target} written")
     warn(said, quiet=quiet)

@@ -24,7 +24,7 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.returns import interval, short, summary
-from pomdptool.commands.terminal import show_pairs
+from pomdptool.commands.terminal import say, show_pairs
 from pomdptool.formats.documents import plain
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
@@ -125,7 +125,7 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
         policy = load_policy(path)
         if policy.problem.digest != model.digest:
             if not quiet:
-                click.echo("note: the policy is of another model; its graph is evaluated", err=True)
+                say("note: the policy is of another model; its graph is evaluated")
             return carried(policy, model)
     return open_policy(path, model)
 

@@ -20,7 +20,9 @@ import click
 from pomdptool import __version__
 from pomdptool.commands.help import Group
 from pomdptool.commands.interrupts import was_raised, watch_interrupts
+from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, FormatError, PomdpError
+from pomdptool.printable import printable
 
 NAME = "pomdptool"
 COMPLETE = "_POMDPTOOL_COMPLETE"
@@ -150,6 +152,7 @@ def _run() -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
+        error.message = printable(error.message)  # type: ignore[misc]
         with contextlib.suppress(OSError):
             error.show()
         return error.exit_code
@@ -183,10 +186,8 @@ def _failed(error: Exception) -> int:
 
 
 def _say(line: str) -> None:
-    try:
-        print(line, file=sys.stderr, flush=True)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        say(line)
 
 
 def _close_streams(code: int) -> int:

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.help import Choice
+from pomdptool.commands.terminal import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)
@@ -157,7 +158,7 @@ def chosen_seed(seed: int | None, quiet: bool) -> int:
 
         seed = secrets.randbelow(2**31)
         if not quiet:
-            click.echo(f"seed {seed}", err=True)
+            say(f"seed {seed}")
     return seed
 
 

@@ -27,6 +27,7 @@ from pomdptool.families.tag import tag
 from pomdptool.families.tiger import tiger
 from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
 from pomdptool.model import Model
+from pomdptool.printable import printable
 
 
 @click.group(
@@ -123,7 +124,7 @@ def tag_command(
     """A robot hunts a target that it sees only in its own cell (Pineau et al. 2003)."""
     del quiet
     options = _given(rest=rest, discount=discount)
-    made_by = "tag" + (f" --map {Path(arena).name}" if arena else "") + _spelled(options)
+    made_by = "tag" + (f" --map {printable(Path(arena).name)}" if arena else "") + _spelled(options)
     model = tag(read_text(arena)[0], **options) if arena else tag(**options)
     _write(model, output, made_by)
 
@@ -157,7 +158,7 @@ def maze_command(
     del quiet
     options = _given(slip=slip, goal=goal, pit=pit, step=step, discount=discount)
     model = maze(read_text(drawing)[0], kind=kind, **options)
-    name = Path(drawing).name
+    name = printable(Path(drawing).name)
     _write(model, output, f"maze {name} --kind {kind}{_spelled(options)}")
 
 

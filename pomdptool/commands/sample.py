@@ -21,6 +21,7 @@ from pomdptool.commands.options import (
     seed_option,
     steps_option,
 )
+from pomdptool.commands.terminal import escaped
 from pomdptool.errors import DataError
 from pomdptool.formats.files import Kind
 from pomdptool.formats.tables import DataKind, data_kind
@@ -98,6 +99,9 @@ def command(
         states=states,
     )
     target = sys.stdout.buffer if output in (None, "-") else output
+    if target is not output and sys.stdout.isatty():
+        names = ("action_names", "observation_names", "state_names")
+        parts = (escaped(part, *names) for part in parts)
     write_episodes(parts, target, kind=table)
 
 

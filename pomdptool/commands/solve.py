@@ -25,6 +25,7 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling, progress_of
 from pomdptool.commands.report import show_graph, show_solution
+from pomdptool.commands.terminal import say
 from pomdptool.formats.files import Kind
 from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of_path
 from pomdptool.model import Model
@@ -197,7 +198,7 @@ def command(
             policy = replace(policy, graph=graph)
         write_result(encode_policy(policy, policy_kind, seen), output)
     if verbose and not quiet and solution.detail:
-        print(solution.detail, file=sys.stderr)
+        say(solution.detail)
     if as_table or not quiet:
         show_solution(solution, sys.stdout if as_table else sys.stderr)
     if as_table:

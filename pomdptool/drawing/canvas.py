@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pomdptool.errors import PomdpError
+from pomdptool.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -106,8 +107,8 @@ def new_figure(width: float, height: float, *, placed: bool = False) -> Figure:
 
 
 def elided(name: str, most: int = MAX_NAME, mark: str = "…") -> str:
-    """A name of at most so many characters, its middle left out; without control characters."""
-    name = "".join(c if c.isprintable() else " " for c in name)
+    """A name of at most so many characters, its middle left out; escaped where it must be."""
+    name = printable(name)
     if len(name) <= most:
         return name
     kept = most - len(mark)
