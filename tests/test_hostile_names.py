@@ -1,7 +1,7 @@
 """Names of strangers on a terminal: whatever a file calls things, nothing but text is printed.
 
-Every name of the model, the policy, the data and the files holds an escape sequence, a line end that
-forges a line of ours, and marks of right-to-left writing. A command that is added needs a case here.
+Every name of the model, the policy, the data and the files holds an escape sequence, a line end
+that forges a line of ours, and marks of right-to-left writing. A new command needs a case here.
 """
 
 from __future__ import annotations

@@ -112,6 +112,9 @@ def main() -> None:
     try:
         _open_streams()
         code = _close_streams(_run())
+        if code == 0 and was_raised():  # a library swallowed it
+            _say("interrupted")
+            code = 130
     except BaseException:
         # An interrupt comes out of some libraries' imports as another error.
         if not was_raised():
