@@ -113,10 +113,10 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
     One that was made for another model with the same actions and observations acts by its graph.
     """
     from pomdptool.acting.transfer import carried, of_graph
-    from pomdptool.formats.files import text_of
     from pomdptool.formats.graphs import read_pg
     from pomdptool.formats.policies import policy_kind_of_path
     from pomdptool.formats.policy_read import load_policy
+    from pomdptool.formats.text_input import text_of
 
     kind = policy_kind_of_path(path)
     if kind == "pg":

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, Finding, FormatError, nearest
+from pomdptool.formats import text_input
 from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind, decode, kind_of_path, read_model, write_file
+from pomdptool.formats.files import Kind, kind_of_path, read_model, write_file
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 def read_text(path: str) -> tuple[str, str]:
     """Text of a file or of standard input, and the name to report it by."""
     if path == "-":
-        return decode(sys.stdin.buffer.read(), "<stdin>", compressed=False), "<stdin>"
-    data = Path(path).read_bytes()
-    return decode(data, path, compressed=path.lower().endswith(".gz")), path
+        return text_input.read_text(sys.stdin.buffer, "<stdin>"), "<stdin>"
+    return text_input.text_of(path)
 
 
 def examine_model(

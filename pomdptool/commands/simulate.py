@@ -269,7 +269,8 @@ def _prior(path: str, model: Model) -> Prior:
 
     from pomdptool.acting.planner import Prior
     from pomdptool.errors import DataError, nearest
-    from pomdptool.formats.documents import Place, read_json
+    from pomdptool.formats.documents import Place
+    from pomdptool.formats.strict_json import read_json
 
     visits, values = np.zeros(model.n_actions, np.int64), np.zeros(model.n_actions)
     text, file = read_text(path)

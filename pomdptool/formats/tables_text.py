@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from pomdptool.formats.strict_json import unique_keys
 from pomdptool.formats.tables_input import count_lines
 from pomdptool.formats.tables_report import Problems
 from pomdptool.sparse import IntArray
@@ -148,7 +149,7 @@ def json_rows(
     together = bool(filled) and filled[-1] == len(filled) - 1
     places = None if together else np.array(filled, dtype=np.int64) + first
     try:
-        rows = json.loads("[" + ",".join(kept) + "]")
+        rows = json.loads("[" + ",".join(kept) + "]", object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         rows = []
     if len(rows) == len(kept) and all(isinstance(row, dict) for row in rows):
@@ -160,7 +161,7 @@ def json_rows(
 
 def _json_row(text: str, line: int, problems: Problems) -> dict[str, Any] | None:
     try:
-        row = json.loads(text)
+        row = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         problems.add(line, f"this is not JSON: {getattr(error, 'msg', error)}")
         return None
