@@ -8,6 +8,9 @@ reverse the direction of writing. Every line and every label for people goes thr
 from __future__ import annotations
 
 import contextlib
+import re
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
@@ -21,6 +24,12 @@ def printable(text: str) -> str:
     with contextlib.suppress(UnicodeEncodeError):  # a lone surrogate that stands for no byte
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def first_surrogate(text: str) -> int | None:
+    """Place of the first half of a surrogate pair, which is no character; None in what is text."""
+    match = _SURROGATE.search(text)
+    return None if match is None else match.start()
 
 
 def _escaped(character: str) -> str:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import pty
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -79,10 +77,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def call(folder: Path, *args: str, stdin: str = "", stdout: Any = None) -> tuple[int, bytes, str]:
+class Stream(io.TextIOWrapper):
+    """A stream in memory, that may be a terminal."""
+
+    terminal = False
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), "utf-8", "surrogateescape")
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def written(self) -> bytes:
+        self.flush()
+        self.seek(0)
+        return self.buffer.read()
+
+
+def call(
+    folder: Path, *args: str, stdin: str = "", terminal: bool = False
+) -> tuple[int, bytes, str]:
     """Exit code and both outputs of the command line, in this process."""
-    out = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape") if stdout is None else stdout
-    err = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape")
+    out, err = Stream(), Stream()
+    out.terminal = terminal
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["pomdptool", *args])
@@ -90,9 +107,7 @@ def call(folder: Path, *args: str, stdin: str = "", stdout: Any = None) -> tuple
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
         code = _run()
-        err.flush()
-    written = out.buffer.getvalue() if stdout is None else b""
-    return code, written, err.buffer.getvalue().decode("utf-8", "surrogateescape")
+    return code, out.written(), err.written().decode("utf-8", "surrogateescape")
 
 
 def harmless(text: str, *, tabs: bool = False) -> None:
@@ -194,9 +209,9 @@ def test_all_the_names_are_shown(folder: Path) -> None:
     shown = printable(BAD)
     _, out, err = call(folder, "solve", "m.json", "-v")
     assert f"problem         {shown}\n" in err
-    assert f"first action    b{shown}\n" in err or f"first action    a{shown}\n" in err
+    assert re.search(f"first action    [ab]{re.escape(shown)}\n", err)
     _, out, err = call(folder, "simulate", "m.json", "--policy", "p.json", *SIMULATE, "-v")
-    assert f"state t{shown}  belief s{shown} 0.5" in err
+    assert re.search(f"state [st]{re.escape(shown)}  belief [st]{re.escape(shown)} 0.5", err)
     assert f"problem         {shown}\n" in out.decode()
     _, out, _ = call(folder, "evaluate", "m.json", "p.json", *SIMULATE)
     assert f"by {shown}\n" in out.decode()
@@ -209,12 +224,10 @@ def test_all_the_names_are_shown(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_tables_on_a_terminal_are_escaped(name: str, folder: Path) -> None:
-    master, slave = pty.openpty()
-    with open(slave, "w", encoding="utf-8") as terminal, open(master, "rb") as screen:  # noqa: PTH123
-        call(folder, name, *CASES[name][0], stdout=terminal)
-        terminal.flush()
-        shown = screen.read1(1 << 16).decode()
-    harmless(shown.replace("\r\n", "\n"))
+    code, out, _ = call(folder, name, *CASES[name][0], terminal=True)
+    assert code == 0
+    shown = out.decode()
+    harmless(shown)
     assert printable(BAD) in shown
 
 

@@ -44,7 +44,7 @@ def read_document(text: str, file: str, form: str) -> dict[str, Any]:
         raise FormatError.at(file, 1, 1, "PT001", message)
     version = document.get("version")
     if version != 1 or isinstance(version, bool):
-        message = f"version {str(version)[:40]} is not known; this reads 1"
+        message = f"version {version!r:.40} is not known; this reads 1"
         raise FormatError.at(file, 1, 1, "PT001", message)
     return document
 

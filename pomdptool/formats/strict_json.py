@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pomdptool.errors import FormatError
+from pomdptool.printable import first_surrogate
 
 MAX_DIGITS = 4300
 """Digits of the longest whole number that Python reads."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     r"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
@@ -48,8 +48,8 @@ def read_json(text: str, file: str, line: int = 1) -> Any:
         at = _place(text, lambda token: token == constant)
         raise wrong(at, f"{constant} is not a number that may stand here")
 
-    if match := _SURROGATE.search(text):
-        raise wrong(match.start(), "this is not UTF-8 text", "PT011")
+    if (at := first_surrogate(text)) is not None:
+        raise wrong(at, "this is not UTF-8 text", "PT011")
     if (at := _lone_escape(text)) is not None:
         raise wrong(at, f"{text[at : at + 6]} is half of a character: this is not text", "PT011")
     try:
