@@ -91,7 +91,7 @@ class Stream(io.TextIOWrapper):
     def written(self) -> bytes:
         self.flush()
         self.seek(0)
-        return self.buffer.read()
+        return bytes(self.buffer.read())
 
 
 def call(

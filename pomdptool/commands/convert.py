@@ -18,7 +18,9 @@ from pomdptool.commands.terminal import say
 from pomdptool.formats.files import Kind, WrittenKind, encode_model, written_kind_of_path
 
 
-@click.command(cls=Command, example="pomdptool convert tiger.pomdp -o tiger.json.gz")
+@click.command(
+    cls=Command, updates=("path",), example="pomdptool convert tiger.pomdp -o tiger.json.gz"
+)
 @model_argument
 @output_option("Write here: .pomdp or .json, also with .gz.")
 @click.option(

@@ -25,6 +25,7 @@ from pomdptool.commands.options import (
     time_limit_option,
     verbose_option,
 )
+from pomdptool.commands.paths import Output
 from pomdptool.commands.progress import announce_compiling, learning_progress
 from pomdptool.commands.report import show_candidates, show_fit, show_split
 from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
@@ -74,6 +75,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 
 @click.command(
     cls=Command,
+    updates=("init",),
     example="pomdptool fit data.csv --states 2 --seed 1 -o learned.pomdp",
     sections={
         "Model": (
@@ -159,9 +161,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 @seed_option
 @threads_option
 @time_limit_option
-@click.option(
-    "--report", metavar="FILE", type=click.Path(dir_okay=False), help="Write figures here as JSON."
-)
+@click.option("--report", metavar="FILE", type=Output(), help="Write figures here as JSON.")
 @data_options
 @quiet_option
 @verbose_option

@@ -128,12 +128,15 @@ def main() -> None:
 def _open_streams() -> None:
     """Give closed streams a place, and names of any characters a way to be written.
 
+    Without standard input there is nothing to read; without standard error nothing is said; a
+    result that standard output cannot take is lost, which is a failure.
     Files and pipes hold UTF-8 whatever the locale; a terminal gets what it can show.
     """
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        # Opened for reading: what is written comes to nothing, and that is an error.
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream in (sys.stdin, sys.stdout, sys.stderr):

@@ -12,16 +12,17 @@ import click
 import numpy as np
 
 from pomdptool.commands.help import Choice
+from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.terminal import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)
 
 
-EXISTING = click.Path(exists=True, dir_okay=False)
+EXISTING = Input()
 """A file to read."""
 
-EXISTING_OR_INPUT = click.Path(exists=True, dir_okay=False, allow_dash=True)
+EXISTING_OR_INPUT = Input(allow_dash=True)
 """A file to read, or `-`."""
 
 
@@ -92,9 +93,6 @@ def output_kind(output: str | None, kind_of: Callable[[str], K | None], what: st
     """
     if output is None or output == "-":
         return default
-    if not Path(output).absolute().parent.is_dir():
-        message = f"{output!r}: there is no such folder"
-        raise click.BadParameter(message, param_hint="'-o' / '--output'")
     kind = kind_of(output)
     if kind is None and not (Path(output).exists() and not Path(output).is_file()):
         raise click.BadParameter(f"{output!r}: {what}", param_hint="'-o' / '--output'")
@@ -107,7 +105,7 @@ def output_option(help_text: str) -> Callable[[F], F]:
         "-o",
         "--output",
         metavar="FILE",
-        type=click.Path(dir_okay=False, allow_dash=True),
+        type=Output(allow_dash=True),
         help=help_text,
     )
 

@@ -24,6 +24,7 @@ from pomdptool.commands.options import (
     threads_option,
     verbose_option,
 )
+from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.progress import announce_compiling, returns_of
 from pomdptool.commands.returns import interval, short, statistics, summary
 from pomdptool.commands.steps import seen_steps
@@ -100,6 +101,7 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
 @click.option(
     "--rollout",
     metavar="random|qmdp|FILE",
+    type=Input(words=("random", "qmdp")),
     default="qmdp",
     show_default=True,
     help="What stands for the rest where a simulation leaves the tree; FILE: a saved policy.",
@@ -136,7 +138,7 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
     "--trace",
     "trace_file",
     metavar="FILE",
-    type=click.Path(dir_okay=False),
+    type=Output(),
     help="A JSON line a step.",
 )
 @seed_option

@@ -36,6 +36,7 @@ from pomdptool.sparse import FloatArray
 
 @click.command(
     cls=Command,
+    updates=("resume_file",),
     example="pomdptool solve tiger.pomdp -o tiger.json\n"
     "pomdptool solve tiger.pomdp --horizon 10 -o tiger.pg",
     sections={
