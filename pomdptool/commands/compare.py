@@ -12,6 +12,7 @@ import numpy as np
 from pomdptool.acting.transfer import Transfer, transfer
 from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model, write_json
+from pomdptool.commands.numbers import MOST_KEPT, MOST_STEPS, Real, Whole
 from pomdptool.commands.options import (
     EXISTING,
     chosen_seed,
@@ -34,19 +35,19 @@ from pomdptool.model import Model
 @click.argument("true", type=EXISTING)
 @click.argument("learned", type=EXISTING)
 @click.option(
-    "--episodes", metavar="N", type=click.IntRange(min=1), default=EPISODES, show_default=True,
+    "--episodes", metavar="N", type=Whole(1, MOST_KEPT), default=EPISODES, show_default=True,
     help="Random walks through each model.",
 )  # fmt: skip
 @click.option(
-    "--steps", metavar="H", type=click.IntRange(min=1), default=STEPS, show_default=True,
+    "--steps", metavar="H", type=Whole(1, MOST_STEPS), default=STEPS, show_default=True,
     help="Steps of a walk.",
 )  # fmt: skip
 @click.option(
-    "--precision", metavar="P", type=click.FloatRange(min=0.0, min_open=True), default=1e-3,
+    "--precision", metavar="P", type=Real(min=0.0, min_open=True), default=1e-3,
     show_default=True, help="Of the policies whose returns are compared.",
 )  # fmt: skip
 @click.option(
-    "--time-limit", metavar="SECONDS", type=click.FloatRange(min=0.0), default=10.0,
+    "--time-limit", metavar="SECONDS", type=Real(min=0.0), default=10.0,
     show_default=True, help="For solving each model.",
 )  # fmt: skip
 @seed_option

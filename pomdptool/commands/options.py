@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.help import Choice
+from pomdptool.commands.numbers import MOST_STEPS, MOST_THREADS, Real, Whole
 from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.terminal import say
 
@@ -115,7 +116,7 @@ def episodes_option(default: int) -> Callable[[F], F]:
     return click.option(
         "--episodes",
         metavar="N",
-        type=click.IntRange(min=1),
+        type=Whole(),
         default=default,
         show_default=True,
         help="Number of episodes.",
@@ -124,27 +125,28 @@ def episodes_option(default: int) -> Callable[[F], F]:
 
 def steps_option(help_text: str) -> Callable[[F], F]:
     """`--steps H`, with its default."""
-    return click.option("--steps", metavar="H", type=click.IntRange(min=1), help=help_text)
+    return click.option("--steps", metavar="H", type=Whole(1, MOST_STEPS), help=help_text)
 
 
 time_limit_option = click.option(
     "--time-limit",
     metavar="SECONDS",
-    type=click.FloatRange(min=0.0),
+    type=Real(min=0.0),
     help="Stop after this time with the best so far.",
 )
 
 seed_option = click.option(
     "--seed",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=Whole(0, sys.maxsize),
     help="Of the random numbers; by default one is chosen, and said.",
 )
 
 threads_option = click.option(
     "--threads",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1, sys.maxsize),
+    callback=lambda _ctx, _param, value: value and min(value, MOST_THREADS),
     help="Side by side; by default as many as there are cores. Results do not depend on it.",
 )
 

@@ -10,6 +10,7 @@ import click
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, read_text, write_json
+from pomdptool.commands.numbers import MOST_KEPT, Real, Whole
 from pomdptool.commands.options import (
     EXISTING,
     chosen_seed,
@@ -76,26 +77,26 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
 @click.option(
     "--sims",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(),
     help="Simulations for each decision; 4000, or with --time no limit.",
 )
 @click.option(
     "--time",
     "time_limit",
     metavar="SECONDS",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=Real(min=0.0, min_open=True),
     help="For each decision.",
 )
 @click.option(
     "--exploration",
     metavar="C",
-    type=click.FloatRange(min=0.0),
+    type=Real(min=0.0),
     help="Constant of UCB1; by default from bounds on the start belief's value.",
 )
 @click.option(
     "--depth",
     metavar="D",
-    type=click.IntRange(min=1),
+    type=Whole(1, MOST_KEPT),
     help="Steps of a simulation; by default until a hundredth is left to earn.",
 )
 @click.option(
@@ -129,7 +130,7 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
 @click.option(
     "--particles",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1, MOST_KEPT),
     default=2000,
     show_default=True,
 )
