@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.acting.agents import impossible
+from pomdptool.acting.agents import EpisodeInterruptedError, Interrupted, impossible
 from pomdptool.acting.guide import guide_at, guide_of, no_guide
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import steps_until
@@ -109,6 +109,7 @@ class Pomcp:
     particles: int = 2000
     prior: Prior | None = None
     seed: int = 0
+    interrupted: Interrupted | None = None
     decision: Decision | None = None
     searched: int = 0
     seconds: float = 0.0
@@ -182,6 +183,8 @@ class Pomcp:
                 self.numbers,
             )
             done += n
+            if self.interrupted is not None and self.interrupted():
+                raise EpisodeInterruptedError
             spent = _now() - began
             if n < at_once or (self.time_limit is not None and spent >= self.time_limit):
                 break

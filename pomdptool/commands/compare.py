@@ -39,7 +39,7 @@ from pomdptool.model import Model
     help="Random walks through each model.",
 )  # fmt: skip
 @click.option(
-    "--steps", metavar="H", type=Whole(1, MOST_STEPS), default=STEPS, show_default=True,
+    "--steps", metavar="H", type=Whole(1, MOST_KEPT), default=STEPS, show_default=True,
     help="Steps of a walk.",
 )  # fmt: skip
 @click.option(
@@ -71,6 +71,8 @@ def command(
     show that they are not of the other. Each model is solved, and its policy acts in the other:
     what it earns there is exact, or simulated where that takes long.
     """
+    if episodes * steps > MOST_STEPS:
+        raise click.UsageError(f"--episodes times --steps is more than {MOST_STEPS}.")
     models = [open_model(path, None, quiet=quiet) for path in (true, learned)]
     seed = chosen_seed(seed, quiet)
     if not quiet:

@@ -14,7 +14,7 @@ from pomdptool.commands.data import data_argument, data_options, open_episodes
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, warn, write_json, write_result
-from pomdptool.commands.numbers import MOST_KEPT, Real, Whole
+from pomdptool.commands.numbers import Real, Whole
 from pomdptool.commands.options import (
     EXISTING,
     chosen_seed,
@@ -131,7 +131,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     help="Whether rewards are R[a, s], or R[a, s, s', o]; auto finds out.",
 )
 @click.option(
-    "--restarts", metavar="N", type=Whole(1, MOST_KEPT), default=10, show_default=True,
+    "--restarts", metavar="N", type=Whole(1, 10_000), default=10, show_default=True,
     help="Number of starts.",
 )  # fmt: skip
 @click.option("--init", metavar="MODEL", type=EXISTING, help="Start from this model.")

@@ -14,10 +14,10 @@ MOST = 10**9
 """Largest count: more steps, episodes or simulations than that have no end."""
 
 MOST_STEPS = 10**7
-"""Most steps of an episode, all of which are kept until it ends."""
+"""Most steps of an episode that is drawn: all of them are kept until it ends."""
 
 MOST_KEPT = 10**6
-"""Most particles, restarts and the like, for each of which memory is taken."""
+"""Most particles, steps of a simulation and the like, for each of which memory is taken."""
 
 MOST_THREADS = 256
 """Threads that are started at most, however many are asked for."""
@@ -43,13 +43,20 @@ class Real(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read the number."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
+        return _finite(self, super().convert(value, param, ctx), param, ctx)
 
 
 class AnyReal(click.types.FloatParamType):
     """Any finite number."""
 
-    convert = Real.convert
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number."""
+        return _finite(self, super().convert(value, param, ctx), param, ctx)
+
+
+def _finite(
+    kind: Real | AnyReal, number: float, param: click.Parameter | None, ctx: click.Context | None
+) -> float:
+    if not math.isfinite(number):
+        kind.fail(f"{number} is not a finite number.", param, ctx)
+    return number

@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.help import Choice
-from pomdptool.commands.numbers import MOST_STEPS, MOST_THREADS, Real, Whole
+from pomdptool.commands.numbers import MOST_KEPT, MOST_THREADS, Real, Whole
 from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.terminal import say
 
@@ -123,9 +123,9 @@ def episodes_option(default: int) -> Callable[[F], F]:
     )
 
 
-def steps_option(help_text: str) -> Callable[[F], F]:
+def steps_option(help_text: str, most: int = MOST_KEPT) -> Callable[[F], F]:
     """`--steps H`, with its default."""
-    return click.option("--steps", metavar="H", type=Whole(1, MOST_STEPS), help=help_text)
+    return click.option("--steps", metavar="H", type=Whole(1, most), help=help_text)
 
 
 time_limit_option = click.option(

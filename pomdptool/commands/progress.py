@@ -16,6 +16,7 @@ from pomdptool.commands.terminal import holds, say
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from pomdptool.acting.simulate import OnEpisode
     from pomdptool.learning.watch import LearningProgress, OnLearned
     from pomdptool.model import Model
     from pomdptool.solving.solution import OnStep, Progress
@@ -39,13 +40,12 @@ def progress_of(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | N
 
 
 @contextlib.contextmanager
-def returns_of(
-    model: Model, episodes: int, quiet: bool
-) -> Iterator[Callable[[int, FloatArray], None] | None]:
+def returns_of(model: Model, episodes: int, quiet: bool) -> Iterator[OnEpisode | None]:
     """The running mean of a simulation; on a terminal only."""
     sign = -1.0 if model.costs else 1.0
 
-    def words(done: int, returns: FloatArray) -> str:
+    def words(done: int, returns_so_far: Callable[[], FloatArray]) -> str:
+        returns = returns_so_far()
         error = returns.std() / math.sqrt(done)
         mean = sign * returns.mean()
         return f"episode {done} of {episodes}  mean {mean:.5g} +- {error:.2g}"

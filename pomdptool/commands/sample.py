@@ -8,6 +8,7 @@ import click
 
 from pomdptool.commands.help import Command
 from pomdptool.commands.models import index_of, open_model, open_policy, read_text
+from pomdptool.commands.numbers import MOST_STEPS
 from pomdptool.commands.options import (
     EXISTING,
     episodes_option,
@@ -54,7 +55,9 @@ from pomdptool.model import Model
     help="Do these actions: one a line, episodes parted by an empty line, taken in turn.",
 )
 @episodes_option(100)
-@steps_option("Steps of an episode at most; by default until a thousandth is left to earn.")
+@steps_option(
+    "Steps of an episode at most; by default until a thousandth is left to earn.", MOST_STEPS
+)
 @click.option("--states", is_flag=True, help="Write the hidden states too.")
 @seed_option
 @from_option
