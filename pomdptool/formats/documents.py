@@ -16,6 +16,7 @@ import numpy as np
 
 from pomdptool.errors import FormatError
 from pomdptool.formats.strict_json import read_json
+from pomdptool.model import SUM_TOLERANCE
 from pomdptool.sparse import FloatArray
 
 
@@ -130,6 +131,13 @@ class Place:
         if infinite and self.value in ("inf", "-inf"):
             return float(str(self.value))
         return float(self._floats([self.value], "must be a number")[0])
+
+    def probability(self) -> float:
+        """Number from 0 to 1."""
+        number = self.number()
+        if not 0.0 <= number <= 1.0 + SUM_TOLERANCE:
+            raise self.wrong("must lie between 0 and 1")
+        return number
 
     def numbers(self, n: int | None = None) -> FloatArray:
         """List of finite numbers; of n, where given."""

@@ -52,7 +52,7 @@ def _step(line: str, file: str, number: int) -> TracedStep:
         episode=place["episode"].count(0),
         step=place["step"].count(0),
         state="" if state is None else state.text(),
-        belief={name: part.number() for name, part in beliefs.items()},
+        belief={name: part.probability() for name, part in beliefs.items()},
         action=place["action"].text(),
         observation="" if observation is None else observation.text(),
         reward=0.0 if reward is None else reward.number(),
