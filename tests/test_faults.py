@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -360,3 +361,18 @@ def test_the_anytime_solver_ends_with_its_best_where_memory_ends(folder: Path) -
     assert result.returncode == 0
     assert policy["stop_reason"] == "memory"
     assert policy["bounds"]["lower"] > 10
+
+
+# ---------------------------------------------------------------- settings of others
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NUMBA_NUM_THREADS", "x"), ("NUMBA_NUM_THREADS", "-1"), ("NUMBA_OPT", "x")],
+)
+def test_settings_that_numba_cannot_read_are_one_line(name: str, value: str, folder: Path) -> None:
+    command = ["simulate", "m.json", "--planner", "random", "--steps", "3000", "--episodes", "2"]
+    result = run(*command, "--seed", "1", "-q", cwd=folder, env={**os.environ, name: value})
+    assert result.returncode == 1
+    assert re.fullmatch(rb"error: a library cannot be loaded: numba: [^\n]+\n", result.stderr)
+    assert name.encode() in result.stderr or value == "-1"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +128,32 @@ def test_an_interrupt_ends_a_simulation_in_its_midst(sims: int, episodes: int, s
     else:
         assert play() == 4  # of five steps, each asked after its search and after itself, and once
     assert next(asked) < 60
+
+
+# ---------------------------------------------------------------- rewards and values near the limit
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["solve", "huge.json"],
+        ["simulate", "huge.json", "--planner", "random"],
+        ["simulate", "huge.json", "--sims", "5"],
+        ["simulate", "huge.json", "--policy", "huge.alpha"],
+        ["evaluate", "huge.json", "huge.alpha"],
+        ["evaluate", "m.json", "huge.alpha"],
+        ["compare", "huge.json", "huge.json"],
+    ],
+)
+def test_what_cannot_be_added_up_is_refused(args: list[str], folder: Path) -> None:
+    """Warnings are errors here, so that numpy's never reach standard error either."""
+    huge = [[-1.0, -1.0], [-1e308, 1e308], [1e308, -1e308]]
+    document = json.loads((folder / "m.json").read_text())
+    document["R"] = {"shape": [3, 2, 1, 1], "values": list(itertools.chain(*huge))}
+    (folder / "huge.json").write_text(json.dumps(document))
+    (folder / "huge.alpha").write_text("0\n1e308 -1e308\n\n1\n-1e308 1e308\n")
+    code, out, err = call(folder, *args, "--seed", "1", "-q")
+    assert (code, out) == (1, b"")
+    assert re.fullmatch(
+        r"error: (rewards|values) up to 1e\+308 are too large to be added up\n", err
+    )

@@ -27,7 +27,7 @@ from pomdptool.kernels.simulator import Simulator, filter_belief
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Watch, check_sum
 from pomdptool.sparse import FloatArray, IntArray
 
 SIMS_AT_ONCE = 4096
@@ -130,6 +130,7 @@ class Pomcp:
             if value is not None and value < least:
                 raise PomdpError(f"{name} must be {least} or more, not {value}")
         self.depth = default_depth(self.model) if self.depth is None else self.depth
+        check_sum("rewards", float(np.abs(self.model.rewards.stored).max(initial=0.0)), self.depth)
         if self.exploration is None:
             self.exploration = default_exploration(self.model, self.depth)
         self.simulator = simulator_of(self.model)

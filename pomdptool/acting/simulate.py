@@ -27,6 +27,7 @@ from pomdptool.errors import PomdpError
 from pomdptool.kernels import compiling_seconds
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.solving.solution import check_sum
 from pomdptool.sparse import FloatArray, IntArray
 
 AT_ONCE = 64
@@ -149,6 +150,8 @@ def simulate(
     ------
     PolicyError
         Where a policy was made for another model.
+    PomdpError
+        Where rewards are too large to be added up.
     KeyboardInterrupt
         Where an interrupt comes before the first episode has ended.
     """
@@ -157,6 +160,7 @@ def simulate(
     steps = default_steps(model) if steps is None else steps
     if steps < 1:
         raise PomdpError(f"steps must be 1 or more, not {steps}")
+    check_sum("rewards", float(np.abs(model.rewards.stored).max(initial=0.0)), steps)
     began = time.perf_counter() - compiling_seconds()
     threads = 1 if on_seen else min(threads, episodes)
     workers = workers_of(model, policy, steps, threads, on_seen, interrupted)

@@ -13,6 +13,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -109,6 +110,8 @@ def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(100_000)  # imports make many objects, and they stay
     watch_interrupts()
+    if not sys.warnoptions:  # else who asked for them gets those of libraries
+        warnings.simplefilter("ignore")
     try:
         _open_streams()
         code = _close_streams(_run())
