@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing takes long to import: see `pomdptool.__main__`
 if TYPE_CHECKING:
+    from typing import Any
+
     from pomdptool.acting.agents import acting as player
     from pomdptool.acting.planner import Pomcp
     from pomdptool.acting.sample import sample

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 import tracemalloc
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ from samples import ROOT, file_text, programs, read_clean
 
 from pomdptool.errors import Finding, FormatError, PomdpWarning
 from pomdptool.formats import reward_rules
-from pomdptool.formats.files import decode, load, loads, read_model
+from pomdptool.formats.files import load, loads, read_model
+from pomdptool.formats.text_input import read_text
 from pomdptool.model import Model
 
 PREAMBLE = "discount: 0.9\nvalues: reward\nstates: a b\nactions: x y\nobservations: o p\n"
@@ -548,9 +550,9 @@ def test_empty_file(text: str) -> None:
 
 def test_broken_compression() -> None:
     with pytest.raises(FormatError, match="compression"):
-        decode(b"\x1f\x8bnot gzip", "f", compressed=False)
+        read_text(io.BytesIO(b"\x1f\x8bnot gzip"), "f")
     with pytest.raises(FormatError, match="compression"):
-        decode(BASE.encode(), "f", compressed=True)
+        read_text(io.BytesIO(BASE.encode()), "f.gz")
 
 
 # ---------------------------------------------------------------- errors and their places

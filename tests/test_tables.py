@@ -567,7 +567,10 @@ def test_what_is_no_text() -> None:
     assert message(b"action,observation\na,x\na,\xff\n") == f"3: {bad}"
     assert message(b"action,observation\xff\na,x\n") == f"1: {bad}"
     assert message(b'{"observation": "x"}\n{"observation": "\xff"}\n') == f"2: {bad}"
-    assert message("action,observation\na,x\n".encode("utf-16")).startswith("1: this is not UTF-8")
+    assert (
+        message("action,observation\na,x\n".encode("utf-16"))
+        == "1: this is UTF-16 text; expected UTF-8"
+    )
 
 
 def test_lines_that_are_no_objects() -> None:

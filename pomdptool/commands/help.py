@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pomdptool.commands.paths import check_apart
 from pomdptool.errors import near_name
 
 WIDTH = 80
@@ -113,7 +114,22 @@ class _Helped(click.Command):
 
 
 class Command(_Helped):
-    """A command with sections of options, and an example."""
+    """A command with sections of options, and an example; no file is written twice.
+
+    Parameters
+    ----------
+    updates
+        Names of the input files that `--output` may replace.
+    """
+
+    def __init__(self, *args: Any, updates: tuple[str, ...] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.updates = updates
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, once its files are known to be different ones."""
+        check_apart(self, ctx, self.updates)
+        return super().invoke(ctx)
 
 
 class Group(_Helped, click.Group):

@@ -18,6 +18,7 @@ import numpy as np
 
 from pomdptool.errors import Finding, FormatError
 from pomdptool.policy import AlphaVectors, Problem
+from pomdptool.printable import printable
 
 
 def write_appl(vectors: AlphaVectors, problem: Problem) -> str:
@@ -29,7 +30,7 @@ def write_appl(vectors: AlphaVectors, problem: Problem) -> str:
     counts = f'vectorLength="{len(problem.states)}" numObsValue="1" numVectors="{len(rows)}"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<Policy version="0.1" type="value" model={quoteattr(problem.name)}>',
+        f'<Policy version="0.1" type="value" model={quoteattr(printable(problem.name))}>',
         f"<AlphaVector {counts}>",
         *rows,
         "</AlphaVector> </Policy>",

@@ -1,8 +1,7 @@
-"""Models from and to files: which format, compressed or not, text or bytes."""
+"""Models from and to files: which format, by the name or by the first character."""
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from pomdptool.episodes import Episodes
 from pomdptool.errors import Finding, FormatError, PomdpError, PomdpWarning
 from pomdptool.formats.atomic import write_whole
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK, read_pomdp
+from pomdptool.formats.text_input import text_of
 from pomdptool.model import Model
 
 WrittenKind = Literal["pomdp", "json"]
@@ -19,9 +19,6 @@ Kind = Literal[WrittenKind, "pomdpx"]
 
 WRITTEN_KINDS: dict[str, WrittenKind] = {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
 MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, ".pomdpx": "pomdpx"}
-
-MAX_BYTES = 1 << 31
-"""Largest file that is read, also after decompression."""
 
 
 def kind_of_path(path: str) -> Kind | None:
@@ -43,28 +40,6 @@ def kind_of_text(text: str) -> Kind:
     first = text.lstrip(BYTE_ORDER_MARK + " \t\r\n")[:1]
     begins: dict[str, Kind] = {"{": "json", "<": "pomdpx"}
     return begins.get(first, "pomdp")
-
-
-def decode(data: bytes, file: str, *, compressed: bool) -> str:
-    """Text of a file's bytes; bytes that are not UTF-8 are kept apart (they may be in comments).
-
-    Raises
-    ------
-    FormatError
-        If the file is too large or its compression is broken.
-    """
-    if compressed or data[:2] == b"\x1f\x8b":
-        import gzip
-        import zlib
-
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-                data = stream.read(MAX_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise FormatError.at(file, 1, 1, "PT011", f"broken compression: {error}") from None
-    if len(data) > MAX_BYTES:
-        raise FormatError.at(file, 1, 1, "PT010", f"more than {MAX_BYTES >> 30} GiB")
-    return data.decode("utf-8", errors="surrogateescape")
 
 
 def read_model(
@@ -116,27 +91,6 @@ def loads(
     for finding in findings:
         warnings.warn(str(finding), PomdpWarning, stacklevel=3 if _from_load else 2)
     return model
-
-
-def text_of(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
-    """Text of a path or an open file, and the name to report it by.
-
-    Raises
-    ------
-    FormatError
-        If the file is too large or its compression is broken.
-    OSError
-        If it cannot be read.
-    """
-    if isinstance(source, (str, Path)):
-        file = str(source)
-        content: str | bytes = Path(source).read_bytes()
-    else:
-        content = source.read()
-        file = str(getattr(source, "name", "<text>"))
-    if isinstance(content, bytes):
-        content = decode(content, file, compressed=file.endswith(".gz"))
-    return content, file
 
 
 def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> Model:

@@ -10,10 +10,10 @@ import numpy as np
 from pomdptool.errors import PolicyError
 from pomdptool.formats.alpha import read_alpha
 from pomdptool.formats.appl import read_appl
-from pomdptool.formats.files import text_of
 from pomdptool.formats.policies import policy_kind_of_path
 from pomdptool.formats.policy_json import read_policy_json
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
+from pomdptool.formats.text_input import text_of
 from pomdptool.model import Model
 from pomdptool.policy import (
     AlphaVectors,

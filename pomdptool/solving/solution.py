@@ -158,6 +158,22 @@ def discounted_steps(discount: float, first: int, horizon: int | None) -> float:
     return (discount**first - last) / (1.0 - discount)
 
 
+LARGEST_VALUE = 1e100
+"""Values beyond which sums of floats, and squares of sums, say nothing."""
+
+
+def check_sum(what: str, largest: float, times: float) -> None:
+    """Refuse numbers up to the largest, so many of which cannot be added up.
+
+    Raises
+    ------
+    PomdpError
+        It says how large they are.
+    """
+    if not largest * times < LARGEST_VALUE:
+        raise PomdpError(f"{what} up to {largest:g} are too large to be added up")
+
+
 def rewards_ahead(
     model: Model, done: int, horizon: int, terminal: FloatArray | None = None
 ) -> Bounds:
