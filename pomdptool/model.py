@@ -308,7 +308,7 @@ def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
     if given is None:
         return tuple(map(str, range(n)))
     names = tuple(given)
-    if not all(isinstance(name, str) for name in names):
+    if not all(issubclass(kind, str) for kind in set(map(type, names))):
         raise ModelError(f"{what} names must be text")
     if len(names) != n:
         raise ModelError(f"{len(names)} {what} names for {n} {what}s")
@@ -332,7 +332,7 @@ def _checked_rows(
             f"{what}: the row of action {actions[a]!r}, state {states[s]!r} sums to "
             f"{sums[bad[0]]:.6g}, not 1 ({len(bad)} such rows)"
         )
-    return renormalise(table)
+    return renormalise(table, sums)
 
 
 def _checked_start(start: ArrayLike | None, S: int) -> tuple[FloatArray, Renormalised]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.formats.pomdpx_tables import Table
-from pomdptool.formats.pomdpx_variables import Space, Variable
+from pomdptool.formats.pomdpx_variables import Digits, Space, Variable
 from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.formats.rules import Kind, key_of, latest
 from pomdptool.model import SUM_TOLERANCE
@@ -28,9 +28,16 @@ from pomdptool.sparse import (
     renormalise,
 )
 
+BLOCK_ROWS, BLOCK_ENTRIES = 1 << 16, 1 << 20
+"""Rows, and assignments, of a table that are worked out at a time."""
+
 
 class TooLargeError(ModelError):
     """A table would have too many rows or entries."""
+
+    def __init__(self, table: Table, message: str) -> None:
+        self.at = table.at
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +51,15 @@ class Factor:
         divided by its sum where that was near 1.
     sums
         What the rows summed to.
+    off
+        Rows that did not sum to 1.
     """
 
     table: Table
     parents: Space
     rows: SparseRows
     sums: FloatArray
+    off: IntArray
     renormalised: Renormalised
 
 
@@ -66,24 +76,25 @@ def factor_of(table: Table, action: dict[str, int]) -> Factor:
     used = sorted({axis for kind in kinds for axis in kind.axes} | {child})
     parents = Space(tuple(table.axes[axis] for axis in used[:-1]))
     if parents.n > MAX_ENTRIES:
-        raise TooLargeError(f"the table of {table.child.name!r} would have {parents.n} rows")
-    key, values = _nonzeros(kinds, used, table.shape)
+        raise TooLargeError(table, f"the table of {table.child.name!r} would have {parents.n} rows")
+    key, values = _nonzeros(table, kinds, used)
     row, column = np.divmod(key, table.child.n)
     rows = from_entries(parents.n, table.child.n, row, column, values)
     sums = rows.row_sums()
-    rows, off = renormalise(rows)
-    return Factor(table, parents, rows, sums, off)
+    rows, renormalised = renormalise(rows, sums)
+    off = np.flatnonzero(~(np.abs(sums - 1.0) <= SUM_TOLERANCE))
+    return Factor(table, parents, rows, sums, off, renormalised)
 
 
 def _nonzeros(
-    kinds: Sequence[Kind], used: Sequence[int], shape: tuple[int, ...]
+    table: Table, kinds: Sequence[Kind], used: Sequence[int]
 ) -> tuple[IntArray, FloatArray]:
     """Keys, over the axes in use, and values of the points that are not zero.
 
     The rules that set something else than zero are written out over the axes that they leave open;
     a point stays where the rule that it was written for is the latest for it.
     """
-    keys, values = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+    keys, values, shape = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], table.shape
     total = 0
     for kind in kinds:
         some = np.flatnonzero(kind.values)
@@ -91,21 +102,25 @@ def _nonzeros(
         times = math.prod(shape[axis] for axis in left_open)
         total += len(some) * times
         if total > MAX_ENTRIES:
-            raise TooLargeError(f"{total} entries of one table are set; at most {MAX_ENTRIES} fit")
-        points = [np.zeros(0, dtype=np.int64)] * len(shape)
-        rest = np.repeat(kind.keys[some], times)
-        for axis in reversed(kind.axes):
-            rest, points[axis] = np.divmod(rest, shape[axis])
-        rest = np.tile(np.arange(times), len(some))
-        for axis in reversed(left_open):
-            rest, points[axis] = np.divmod(rest, shape[axis])
-        stamps = np.repeat(kind.stamps[some], times)
-        value, stamp = latest(kinds, points, len(stamps), shape)
-        wins = np.flatnonzero(stamp == stamps)
-        key = np.broadcast_to(key_of(used, [points[axis] for axis in used], shape), stamps.shape)
-        keys.append(key[wins])
-        values.append(value[wins])
+            raise TooLargeError(table, _too_many(total))
+        for first in range(0, len(some) * times, BLOCK_ENTRIES):
+            point = np.arange(first, min(first + BLOCK_ENTRIES, len(some) * times))
+            rule, rest = some[point // times], point % times
+            points = [np.zeros(0, dtype=np.int64)] * len(shape)
+            for axis in reversed(left_open):
+                rest, points[axis] = np.divmod(rest, shape[axis])
+            rest = kind.keys[rule]
+            for axis in reversed(kind.axes):
+                rest, points[axis] = np.divmod(rest, shape[axis])
+            value, stamp = latest(kinds, points, len(point), shape)
+            wins = np.flatnonzero(stamp == kind.stamps[rule])
+            keys.append(key_of(used, [points[axis] for axis in used], shape)[wins])
+            values.append(value[wins])
     return np.concatenate(keys), np.concatenate(values)
+
+
+def _too_many(entries: int) -> str:
+    return f"{entries} entries of one table are set; at most {MAX_ENTRIES} fit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +139,10 @@ class Relation:
 
     row: IntArray
     probability: FloatArray
-    given: dict[str, IntArray]
-    found: dict[str, IntArray] = field(default_factory=dict)
+    given: dict[str, Digits]
+    found: dict[str, Digits] = field(default_factory=dict)
 
-    def digit(self, variable: Variable) -> IntArray:
+    def digit(self, variable: Variable) -> Digits:
         """Index of a variable's value in each assignment."""
         if variable.name in self.found:
             return self.found[variable.name]
@@ -138,57 +153,90 @@ class RowSumError(ModelError):
     """A row of a factor that is needed does not sum to 1."""
 
     def __init__(self, factor: Factor, rows: IntArray) -> None:
-        self.factor = factor
+        self.at = factor.table.at
         digits = factor.parents.digits(rows[:1])
         given = ", ".join(
             f"{parent.name} {parent.values[digits[parent.name][0]]!r}"
             for parent in factor.parents.variables
         )
-        more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
+        more = " (and other rows too)" if len(rows) > 1 else ""
         super().__init__(
             f"{factor.table.child.name}: the probabilities{' given ' * bool(given)}{given} "
             f"sum to {factor.sums[rows[0]]:.7g}, not 1{more}"
         )
 
 
-def start_relation(given: dict[str, IntArray], n: int) -> Relation:
-    """A relation of n rows, each with one assignment, which the row gives."""
-    return Relation(np.arange(n), np.ones(n), given)
-
-
-def join(relation: Relation, factor: Factor) -> Relation:
-    """Add a factor's child to every assignment, once for each value that it may have.
+def product(
+    factors: Sequence[Factor], given: dict[str, Digits], n: int, most: int | None = None
+) -> Relation:
+    """Assignments of the factors' children for each of n rows that fix the variables `given`.
 
     Raises
     ------
     RowSumError
-        If a row of the factor that is needed does not sum to 1.
+        If a row of a factor that is needed does not sum to 1.
     TooLargeError
-        If there would be too many assignments.
+        If there would be more than `most` assignments.
     """
+    relation = Relation(np.arange(n), np.ones(n), given)
+    for factor in factors:
+        relation = _join(relation, factor, most or MAX_ENTRIES)
+    return relation
+
+
+def product_rows(
+    factors: Sequence[Factor], given: dict[str, Digits], n: int, columns: Space
+) -> list[SparseRows]:
+    """Table of n rows over the combinations of `columns`, as in `product`, in blocks of rows.
+
+    A block that would have too many assignments is halved.
+    """
+    blocks: list[SparseRows] = []
+    entries = 0
+    ranges = [(k, min(k + BLOCK_ROWS, n)) for k in reversed(range(0, n, BLOCK_ROWS))]
+    while ranges:
+        first, last = ranges.pop()
+        fixed = {name: digit[first:last] for name, digit in given.items()}
+        try:
+            relation = product(factors, fixed, last - first, BLOCK_ENTRIES)
+        except TooLargeError:
+            middle = (first + last) // 2
+            if middle > first:
+                ranges += [(middle, last), (first, middle)]
+                continue
+            relation = product(factors, fixed, 1)
+        entries += len(relation.row)
+        if entries > MAX_ENTRIES:
+            raise TooLargeError(factors[0].table, _too_many(entries))
+        column = columns.index([relation.digit(variable) for variable in columns.variables])
+        rows = from_entries(last - first, columns.n, relation.row, column, relation.probability)
+        blocks.append(rows)
+    return blocks
+
+
+def _join(relation: Relation, factor: Factor, most: int) -> Relation:
+    """Add a factor's child to every assignment, once for each value that it may have."""
     digits = [relation.digit(parent) for parent in factor.parents.variables]
     needed = np.broadcast_to(factor.parents.index(digits), relation.row.shape)
-    off = np.flatnonzero(~(np.abs(factor.sums - 1.0) <= SUM_TOLERANCE))
-    if len(off):
-        met = np.intersect1d(off, needed)
+    if len(factor.off):
+        met = np.intersect1d(factor.off, needed)
         if len(met):
             raise RowSumError(factor, met)
     child, rows = factor.table.child.name, factor.rows
-    count = np.diff(rows.indptr)[needed]
+    begin = rows.indptr[needed]
+    count = rows.indptr[needed + 1] - begin
     n = int(count.sum())
-    if n > MAX_ENTRIES:
-        raise TooLargeError(f"{n} entries of one table are set; at most {MAX_ENTRIES} fit")
+    if n > most:
+        raise TooLargeError(factor.table, _too_many(n))
     if n == len(count):  # every row has entries: each has one
-        entry = rows.indptr[needed]
-        found = relation.found | {child: rows.indices[entry].astype(np.int64)}
-        return Relation(
-            relation.row, relation.probability * rows.data[entry], relation.given, found
-        )
+        found = relation.found | {child: rows.indices[begin]}
+        probability = relation.probability * rows.data[begin]
+        return Relation(relation.row, probability, relation.given, found)
     pick = np.repeat(np.arange(len(count)), count)
-    first = np.repeat(rows.indptr[needed] - (np.cumsum(count) - count), count)
+    first = np.repeat(begin - (np.cumsum(count) - count), count)
     entry = first + np.arange(n)
     found = {name: digit[pick] for name, digit in relation.found.items()}
-    found[child] = rows.indices[entry].astype(np.int64)
+    found[child] = rows.indices[entry]
     probability = relation.probability[pick] * rows.data[entry]
     return Relation(relation.row[pick], probability, relation.given, found)
 
