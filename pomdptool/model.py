@@ -325,7 +325,8 @@ def _checked_rows(
     if not (np.isfinite(table.data).all() and (table.data >= 0).all()):
         raise ModelError(f"{what} holds a number that is not a probability")
     sums = table.row_sums()
-    bad = np.flatnonzero(np.abs(sums - 1.0) > SUM_TOLERANCE)
+    off = sums - 1.0
+    bad = np.flatnonzero(np.abs(off, out=off) > SUM_TOLERANCE)
     if len(bad):
         a, s = divmod(int(bad[0]), len(states))
         raise ModelError(

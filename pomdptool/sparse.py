@@ -153,9 +153,11 @@ def from_entries(
 
 def stacked(n_columns: int, parts: Sequence[SparseRows]) -> SparseRows:
     """One table of the rows of several with the same columns, one below the other."""
-    lengths = [np.diff(part.indptr) for part in parts]
-    indptr = np.zeros(sum(map(len, lengths)) + 1, dtype=np.int64)
-    np.cumsum(np.concatenate([*lengths, indptr[:0]]), out=indptr[1:])
+    indptr = np.zeros(sum(part.n_rows for part in parts) + 1, dtype=np.int64)
+    row = 0
+    for part in parts:
+        np.add(part.indptr[1:], indptr[row], out=indptr[row + 1 : row + part.n_rows + 1])
+        row += part.n_rows
     indices = np.concatenate([part.indices for part in parts])
     data = np.concatenate([part.data for part in parts])
     indices.setflags(write=False)

@@ -8,6 +8,7 @@ entries, the latest for each column.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,6 +76,7 @@ class RowTable:
     contents: dict[int, Content] = field(default_factory=dict)
     constants: list[tuple[IntArray, FloatArray]] = field(default_factory=list)
     entries: list[tuple[IntArray, IntArray, FloatArray, IntArray]] = field(default_factory=list)
+    whole: list[tuple[int, IntArray, Content]] = field(default_factory=list)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -139,9 +141,16 @@ class RowTable:
         if self.count + more > MAX_ENTRIES:
             raise TooManyEntriesError(self.count + more, stamp)
 
+    def check_size(self) -> None:
+        """Count the entries of all rows before any is made. Raises TooManyEntriesError."""
+        self.whole = list(self._whole_rows())
+        for stamp, rows, content in self.whole:
+            self._check(len(rows) * content.width(), stamp)
+            self.count += len(rows) * content.width()
+
     def finish(self) -> SparseRows:
-        """Resolve the order of the statements. Raises TooManyEntriesError."""
-        parts = [*self._whole_rows(), *self.entries]
+        """Resolve the order of the statements; the size has been checked."""
+        parts = [*self._entries_of_whole_rows(), *self.entries]
         if not parts:
             none = np.zeros(0, dtype=np.int64)
             return from_entries(len(self.row_stamp), self.n_columns, none, none, np.zeros(0))
@@ -158,24 +167,23 @@ class RowTable:
             rows, columns, values = rows[order], columns[order], values[order]
         return from_entries(len(self.row_stamp), self.n_columns, rows, columns, values)
 
-    def _whole_rows(self) -> list[tuple[IntArray, IntArray, FloatArray, IntArray]]:
-        """Entries of the rows that are set whole, by the statement that set them last."""
+    def _entries_of_whole_rows(self) -> Iterator[tuple[IntArray, IntArray, FloatArray, IntArray]]:
+        for stamp, rows, content in self.whole:
+            which, columns, values = content.entries(rows % self.n_states)
+            yield rows[which], columns, values, np.full(len(which), stamp)
+
+    def _whole_rows(self) -> Iterator[tuple[int, IntArray, Content]]:
+        """The rows that are set whole, by the statement that set them last, and to what."""
         order = np.argsort(self.row_stamp, kind="stable")
         stamps, first = np.unique(self.row_stamp[order], return_index=True)
         constants = self._constants()
-        found = []
         for stamp, rows in zip(stamps.tolist(), np.split(order, first[1:]), strict=True):
             value = constants.get(stamp, 0.0)
             content = self.contents.get(stamp)
             if value:
                 content = Content(np.full(self.n_columns, value))
-            if content is None:
-                continue
-            self._check(len(rows) * content.width(), stamp)
-            self.count += len(rows) * content.width()
-            which, columns, values = content.entries(rows % self.n_states)
-            found.append((rows[which], columns, values, np.full(len(which), stamp)))
-        return found
+            if content is not None:
+                yield stamp, rows, content
 
     def _constants(self) -> dict[int, float]:
         """Value by stamp of the entries that set whole rows to one number."""
