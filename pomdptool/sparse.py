@@ -151,8 +151,10 @@ def from_entries(
     return SparseRows(n_columns, indptr, indices, read_only(np.ascontiguousarray(values)))
 
 
-def stacked(n_columns: int, parts: Sequence[SparseRows]) -> SparseRows:
+def stacked(parts: Sequence[SparseRows]) -> SparseRows:
     """One table of the rows of several with the same columns, one below the other."""
+    if len(parts) == 1:
+        return parts[0]
     indptr = np.zeros(sum(part.n_rows for part in parts) + 1, dtype=np.int64)
     row = 0
     for part in parts:
@@ -162,7 +164,17 @@ def stacked(n_columns: int, parts: Sequence[SparseRows]) -> SparseRows:
     data = np.concatenate([part.data for part in parts])
     indices.setflags(write=False)
     indptr.setflags(write=False)
-    return SparseRows(n_columns, indptr, indices, read_only(data))
+    return SparseRows(parts[0].n_columns, indptr, indices, read_only(data))
+
+
+def repeated(table: SparseRows, times: int) -> SparseRows:
+    """The same rows several times, one copy below the other."""
+    first = np.arange(times)[:, np.newaxis] * table.nonzeros
+    indptr = np.append((first + table.indptr[:-1]).ravel(), times * table.nonzeros)
+    indices = np.tile(table.indices, times)
+    indices.setflags(write=False)
+    indptr.setflags(write=False)
+    return SparseRows(table.n_columns, indptr, indices, read_only(np.tile(table.data, times)))
 
 
 def from_dense(table: FloatArray) -> SparseRows:

@@ -35,9 +35,9 @@ import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.families.grid import HEADINGS, Grid, read_grid
-from pomdptool.families.rows import certain, check_size, for_every_action, merged_rows
+from pomdptool.families.rows import certain, check_size, merged_rows
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_dense
+from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_dense, repeated
 
 Kind = Literal["russell", "hallway"]
 
@@ -138,7 +138,7 @@ def _russell(grid: Grid, slip: float, pay: FloatArray, discount: float) -> Model
     )
     return make_model(
         _slipping_moves(grid, slip, start),
-        for_every_action(certain(seen, 6), 4),
+        repeated(certain(seen, 6), 4),
         pay[np.newaxis],
         discount=discount,
         start=start,
@@ -170,7 +170,7 @@ def _hallway(grid: Grid, pay: FloatArray, discount: float) -> Model:
     seen, observations = _sensed(grid)
     return make_model(
         _noisy_moves(grid, start),
-        for_every_action(from_dense(seen), 5),
+        repeated(from_dense(seen), 5),
         np.repeat(pay, 4)[np.newaxis, np.newaxis],
         discount=discount,
         start=start,

@@ -21,9 +21,9 @@ import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.families.grid import HEADINGS, Grid, read_grid
-from pomdptool.families.rows import certain, check_size, for_every_action, merged_rows
+from pomdptool.families.rows import certain, check_size, merged_rows
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import FloatArray, IntArray, SparseRows
+from pomdptool.sparse import FloatArray, IntArray, SparseRows, repeated
 
 ARENA = """\
      ...
@@ -63,7 +63,7 @@ def tag(arena: str = ARENA, *, rest: float = 0.2, discount: float = 0.95) -> Mod
     R[:, target == n] = 0.0
     return make_model(
         _transitions(grid, rest),
-        for_every_action(certain(np.where(robot == target, n, robot), n + 1), 5),
+        repeated(certain(np.where(robot == target, n, robot), n + 1), 5),
         R,
         discount=discount,
         start=np.where(target == n, 0.0, 1.0 / n**2),

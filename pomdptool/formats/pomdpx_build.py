@@ -18,20 +18,19 @@ import numpy as np
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.pomdpx_factors import (
     Factor,
-    RowSumError,
     TooLargeError,
     factor_of,
     in_order,
-    product,
-    product_rows,
+    too_many,
 )
+from pomdptool.formats.pomdpx_product import RowSumError, product_rows
 from pomdptool.formats.pomdpx_rewards import Choices, Steps, rewards_of
 from pomdptool.formats.pomdpx_syntax import Element
 from pomdptool.formats.pomdpx_tables import Table, TableReader
 from pomdptool.formats.pomdpx_variables import Digits, Space, Variable, Variables, read_variables
 from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import FloatArray, IntArray, Renormalised, SparseRows, stacked
+from pomdptool.sparse import FloatArray, IntArray, Renormalised, SparseRows, repeated, stacked
 
 X = TypeVar("X")
 
@@ -157,19 +156,21 @@ class _Builder:
     def _start(self) -> FloatArray | None:
         section, states = "InitialStateBelief", Space(self.variables.previous)
         factors = self._factors(section, self._ordered(section), {})
-        relation = self._caught(lambda: product(factors, {}, 1), {}) if factors else None
-        if relation is None:
+        if factors is None:
             return None
+        rows = self._caught(lambda: product_rows(factors, {}, 1, states), {})
+        if rows is None:
+            return None
+        start = np.zeros(states.n)
+        start[rows[0].indices] = rows[0].data
+        digits = states.digits(rows[0].indices)
         for k in self.variables.observed:
             variable = states.variables[k]
-            if len(np.unique(relation.digit(variable))) > 1:
+            if len(np.unique(digits[variable.name])) > 1:
                 message = (
                     f"which {variable.name!r} the start is in is seen after the first action only"
                 )
                 self.findings.warning("PT110", variable.at, message)
-        start = np.zeros(states.n)
-        index = states.index([relation.digit(variable) for variable in states.variables])
-        start[index] = relation.probability
         return start
 
     def _ordered(self, section: str) -> list[Table]:
@@ -190,7 +191,8 @@ class _Builder:
         tables = self._ordered(section)
         done: dict[tuple[object, ...], list[SparseRows]] = {}
         of_class = []
-        for action in choices.classes:
+        entries, actions = 0, np.bincount(choices.of_action).tolist()
+        for k, action in enumerate(choices.classes):
             key = tuple(table.key_for(action) for table in tables)
             if key not in done:
                 rows = self._rows(section, tables, action, given, columns)
@@ -198,11 +200,15 @@ class _Builder:
                     return None
                 done[key] = rows
             of_class.append(done[key])
-        entries = np.array([sum(block.nonzeros for block in blocks) for blocks in of_class])
-        if int(entries[choices.of_action].sum()) > MAX_ENTRIES:
-            self.findings.error("PT010", tables[0].at, f"more than {MAX_ENTRIES} entries")
-            return None
-        return stacked(columns.n, [x for k in choices.of_action.tolist() for x in of_class[k]])
+            entries += actions[k] * sum(block.nonzeros for block in done[key])
+            if entries > MAX_ENTRIES:
+                self.findings.error("PT010", tables[0].at, too_many(entries))
+                return None
+        parts: list[SparseRows] = []
+        for k, first, last in choices.runs():
+            blocks = of_class[k]
+            parts += blocks if last == first + 1 else [repeated(stacked(blocks), last - first)]
+        return stacked(parts)
 
     def _rows(
         self,

@@ -1,25 +1,24 @@
-"""Products of conditional probability tables, without ever holding what is zero.
+"""Conditional probability tables for one action, as sparse rows.
 
-A `Factor` is a table for one action: sparse rows, one for each combination of those parents that it
-truly depends on. A `Relation` lists assignments of variables, each with its probability, for every
-row of a table that grows: joining a factor adds its child to them.
+A `Factor` has a row for each combination of those parents that the table truly depends on.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.formats.pomdpx_tables import Table
-from pomdptool.formats.pomdpx_variables import Digits, Space, Variable
+from pomdptool.formats.pomdpx_variables import Space
 from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.formats.rules import Kind, key_of, latest
 from pomdptool.model import SUM_TOLERANCE
 from pomdptool.sparse import (
+    BLOCK,
     FloatArray,
     IntArray,
     Renormalised,
@@ -27,9 +26,6 @@ from pomdptool.sparse import (
     from_entries,
     renormalise,
 )
-
-BLOCK_ROWS, BLOCK_ENTRIES = 1 << 16, 1 << 20
-"""Rows, and assignments, of a table that are worked out at a time."""
 
 
 class TooLargeError(ModelError):
@@ -95,16 +91,15 @@ def _nonzeros(
     a point stays where the rule that it was written for is the latest for it.
     """
     keys, values, shape = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], table.shape
-    total = 0
-    for kind in kinds:
-        some = np.flatnonzero(kind.values)
-        left_open = [axis for axis in used if axis not in kind.axes]
-        times = math.prod(shape[axis] for axis in left_open)
-        total += len(some) * times
-        if total > MAX_ENTRIES:
-            raise TooLargeError(table, _too_many(total))
-        for first in range(0, len(some) * times, BLOCK_ENTRIES):
-            point = np.arange(first, min(first + BLOCK_ENTRIES, len(some) * times))
+    open_axes = [[axis for axis in used if axis not in kind.axes] for kind in kinds]
+    copies = [math.prod(shape[axis] for axis in axes) for axes in open_axes]
+    set_by = [np.flatnonzero(kind.values) for kind in kinds]
+    total = sum(len(some) * times for some, times in zip(set_by, copies, strict=True))
+    if total > MAX_ENTRIES:
+        raise TooLargeError(table, too_many(total))
+    for kind, some, times, left_open in zip(kinds, set_by, copies, open_axes, strict=True):
+        for first in range(0, len(some) * times, BLOCK):
+            point = np.arange(first, min(first + BLOCK, len(some) * times))
             rule, rest = some[point // times], point % times
             points = [np.zeros(0, dtype=np.int64)] * len(shape)
             for axis in reversed(left_open):
@@ -119,126 +114,9 @@ def _nonzeros(
     return np.concatenate(keys), np.concatenate(values)
 
 
-def _too_many(entries: int) -> str:
+def too_many(entries: int) -> str:
+    """Say that a table would have more than MAX_ENTRIES entries."""
     return f"{entries} entries of one table are set; at most {MAX_ENTRIES} fit"
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """Assignments of variables, each with a probability.
-
-    Attributes
-    ----------
-    row
-        Which row of the table each assignment belongs to, ascending.
-    given
-        Index of the value of each variable that a row fixes, by row.
-    found
-        Index of the value of each variable that a factor added, by assignment.
-    """
-
-    row: IntArray
-    probability: FloatArray
-    given: dict[str, Digits]
-    found: dict[str, Digits] = field(default_factory=dict)
-
-    def digit(self, variable: Variable) -> Digits:
-        """Index of a variable's value in each assignment."""
-        if variable.name in self.found:
-            return self.found[variable.name]
-        return self.given[variable.name][self.row]
-
-
-class RowSumError(ModelError):
-    """A row of a factor that is needed does not sum to 1."""
-
-    def __init__(self, factor: Factor, rows: IntArray) -> None:
-        self.at = factor.table.at
-        digits = factor.parents.digits(rows[:1])
-        given = ", ".join(
-            f"{parent.name} {parent.values[digits[parent.name][0]]!r}"
-            for parent in factor.parents.variables
-        )
-        more = " (and other rows too)" if len(rows) > 1 else ""
-        super().__init__(
-            f"{factor.table.child.name}: the probabilities{' given ' * bool(given)}{given} "
-            f"sum to {factor.sums[rows[0]]:.7g}, not 1{more}"
-        )
-
-
-def product(
-    factors: Sequence[Factor], given: dict[str, Digits], n: int, most: int | None = None
-) -> Relation:
-    """Assignments of the factors' children for each of n rows that fix the variables `given`.
-
-    Raises
-    ------
-    RowSumError
-        If a row of a factor that is needed does not sum to 1.
-    TooLargeError
-        If there would be more than `most` assignments.
-    """
-    relation = Relation(np.arange(n), np.ones(n), given)
-    for factor in factors:
-        relation = _join(relation, factor, most or MAX_ENTRIES)
-    return relation
-
-
-def product_rows(
-    factors: Sequence[Factor], given: dict[str, Digits], n: int, columns: Space
-) -> list[SparseRows]:
-    """Table of n rows over the combinations of `columns`, as in `product`, in blocks of rows.
-
-    A block that would have too many assignments is halved.
-    """
-    blocks: list[SparseRows] = []
-    entries = 0
-    ranges = [(k, min(k + BLOCK_ROWS, n)) for k in reversed(range(0, n, BLOCK_ROWS))]
-    while ranges:
-        first, last = ranges.pop()
-        fixed = {name: digit[first:last] for name, digit in given.items()}
-        try:
-            relation = product(factors, fixed, last - first, BLOCK_ENTRIES)
-        except TooLargeError:
-            middle = (first + last) // 2
-            if middle > first:
-                ranges += [(middle, last), (first, middle)]
-                continue
-            relation = product(factors, fixed, 1)
-        entries += len(relation.row)
-        if entries > MAX_ENTRIES:
-            raise TooLargeError(factors[0].table, _too_many(entries))
-        column = columns.index([relation.digit(variable) for variable in columns.variables])
-        rows = from_entries(last - first, columns.n, relation.row, column, relation.probability)
-        blocks.append(rows)
-    return blocks
-
-
-def _join(relation: Relation, factor: Factor, most: int) -> Relation:
-    """Add a factor's child to every assignment, once for each value that it may have."""
-    digits = [relation.digit(parent) for parent in factor.parents.variables]
-    needed = np.broadcast_to(factor.parents.index(digits), relation.row.shape)
-    if len(factor.off):
-        met = np.intersect1d(factor.off, needed)
-        if len(met):
-            raise RowSumError(factor, met)
-    child, rows = factor.table.child.name, factor.rows
-    begin = rows.indptr[needed]
-    count = rows.indptr[needed + 1] - begin
-    n = int(count.sum())
-    if n > most:
-        raise TooLargeError(factor.table, _too_many(n))
-    if n == len(count):  # every row has entries: each has one
-        found = relation.found | {child: rows.indices[begin]}
-        probability = relation.probability * rows.data[begin]
-        return Relation(relation.row, probability, relation.given, found)
-    pick = np.repeat(np.arange(len(count)), count)
-    first = np.repeat(begin - (np.cumsum(count) - count), count)
-    entry = first + np.arange(n)
-    found = {name: digit[pick] for name, digit in relation.found.items()}
-    found[child] = rows.indices[entry]
-    probability = relation.probability[pick] * rows.data[entry]
-    return Relation(relation.row[pick], probability, relation.given, found)
 
 
 def in_order(tables: Sequence[Table]) -> list[Table] | Table:

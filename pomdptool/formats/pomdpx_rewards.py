@@ -41,6 +41,12 @@ class Choices:
     classes: Sequence[dict[str, int]]
     of_action: IntArray
 
+    def runs(self) -> list[tuple[int, int, int]]:
+        """Class, first and last (not included) of the actions that follow each other in one."""
+        cuts = np.flatnonzero(np.diff(self.of_action)) + 1
+        ends = [0, *cuts.tolist(), len(self.of_action)]
+        return [(int(self.of_action[first]), first, last) for first, last in pairwise(ends)]
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
@@ -88,9 +94,9 @@ def _on_support(
         t_entry, o = support.t_entry, Z.indices[support.z_entry].astype(np.int64)
     a, s = np.divmod(T.row_of_entry()[t_entry], T.n_columns)
     s2 = T.indices[t_entry].astype(np.int64)
-    cuts = np.searchsorted(a, np.arange(len(steps.choices.of_action) + 1)).tolist()
     values = np.empty(len(t_entry))
-    for k, (first, last) in zip(steps.choices.of_action.tolist(), pairwise(cuts), strict=True):
+    for k, *actions in steps.choices.runs():
+        first, last = np.searchsorted(a, actions).tolist()
         add = _Sum(tables, steps.choices.classes[k], steps)
         for begin in range(first, last, BLOCK):
             part = slice(begin, min(begin + BLOCK, last))

@@ -222,7 +222,7 @@ class Space:
             number = number * variable.n + digit
         return number
 
-    def digits(self, number: IntArray) -> dict[str, Digits]:
+    def digits(self, number: IntArray | Int32Array) -> dict[str, Digits]:
         """Index of every variable's value in each combination."""
         rest = number.astype(np.int32)
         found: dict[str, Digits] = {}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pomdptool.formats.runs import Columns
-from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
+from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows, from_entries
 
 MAX_ENTRIES = 1 << 25
 """Most entries that a table may hold."""
@@ -76,7 +76,6 @@ class RowTable:
     contents: dict[int, Content] = field(default_factory=dict)
     constants: list[tuple[IntArray, FloatArray]] = field(default_factory=list)
     entries: list[tuple[IntArray, IntArray, FloatArray, IntArray]] = field(default_factory=list)
-    whole: list[tuple[int, IntArray, Content]] = field(default_factory=list)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -143,14 +142,23 @@ class RowTable:
 
     def check_size(self) -> None:
         """Count the entries of all rows before any is made. Raises TooManyEntriesError."""
-        self.whole = list(self._whole_rows())
-        for stamp, rows, content in self.whole:
-            self._check(len(rows) * content.width(), stamp)
-            self.count += len(rows) * content.width()
+        constants, rows = self._constants(), self._rows_of_stamps()
+        for stamp in np.flatnonzero(rows).tolist():
+            width = self.contents[stamp].width() if stamp in self.contents else 0
+            entries = int(rows[stamp]) * (self.n_columns if constants.get(stamp) else width)
+            self._check(entries, stamp)
+            self.count += entries
+
+    def _rows_of_stamps(self) -> IntArray:
+        """How many rows were last set whole by each stamp."""
+        rows = np.zeros(int(self.row_stamp.max()) + 2, dtype=np.int64)
+        for first in range(0, len(self.row_stamp), BLOCK):
+            rows += np.bincount(self.row_stamp[first : first + BLOCK] + 1, minlength=len(rows))
+        return rows[1:]
 
     def finish(self) -> SparseRows:
         """Resolve the order of the statements; the size has been checked."""
-        parts = [*self._entries_of_whole_rows(), *self.entries]
+        parts = [*self._whole_rows(), *self.entries]
         if not parts:
             none = np.zeros(0, dtype=np.int64)
             return from_entries(len(self.row_stamp), self.n_columns, none, none, np.zeros(0))
@@ -167,23 +175,17 @@ class RowTable:
             rows, columns, values = rows[order], columns[order], values[order]
         return from_entries(len(self.row_stamp), self.n_columns, rows, columns, values)
 
-    def _entries_of_whole_rows(self) -> Iterator[tuple[IntArray, IntArray, FloatArray, IntArray]]:
-        for stamp, rows, content in self.whole:
-            which, columns, values = content.entries(rows % self.n_states)
-            yield rows[which], columns, values, np.full(len(which), stamp)
-
-    def _whole_rows(self) -> Iterator[tuple[int, IntArray, Content]]:
-        """The rows that are set whole, by the statement that set them last, and to what."""
+    def _whole_rows(self) -> Iterator[tuple[IntArray, IntArray, FloatArray, IntArray]]:
+        """Entries of the rows that are set whole, by the statement that set them last."""
         order = np.argsort(self.row_stamp, kind="stable")
         stamps, first = np.unique(self.row_stamp[order], return_index=True)
         constants = self._constants()
         for stamp, rows in zip(stamps.tolist(), np.split(order, first[1:]), strict=True):
             value = constants.get(stamp, 0.0)
-            content = self.contents.get(stamp)
-            if value:
-                content = Content(np.full(self.n_columns, value))
+            content = Content(np.full(self.n_columns, value)) if value else self.contents.get(stamp)
             if content is not None:
-                yield stamp, rows, content
+                which, columns, values = content.entries(rows % self.n_states)
+                yield rows[which], columns, values, np.full(len(which), stamp)
 
     def _constants(self) -> dict[int, float]:
         """Value by stamp of the entries that set whole rows to one number."""
