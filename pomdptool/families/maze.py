@@ -96,7 +96,8 @@ def maze(
     if not 0.0 <= slip <= 0.5:
         raise ModelError(f"the probability to slip must lie between 0 and 0.5, not {slip}")
     known = FREE + START + GOAL + PIT + (FACING + LANDMARK if kind == "hallway" else "")
-    grid = read_grid(text, known)
+    rows = 20 if kind == "hallway" else 4
+    grid = read_grid(text, known, lambda n: check_size(rows * n, f"a maze of {n} cells"))
     if not grid.marked(GOAL).any():
         raise ModelError("the map has no goal (G or +)")
     if kind == "russell":
@@ -129,8 +130,6 @@ def _anew(rows: IntArray, start: FloatArray) -> tuple[IntArray, IntArray, FloatA
 
 
 def _russell(grid: Grid, slip: float, pay: FloatArray, discount: float) -> Model:
-    n = grid.n_cells
-    check_size(4 * n, f"a maze of {n} cells")
     start = _begin(grid.marked(START), ~grid.marked(GOAL + PIT))
     east, west = grid.walled[1], grid.walled[3]
     seen = np.select(
@@ -163,8 +162,6 @@ def _slipping_moves(grid: Grid, slip: float, start: FloatArray) -> SparseRows:
 
 
 def _hallway(grid: Grid, pay: FloatArray, discount: float) -> Model:
-    n = grid.n_cells
-    check_size(5 * 4 * n, f"a maze of {n} cells and 4 headings")
     faced = np.stack([grid.marked(START + mark) for mark in FACING], axis=1).ravel()
     start = _begin(faced, np.repeat(~grid.marked(GOAL), 4))
     seen, observations = _sensed(grid)

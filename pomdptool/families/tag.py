@@ -52,11 +52,12 @@ def tag(arena: str = ARENA, *, rest: float = 0.2, discount: float = 0.95) -> Mod
     ModelError
         If the map holds anything else, `rest` is no probability, or the model is too large.
     """
-    grid = read_grid(arena, known=".")
+    grid = read_grid(
+        arena, known=".", check=lambda n: check_size(5 * n * (n + 1), f"tag on {n} cells")
+    )
     if not 0.0 <= rest <= 1.0:
         raise ModelError(f"the probability to rest must lie between 0 and 1, not {rest}")
     n = grid.n_cells
-    check_size(5 * n * (n + 1), f"tag on {n} cells")
     robot, target = np.divmod(np.arange(n * (n + 1)), n + 1)
     R = np.full((5, len(robot)), MOVING)
     R[4] = np.where(robot == target, TAGGED, MISSED)
