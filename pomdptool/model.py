@@ -308,7 +308,7 @@ def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
     if given is None:
         return tuple(map(str, range(n)))
     names = tuple(given)
-    if not all(issubclass(kind, str) for kind in set(map(type, names))):
+    if not all(isinstance(name, str) for name in names):
         raise ModelError(f"{what} names must be text")
     if len(names) != n:
         raise ModelError(f"{len(names)} {what} names for {n} {what}s")

@@ -13,7 +13,7 @@ import click
 
 from pomdptool.errors import DataError, Finding, FormatError, nearest
 from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind, decode, kind_of_path, read_model, write_file
+from pomdptool.formats.files import Kind, decode, read_model, write_file
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def examine_model(
         text, file = read_text(path)
     except FormatError as error:
         return None, error.findings, path
-    model, findings = read_model(text, file, kind=kind or kind_of_path(path), strict=strict)
+    model, findings = read_model(text, file, kind=kind, strict=strict)
     return model, findings, file
 
 

@@ -65,7 +65,7 @@ class _Reader:
         self.text, self.file = text, file
 
     def wrong(self, message: str, line: int = 1, column: int = 1) -> FormatError:
-        return FormatError((Finding(self.file, line, column, "error", "PT030", message),))
+        return FormatError((Finding(self.file, line, column, "error", "PT001", message),))
 
     def root(self) -> ET.Element:
         if "<!DOCTYPE" in self.text or "<!ENTITY" in self.text:

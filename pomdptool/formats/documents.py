@@ -41,6 +41,8 @@ def read_document(text: str, file: str, form: str) -> dict[str, Any]:
     document = read_json(text, file)
     if not isinstance(document, dict) or document.get("format") != form:
         message = f'expected an object with "format": "{form}"'
+        if isinstance(document, dict) and isinstance(document.get("format"), str):
+            message += f", found {document['format'][:40]!r}"
         raise FormatError.at(file, 1, 1, "PT001", message)
     if document.get("version") != 1:
         message = f"version {document.get('version')!r} is not known; this reads 1"

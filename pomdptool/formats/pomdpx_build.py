@@ -17,17 +17,18 @@ import numpy as np
 
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.pomdpx_factors import (
+    TOO_MANY,
     Factor,
     TooLargeError,
     factor_of,
     in_order,
-    too_many,
 )
 from pomdptool.formats.pomdpx_product import RowSumError, product_rows
 from pomdptool.formats.pomdpx_rewards import Choices, Steps, rewards_of
 from pomdptool.formats.pomdpx_syntax import Element
 from pomdptool.formats.pomdpx_tables import Table, TableReader
 from pomdptool.formats.pomdpx_variables import Digits, Space, Variable, Variables, read_variables
+from pomdptool.formats.preamble import MAX_NAMES
 from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import FloatArray, IntArray, Renormalised, SparseRows, repeated, stacked
@@ -158,7 +159,7 @@ class _Builder:
         factors = self._factors(section, self._ordered(section), {})
         if factors is None:
             return None
-        rows = self._caught(lambda: product_rows(factors, {}, 1, states), {})
+        rows = self._caught(lambda: product_rows(factors, {}, 1, states, MAX_NAMES), {})
         if rows is None:
             return None
         start = np.zeros(states.n)
@@ -195,14 +196,15 @@ class _Builder:
         for k, action in enumerate(choices.classes):
             key = tuple(table.key_for(action) for table in tables)
             if key not in done:
-                rows = self._rows(section, tables, action, given, columns)
+                room = (MAX_ENTRIES - entries) // actions[k]
+                rows = self._rows(section, tables, action, given, columns, room)
                 if rows is None:
                     return None
                 done[key] = rows
             of_class.append(done[key])
             entries += actions[k] * sum(block.nonzeros for block in done[key])
             if entries > MAX_ENTRIES:
-                self.findings.error("PT010", tables[0].at, too_many(entries))
+                self.findings.error("PT010", tables[0].at, TOO_MANY)
                 return None
         parts: list[SparseRows] = []
         for k, first, last in choices.runs():
@@ -217,13 +219,14 @@ class _Builder:
         action: dict[str, int],
         given: dict[str, Digits],
         columns: Space,
+        room: int,
     ) -> list[SparseRows] | None:
         """Rows for one action, in blocks; None after an error."""
         factors = self._factors(section, tables, action)
         if factors is None:
             return None
         n = Space(self.variables.current).n
-        return self._caught(lambda: product_rows(factors, given, n, columns), action)
+        return self._caught(lambda: product_rows(factors, given, n, columns, room), action)
 
     def _factors(
         self, section: str, tables: Sequence[Table], action: dict[str, int]

@@ -27,6 +27,8 @@ from pomdptool.sparse import (
     renormalise,
 )
 
+TOO_MANY = f"more than {MAX_ENTRIES} entries of one table are set"
+
 
 class TooLargeError(ModelError):
     """A table would have too many rows or entries."""
@@ -96,7 +98,7 @@ def _nonzeros(
     set_by = [np.flatnonzero(kind.values) for kind in kinds]
     total = sum(len(some) * times for some, times in zip(set_by, copies, strict=True))
     if total > MAX_ENTRIES:
-        raise TooLargeError(table, too_many(total))
+        raise TooLargeError(table, TOO_MANY)
     for kind, some, times, left_open in zip(kinds, set_by, copies, open_axes, strict=True):
         for first in range(0, len(some) * times, BLOCK):
             point = np.arange(first, min(first + BLOCK, len(some) * times))
@@ -112,11 +114,6 @@ def _nonzeros(
             keys.append(key_of(used, [points[axis] for axis in used], shape)[wins])
             values.append(value[wins])
     return np.concatenate(keys), np.concatenate(values)
-
-
-def too_many(entries: int) -> str:
-    """Say that a table would have more than MAX_ENTRIES entries."""
-    return f"{entries} entries of one table are set; at most {MAX_ENTRIES} fit"
 
 
 def in_order(tables: Sequence[Table]) -> list[Table] | Table:

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pomdptool.errors import ModelError
-from pomdptool.formats.pomdpx_factors import Factor, TooLargeError, too_many
+from pomdptool.formats.pomdpx_factors import TOO_MANY, Factor, TooLargeError
 from pomdptool.formats.pomdpx_variables import Digits, Space, Variable
-from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
 
 BLOCK_ROWS, BLOCK_ENTRIES = 1 << 16, 1 << 20
@@ -70,7 +69,7 @@ class RowSumError(ModelError):
 
 
 def product_rows(
-    factors: Sequence[Factor], given: dict[str, Digits], n: int, columns: Space
+    factors: Sequence[Factor], given: dict[str, Digits], n: int, columns: Space, room: int
 ) -> list[SparseRows]:
     """Table of n rows, which fix the variables `given`, over the combinations of `columns`.
 
@@ -82,18 +81,18 @@ def product_rows(
     RowSumError
         If a row of a factor that is needed does not sum to 1.
     TooLargeError
-        If there would be more than MAX_ENTRIES entries.
+        If there would be more entries than there is room for.
     """
     least = n * math.prod(int(np.diff(factor.rows.indptr).min()) for factor in factors)
-    if least > MAX_ENTRIES:
-        raise TooLargeError(factors[0].table, too_many(least))
+    if least > room:
+        raise TooLargeError(factors[0].table, TOO_MANY)
     blocks: list[SparseRows] = []
     entries = 0
     ranges = [(k, min(k + BLOCK_ROWS, n)) for k in reversed(range(0, n, BLOCK_ROWS))]
     while ranges:
         first, last = ranges.pop()
         fixed = {name: digit[first:last] for name, digit in given.items()}
-        most = BLOCK_ENTRIES if last - first > 1 else MAX_ENTRIES
+        most = BLOCK_ENTRIES if last - first > 1 else room
         try:
             relation = _product(factors, fixed, last - first, columns, most)
         except TooLargeError:
@@ -103,8 +102,8 @@ def product_rows(
             ranges += [(middle, last), (first, middle)]
             continue
         entries += len(relation.row)
-        if entries > MAX_ENTRIES:
-            raise TooLargeError(factors[0].table, too_many(entries))
+        if entries > room:
+            raise TooLargeError(factors[0].table, TOO_MANY)
         rows, column, probability = relation.row, relation.column, relation.probability
         blocks.append(from_entries(last - first, columns.n, rows, column, probability))
     return blocks
@@ -149,7 +148,7 @@ def _join(relation: Relation, factor: Factor, stride: int, later: set[str], most
     count = rows.indptr[needed + 1] - begin
     n = int(count.sum())
     if n > most:
-        raise TooLargeError(factor.table, too_many(n))
+        raise TooLargeError(factor.table, TOO_MANY)
     row, column, before = relation.row, relation.column, relation.probability
     found, entry = {x: digit for x, digit in relation.found.items() if x in later}, begin
     if n > len(count):  # every row has entries: some have several
