@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from pomdptool import sparse
 from pomdptool.errors import FormatError, ModelError
 from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
 from pomdptool.families.tag import tag
-from pomdptool.formats import pomdpx_product, pomdpx_tables, preamble
+from pomdptool.formats import pomdpx_entries, pomdpx_product, pomdpx_tables, preamble
 from pomdptool.formats.appl import read_appl
 from pomdptool.formats.counted import Counted
 from pomdptool.formats.files import read_model
@@ -190,7 +191,7 @@ WIDE: dict[str, str] = {
 def test_entries_are_counted_before_they_are_made(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pomdpx_tables, "MAX_CELLS", 1 << 17)
+    monkeypatch.setattr(pomdpx_entries, "MAX_CELLS", 1 << 17)
     assert "PT010" in refused(WIDE[name], "f.pomdpx")
 
 
@@ -274,6 +275,29 @@ def test_blocks_of_any_size_make_the_same_model(monkeypatch: pytest.MonkeyPatch)
         model, _ = read_model(text, "f.pomdpx")
         assert model is not None
         assert model.equals(whole)
+
+
+def test_reading_takes_little_more_memory_than_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve variables of two values and eight actions, each with rows of its own."""
+    monkeypatch.setattr(pomdpx_product, "BLOCK_ROWS", 1 << 8)
+    monkeypatch.setattr(sparse, "BLOCK", 1 << 10)
+    kept, pairs = entry("* - -", "identity"), range(12)
+    sensor = [entry(f"a{k} - -", f"0.{k} 0.{10 - k} 0.5 0.5") for k in range(1, 8)]
+    text = pomdpx(
+        "".join(state(k, 2) for k in pairs),
+        actions=8,
+        start="".join(uniform(f"p{k}") for k in pairs),
+        T="".join(
+            table(f"q{k}", f"a p{k}", kept, entry("a0 * -", "uniform") if k < 5 else "")
+            for k in pairs
+        ),
+        Z=table("o", "a q0", entry("* * -", "1 0"), *sensor),
+    )
+    read = read_model(text, "f.pomdpx")[0]
+    assert read is not None
+    tables = (read.sparse_T, read.sparse_Z)
+    size = sum(t.indptr.nbytes + t.indices.nbytes + t.data.nbytes for t in tables)
+    assert measured(lambda: read_model(text, "f.pomdpx")) < 2.0 * size
 
 
 def test_rows_stacked_and_repeated() -> None:
