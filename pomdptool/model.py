@@ -329,14 +329,15 @@ def _checked_rows(
     if not (np.isfinite(table.data).all() and (table.data >= 0).all()):
         raise ModelError(f"{what} holds a number that is not a probability")
     sums = table.row_sums()
-    bad = np.flatnonzero(np.abs(sums - 1.0) > SUM_TOLERANCE)
+    off = sums - 1.0
+    bad = np.flatnonzero(np.abs(off, out=off) > SUM_TOLERANCE)
     if len(bad):
         a, s = divmod(int(bad[0]), len(states))
         raise ModelError(
             f"{what}: the row of action {actions[a]!r}, state {states[s]!r} sums to "
             f"{sums[bad[0]]:.6g}, not 1 ({len(bad)} such rows)"
         )
-    return renormalise(table)
+    return renormalise(table, sums)
 
 
 def _checked_start(start: ArrayLike | None, S: int) -> tuple[FloatArray, Renormalised]:

@@ -13,7 +13,7 @@ from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, Finding, FormatError, nearest
 from pomdptool.formats import text_input
 from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind, kind_of_path, read_model, write_file
+from pomdptool.formats.files import Kind, read_model, write_file
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def examine_model(
         text, file = read_text(path)
     except FormatError as error:
         return None, error.findings, path
-    model, findings = read_model(text, file, kind=kind or kind_of_path(path), strict=strict)
+    model, findings = read_model(text, file, kind=kind, strict=strict)
     return model, findings, file
 
 

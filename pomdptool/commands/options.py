@@ -50,7 +50,7 @@ from_option = click.option(
     "--from",
     "kind",
     type=Choice(["pomdp", "json", "pomdpx"]),
-    help="Format of the input; by default known by its extension or first character.",
+    help="Format of the input; by default known by its text, else by its extension.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

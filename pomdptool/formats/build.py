@@ -202,13 +202,15 @@ class _Builder:
     # ------------------------------------------------------------ the whole
 
     def _finish(self) -> Model | None:
+        try:
+            for table in self.tables.values():
+                table.check_size()
+        except TooManyEntriesError as error:
+            self._report_too_many(error)
+            return None
         finished: dict[str, SparseRows] = {}
         for name, table in self.tables.items():
-            try:
-                finished[name] = table.finish()
-            except TooManyEntriesError as error:
-                self._report_too_many(error)
-                return None
+            finished[name] = table.finish()
             if name not in self.failed:
                 self._check_sums(name, finished[name])
         if self.findings.errors or self.start is None:

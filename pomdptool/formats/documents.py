@@ -42,6 +42,8 @@ def read_document(text: str, file: str, form: str) -> dict[str, Any]:
     document = read_json(text, file)
     if not isinstance(document, dict) or document.get("format") != form:
         message = f'expected an object with "format": "{form}"'
+        if isinstance(document, dict) and isinstance(document.get("format"), str):
+            message += f", found {document['format'][:40]!r}"
         raise FormatError.at(file, 1, 1, "PT001", message)
     version = document.get("version")
     if version != 1 or isinstance(version, bool):
