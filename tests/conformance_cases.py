@@ -26,7 +26,7 @@ LEVELS: dict[str, dict[Mode, str]] = {
     "~": {"lenient": "warning", "strict": "warning"},
 }
 _MARK = re.compile(r"(?:#|<!--)([!?~]) (PT[0-9]{3})\b")
-_KEYS = {"name", "text", "each", "facts", "message", "kind"}
+_KEYS = {"name", "text", "each", "facts", "message", "kind", "file"}
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,14 @@ class Case:
     name: str
     rule: str
     text: str
-    kind: Kind = "pomdp"
+    kind: Kind | None = "pomdp"
+    file: str = "case"
     facts: tuple[str, ...] = ()
     message: tuple[str, ...] = ()
 
     def read(self, mode: Mode) -> tuple[Model | None, tuple[Finding, ...]]:
-        """Read the text; findings name the file `case`."""
-        return read_model(self.text, "case", kind=self.kind, strict=mode == "strict")
+        """Read the text as it is asked for, or as its beginning and the file's name show."""
+        return read_model(self.text, self.file, kind=self.kind, strict=mode == "strict")
 
     @property
     def lines(self) -> list[str]:
@@ -86,8 +87,9 @@ def _cases_of(entry: dict[str, Any], rule: str, stem: str, parts: dict[str, str]
             for key in ("facts", "message")
         )
         name = f"{stem}: {entry['name']}" + (f" [{each!r}]" if each else "")
-        kind = entry.get("kind", "pomdp")
-        yield Case(name, rule, text.replace("{each}", each), kind, facts, message)
+        file = entry.get("file", "case")
+        kind = entry.get("kind", None if "file" in entry else "pomdp")
+        yield Case(name, rule, text.replace("{each}", each), kind, file, facts, message)
 
 
 # ---------------------------------------------------------------- checks
