@@ -137,19 +137,27 @@ def _doubt(best: Candidate, second: Candidate, by: Criterion, gains: list[FloatA
 
 
 def _parted(episodes: Episodes, rng: np.random.Generator) -> tuple[Episodes, Episodes]:
-    """Data to learn from, and data held out; of a single episode its beginning, and all of it.
-
-    Where no episode that is learned from terminated, that others did is left out.
-    """
+    """Data to learn from, and data held out; of a single episode its beginning, and all of it."""
     n = episodes.n_episodes
     if n == 1:
         cut = int((1.0 - HELD_OUT) * episodes.n_steps)
         if not 0 < cut < episodes.n_steps:
             raise DataError("there are too few steps to hold some out")
-        return beginning(episodes, cut), replace(episodes, ends=None)
+        _check_ends(beginning(episodes, cut), episodes)
+        return beginning(episodes, cut), episodes
     out = np.zeros(n, dtype=bool)
     out[rng.choice(n, max(1, round(HELD_OUT * n)), replace=False)] = True
     if not episodes.lengths[~out].sum() or not episodes.lengths[out].sum():
         raise DataError("there are too few steps to hold some out")
     train, tests = chosen(episodes, ~out), chosen(episodes, out)
-    return train, tests if train.terminated.any() else replace(tests, ends=None)
+    _check_ends(train, tests)
+    return train, tests
+
+
+def _check_ends(train: Episodes, tests: Episodes) -> None:
+    """Refuse to judge terminated episodes by models that were learned from none."""
+    if tests.terminated.any() and not train.terminated.any():
+        raise DataError(
+            "too few episodes terminated to hold some of them out: choose the number of states by "
+            "bic or aic"
+        )
