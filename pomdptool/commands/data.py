@@ -18,7 +18,15 @@ from pomdptool.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ROLES = ("episode", "step", "action", "observation", "reward", "terminated", "truncated")
+ROLES = {
+    "episode": "Column of the episode.",
+    "step": "Column of the step.",
+    "action": "Column of the action.",
+    "observation": "Column of the observation.",
+    "reward": "Column of the reward.",
+    "terminated": "Column that is 1 where an episode reached a terminal state.",
+    "truncated": "Column that is 1 where an episode was cut off.",
+}
 
 
 def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -49,9 +57,9 @@ data_argument = click.argument(
 
 def data_options(function: F) -> F:
     """Options of how data are read; they come as keywords of `open_episodes`."""
-    for role in reversed(ROLES):
+    for role, text in reversed(ROLES.items()):
         function = click.option(
-            f"--{role}-column", metavar="NAME", help=f"Column of the {role}.  [default: {role}]"
+            f"--{role}-column", metavar="NAME", help=f"{text}  [default: {role}]"
         )(function)
     options = (
         click.option(
@@ -59,21 +67,21 @@ def data_options(function: F) -> F:
             type=Choice(["csv", "tsv", "jsonl", "parquet"]),
             help="Format of the data; by default known by its extension or first bytes.",
         ),
-        _list_option("--actions", "A,B", "Alphabet of actions; data may have its indices, from 0."),
-        _list_option("--observations", "A,B", "Alphabet of observations, likewise."),
-        _list_option("--missing", "NA,-1", "Values that mean a missing one, as an empty one does."),
+        _list_option("--actions", "A,B", "All actions; the data have names, or indices from 0."),
+        _list_option("--observations", "A,B", "All observations, likewise."),
+        _list_option("--missing", "NA,-1", "Values that count as missing, as empty ones do."),
         click.option(
             "--gaps",
             type=Choice(["consecutive", "missing"]),
             default="consecutive",
             show_default=True,
-            help="Steps left out in the column of steps: none, or steps without an observation.",
+            help="Steps absent from the column of steps: there were none, or they are unobserved.",
         ),
         click.option(
             "--ends",
             type=Choice(["absorbing", "cut"]),
-            help="How episodes ended: in a terminal state, or cut off; by default as the columns "
-            "terminated and truncated say.",
+            help="How all episodes ended: in an absorbing state, or cut off.  [default: as the "
+            "columns terminated and truncated say]",
         ),
     )
     for option in reversed(options):

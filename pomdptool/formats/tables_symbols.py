@@ -14,7 +14,7 @@ from pomdptool.formats.tables_text import is_number
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.0*)?")
 _DIGITS = re.compile(r"([0-9]+)")
 
-MISSING = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "missing"})
+MISSING = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 """What programs write for a missing value, in lower case."""
 
 _A = {"action": "an action", "observation": "an observation", "state": "a state"}
