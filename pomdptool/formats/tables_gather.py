@@ -108,11 +108,10 @@ class Gather:
         for role, (codes, texts) in batch.symbols.items():
             known = self._symbols[AXES[role]]
             missing = self.conventions.missing if role != "episode" else frozenset()
+            there = [text and not (missing and {text, plain(text)} & missing) for text in texts]
             to_known = [
-                known.setdefault(text, len(known))
-                if text and text not in missing and plain(text) not in missing
-                else NONE
-                for text in texts
+                known.setdefault(text, len(known)) if some else NONE
+                for text, some in zip(texts, there, strict=True)
             ]
             table = np.array([*to_known, NONE], dtype=np.int32)
             self._codes.setdefault(role, []).append(table[codes])
