@@ -14,8 +14,9 @@ import pytest
 from test_tables import message, model_of
 
 import pomdptool as pt
-from pomdptool.episodes import NONE, TERMINATED, TRUNCATED, Episodes
+from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.formats.tables import read_episodes
+from pomdptool.formats.tables_write import write_episodes
 
 
 def read(text: str | bytes, **options: Any) -> tuple[Episodes, list[str]]:
@@ -274,10 +275,29 @@ def test_columns_of_gymnasium() -> None:
     assert lot.ends is not None
     assert lot.ends.tolist() == [TERMINATED, TRUNCATED, TRUNCATED]
     assert lot.terminated.tolist() == [True, False, False]
-    assert read(head + rows, ends="cut")[0].ends is None
+    assert read(head + rows, ends="cut")[0].ends.tolist() == [CUT] * 3  # type: ignore[union-attr]
     assert read(head + rows, ends="absorbing")[0].terminated.tolist() == [True] * 3
     never, said = read((head + rows).replace("1,1,0", "1,0,1"))
-    assert (never.ends, said) == (None, [])
+    assert never.ends is not None
+    assert (never.ends.tolist(), said) == ([CUT] * 3, [])
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_ends_are_written_and_read(kind: Any) -> None:
+    first, zero = np.array([0, 2, 3, 6]), np.zeros(6, dtype=np.int64)
+    for ends in ([TERMINATED, TRUNCATED, TERMINATED], [CUT] * 3):
+        stream = io.BytesIO()
+        lot = Episodes(("a",), ("x",), zero, zero, first, ends=np.array(ends))
+        write_episodes([lot], stream, kind=kind)
+        again = read_episodes(io.BytesIO(stream.getvalue()))
+        assert again.ends is not None
+        assert again.ends.tolist() == ends
+        if kind == "csv":
+            rows = [line.split(",")[4:] for line in stream.getvalue().decode().splitlines()]
+            assert rows[0] == ["terminated", "truncated"]
+            flag = ["1", "0"] if ends[0] else ["0", "1"]
+            assert rows[1:3] == [["0", "0"], flag]
+            assert rows[3] == ["0", "1"]
 
 
 def test_flags_in_any_order_and_form() -> None:
@@ -311,6 +331,16 @@ def test_it_is_told_where_nothing_says_how_episodes_ended() -> None:
     assert said == [
         "episodes have 1 to 2 steps, and nothing says how they ended: taken as cut off; if they "
         "ended in a terminal state, --ends absorbing, else --ends cut"
+    ]
+    cut = "episode,action,observation,reward,truncated\n1,a,x,1,0\n1,a,x,1,1\n2,a,x,1,"
+    assert read(cut + "1\n")[0].ends.tolist() == [CUT] * 2  # type: ignore[union-attr]
+    open_, said = read(cut + "0\n")
+    assert open_.ends is None
+    assert "nothing says how they ended" in said[0]
+    _, said = read("episode,observation,terminate\n1,x,0\n1,x,1\n")
+    assert said == [
+        "there is no column 'terminated': nothing says which episodes reached a terminal state; "
+        "did you mean 'terminate'?"
     ]
     for options in ({"ends": "cut"}, {"ends": "absorbing"}):
         assert read(text, **options)[1] == []

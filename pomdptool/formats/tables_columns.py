@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pomdptool.episodes import NONE
 from pomdptool.formats.findings import MAX_FINDINGS
-from pomdptool.formats.tables_gather import FLAGS, Batch
+from pomdptool.formats.tables_gather import Batch
 from pomdptool.formats.tables_report import Problems
+from pomdptool.formats.tables_steps import FLAGS
 from pomdptool.formats.tables_text import number_in, text_in
 from pomdptool.sparse import FloatArray, Int32Array, IntArray
 

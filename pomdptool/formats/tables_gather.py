@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pomdptool.episodes import NONE, TERMINATED, Episodes
+from pomdptool.episodes import CUT, NONE, TERMINATED, Episodes
 from pomdptool.errors import DataError, nearest
 from pomdptool.formats.files import MAX_BYTES
 from pomdptool.formats.findings import MAX_FINDINGS, MAX_HINTS
@@ -42,9 +42,6 @@ AXES = {
     "next_state": "state",
 }
 """Columns of symbols, and what their symbols name."""
-
-FLAGS = ("terminated", "truncated")
-"""Columns that say how an episode ended."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -199,19 +196,16 @@ class Gather:
         return order
 
     def _ends(self, flags: dict[str, NDArray[np.bool_]], order: Order) -> IntArray | None:
-        if self.conventions.ends == "cut":
-            return None
-        if self.conventions.ends == "absorbing":
-            return np.full(len(order.first) - 1, TERMINATED)
-        return ends_of(flags, order, self._places)
+        found = ends_of(flags, order, self._places)
+        told = {"cut": CUT, "absorbing": TERMINATED}.get(self.conventions.ends or "")
+        return found if told is None else np.full(len(order.first) - 1, told)
 
     def _doubt_ends(self, found: Episodes, like: Model | None, *, logged: bool) -> None:
         """Warn where nothing says how episodes ended, unless they are sequences of observations."""
         sequences = not logged and found.rewards is None
         endless = like is not None and not len(like.terminal_states)
-        known = self.conventions.ends is not None or bool(self._flags)
         shortest, longest = int(found.lengths.min()), int(found.lengths.max())
-        if known or sequences or endless or shortest == longest:
+        if found.ends is not None or sequences or endless or shortest == longest:
             return
         self.problems.doubt(
             f"episodes have {shortest} to {longest} steps, and nothing says how they ended: taken "

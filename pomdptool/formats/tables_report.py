@@ -62,6 +62,7 @@ WITHOUT = {
     "step": "rows are taken as they come",
     "action": "one action is taken",
     "reward": "there are no rewards",
+    "terminated": "nothing says which episodes reached a terminal state",
 }
 """What the lack of a column means, of those that data may be without."""
 

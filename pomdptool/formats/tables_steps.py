@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pomdptool.episodes import TERMINATED, TRUNCATED
+from pomdptool.episodes import CUT, TERMINATED, TRUNCATED
 from pomdptool.formats.findings import MAX_FINDINGS
 from pomdptool.formats.tables_report import Problems
 from pomdptool.sparse import Int32Array, IntArray
+
+FLAGS = ("terminated", "truncated")
+"""Columns that say how an episode ended."""
 
 
 @dataclass(slots=True)
@@ -125,20 +128,25 @@ def episodes_by_ends(flags: Mapping[str, NDArray[np.bool_]], n_rows: int) -> Int
 def ends_of(
     flags: Mapping[str, NDArray[np.bool_]], order: Order, places: Places
 ) -> IntArray | None:
-    """How each episode ended; None where the table does not say, or none has terminated.
+    """How each episode ended; None where the table does not say.
 
     An episode that neither terminated nor was truncated stops with the log, outside of a terminal
-    state as truncated ones do.
+    state as truncated ones do. Where none terminated there may be no terminal states: all were cut
+    off.
     """
     last = np.zeros(len(order.left_out), dtype=bool)
     last[order.first[1:] - 1] = True
     for role, flag in flags.items():
         early = np.flatnonzero(order.placed(flag) & ~last)
         places.report(order.rows_at(early), f"the episode has {role}, but goes on", role)
-    if "terminated" not in flags:
-        return None
-    terminated = order.placed(flags["terminated"])[last]
-    return np.where(terminated, TERMINATED, TRUNCATED) if terminated.any() else None
+    terminated, truncated = (
+        order.placed(flags[role])[last] if role in flags else None for role in FLAGS
+    )
+    if terminated is not None and terminated.any():
+        return np.where(terminated, TERMINATED, TRUNCATED)
+    if terminated is not None or (truncated is not None and truncated.all()):
+        return np.full(len(order.first) - 1, CUT)
+    return None
 
 
 def report_gaps(order: Order, steps: IntArray, episode: Int32Array, places: Places) -> None:

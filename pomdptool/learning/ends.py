@@ -71,7 +71,7 @@ def with_end(tables: Tables, episodes: Episodes, model: RewardModel) -> Tables:
     A, S, _ = tables.T.shape
     a, o, ended = episodes.actions, episodes.observations, step_ends(episodes) == TERMINATED
     times = np.bincount(a[a != NONE], minlength=A)
-    go = (terminating(episodes) + 0.5) / (times + 1.0)
+    go = (terminating(episodes) + 1.0 / (S + 1)) / (times + 1.0)
     T = np.zeros((A, S + 1, S + 1))
     T[:, :S, :S] = tables.T * (1.0 - go)[:, np.newaxis, np.newaxis]
     T[:, :S, S] = go[:, np.newaxis]
