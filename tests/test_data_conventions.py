@@ -107,7 +107,9 @@ def test_codes_are_found_under_the_names_that_a_pomdp_file_has_for_them() -> Non
     lot, _ = read("action,observation\n10,404\n20,200\n10,-1\n10,a b\n10,404.0\n", like=model)
     assert lot.actions.tolist() == [0, 1, 0, 0, 0]
     assert lot.observations.tolist() == [1, 0, 2, 3, 1]
-    assert "404" in message("action,observation\n10,404\n10,0\n", like=model)
+    said = message("action,observation\n10,404\n10,7\n", like=model)
+    expected = "neither the name of an observation nor an index below 4"
+    assert said == f"3: column 'observation': 7 is {expected}"
     shifted = model_of(["go"], ["o_1", "o_2"], ["s"])
     assert read("observation\n1\n2\n", like=shifted)[0].observations.tolist() == [0, 1]
     assert read("observation\n0\n1\n", like=shifted)[0].observations.tolist() == [0, 1]
@@ -199,6 +201,9 @@ def test_gaps_without_actions_cannot_be_filled() -> None:
         "observations can be summed over, actions cannot"
     )
     assert read(text)[0].n_steps == 3
+    far = f"step,observation\n{-(2**63)},x\n{2**63 - 1},y\n{2**63 - 2},y\n"
+    assert "steps with those missing" in message(far, gaps="missing")
+    assert "follows step -9223372036854775808:" in read(far)[1][0]
     assert "steps with those missing" in message("step,observation\n0,x\n2000000000,x\n",
                                                  gaps="missing")  # fmt: skip
 

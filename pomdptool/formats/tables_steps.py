@@ -14,6 +14,9 @@ from pomdptool.formats.findings import MAX_FINDINGS
 from pomdptool.formats.tables_report import Problems
 from pomdptool.sparse import Int32Array, IntArray
 
+LONGEST_GAP = 1 << 31
+"""Steps that are counted at most of those left out in one place: more than a table may have."""
+
 FLAGS = ("terminated", "truncated")
 """Columns that say how an episode ended."""
 
@@ -101,7 +104,8 @@ def order_of(episode: Int32Array, steps: IntArray | None, places: Places) -> Ord
         for k in (np.flatnonzero(same & (steps[1:] == steps[:-1])) + 1)[: MAX_FINDINGS + 1]:
             message = f"step {steps[k]} occurs twice{places.in_episode(int(episode[k]))}"
             places.problems.add(places.line(int(rows[k])), message, "step")
-    none[1:] = np.where(same, steps[1:] - steps[:-1] - 1, 0)
+    gaps = (steps[1:] - steps[:-1] - 1).astype(np.uint64)  # also right where the sum overflows
+    none[1:] = np.where(same, np.minimum(gaps, LONGEST_GAP), 0)
     return Order(rows, first, none)
 
 

@@ -57,8 +57,8 @@ def look_up(texts: Sequence[str], names: Sequence[str], role: str) -> list[int]:
     """Index of each text among the names of a model or an alphabet; NONE if it is none.
 
     A text is a name, or what a .pomdp file has for it (`o_404` for 404, see `allowed_name`), or an
-    index. Whole numbers are indices only if none of the names is a number, and all of them are
-    names in a .pomdp file or none is.
+    index. Whole numbers are indices only if none of the names is a number; and if some of them are
+    names in a .pomdp file, only if others are not and all may be indices.
     """
     place = {name: i for i, name in enumerate(names)}
     found = {plain(text): place.get(plain(text), NONE) for text in texts if text not in place}
@@ -67,9 +67,10 @@ def look_up(texts: Sequence[str], names: Sequence[str], role: str) -> list[int]:
     for text, name in written.items():
         found[text] = place.get(name, NONE) if times[name] == 1 else NONE
     numbers = [text for text in written if is_whole(text)]
-    if any(found[text] == NONE for text in numbers) and not any(map(is_whole, names)):
-        for text in numbers:
-            found[text] = int(text) if 0 <= int(text) < len(names) else NONE
+    indices = {text: int(text) for text in numbers if 0 <= int(text) < len(names)}
+    none, some = (any((found[t] == NONE) is lacks for t in numbers) for lacks in (True, False))
+    if none and (not some or len(indices) == len(numbers)) and not any(map(is_whole, names)):
+        found |= dict.fromkeys(numbers, NONE) | indices
     return [place[text] if text in place else found[plain(text)] for text in texts]
 
 

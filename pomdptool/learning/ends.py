@@ -1,12 +1,12 @@
-"""Terminal states in learning: what it tells that an episode terminated, or did not.
+"""Terminal states in learning: the likelihood of how an episode ended.
 
-With E the terminal states, an episode's likelihood is that of its data together with
+With E the set of terminal states, an episode's likelihood is the joint probability of its data and
 
     s_t not in E before each step,  s_n in E if it terminated after n steps,  not in E if truncated
 
-so that only M[c] changes (see `pomdptool.kernels.em`): rows of E are 0, and so are its columns,
-for the last step of a terminated episode those of all other states (`expectation.constrain`). Of an
-episode that was cut off nothing is said: M is as it was.
+so that only M[c] changes (see `pomdptool.kernels.em`): its rows of E are 0, and so are its columns
+of E, or for the last step of a terminated episode its columns of all other states
+(`expectation.constrain`). For an episode that was cut off in any state M does not change.
 
 A model that is learned from terminated episodes has one terminal state, the last: absorbing, and
 without rewards. What is seen there is what was seen at the last steps.
