@@ -136,6 +136,25 @@ def test_an_end_that_cannot_be_is_named() -> None:
     )
 
 
+def test_truncated_episodes_never_were_in_a_terminal_state() -> None:
+    model, data = simple()
+    one = chosen(data, np.array([False, True, False]))
+    assert float(pt.loglik(model, one)) == pytest.approx(2.0 * np.log(0.75))
+    whole = pt.loglik(model, data).per_episode
+    parts = [float(pt.loglik(model, chosen(data, np.arange(3) == e))) for e in range(3)]
+    np.testing.assert_allclose(whole, parts)
+    plain = make_model(model.T, model.Z, discount=0.9, start=[1, 0])
+    assert float(pt.loglik(plain, one)) == pytest.approx(0.0)
+    assert float(pt.loglik(plain, data)) == pytest.approx(np.log(0.75**4 * 0.25**2))
+    sure = make_model(
+        [[[0.0, 1.0], [0.0, 1.0]]], np.ones((1, 2, 1)), [[1.0, 0.0]], discount=0.9, start=[1, 0]
+    )
+    assert pt.loglik(sure, one).impossible == (
+        "episode 0, step 0: observation '0' outside of terminal states after action '0' is "
+        "impossible"
+    )
+
+
 def test_parts_of_data_keep_their_ends() -> None:
     _, data = simple()
     assert chosen(data, np.array([True, False, True])).terminated.tolist() == [True, True]

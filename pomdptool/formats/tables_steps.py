@@ -135,8 +135,8 @@ def ends_of(
     """How each episode ended; None where the table does not say.
 
     An episode that neither terminated nor was truncated stops with the log, outside of a terminal
-    state as truncated ones do. Where none terminated there may be no terminal states: all were cut
-    off.
+    state as truncated ones do. Without a column `terminated`, those that were truncated were cut
+    off in any state.
     """
     last = np.zeros(len(order.left_out), dtype=bool)
     last[order.first[1:] - 1] = True
@@ -146,11 +146,9 @@ def ends_of(
     terminated, truncated = (
         order.placed(flags[role])[last] if role in flags else None for role in FLAGS
     )
-    if terminated is not None and terminated.any():
+    if terminated is not None:
         return np.where(terminated, TERMINATED, TRUNCATED)
-    if terminated is not None or (truncated is not None and truncated.all()):
-        return np.full(len(order.first) - 1, CUT)
-    return None
+    return None if truncated is None or not truncated.all() else np.full(len(truncated), CUT)
 
 
 def report_gaps(order: Order, steps: IntArray, episode: Int32Array, places: Places) -> None:

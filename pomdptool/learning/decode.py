@@ -187,7 +187,7 @@ class _Decoder:
         alpha, scale = np.empty((n + 1, self.arrays.M.shape[1])), np.empty(n)
         done = kernels.filter_episode(symbols, start, self.arrays.Mt, alpha, scale)
         if done < n:
-            raise DataError(step_in_words(self.episodes, self.sequences, e, done))
+            raise DataError(step_in_words(self.episodes, self.sequences, e, done, self.tables))
         onward = np.empty_like(alpha)
         if method == "posterior":
             kernels.smooth_episode(symbols, self.arrays.M, alpha, scale, onward)

@@ -31,12 +31,17 @@ from pomdptool.sparse import IntArray
 def terminal_of(model: Model, episodes: Episodes) -> NDArray[np.bool_] | None:
     """Which states of a model are terminal, shape (S,); None if none, or ends are not known.
 
+    In a model without rewards every absorbing state looks terminal: they are only if some episode
+    terminated.
+
     Raises
     ------
     DataError
         Where an episode terminated, and the model has no terminal state.
     """
     if episodes.ends is None or (episodes.ends == CUT).all():
+        return None
+    if not (episodes.terminated.any() or model.rewards.stored.any()):
         return None
     terminal = np.zeros(model.n_states, dtype=bool)
     terminal[model.terminal_states] = True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pomdptool.episodes import TERMINATED, Episodes
+from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes
 from pomdptool.kernels import cores, expect
 from pomdptool.kernels.decode import measure_episodes
 from pomdptool.learning.ends import terminal_of, terminating
@@ -98,7 +98,7 @@ def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> L
     if len(failed):
         e = int(failed[0])
         symbol = int(stopped[sequences.distinct[e]])
-        where = step_in_words(episodes, sequences, e, symbol)
+        where = step_in_words(episodes, sequences, e, symbol, tables)
     tried = np.bincount(sequences.actions, minlength=model.n_actions)
     return Likelihood(
         float(values @ sequences.steps.weights),
@@ -128,13 +128,16 @@ def measured(tables: Tables, sequences: Sequences, threads: int) -> tuple[FloatA
     return values, stopped
 
 
-def step_in_words(episodes: Episodes, sequences: Sequences, e: int, symbol: int) -> str:
+def step_in_words(
+    episodes: Episodes, sequences: Sequences, e: int, symbol: int, tables: Tables
+) -> str:
     """Name the step of an episode that its symbol stands for; symbol -1 is what comes before."""
     t = symbol + int(sequences.early[e])
     at = int(episodes.first[e]) + t
     a, o = int(episodes.actions[at]), int(episodes.observations[at])
     after = f" after action {episodes.action_names[a]!r}" if a >= 0 else ""
     seen = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "anything"
-    ended = step_ends(episodes)[at] == TERMINATED
-    seen += " in a terminal state" * bool(ended)
+    end = CUT if tables.terminal is None else int(step_ends(episodes)[at])
+    where = {TERMINATED: " in a terminal state", TRUNCATED: " outside of terminal states"}
+    seen += where.get(end, "")
     return f"episode {episodes.labels[e]}, step {t}: {seen}{after} is impossible"

@@ -97,8 +97,8 @@ def sequences_of(
     kind[early > 0] = o[first[:-1][early > 0]]
     acted = a != NONE
     r, level, K = levels_of(episodes, cuts)
-    end = step_ends(episodes)
-    E = int(end.max(initial=0)) + 1
+    kinds_of_end, end = np.unique(step_ends(episodes), return_inverse=True)
+    E = len(kinds_of_end)
     code = (a[acted] * (Z + 1) + o[acted] % (Z + 1)) * (K + 1) + level[acted] % (K + 1)
     code = code * E + end[acted]
     occurs = np.flatnonzero(np.bincount(code, minlength=A * (Z + 1) * (K + 1) * E))
@@ -121,7 +121,7 @@ def sequences_of(
         np.where(levels == K, NONE, levels),
         rewards,
         squares,
-        ends,
+        kinds_of_end[ends],
         starts,
         _chunks(steps.first, len(occurs)),
         distinct,
