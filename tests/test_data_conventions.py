@@ -94,6 +94,18 @@ def test_an_alphabet_names_symbols_and_indices() -> None:
             read("observation\na\n", observations=bad)
 
 
+def test_an_alphabet_stands_between_data_and_a_model() -> None:
+    model = model_of(["go"], ["left", "right", "o_404"], ["s"])
+    options = {"like": model, "observations": ["right", "404", "left", "up"]}
+    assert names(read("observation\nleft\n404\n", **options)[0]) == ["left", "o_404"]
+    turned = {"like": model, "observations": ["right", "left"]}
+    assert names(read("observation\n0\n1\nright\n", **turned)[0]) == ["right", "left", "right"]
+    said = message("observation\nleft\nup\n", **options)
+    assert said == "3: column 'observation': the model has no observation 'up'"
+    assert "unknown observation 'o_404'" in message("observation\no_404\n", **options)
+    assert read("observation\nleft\n", like=model, actions=["go"])[0].action_names == ("go",)
+
+
 def test_one_based_codes_are_no_indices() -> None:
     model = model_of(["go"], ["left", "right"], ["s"])
     said = message("observation\n1\n2\n", like=model)

@@ -92,7 +92,8 @@ def read_episodes(
         Texts that stand for a missing action, observation, state or reward, beside the empty one.
         One that is a number is never a missing reward.
     actions, observations
-        The alphabets, in order, in place of those of `like` or of the symbols that occur.
+        The alphabets, in order, in place of the symbols that occur; with `like`, names of the
+        model, in the order of the indices that the data have.
     gaps
         Whether steps that `step` leaves out are none, or steps without an observation ("missing"),
         which takes data with one action.

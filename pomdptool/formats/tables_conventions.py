@@ -26,7 +26,7 @@ class Conventions:
     missing
         Texts that stand for a missing value, beside the empty one.
     actions, observations
-        The alphabets, in order; None: the symbols that occur.
+        The alphabets, in order; None: those of a model, else the symbols that occur.
     gaps
         What a gap in `step` means.
     ends
@@ -39,6 +39,10 @@ class Conventions:
     observations: tuple[str, ...] | None = None
     gaps: Gaps = "consecutive"
     ends: Ends | None = None
+
+    def alphabet(self, role: str) -> tuple[str, ...] | None:
+        """Alphabet of the symbols of a column."""
+        return {"action": self.actions, "observation": self.observations}.get(role)
 
     def __post_init__(self) -> None:
         for what in ("actions", "observations"):

@@ -27,7 +27,7 @@ from pomdptool.formats.tables_steps import (
     order_of,
     report_gaps,
 )
-from pomdptool.formats.tables_symbols import doubts, is_whole, look_up, own_names, plain, unknown
+from pomdptool.formats.tables_symbols import doubts, is_whole, named_by, own_names, plain, unknown
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
@@ -139,15 +139,12 @@ class Gather:
         order = self._order(flags)
         ends = self._ends(flags, order)
         logged = "action" in self._codes
-        of_actions = self.conventions.actions or (like.actions if like else None)
-        of_observations = self.conventions.observations or (like.observations if like else None)
-        of_states = like.states if like else None
-        action_names, actions = self._named("action", of_actions, order)
-        names, observations = self._named("observation", of_observations, order)
-        state_names, states = self._named("state", of_states, order)
-        _, next_states = self._named("next_state", of_states, order)
+        action_names, actions = self._named("action", like.actions if like else None, order)
+        names, observations = self._named("observation", like.observations if like else None, order)
+        state_names, states = self._named("state", like.states if like else None, order)
+        _, next_states = self._named("next_state", like.states if like else None, order)
         if actions is None:
-            action_names = self._only_action(of_actions)
+            action_names = self._only_action(like.actions if like else self.conventions.actions)
             actions = np.zeros(self.n_rows, dtype=np.int64)
         rewards = order.placed(np.concatenate(self._rewards)) if self._rewards else None
         assert observations is not None
@@ -244,16 +241,17 @@ class Gather:
         axis = AXES[role]
         texts = list(self._symbols[axis])
         parts = self._codes.pop(role, None)
-        if names is None:
+        alphabet = self.conventions.alphabet(role)
+        if names is None and alphabet is None:
             names, to_index = own_names(texts)
             for doubt in doubts(texts) if parts is not None else ():
                 self.problems.doubt(doubt, role)
         else:
-            to_index = look_up(texts, names, axis)
+            names, to_index = named_by(texts, names, alphabet, axis)
         if parts is None:
             return names if texts else (), None
         codes = np.concatenate(parts)
-        self._report_unknown(codes, to_index, texts, names, role)
+        self._report_unknown(codes, to_index, texts, alphabet or names, role)
         indices = np.array([*to_index, NONE], dtype=np.int64)[codes]
         if axis == "observation" and not texts:
             raise DataError(f"{self.problems.file}: every observation is empty")

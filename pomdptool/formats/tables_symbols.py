@@ -74,11 +74,33 @@ def look_up(texts: Sequence[str], names: Sequence[str], role: str) -> list[int]:
     return [place[text] if text in place else found[plain(text)] for text in texts]
 
 
+def named_by(
+    texts: Sequence[str],
+    names: tuple[str, ...] | None,
+    alphabet: tuple[str, ...] | None,
+    role: str,
+) -> tuple[tuple[str, ...], list[int]]:
+    """Names of a model, else an alphabet, and the index of each text among them; NONE if none.
+
+    With both, a text is one of the alphabet, and that is one of the model.
+    """
+    if alphabet is None:
+        assert names is not None
+        return names, look_up(texts, names, role)
+    letters = look_up(texts, alphabet, role)
+    if names is None:
+        return alphabet, letters
+    to_name = look_up(alphabet, names, role)
+    return names, [NONE if k == NONE else to_name[k] for k in letters]
+
+
 def unknown(text: str, names: Sequence[str], role: str, *, hint: bool) -> str:
     """Say that a text is no name, and what it may have been meant for."""
     if is_whole(text):
         index = "" if any(map(is_whole, names)) else f" nor an index below {len(names)}"
         return f"{text} is {'neither' if index else 'not'} the name of {_A[role]}{index}"
+    if text in names:
+        return f"the model has no {role} {text[:80]!r}"
     if text.casefold() in MISSING:
         return f"unknown {role} {text!r}: if it means a missing value, --missing {text}"
     return f"unknown {role} {text[:80]!r}" + (nearest(text, names) if hint else "")

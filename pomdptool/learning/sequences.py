@@ -97,7 +97,9 @@ def sequences_of(
     kind[early > 0] = o[first[:-1][early > 0]]
     acted = a != NONE
     r, level, K = levels_of(episodes, cuts)
-    kinds_of_end, end = np.unique(step_ends(episodes), return_inverse=True)
+    end = step_ends(episodes)
+    occurring = np.bincount(end) > 0
+    kinds_of_end, end = np.flatnonzero(occurring), (np.cumsum(occurring) - 1)[end]
     E = len(kinds_of_end)
     code = (a[acted] * (Z + 1) + o[acted] % (Z + 1)) * (K + 1) + level[acted] % (K + 1)
     code = code * E + end[acted]
