@@ -7,12 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pomdptool.errors import DataError
 from pomdptool.sparse import FloatArray, IntArray
 
 NONE = -1
 """No action: the observation came before any; no observation: it is missing."""
+
+CUT, TERMINATED, TRUNCATED = range(3)
+"""How an episode ended: cut off, in any state; in a terminal state; cut off outside of one.
+
+A terminated episode reached a terminal state at its last step and not before, a truncated one never
+did (Gymnasium's terms). Of an episode that was cut off nothing is known about terminal states: it
+may have gone on in one.
+"""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,6 +48,9 @@ class Episodes:
         What these indices stand for.
     numbers
         Shape (n_episodes,): what the data calls the episodes, where they are numbered; else None.
+    ends
+        Shape (n_episodes,): how each episode ended, CUT, TERMINATED or TRUNCATED; None where that
+        is unknown, which learning takes for CUT.
     """
 
     action_names: tuple[str, ...]
@@ -51,6 +63,7 @@ class Episodes:
     next_states: IntArray | None = None
     state_names: tuple[str, ...] = ()
     numbers: IntArray | None = None
+    ends: IntArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.actions)
@@ -62,6 +75,8 @@ class Episodes:
             raise DataError("the first episode must begin at 0 and the last one end with the steps")
         if (np.diff(self.first) < 0).any():
             raise DataError("episodes must follow one another")
+        if self.ends is not None and len(self.ends) != self.n_episodes:
+            raise DataError(f"ends must have one entry an episode, {self.n_episodes}")
 
     @property
     def n_steps(self) -> int:
@@ -84,6 +99,13 @@ class Episodes:
         if self.numbers is None:
             return list(range(self.n_episodes))
         return [int(number) for number in self.numbers]
+
+    @property
+    def terminated(self) -> NDArray[np.bool_]:
+        """Shape (n_episodes,): which episodes ended in a terminal state."""
+        if self.ends is None:
+            return np.zeros(self.n_episodes, dtype=bool)
+        return np.asarray(self.ends == TERMINATED)
 
     def episode(self, k: int) -> slice:
         """Steps of episode k."""
@@ -119,6 +141,7 @@ def joined(parts: Iterable[Episodes]) -> Episodes:
         next_states=laid("next_states"),
         state_names=lots[0].state_names,
         numbers=laid("numbers"),
+        ends=laid("ends"),
     )
 
 

@@ -384,7 +384,9 @@ def test_sample_writes_the_same_bytes_for_a_seed() -> None:
     one, two = (run("sample", TIGER, "--episodes", 5, "--steps", 3, "--seed", 4) for _ in "ab")
     assert one.stdout == two.stdout
     assert len(one.stdout.splitlines()) == 16
-    assert one.stdout.splitlines()[0] == "episode,step,action,observation,reward"
+    assert one.stdout.splitlines()[0] == (
+        "episode,step,action,observation,reward,terminated,truncated"
+    )
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ FOLDERS = {
 FILES = {
     "formats/syntax.py": rule([*NOUNS, "formats"], ["numpy", "lark"]),
     "formats/tables.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
+    "formats/tables_csv.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_columns.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_write.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "__init__.py": rule(NOUNS, [], set(VERBS)),

@@ -23,10 +23,15 @@ import pomdptool as pt
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.formats import tables_input
 from pomdptool.formats.tables import DataKind, data_kind, read_episodes
-from pomdptool.formats.tables_gather import natural
 from pomdptool.formats.tables_report import Columns
+from pomdptool.formats.tables_symbols import natural
 from pomdptool.formats.tables_write import write_episodes
 from pomdptool.model import Model, make_model
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*nothing says how they ended"),
+    pytest.mark.filterwarnings("ignore:.*taken for a? ?symbol"),
+]
 
 KINDS: list[DataKind] = ["csv", "tsv", "jsonl", "parquet"]
 
@@ -91,7 +96,7 @@ TIGER = model_of(["listen", "open-left"], ["tiger-left", "tiger-right"], ["left"
 # ---------------------------------------------------------------- round trips
 
 ODD = ["a,b", 'say "x"', '"', "a\tb", " ", " a", "null", "NaN", "None", "é", "漢", "a\nb", "a\rb"]
-ODD += ["-", "-1", "007", "1.0", "{", "#x", "true", "2020-01-01 00:00:00", "a\r\nb", "\x00", "''"]
+ODD += ["-", "-1", "007", "1.5", "{", "#x", "true", "2020-01-01 00:00:00", "a\r\nb", "\x00", "''"]
 NAMES = st.sampled_from(ODD) | st.text(min_size=1, max_size=5)
 REWARDS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([1 / 3, -0.0, 5e-324])
 
@@ -327,11 +332,11 @@ def test_later_column_of_json_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- symbols
 
 
-def test_integers_are_indices() -> None:
+def test_integers_that_occur_are_the_names() -> None:
     lot = read("action,observation\n1,4\n0,2\n")
     assert lot.action_names == ("0", "1")
-    assert lot.observation_names == ("0", "1", "2", "3", "4")
-    assert lot.observations.tolist() == [4, 2]
+    assert lot.observation_names == ("2", "4")
+    assert lot.observations.tolist() == [1, 0]
 
 
 def test_names_are_in_natural_order() -> None:
@@ -348,13 +353,6 @@ def test_what_looks_like_an_integer_is_a_name(name: str) -> None:
 @given(st.lists(st.text(alphabet="a02é", max_size=6), unique=True))
 def test_natural_order_does_not_depend_on_the_data(names: list[str]) -> None:
     assert sorted(names, key=natural) == sorted(sorted(names), key=natural)
-
-
-def test_an_index_may_be_too_large() -> None:
-    said = message("observation\n4000000\n")
-    assert said.endswith(
-        "column 'observation': 4000000 is too large for an index (at most 1000000)"
-    )
 
 
 def test_symbols_of_a_model() -> None:
@@ -559,7 +557,7 @@ def test_rows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables_input, "BLOCK", 100)
     monkeypatch.setattr(tables_input, "MAX_ROW", 1000)
     said = message('action,observation\na,"' + "x\n" * 10_000)
-    assert said == " a row of more than 0 MiB: is a quote not closed?"
+    assert said == "2: a row of more than 0 KiB: a quote opens in it and does not close"
 
 
 def test_what_is_no_text() -> None:

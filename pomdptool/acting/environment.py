@@ -28,13 +28,15 @@ class Step:
 
 
 class Environment:
-    """A model and its present state."""
+    """A model and its present state; unless it stops in terminal states, there are none."""
 
-    def __init__(self, model: Model, simulator: Simulator | None = None) -> None:
+    def __init__(
+        self, model: Model, simulator: Simulator | None = None, *, stop: bool = True
+    ) -> None:
         self.model = model
         self.simulator = simulator_of(model) if simulator is None else simulator
         self.start = start_sums(model.start)
-        self.terminal = frozenset(model.terminal_states.tolist())
+        self.terminal = frozenset(model.terminal_states.tolist() if stop else ())
         self.state = 0
 
     def reset(self, rng: np.random.Generator) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pomdptool.acting.agents import acting, compiled, random_agent, script_agent
 from pomdptool.acting.environment import Environment, episode
 from pomdptool.acting.players import Player
 from pomdptool.acting.simulator import simulator_of
-from pomdptool.episodes import Episodes, joined
+from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes, joined
 from pomdptool.kernels import budget, expect
+from pomdptool.kernels.episodes import TERMINATED as ENDED
 from pomdptool.kernels.episodes import Log
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.sparse import IntArray
+
+SampleEnds = Literal["stop", "continue"]
+"""What episodes do in a terminal state."""
 
 INTERPRETED = 100
 """Steps that take about as long to interpret as what `expect` counts takes a solver."""
@@ -33,19 +39,24 @@ def sample(
     policy: SolvedPolicy | None = None,
     actions: Sequence[Sequence[int]] | None = None,
     states: bool = False,
+    ends: SampleEnds | None = None,
 ) -> Episodes:
     """Draw trajectories.
 
     Parameters
     ----------
     episodes, steps
-        Number of episodes, and of steps of each at most; one ends before in a terminal state.
+        Number of episodes, and of steps of each at most.
     policy
         What acts; actions are uniform at random without it.
     actions
         Sequences of actions to do instead; episodes take them in turn.
     states
         Whether to keep the hidden states.
+    ends
+        Whether episodes stop in a terminal state, one that every action keeps without reward, or
+        continue there. By default they stop, unless the model has no rewards: then each state that
+        is never left would be terminal.
     """
     parts = sampled(
         model,
@@ -55,6 +66,7 @@ def sample(
         policy=policy,
         actions=actions,
         states=states,
+        ends=ends,
     )
     return joined(parts)
 
@@ -68,16 +80,19 @@ def sampled(
     policy: SolvedPolicy | None = None,
     actions: Sequence[Sequence[int]] | None = None,
     states: bool = False,
+    ends: SampleEnds | None = None,
 ) -> Iterator[Episodes]:
     """Draw trajectories as `sample` does, lot by lot."""
     expect(episodes * steps // INTERPRETED)
-    simulator = simulator_of(model)
+    stop = bool(model.rewards.stored.any()) if ends is None else ends == "stop"
+    simulator = simulator_of(model, stop=stop)
     agents = [script_agent(list(script)) for script in actions or ()]
     if not agents:
         agent = random_agent() if policy is None else compiled(model, policy)
         if agent is None:
             assert policy is not None
-            yield from _asked(model, policy, episodes, steps, rng, states)
+            environment = Environment(model, simulator, stop=stop)
+            yield from _asked(environment, policy, episodes, steps, rng, states)
             return
         agents = [agent]
     players = [Player(model, agent, simulator) for agent in agents]
@@ -85,13 +100,13 @@ def sampled(
     while done < episodes:
         at_once = 1 if len(players) > 1 else max(1, budget(STEPS_AT_ONCE) // steps)
         at_once = min(at_once, episodes - done)
-        log, lengths, _ = players[done % len(players)].play(at_once, steps, rng)
-        yield _episodes(model, log, lengths, done, states)
+        log, lengths, how = players[done % len(players)].play(at_once, steps, rng)
+        yield _episodes(model, log, lengths, _ends(how == ENDED, stop), done, states)
         done += at_once
 
 
 def _asked(
-    model: Model,
+    environment: Environment,
     policy: SolvedPolicy,
     episodes: int,
     steps: int,
@@ -99,7 +114,7 @@ def _asked(
     states: bool,
 ) -> Iterator[Episodes]:
     """Episodes of a policy that is asked in Python for every action."""
-    player, environment = acting(model, policy), Environment(model)
+    model, player = environment.model, acting(environment.model, policy)
     for k in range(episodes):
         rows = list(episode(environment, player, steps, rng))
         log = Log(
@@ -109,10 +124,18 @@ def _asked(
             np.array([row.arrived for row in rows], dtype=np.int64),
             np.array([row.reward for row in rows], dtype=np.float64),
         )
-        yield _episodes(model, log, np.array([len(rows)]), k, states)
+        ends = _ends(np.array([environment.ended]), bool(environment.terminal))
+        yield _episodes(model, log, np.array([len(rows)]), ends, k, states)
 
 
-def _episodes(model: Model, log: Log, lengths: IntArray, begun: int, states: bool) -> Episodes:
+def _ends(ended: NDArray[np.bool_], stop: bool) -> IntArray:
+    """How episodes ended: those that do not stop in terminal states are cut off anywhere."""
+    return np.where(ended, TERMINATED, TRUNCATED if stop else CUT)
+
+
+def _episodes(
+    model: Model, log: Log, lengths: IntArray, ends: IntArray, begun: int, states: bool
+) -> Episodes:
     """Make episodes of a log; rewards become costs where the model has those."""
     sign = -1.0 if model.costs else 1.0
     return Episodes(
@@ -126,4 +149,5 @@ def _episodes(model: Model, log: Log, lengths: IntArray, begun: int, states: boo
         next_states=log.arrived if states else None,
         state_names=model.states if states else (),
         numbers=begun + np.arange(len(lengths)),
+        ends=ends,
     )

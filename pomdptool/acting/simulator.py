@@ -13,12 +13,12 @@ MOST_LISTED, LONGEST_LISTED = 1 << 24, 64
 """Outcomes that are listed at most, of all rows and of one."""
 
 
-def simulator_of(model: Model) -> Simulator:
-    """Lay a model out for kernels."""
+def simulator_of(model: Model, *, stop: bool = True) -> Simulator:
+    """Lay a model out for kernels; unless episodes stop in terminal states, there are none."""
     T, Z = model.sparse_T, model.sparse_Z
     kind, strides, first_reward, rewards = _rewards(model)
     terminal = np.zeros(model.n_states, np.int64)
-    terminal[model.terminal_states] = 1
+    terminal[model.terminal_states if stop else []] = 1
     integers: dict[int, np.ndarray] = {
         kernel.T_ROWS: T.indptr,
         kernel.ARRIVED: T.indices,

@@ -1,7 +1,8 @@
-"""Episodes as arguments of commands: the file and its columns."""
+"""Episodes as arguments of commands: the file, its columns, and what it means by its values."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,7 +18,33 @@ from pomdptool.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ROLES = ("episode", "step", "action", "observation", "reward")
+ROLES = {
+    "episode": "Column of the episode.",
+    "step": "Column of the step.",
+    "action": "Column of the action.",
+    "observation": "Column of the observation.",
+    "reward": "Column of the reward.",
+    "terminated": "Column that is 1 where an episode reached a terminal state.",
+    "truncated": "Column that is 1 where an episode was cut off.",
+}
+
+
+def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Names that are separated by commas, quoted as in CSV where one has a comma itself."""
+    if value is None:
+        return ()
+    names = next(csv.reader([value], skipinitialspace=True), [])
+    if not names or "" in names:
+        raise click.BadParameter(f"{value!r} has an empty name.", ctx, param)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise click.BadParameter(f"{twice!r} occurs twice.", ctx, param)
+    return tuple(names)
+
+
+def _list_option(name: str, metavar: str, help_text: str) -> Callable[[F], F]:
+    return click.option(name, metavar=metavar, callback=_listed, help=help_text)
+
 
 data_argument = click.argument(
     "data",
@@ -29,16 +56,37 @@ data_argument = click.argument(
 
 
 def data_options(function: F) -> F:
-    """`--data-from`, and what the columns are called; they come as keywords of `open_episodes`."""
-    for role in reversed(ROLES):
+    """Options of how data are read; they come as keywords of `open_episodes`."""
+    for role, text in reversed(ROLES.items()):
         function = click.option(
-            f"--{role}-column", metavar="NAME", help=f"Column of the {role}.  [default: {role}]"
+            f"--{role}-column", metavar="NAME", help=f"{text}  [default: {role}]"
         )(function)
-    return click.option(
-        "--data-from",
-        type=Choice(["csv", "tsv", "jsonl", "parquet"]),
-        help="Format of the data; by default known by its extension or first bytes.",
-    )(function)
+    options = (
+        click.option(
+            "--data-from",
+            type=Choice(["csv", "tsv", "jsonl", "parquet"]),
+            help="Format of the data; by default known by its extension or first bytes.",
+        ),
+        _list_option("--actions", "A,B", "All actions; the data have names, or indices from 0."),
+        _list_option("--observations", "A,B", "All observations, likewise."),
+        _list_option("--missing", "NA,-1", "Values that count as missing, as empty ones do."),
+        click.option(
+            "--gaps",
+            type=Choice(["consecutive", "missing"]),
+            default="consecutive",
+            show_default=True,
+            help="Steps absent from the column of steps: there were none, or they are unobserved.",
+        ),
+        click.option(
+            "--ends",
+            type=Choice(["absorbing", "cut"]),
+            help="How all episodes ended: in an absorbing state, or cut off.  [default: as the "
+            "columns terminated and truncated say]",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 def open_episodes(
@@ -47,6 +95,11 @@ def open_episodes(
     *,
     quiet: bool,
     data_from: Any = None,
+    actions: tuple[str, ...] = (),
+    observations: tuple[str, ...] = (),
+    missing: tuple[str, ...] = (),
+    gaps: Any = "consecutive",
+    ends: Any = None,
     **columns: str | None,
 ) -> tuple[Episodes, tuple[str, ...]]:
     """Read episodes; warnings about them go to standard error, and are returned.
@@ -57,12 +110,16 @@ def open_episodes(
         If the file is no table of episodes.
     """
     from pomdptool.formats.tables import examined_episodes
+    from pomdptool.formats.tables_conventions import Conventions
     from pomdptool.formats.tables_report import Columns
 
     names = {
         option.removesuffix("_column"): name for option, name in columns.items() if name is not None
     }
-    episodes, said = examined_episodes(path, columns=Columns(**names), like=like, kind=data_from)
+    conventions = Conventions(
+        Columns(**names), frozenset(missing), actions or None, observations or None, gaps, ends
+    )
+    episodes, said = examined_episodes(path, conventions, like=like, kind=data_from)
     warn(said, quiet=quiet)
     return episodes, said
 

@@ -199,8 +199,9 @@ def command(
     """Learn a POMDP from a log of actions and observations (and rewards).
 
     A row of DATA is an action and what followed it: columns episode, step, action, observation,
-    reward. Rewards tell hidden states apart as observations do. An interrupt (Ctrl-C) writes the
-    best model so far and exits with code 130.
+    reward, terminated, truncated. Rewards tell hidden states apart as observations do. Where
+    episodes terminated, one of the states is terminal. An interrupt (Ctrl-C) writes the best model
+    so far and exits with code 130.
 
     With `--method udm` (McCallum 1993) learning starts with a state for each observation, or with
     `--states`, and splits states where the returns that follow depend on how they were entered.

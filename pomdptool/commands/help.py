@@ -17,8 +17,9 @@ NARROWEST = 30
 SHARED = {
     "Input": (
         *("kind", "data_from", "episode_column", "step_column", "action_column"),
-        *("observation_column", "reward_column"),
+        *("observation_column", "reward_column", "terminated_column", "truncated_column"),
     ),
+    "Data": ("actions", "observations", "missing", "gaps", "ends"),
     "Running": ("seed", "threads", "time_limit", "memory"),
     "Output": ("output", "target", "as_json", "quiet", "verbose", "help", "version"),
 }

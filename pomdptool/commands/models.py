@@ -77,6 +77,9 @@ def warn(said: Iterable[object], *, quiet: bool) -> None:
 def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -> int:
     """Index of an action or observation, given by name or number.
 
+    A number is that in a name which a .pomdp file has for it (`o_404`), else an index, unless some
+    names are numbers.
+
     Parameters
     ----------
     what
@@ -91,9 +94,15 @@ def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -
     DataError
         If the model has none such; it says which name is near.
     """
+    from pomdptool.formats.pomdp_write import allowed_name
+    from pomdptool.formats.tables_symbols import is_whole
+
     if text in places:
         return places[text]
-    if re.fullmatch("[0-9]{1,9}", text) and int(text) < len(places):
+    if (written := allowed_name(text, what[0])) in places:
+        return places[written]
+    counts = re.fullmatch("[0-9]{1,9}", text) and not any(map(is_whole, places))
+    if counts and int(text) < len(places):
         return int(text)
     raise DataError(f"{where}the model has no {what} {text[:100]!r}{nearest(text, places)}")
 

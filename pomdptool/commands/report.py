@@ -144,7 +144,7 @@ def show_fit(found: Fit) -> None:
     if found.rewards is None:
         pseudo = pseudo.rpartition(",")[0]
     rows = [
-        ("states", f"{found.model.n_states}"),
+        ("states", f"{found.model.n_states}{_terminal(found)}"),
         ("log-likelihood", f"{found.loglik:.8g}, {found.loglik_per_step:.6g} a step"),
         ("stopped by", found.stop_reason + ("" if found.converged else " (not converged)")),
         ("iterations", f"{found.iterations} of the best of {len(found.restarts)} starts"),
@@ -163,6 +163,15 @@ def show_fit(found: Fit) -> None:
         curve = spark(known, float(history.min()), float(history.max()), sys.stderr)
         rows.insert(2, ("over iterations", f"{curve} from {history[0]:.8g}"))
     show_pairs(rows, sys.stderr)
+
+
+def _terminal(found: Fit) -> str:
+    """Name the terminal states that the data were explained with."""
+    terminal = found.tables.terminal
+    if terminal is None:
+        return ""
+    names = [found.model.states[s] for s in terminal.nonzero()[0].tolist()]
+    return f", terminal: {' '.join(names[:4])}{' ...' * (len(names) > 4)}"
 
 
 def _digits(low: float, high: float) -> str:

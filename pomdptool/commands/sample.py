@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from pomdptool.commands.help import Command
+from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import index_of, open_model, open_policy, read_text
 from pomdptool.commands.numbers import MOST_STEPS
 from pomdptool.commands.options import (
@@ -28,13 +29,16 @@ from pomdptool.formats.files import Kind
 from pomdptool.formats.tables import DataKind, data_kind
 from pomdptool.model import Model
 
+if TYPE_CHECKING:
+    from pomdptool.acting.sample import SampleEnds
+
 
 @click.command(
     cls=Command,
     example="pomdptool sample tiger.pomdp --episodes 1000 --steps 50 -o data.csv",
     sections={
         "What acts": ("policy_file", "actions_file"),
-        "Episodes": ("episodes", "steps"),
+        "Episodes": ("episodes", "steps", "ends"),
         "Output": ("output", "states"),
     },
 )
@@ -58,6 +62,12 @@ from pomdptool.model import Model
 @steps_option(
     "Steps of an episode at most; by default until a thousandth is left to earn.", MOST_STEPS
 )
+@click.option(
+    "--ends",
+    type=Choice(["stop", "continue"]),
+    help="What episodes do in a terminal state; by default they stop, and continue where the model "
+    "has no rewards.",
+)
 @click.option("--states", is_flag=True, help="Write the hidden states too.")
 @seed_option
 @from_option
@@ -70,6 +80,7 @@ def command(
     actions_file: str | None,
     episodes: int,
     steps: int | None,
+    ends: SampleEnds | None,
     states: bool,
     seed: int | None,
     kind: Kind | None,
@@ -77,7 +88,8 @@ def command(
 ) -> None:
     """Draw trajectories: actions, and the observations and rewards that follow them.
 
-    Episodes end in a terminal state, or after the steps asked for.
+    Episodes end in a terminal state, or after the steps asked for: columns terminated and truncated
+    of their last rows say which.
     """
     from pomdptool.acting.sample import sampled
     from pomdptool.acting.simulate import default_steps
@@ -100,6 +112,7 @@ def command(
         policy=None if policy_file is None else open_policy(policy_file, model),
         actions=scripts,
         states=states,
+        ends=ends,
     )
     target = sys.stdout.buffer if output in (None, "-") else output
     if target is not output and sys.stdout.isatty():

@@ -77,15 +77,25 @@ def _valid(names: tuple[str, ...], prefix: str) -> tuple[str, ...]:
         if ok:
             result.append(name)
             continue
-        base = re.sub(r"[^A-Za-z0-9_-]", "_", name)
-        if not _NAME.fullmatch(base) or base in RESERVED:
-            base = f"{prefix}_{base}"
+        base = allowed_name(name, prefix)
         fresh, k = base, 2
         while fresh in taken:
             fresh, k = f"{base}_{k}", k + 1
         taken.add(fresh)
         result.append(fresh)
     return tuple(result)
+
+
+def allowed_name(name: str, prefix: str) -> str:
+    """Return the name if the format allows it, else what is written for it unless that is taken.
+
+    Other characters than letters, digits, `_` and `-` become `_`, and what does not begin with a
+    letter, or is reserved, gets a prefix: 404 is written as `o_404`.
+    """
+    base = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    if not _NAME.fullmatch(base) or base in RESERVED:
+        return f"{prefix}_{base}"
+    return base
 
 
 def _counted(names: tuple[str, ...]) -> bool:

@@ -1,32 +1,35 @@
 """Tables of episodes read: CSV, TSV, JSON lines and Parquet, in batches of rows.
 
 One row is one step: the action done and the observation (and reward) that followed it. Columns:
-`observation`, and where they are there `episode` (else the rows are one sequence), `step` (else the
-order of the file counts), `action` (else there is one action), `reward`, `state` (before the
-action) and `next_state`; others are passed over. An empty observation is missing. An empty action
-in an episode's first row means that the observation came before any.
+`observation`, and where they are there `episode`, `step` (else the order of the file counts),
+`action` (else there is one action), `reward`, `terminated` and `truncated` (whether the episode
+ended with that step, in a terminal state or cut off, as in Gymnasium), `state` (before the action)
+and `next_state`; others are passed over. Without `episode` an episode lasts until it terminated or
+was truncated, and without these all rows are one sequence. An empty observation is missing. An
+empty action in an episode's first row means that the observation came before any.
 
-Actions, observations and states are names or indices. Without a model whose names they are, a
-column of integers from 0 on holds indices, and other symbols are numbered in their natural order.
+Actions, observations and states are names. Without a model or an alphabet whose names they are, the
+symbols that occur are the names, numbers in their order; whole numbers may also be indices, from 0
+on, of a model's names or of an alphabet.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError, PomdpWarning
 from pomdptool.formats.tables_columns import to_batch
-from pomdptool.formats.tables_gather import AXES, MAX_ROWS, Batch, Gather
+from pomdptool.formats.tables_conventions import Conventions, Ends, Gaps
+from pomdptool.formats.tables_csv import BOM, csv_batches
+from pomdptool.formats.tables_gather import MAX_ROWS, Batch, Gather
 from pomdptool.formats.tables_input import (
-    MAX_ROW,
     Feed,
     check_text,
     count_lines,
@@ -35,13 +38,7 @@ from pomdptool.formats.tables_input import (
     seekable,
 )
 from pomdptool.formats.tables_report import Columns, Problems
-from pomdptool.formats.tables_text import (
-    json_rows,
-    keys_of,
-    read_header,
-    row_lines,
-    tabs_separate,
-)
+from pomdptool.formats.tables_text import json_rows, keys_of
 
 if TYPE_CHECKING:
     from pomdptool.model import Model
@@ -58,8 +55,6 @@ DATA_KINDS: dict[str, DataKind] = {
 
 PARQUET_ROWS = 1 << 17
 """Rows of a Parquet file that are read at once."""
-
-_BOM = b"\xef\xbb\xbf"
 
 
 def data_kind(path: str | Path) -> DataKind | None:
@@ -78,21 +73,40 @@ def read_episodes(
     columns: Columns | None = None,
     like: Model | None = None,
     kind: DataKind | None = None,
+    missing: Sequence[str] = (),
+    actions: Sequence[str] | None = None,
+    observations: Sequence[str] | None = None,
+    gaps: Gaps = "consecutive",
+    ends: Ends | None = None,
 ) -> Episodes:
     """Read episodes from a path, standard input (`-`) or an open binary file.
 
-    A column that is missing where another one has nearly its name is a `PomdpWarning`.
+    What looks unlike what is assumed of it is a `PomdpWarning`: a column that is missing where
+    another one has nearly its name, a symbol such as NA, a gap in the steps, episodes of different
+    lengths where nothing says how they ended.
 
     Parameters
     ----------
     columns
         What the columns are called, where it is not `episode`, `step`, `action` and so on.
     like
-        Model whose actions, observations and states the symbols name; integers that are no names
-        are indices.
+        Model whose actions, observations and states the symbols name; whole numbers that are no
+        names are indices.
     kind
         "csv", "tsv", "jsonl" or "parquet"; by default known by the extension, else by the first
         bytes. Compression by gzip is always looked through.
+    missing
+        Texts that stand for a missing action, observation, state or reward, beside the empty one.
+        One that is a number is never a missing reward.
+    actions, observations
+        The alphabets, in order, in place of the symbols that occur; with `like`, names of the
+        model, in the order of the indices that the data have.
+    gaps
+        Whether steps that `step` leaves out are none, or steps without an observation ("missing"),
+        which takes data with one action.
+    ends
+        How all episodes ended: in a terminal state ("absorbing"), or cut off anywhere ("cut"); by
+        default as `terminated` and `truncated` say.
 
     Returns
     -------
@@ -107,7 +121,15 @@ def read_episodes(
     OSError
         If it cannot be read.
     """
-    episodes, notes = examined_episodes(source, columns=columns, like=like, kind=kind)
+    conventions = Conventions(
+        columns or Columns(),
+        frozenset(missing),
+        None if actions is None else tuple(actions),
+        None if observations is None else tuple(observations),
+        gaps,
+        ends,
+    )
+    episodes, notes = examined_episodes(source, conventions, like=like, kind=kind)
     for note in notes:
         warnings.warn(note, PomdpWarning, stacklevel=2)
     return episodes
@@ -115,13 +137,12 @@ def read_episodes(
 
 def examined_episodes(
     source: str | Path | IO[bytes],
+    conventions: Conventions,
     *,
-    columns: Columns | None = None,
     like: Model | None = None,
     kind: DataKind | None = None,
 ) -> tuple[Episodes, tuple[str, ...]]:
     """Read episodes as `read_episodes` does; also its warnings, which are not issued."""
-    columns = columns or Columns()
     with contextlib.ExitStack() as stack:
         if source == "-":
             feed = Feed(sys.stdin.buffer, "<stdin>")
@@ -134,127 +155,30 @@ def examined_episodes(
         kind = kind or _kind_of_bytes(feed.peek(1 << 16))
         if kind != "parquet":
             check_text(feed)
-        problems = Problems(feed.file, columns, rows=kind == "parquet")
-        gather = Gather(problems)
-        for batch in _READERS[kind](feed, problems):
+        problems = Problems(feed.file, conventions.columns, rows=kind == "parquet")
+        gather = Gather(problems, conventions)
+        for batch in _READERS[kind](feed, problems, conventions):
             gather.add(batch)
             if problems.full:
                 break
-        return gather.episodes(like), problems.notes
+        episodes = gather.episodes(like)
+        return episodes, (*problems.misspelt, *problems.doubts)
 
 
 def _kind_of_bytes(head: bytes) -> DataKind:
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head.removeprefix(_BOM).lstrip().startswith(b"{"):
-        return "jsonl"
-    return "tsv" if tabs_separate(head) else "csv"
+    return "jsonl" if head.removeprefix(BOM).lstrip().startswith(b"{") else "csv"
 
 
-# ---------------------------------------------------------------- CSV and TSV
-
-
-def _csv_batches(feed: Feed, problems: Problems, delimiter: str = ",") -> Iterator[Batch]:
-    if feed.peek(3) == _BOM:
-        feed.read(3)
-    blocks = row_blocks(feed, quotes=True)
-    first = next(blocks, b"")
-    header = read_header(first, delimiter, problems)
-    wanted = problems.find(header.names)
-    n = len(header.names)
-    blocks = itertools.chain([first[header.size :]], blocks)
-    for rows, line in _bodies(blocks, header.lines + 1, keep_blank=n == 1):
-        table, said = _csv_table(rows, n, wanted, delimiter)
-        lines = None
-        if said or table.num_rows != count_lines(rows) or _open_quote(rows):
-            lines = row_lines(rows, line, n, delimiter, problems)
-        if said and not problems.any:
-            problems.add(line, f"no table from here on: {said}")
-        if problems.any:
-            return
-        if lines is not None and len(lines) != table.num_rows:
-            lines = None
-        arrays = {role: table.column(str(k)).combine_chunks() for role, k in wanted.items()}
-        yield to_batch(arrays, table.num_rows, line, lines, problems)
-
-
-def _bodies(blocks: Iterator[bytes], line: int, *, keep_blank: bool) -> Iterator[tuple[bytes, int]]:
-    """Rows of each block, without the line end of the last, and the line that they begin at.
-
-    Blank lines stay where they are values of a single column, unless they end the file.
-    """
-    held = b""
-    for block in blocks:
-        data = held + block
-        rows = data.rstrip(b"\r\n")
-        tail = data[len(rows) :]
-        held = b""
-        if keep_blank:
-            held = tail[1 + tail.startswith(b"\r\n") :] if rows else tail
-            if len(held) > MAX_ROW:
-                raise DataError(f"more than {MAX_ROW >> 20} MiB of blank lines")
-        if rows:
-            yield rows, line
-        if len(data) > len(held):
-            line += count_lines(data[: len(data) - len(held)])
-
-
-def _open_quote(rows: bytes) -> bool:
-    return b'"' in rows and rows.count(b'"') % 2 == 1
-
-
-def _csv_table(
-    rows: bytes, n_columns: int, wanted: Mapping[str, int], delimiter: str
-) -> tuple[Any, str]:
-    """Columns, null where empty, of text where numbers are none; or None and what is wrong."""
-    import pyarrow as pa
-
-    text = pa.string()
-    types = {"step": pa.int64(), "reward": pa.float64()}
-    types |= dict.fromkeys(AXES, pa.dictionary(pa.int32(), text))
-    try:
-        return _csv_columns(rows, n_columns, {wanted[r]: types[r] for r in wanted}, delimiter), ""
-    except pa.ArrowInvalid:
-        pass
-    try:
-        return _csv_columns(rows, n_columns, dict.fromkeys(wanted.values(), text), delimiter), ""
-    except pa.ArrowInvalid as error:
-        return None, str(error).partition("\n")[0]
-
-
-def _csv_columns(rows: bytes, n_columns: int, types: Mapping[int, Any], delimiter: str) -> Any:
-    """Some columns of rows, by their position as text. Raises ArrowInvalid."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    return csv.read_csv(
-        pa.BufferReader(rows),
-        read_options=csv.ReadOptions(column_names=list(map(str, range(n_columns)))),
-        parse_options=csv.ParseOptions(
-            delimiter=delimiter,
-            newlines_in_values=b'"' in rows,
-            ignore_empty_lines=n_columns > 1,
-        ),
-        convert_options=csv.ConvertOptions(
-            include_columns=list(map(str, types)),
-            column_types={str(k): kind for k, kind in types.items()},
-            strings_can_be_null=True,
-            null_values=[""],
-        ),
-    )
-
-
-# ---------------------------------------------------------------- JSON lines and Parquet
-
-
-def _json_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:
+def _json_batches(feed: Feed, problems: Problems, conventions: Conventions) -> Iterator[Batch]:
     """Read by Python's parser: Arrow's (26.0) dies on some lines that are not JSON."""
-    if feed.peek(3) == _BOM:
+    if feed.peek(3) == BOM:
         feed.read(3)
     line = 1
     known: list[str] = []
     wanted: dict[str, int] = {}
-    for block in row_blocks(feed, quotes=False):
+    for block in row_blocks(feed):
         rows, lines = json_rows(block, line, problems)
         if problems.any:
             return
@@ -265,18 +189,18 @@ def _json_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:
             for role in wanted.keys() - before if before else ():
                 problems.add(line, "there was none in the lines before", role)
             arrays = {role: [row.get(known[k]) for row in rows] for role, k in wanted.items()}
-            yield to_batch(arrays, len(rows), line, lines, problems)
+            yield to_batch(arrays, len(rows), line, lines, problems, conventions.missing)
         line += count_lines(block)
     if not wanted:
         said = f"{feed.file}:1: the file is empty"
         raise DataError(said, [said])
 
 
-def _parquet_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:
+def _parquet_batches(feed: Feed, problems: Problems, conventions: Conventions) -> Iterator[Batch]:
     import pyarrow as pa
 
     try:
-        yield from _parquet_parts(feed, problems)
+        yield from _parquet_parts(feed, problems, conventions)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -284,7 +208,7 @@ def _parquet_batches(feed: Feed, problems: Problems) -> Iterator[Batch]:
         raise DataError(f"{feed.file}: broken Parquet: {said}") from None
 
 
-def _parquet_parts(feed: Feed, problems: Problems) -> Iterator[Batch]:
+def _parquet_parts(feed: Feed, problems: Problems, conventions: Conventions) -> Iterator[Batch]:
     from pyarrow import parquet
 
     file = parquet.ParquetFile(seekable(feed))
@@ -296,13 +220,13 @@ def _parquet_parts(feed: Feed, problems: Problems) -> Iterator[Batch]:
     row = 1
     for part in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):
         arrays = {role: part.column(names[k]) for role, k in wanted.items()}
-        yield to_batch(arrays, part.num_rows, row, None, problems)
+        yield to_batch(arrays, part.num_rows, row, None, problems, conventions.missing)
         row += part.num_rows
 
 
-_READERS: dict[DataKind, Callable[[Feed, Problems], Iterator[Batch]]] = {
-    "csv": _csv_batches,
-    "tsv": partial(_csv_batches, delimiter="\t"),
+_READERS: dict[DataKind, Callable[[Feed, Problems, Conventions], Iterator[Batch]]] = {
+    "csv": csv_batches,
+    "tsv": partial(csv_batches, preferred="\t"),
     "jsonl": _json_batches,
     "parquet": _parquet_batches,
 }

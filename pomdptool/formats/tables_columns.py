@@ -7,10 +7,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pomdptool.episodes import NONE
+from pomdptool.formats.findings import MAX_FINDINGS
 from pomdptool.formats.tables_gather import Batch
 from pomdptool.formats.tables_report import Problems
+from pomdptool.formats.tables_steps import FLAGS
 from pomdptool.formats.tables_text import number_in, text_in
 from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
@@ -21,21 +24,27 @@ def to_batch(
     line: int,
     lines: IntArray | None,
     problems: Problems,
+    missing: frozenset[str],
 ) -> Batch:
-    """Convert columns, each an Arrow array or a list; values that cannot stand are reported."""
+    """Convert columns, each an Arrow array or a list; values that cannot stand are reported.
+
+    `missing` are texts that stand for a missing reward.
+    """
 
     def say(role: str, row: int, message: str) -> None:
         problems.add(line + row if lines is None else int(lines[row]), message, role)
 
-    symbols, steps, rewards = {}, None, None
+    symbols, flags, steps, rewards = {}, {}, None, None
     for role, values in columns.items():
         if role == "step":
             steps = _steps(values, partial(say, role))
         elif role == "reward":
-            rewards = _rewards(values, partial(say, role))
+            rewards = _rewards(values, partial(say, role), missing)
+        elif role in FLAGS:
+            flags[role] = _flags(values, partial(say, role))
         else:
             symbols[role] = _symbols(values, partial(say, role))
-    return Batch(n_rows, line, lines, symbols, steps, rewards)
+    return Batch(n_rows, line, lines, symbols, flags, steps, rewards)
 
 
 Say = Callable[[int, str], None]
@@ -56,6 +65,21 @@ def _symbols(values: Any, say: Say) -> tuple[Int32Array, list[str]]:
     return codes, [name or "" if n else "" for name, n in zip(names, used.tolist(), strict=True)]
 
 
+TRUTH = {"": False, "0": False, "false": False, "1": True, "true": True}
+"""What may stand in a column of flags; "0.0" and "1.0" too."""
+
+
+def _flags(values: Any, say: Say) -> NDArray[np.bool_]:
+    """Whether each value is 1 or true; one that is empty is not."""
+    codes, texts = _symbols(values, say)
+    plain = [text.strip().casefold().removesuffix(".0") for text in texts]
+    for code in [code for code, text in enumerate(plain) if text not in TRUTH]:
+        for row in np.flatnonzero(codes == code)[: MAX_FINDINGS + 1].tolist():
+            say(row, f"{texts[code][:80]!r} is neither 0 nor 1, false nor true")
+    truth = np.array([*(TRUTH.get(text, False) for text in plain), False])
+    return np.asarray(truth[codes])
+
+
 def _steps(values: Any, say: Say) -> IntArray:
     each = partial(_each, convert=partial(number_in, whole=True), say=say, instead=0)
     numbers = _converted(values, "int64", each)
@@ -67,8 +91,8 @@ def _steps(values: Any, say: Say) -> IntArray:
     return steps
 
 
-def _rewards(values: Any, say: Say) -> FloatArray:
-    each = partial(_each, convert=number_in, say=say)
+def _rewards(values: Any, say: Say, missing: frozenset[str]) -> FloatArray:
+    each = partial(_each, convert=partial(number_in, missing=missing), say=say)
     numbers = _converted(values, "float64", each)
     rewards: FloatArray = numbers.fill_null(np.nan).to_numpy()
     for row in np.flatnonzero(np.isinf(rewards)).tolist():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import gzip
 import io
 import zlib
@@ -17,8 +19,8 @@ from pomdptool.formats.text_input import GZIP, MAX_BYTES, other_encoding
 BLOCK = 1 << 23
 """Bytes that are read at once."""
 
-MAX_ROW = 1 << 26
-"""Longest row, in bytes: more is a quote that was never closed."""
+MAX_ROW = 1 << 20
+"""Longest row of text, in bytes."""
 
 
 @dataclass(slots=True)
@@ -122,32 +124,53 @@ def seekable(feed: Feed) -> IO[bytes]:
     return feed.raw
 
 
-def row_blocks(feed: Feed, *, quotes: bool) -> Iterator[bytes]:
+def row_blocks(feed: Feed, delimiter: str | None = None) -> Iterator[bytes]:
     """Cut a text into blocks that end where a row does.
 
     Parameters
     ----------
-    quotes
-        Whether line ends between quotes belong to a value.
+    delimiter
+        Separator of values that may be quoted, so that line ends belong to them; None: a line is a
+        row.
 
     Raises
     ------
     DataError
-        If a row does not end.
+        If a row is longer than `MAX_ROW`.
     """
-    kept = b""
+    kept, line = b"", 1
     while data := feed.read(BLOCK):
         data = kept + data
-        end = _end_of_rows(data, quotes=quotes)
+        end = _end_of_rows(data, quotes=delimiter is not None)
+        if delimiter is not None and len(data) - end > MAX_ROW:
+            end = _end_of_csv_rows(data, delimiter)
         if end:
+            _check_lines(data[:end], feed.file, line)
             yield data[:end]
+            line += count_lines(data[:end])
         kept = data[end:]
         if len(kept) > MAX_ROW:
-            raise DataError(
-                f"{feed.file}: a row of more than {MAX_ROW >> 20} MiB: is a quote not closed?"
-            )
+            raise too_long(feed.file, line, quoted=delimiter is not None and b'"' in kept)
     if kept:
+        _check_lines(kept, feed.file, line)
         yield kept
+
+
+def _check_lines(block: bytes, file: str, line: int) -> None:
+    """Refuse a line that is longer than a row may be."""
+    if len(block) > MAX_ROW and (b"\n" in block or b"\r" not in block):
+        ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
+        lengths = np.diff(ends, prepend=-1, append=len(block))
+        k = int(lengths.argmax())
+        if lengths[k] > MAX_ROW:
+            raise too_long(file, line + k, quoted=False)
+
+
+def too_long(file: str, line: int, *, quoted: bool) -> DataError:
+    """Return the error of a row longer than `MAX_ROW` that begins at a line."""
+    said = f"{file}:{line}: a row of more than {MAX_ROW >> 10} KiB"
+    said += ": a quote opens in it and does not close" if quoted else ""
+    return DataError(said, [said])
 
 
 def _end_of_rows(data: bytes, *, quotes: bool) -> int:
@@ -166,6 +189,43 @@ def _end_of_rows(data: bytes, *, quotes: bool) -> int:
         if not odd:
             return cut + 1
         end = cut
+
+
+def _end_of_csv_rows(data: bytes, delimiter: str) -> int:
+    """Where the last whole row ends, row by row: a quote inside an unquoted value is a character.
+
+    A row longer than `MAX_ROW` is not whole.
+    """
+    taken = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal taken
+        for line in io.StringIO(data.decode("latin-1"), newline=""):
+            if line.endswith(("\n", "\r")):
+                taken += len(line)
+                yield line
+
+    end = 0
+    with long_values():
+        reader = csv.reader(lines(), delimiter=delimiter, strict=True)
+        while True:
+            try:
+                next(reader)
+            except (StopIteration, csv.Error):
+                return end
+            if taken - end > MAX_ROW:
+                return end
+            end = taken
+
+
+@contextlib.contextmanager
+def long_values() -> Iterator[None]:
+    """Let Python's CSV reader take values as long as a row may be."""
+    before = csv.field_size_limit(MAX_ROW)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def count_lines(block: bytes) -> int:

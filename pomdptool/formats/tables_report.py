@@ -20,6 +20,13 @@ class Columns:
     reward: str = "reward"
     state: str = "state"
     next_state: str = "next_state"
+    terminated: str = "terminated"
+    truncated: str = "truncated"
+
+    def is_called(self, name: str, role: str) -> bool:
+        """Whether a name is that of a column, regardless of case and surrounding blanks."""
+        wanted: str = getattr(self, role)
+        return name == wanted or name.strip().casefold() == wanted.strip().casefold()
 
     def find(self, there: Sequence[str], file: str) -> dict[str, int]:
         """Position of each of these columns among those that are there.
@@ -55,6 +62,7 @@ WITHOUT = {
     "step": "rows are taken as they come",
     "action": "one action is taken",
     "reward": "there are no rewards",
+    "terminated": "nothing says which episodes reached a terminal state",
 }
 """What the lack of a column means, of those that data may be without."""
 
@@ -73,15 +81,18 @@ class Problems:
         Whether rows are counted in place of lines (there are none).
     unused
         Names of columns that are passed over.
-    notes
+    misspelt
         Columns that are missing where one that is passed over has nearly their name.
+    doubts
+        What looks unlike what is assumed of it.
     """
 
     file: str
     columns: Columns
     rows: bool = False
     unused: list[str] = field(default_factory=list, init=False)
-    notes: tuple[str, ...] = field(default=(), init=False)
+    misspelt: tuple[str, ...] = field(default=(), init=False)
+    doubts: list[str] = field(default_factory=list, init=False)
     _found: list[tuple[int, str]] = field(default_factory=list)
     _more: bool = False
 
@@ -91,7 +102,7 @@ class Problems:
         self.unused = [name for k, name in enumerate(there) if k not in found.values()]
         missing = [role for role in WITHOUT if role not in found]
         named = [(getattr(self.columns, role), WITHOUT[role]) for role in missing]
-        self.notes = tuple(
+        self.misspelt = tuple(
             f"{self.file}: there is no column {name!r}: {means}{hint}"
             for name, means in named
             if (hint := nearest(name, self.unused))
@@ -106,6 +117,11 @@ class Problems:
             self._more = True
         else:
             self._found.append((line, f"{place}: {column}{message}"))
+
+    def doubt(self, message: str, role: str = "") -> None:
+        """Warn of what looks unlike what is assumed, in a column of that role."""
+        column = f"column {getattr(self.columns, role)!r}: " if role else ""
+        self.doubts.append(f"{self.file}: {column}{message}")
 
     @property
     def full(self) -> bool:

@@ -19,17 +19,18 @@ from typing import Any
 import numpy as np
 
 from pomdptool.formats.strict_json import unique_keys
-from pomdptool.formats.tables_input import count_lines
-from pomdptool.formats.tables_report import Problems
+from pomdptool.formats.tables_input import MAX_ROW, count_lines, long_values
+from pomdptool.formats.tables_report import Columns, Problems
 from pomdptool.printable import first_surrogate
 from pomdptool.sparse import IntArray
 
-MAX_HEADER = 1 << 20
-"""Bytes among which a header ends."""
+SEPARATORS = (",", ";", "\t", "|")
+"""What may separate the values of a row, where the header shows it."""
 
 _NUMBER = re.compile(
     r"[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf(inity)?|nan)", re.IGNORECASE
 )
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}(\.0*)?")
 
 
@@ -73,7 +74,7 @@ def read_header(block: bytes, delimiter: str, problems: Problems) -> Header:
     if error := utf8_error(block[: block.find(b"\n") + 1] or block, 1):
         problems.add(*error)
         problems.stop()
-    text = block[:MAX_HEADER].decode("utf-8", errors="surrogateescape")
+    text = block[:MAX_ROW].decode("utf-8", errors="surrogateescape")
     taken: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -95,10 +96,15 @@ def read_header(block: bytes, delimiter: str, problems: Problems) -> Header:
     return Header(names, size, len(taken))
 
 
-def tabs_separate(head: bytes) -> bool:
-    """Whether the first line has a tab and no comma."""
-    line = head.lstrip(b"\xef\xbb\xbf\r\n").partition(b"\n")[0]
-    return b"\t" in line and b"," not in line
+def separator(head: bytes, preferred: str, columns: Columns) -> str:
+    """Separator for which a header has the column of observations; the preferred one if none."""
+    text = head.decode("utf-8", errors="replace").lstrip("\ufeff\r\n")
+    line = text.splitlines()[:1]
+    for candidate in (preferred, *SEPARATORS):
+        names = next(csv.reader(line, delimiter=candidate), [])
+        if any(columns.is_called(name, "observation") for name in names):
+            return candidate
+    return preferred
 
 
 def row_lines(
@@ -117,20 +123,22 @@ def row_lines(
         problems.add(*error)
         return np.zeros(0, dtype=np.int64)
     found = []
-    reader = csv.reader(
-        io.StringIO(block.decode("utf-8"), newline=""), delimiter=delimiter, strict=True
-    )
+    text = io.StringIO(block.decode("utf-8"), newline="")
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
     line = first
     try:
-        for row in reader:
-            if row or n_columns == 1:
-                found.append(line)
-            if row and len(row) != n_columns:
-                values = "1 value" if len(row) == 1 else f"{len(row)} values"
-                problems.add(line, f"{values} in a row, where the header has {n_columns}")
-            line = first + reader.line_num
+        with long_values():
+            for row in reader:
+                if row or n_columns == 1:
+                    found.append(line)
+                if row and len(row) != n_columns:
+                    values = "1 value" if len(row) == 1 else f"{len(row)} values"
+                    problems.add(line, f"{values} in a row, where the header has {n_columns}")
+                line = first + reader.line_num
     except csv.Error as error:
-        problems.add(line, f"bad quotes: {error}")
+        ended = "unexpected end" in str(error)
+        said = "a quote opens in this row and does not close" if ended else error
+        problems.add(line, f"bad quotes: {said}")
     return np.array(found, dtype=np.int64)
 
 
@@ -198,8 +206,15 @@ def text_in(value: Any) -> str | None:
     raise ValueError(f"{str(value)[:80]} is neither a name nor a whole number")
 
 
-def number_in(value: Any, *, whole: bool = False) -> float | int | None:
-    """Return the number that a value of a table is; None where it is empty.
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
+    return _NUMBER.fullmatch(text.strip()) is not None
+
+
+def number_in(
+    value: Any, *, whole: bool = False, missing: frozenset[str] = frozenset()
+) -> float | int | None:
+    """Return the number that a value of a table is; None where it is empty or missing.
 
     Raises
     ------
@@ -210,5 +225,8 @@ def number_in(value: Any, *, whole: bool = False) -> float | int | None:
     if not text:
         return None
     if isinstance(value, bool) or not (_WHOLE if whole else _NUMBER).fullmatch(text):
-        raise ValueError(f"{text[:80]!r} is not a {'whole ' * whole}number")
+        if text in missing:
+            return None
+        comma = "; a decimal comma?" if _DECIMAL_COMMA.fullmatch(text) else ""
+        raise ValueError(f"{text[:80]!r} is not a {'whole ' * whole}number{comma}")
     return int(text.partition(".")[0]) if whole else float(text)

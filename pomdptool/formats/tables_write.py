@@ -1,8 +1,9 @@
 """Tables of episodes written: CSV, TSV, JSON lines and Parquet, part by part.
 
 Columns are `episode` (numbers, running on over the parts where the data has none), `step` (from 0),
-`action`, `observation`, and where they are there `reward`, `state` and `next_state`. What is
-missing is empty, in JSON null. Numbers are written so that they read back equal.
+`action`, `observation`, and where they are there `reward`, `terminated` and `truncated` (0 or 1),
+`state` and `next_state`. What is missing is empty, in JSON null. Numbers are written so that they
+read back equal.
 """
 
 from __future__ import annotations
@@ -100,7 +101,12 @@ def _write(parts: Iterable[Episodes], stream: IO[bytes], kind: DataKind) -> None
 
 
 def _columns(part: Episodes) -> list[str]:
-    more = {"reward": part.rewards, "state": part.states, "next_state": part.next_states}
+    more = {
+        "reward": part.rewards,
+        **dict.fromkeys(("terminated", "truncated"), part.ends),
+        "state": part.states,
+        "next_state": part.next_states,
+    }
     present = [name for name, values in more.items() if values is not None]
     return ["episode", "step", "action", "observation", *present]
 
@@ -129,6 +135,11 @@ def _rows(part: Episodes, done: int) -> Iterator[dict[str, Any]]:
             rows["reward"] = pa.array(
                 part.rewards[some] + 0.0, from_pandas=True
             )  # no -0, NaN is null
+        if part.ends is not None:
+            last = at == part.first[episode + 1] - 1
+            terminated = last & part.terminated[episode]
+            rows["terminated"] = pa.array(terminated.astype(np.int8))
+            rows["truncated"] = pa.array((last & ~terminated).astype(np.int8))
         if part.states is not None:
             rows["state"] = _symbols(part.states[some], states)
         if part.next_states is not None:
@@ -218,6 +229,7 @@ def _parquet_sink(stream: IO[bytes], columns: list[str]) -> Iterator[Sink]:
 
     whole, real = ("episode", "step"), ("reward",)
     types = {**dict.fromkeys(whole, pa.int64()), **dict.fromkeys(real, pa.float64())}
+    types |= dict.fromkeys(("terminated", "truncated"), pa.int8())
     schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
     kept: list[Any] = []
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pomdptool.episodes import NONE, Episodes
+from pomdptool.learning.ends import with_end, without_end
+from pomdptool.learning.tables import Tables
 from pomdptool.model import Model, make_model
 
 LEAN = 0.9
@@ -16,8 +20,12 @@ SURE = 0.9
 
 
 def by_observation(episodes: Episodes, *, shared: bool) -> Model:
-    """Make a model with a state for each observation that occurs, and bears its name."""
-    a, o = episodes.actions, episodes.observations
+    """Make a model with a state for each observation that occurs, and bears its name.
+
+    Where episodes terminated a terminal state comes last; it has what is seen on arriving there.
+    """
+    ended = bool(episodes.terminated.any())
+    a, o = episodes.actions, (without_end(episodes) if ended else episodes).observations
     A, names = len(episodes.action_names), episodes.observation_names
     occurs = np.unique(o[o != NONE])
     S = max(1, len(occurs))
@@ -30,11 +38,19 @@ def by_observation(episodes: Episodes, *, shared: bool) -> Model:
     np.add.at(T, (a[t], state[t - 1], state[t]), 1.0)
     Z = np.full((S, len(names)), (1.0 - SURE) / len(names))
     Z[np.arange(len(occurs)), occurs] += SURE
+    Z /= Z.sum(axis=1, keepdims=True)
+    start = np.full(S, 1.0 / S)
+    tables = Tables(T / T.sum(axis=2, keepdims=True), np.repeat(Z[np.newaxis], A, axis=0), start)
+    states = [names[k] for k in occurs] or ["0"]
+    if ended:
+        tables = with_end(tables, episodes, "state")
+        states.append(_fresh("end", states))
     return make_model(
-        T / T.sum(axis=2, keepdims=True),
-        Z if shared else np.repeat((Z / Z.sum(axis=1, keepdims=True))[np.newaxis], A, axis=0),
+        tables.T,
+        tables.Z[0] if shared else tables.Z,
         discount=0.95,
-        states=[names[k] for k in occurs] or None,
+        start=tables.start,
+        states=states,
         actions=episodes.action_names,
         observations=names,
     )
@@ -68,7 +84,12 @@ def with_copy(model: Model, s: int, goes: NDArray[np.bool_]) -> Model:
 
 
 def _name_of_copy(model: Model, s: int) -> str:
-    k = 2
-    while f"{model.states[s]}-{k}" in model.states:
-        k += 1
-    return f"{model.states[s]}-{k}"
+    return _fresh(f"{model.states[s]}-2", model.states)
+
+
+def _fresh(name: str, taken: Sequence[str]) -> str:
+    """Return the name, or the first that ends in another number and is not taken."""
+    stem, k = name.removesuffix("-2"), 2
+    while name in taken:
+        name, k = f"{stem}-{k}", k + 1
+    return name

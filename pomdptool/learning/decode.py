@@ -7,7 +7,7 @@ Filtered: P(s_t | what came up to step t); smoothed: P(s_t | the whole episode);
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -17,6 +17,7 @@ from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels import decode as kernels
 from pomdptool.kernels import expect
+from pomdptool.learning.ends import terminal_of
 from pomdptool.learning.expectation import kernel_tables
 from pomdptool.learning.likelihood import step_in_words
 from pomdptool.learning.names import in_terms_of
@@ -123,7 +124,8 @@ def decode(model: Model, episodes: Episodes, method: Method = "posterior") -> It
     if method not in ("posterior", "filter", "viterbi"):
         raise DataError(f"the method is posterior, filter or viterbi, not {method!r}")
     episodes = in_terms_of(episodes, model)
-    decoder = _Decoder(tables_of(model), sequences_of(episodes, merge=False), episodes)
+    tables = replace(tables_of(model), terminal=terminal_of(model, episodes))
+    decoder = _Decoder(tables, sequences_of(episodes, merge=False), episodes)
     for e in range(episodes.n_episodes):
         yield decoder.path(e) if method == "viterbi" else decoder.posterior(e, method)
 
@@ -185,7 +187,7 @@ class _Decoder:
         alpha, scale = np.empty((n + 1, self.arrays.M.shape[1])), np.empty(n)
         done = kernels.filter_episode(symbols, start, self.arrays.Mt, alpha, scale)
         if done < n:
-            raise DataError(step_in_words(self.episodes, self.sequences, e, done))
+            raise DataError(step_in_words(self.episodes, self.sequences, e, done, self.tables))
         onward = np.empty_like(alpha)
         if method == "posterior":
             kernels.smooth_episode(symbols, self.arrays.M, alpha, scale, onward)

@@ -144,7 +144,8 @@ def _guess(here: _Point, x1: Tables, x2: Tables) -> Tables | None:
         guess = np.maximum(a + 2.0 * step * d + step * step * e, SHORTEST * last) ** 2
         moved = ((d != 0.0) | (e != 0.0)).any(axis=-1, keepdims=True)
         guesses.append(np.where(moved, guess / guess.sum(axis=-1, keepdims=True), table))
-    return Tables(*guesses)
+    T, Z, start, W = guesses
+    return Tables(T, Z, start, W, x2.terminal)
 
 
 def _norm(parts: list[FloatArray], counts: tuple[FloatArray, ...]) -> float:

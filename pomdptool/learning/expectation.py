@@ -10,8 +10,9 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pomdptool.episodes import NONE
+from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED
 from pomdptool.errors import DataError
 from pomdptool.kernels import em, expect
 from pomdptool.learning.sequences import Sequences
@@ -125,6 +126,8 @@ def kernel_tables(tables: Tables, sequences: Sequences) -> em.Tables:
     M[seen, :S, :S] *= tables.Z[from_table[seen], :, o[seen]][:, np.newaxis]
     paid, at = _entries_of_rewards(tables, sequences)
     M[paid, :S, :S] *= tables.W.transpose(0, 3, 4, 1, 2)[at]
+    if tables.terminal is not None:
+        constrain(M[:, :S, :S], tables.terminal, sequences.ends)
     starts = np.zeros((len(sequences.starts), n))
     starts[:, :S] = tables.start
     early = sequences.starts != NONE
@@ -135,6 +138,15 @@ def kernel_tables(tables: Tables, sequences: Sequences) -> em.Tables:
         )
     starts[early, :S] *= tables.Z[0][:, sequences.starts[early]].T
     return em.Tables(M, np.ascontiguousarray(M.transpose(0, 2, 1)), starts)
+
+
+def constrain(M: FloatArray, terminal: NDArray[np.bool_], ends: IntArray) -> None:
+    """Set to 0 what the ends of symbols exclude; M[c, s, s'], (C, S, S), `ends` of each c."""
+    known = np.flatnonzero(ends != CUT)
+    M[np.ix_(known, terminal)] = 0.0
+    for end, excluded in ((TERMINATED, ~terminal), (TRUNCATED, terminal)):
+        columns = np.flatnonzero(excluded)
+        M[np.flatnonzero(ends == end)[:, np.newaxis], :, columns] = 0.0
 
 
 def _entries_of_rewards(

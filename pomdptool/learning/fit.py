@@ -6,6 +6,7 @@ of them, the best, go on to the tolerance. What came of each is told.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Literal
@@ -16,6 +17,7 @@ from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels import cores
 from pomdptool.learning.em import Run
+from pomdptool.learning.ends import terminal_of, terminating, unpaid, with_end, without_end
 from pomdptool.learning.fitted import Fit, Restart
 from pomdptool.learning.maximisation import PSEUDO_COUNT, Settings, n_parameters
 from pomdptool.learning.names import in_terms_of
@@ -65,7 +67,8 @@ def fit(
     episodes
         The data. With an observation before the first action, observations must be shared.
     states
-        Number of hidden states; by default those of `init`.
+        Number of hidden states; by default those of `init`. Where episodes terminated, one of them
+        is the terminal state, the last.
     rng
         Draws the starts. The same generator gives the same model, whatever the threads.
     restarts
@@ -116,12 +119,24 @@ def fit(
     watch = LearningWatch(time_limit, on_step, interrupted)
     race = Race(sequences, settings, watch, threads or cores(), accelerate)
 
+    def drawn(model: RewardModel) -> list[list[Run]]:
+        ended = bool(episodes.terminated.any())
+        if ended and states is not None and states < 2:
+            raise DataError("episodes terminated: there must be two states, one of them terminal")
+        hidden = None if states is None else states - ended
+        open_ = without_end(episodes) if ended else episodes
+        drafts = drawn_drafts(open_, hidden, restarts, shared, settings, cuts, model, rng)
+        for run in itertools.chain.from_iterable(drafts if ended else ()):
+            run.tables = with_end(run.tables, episodes, model)
+        return drafts
+
     def learned(model: RewardModel) -> Fit:
         if init is not None:
             tables = given_tables(init, states, shared, warnings)
+            tables = replace(tables, terminal=terminal_of(init, episodes))
             runs = [Run(0, None, with_rewards(tables, episodes, cuts, model))]
         else:
-            drafts = drawn_drafts(episodes, states, restarts, shared, settings, cuts, model, rng)
+            drafts = drawn(model)
             runs = race.chosen(drafts, sequences_of(sample_of(episodes, SAMPLE_STEPS, rng), cuts))
         race.run(runs, tol, max_iter)
         return _result(episodes, runs, race, discount, tuple(warnings), init, model)
@@ -171,6 +186,8 @@ def _result(
     loglik, rewards = best.loglik, None
     if episodes.rewards is not None:
         rewards = learned_rewards(episodes, race.sequences, counts, reward_model)
+        if tables.terminal is not None:
+            rewards = unpaid(rewards, tables.terminal)
         loglik = race.expected(replace(tables, W=no_rewards()), sequences_of(episodes)).loglik
     costs = init is not None and init.costs
     R: Rewards | FloatArray | None = None if init is None else init.rewards
@@ -205,7 +222,7 @@ def _result(
         ),
         converged=best.converged,
         stop_reason=best.stop_reason,
-        parameters=n_parameters(tables, tried, race.settings),
+        parameters=n_parameters(tables, tried, race.settings, terminating(episodes)),
         warnings=(*warnings, *remarks(episodes, counts, tried, rewards, model)),
         rewards=rewards,
         settings=race.settings,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pomdptool.episodes import Episodes
+from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes
 from pomdptool.kernels import cores, expect
 from pomdptool.kernels.decode import measure_episodes
+from pomdptool.learning.ends import terminal_of, terminating
 from pomdptool.learning.expectation import LEAST_STATES, Threads, kernel_tables
 from pomdptool.learning.maximisation import Settings, n_parameters
 from pomdptool.learning.names import in_terms_of
-from pomdptool.learning.sequences import Sequences, sequences_of
+from pomdptool.learning.sequences import Sequences, sequences_of, step_ends
 from pomdptool.learning.tables import Tables, tables_of
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
@@ -76,7 +77,8 @@ class Likelihood:
 def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> Likelihood:
     """Compute the log-likelihood of episodes, the sum over steps of log P(o | what came before).
 
-    A step's likelihood below 1e-280 is none. Missing observations are summed over.
+    A step's likelihood below 1e-280 is none. Missing observations are summed over. That an episode
+    terminated, or was truncated outside of the model's terminal states, is part of the data.
 
     Raises
     ------
@@ -87,7 +89,8 @@ def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> L
         Where tables would be too large.
     """
     episodes = in_terms_of(episodes, model)
-    tables, sequences = tables_of(model), sequences_of(episodes)
+    tables = replace(tables_of(model), terminal=terminal_of(model, episodes))
+    sequences = sequences_of(episodes)
     values, stopped = measured(tables, sequences, threads or cores())
     each = values[sequences.distinct]
     failed = np.flatnonzero(stopped[sequences.distinct] != POSSIBLE)
@@ -95,14 +98,14 @@ def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> L
     if len(failed):
         e = int(failed[0])
         symbol = int(stopped[sequences.distinct[e]])
-        where = step_in_words(episodes, sequences, e, symbol)
+        where = step_in_words(episodes, sequences, e, symbol, tables)
     tried = np.bincount(sequences.actions, minlength=model.n_actions)
     return Likelihood(
         float(values @ sequences.steps.weights),
         each,
         where,
         episodes.n_steps,
-        n_parameters(tables, tried, Settings()),
+        n_parameters(tables, tried, Settings(), terminating(episodes)),
     )
 
 
@@ -125,11 +128,16 @@ def measured(tables: Tables, sequences: Sequences, threads: int) -> tuple[FloatA
     return values, stopped
 
 
-def step_in_words(episodes: Episodes, sequences: Sequences, e: int, symbol: int) -> str:
+def step_in_words(
+    episodes: Episodes, sequences: Sequences, e: int, symbol: int, tables: Tables
+) -> str:
     """Name the step of an episode that its symbol stands for; symbol -1 is what comes before."""
     t = symbol + int(sequences.early[e])
     at = int(episodes.first[e]) + t
     a, o = int(episodes.actions[at]), int(episodes.observations[at])
     after = f" after action {episodes.action_names[a]!r}" if a >= 0 else ""
     seen = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "anything"
+    end = CUT if tables.terminal is None else int(step_ends(episodes)[at])
+    where = {TERMINATED: " in a terminal state", TRUNCATED: " outside of terminal states"}
+    seen += where.get(end, "")
     return f"episode {episodes.labels[e]}, step {t}: {seen}{after} is impossible"

@@ -80,9 +80,10 @@ class Settings:
 def maximised(counts: Expected, old: Tables, settings: Settings) -> Tables:
     """Tables that maximise the expected log-posterior, damped."""
     parts = zip(counts.parts, settings.pseudo, old.parts, settings.free, strict=True)
-    return Tables(
-        *(_rows(n, k, old, settings.damping) if free else old for n, k, old, free in parts)
+    T, Z, start, W = (
+        _rows(n, k, table, settings.damping) if free else table for n, k, table, free in parts
     )
+    return Tables(T, Z, start, W, old.terminal)
 
 
 def _rows(counts: FloatArray, pseudo: float, old: FloatArray, damping: float) -> FloatArray:
@@ -103,16 +104,28 @@ def log_prior(tables: Tables, settings: Settings) -> float:
     return total
 
 
-def n_parameters(tables: Tables, tried: IntArray, settings: Settings) -> int:
+def n_parameters(
+    tables: Tables, tried: IntArray, settings: Settings, terminating: IntArray | None = None
+) -> int:
     """Free parameters: entries that are not zero, less one a row; rows never tried do not count.
 
-    `tried` has shape (A,): how often each action occurs.
+    `tried` has shape (A,): how often each action occurs; `terminating` likewise, how often it led
+    to a terminal state. What is done in a terminal state is never tried.
     """
-    T = tables.T[tried > 0]
-    Z = tables.Z if tables.shared else tables.Z[tried > 0]
-    W = tables.W if len(tables.W) == 1 else tables.W[tried > 0]
-    return sum(
-        max(0, int(np.count_nonzero(table)) - table.size // table.shape[-1])
-        for table, free in zip((T, Z, tables.start, W), settings.free, strict=True)
-        if free
-    )
+    used = tried > 0
+    T = tables.T[used]
+    Z = tables.Z if tables.shared else tables.Z[used]
+    W = tables.W if len(tables.W) == 1 else tables.W[used]
+    unused = [0, 0, 0, 0]
+    if tables.terminal is not None and terminating is not None:
+        there = tables.terminal
+        unused[1] = 0 if tables.shared else _free(Z[terminating[used] == 0][:, there])
+        unused[3] = 0 if W.shape[1] == 1 else _free(W[:, there])
+    counts = (_free(table) for table in (T, Z, tables.start, W))
+    each = zip(counts, unused, settings.free, strict=True)
+    return sum(count - less for count, less, free in each if free)
+
+
+def _free(table: FloatArray) -> int:
+    rows = int(np.prod(table.shape[:-1]))
+    return max(0, int(np.count_nonzero(table)) - rows)

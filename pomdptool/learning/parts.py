@@ -5,20 +5,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pomdptool.episodes import Episodes
+from pomdptool.episodes import TERMINATED, TRUNCATED, Episodes
 from pomdptool.sparse import IntArray
 
 
 def chosen(episodes: Episodes, which: NDArray[np.bool_]) -> Episodes:
     """Episodes that `which`, shape (n_episodes,), marks."""
     first = np.concatenate([[0], np.cumsum(episodes.lengths[which])])
-    return _steps(episodes, np.flatnonzero(np.repeat(which, episodes.lengths)), first)
+    ends = None if episodes.ends is None else episodes.ends[which]
+    return _steps(episodes, np.flatnonzero(np.repeat(which, episodes.lengths)), first, ends)
 
 
 def beginning(episodes: Episodes, steps: int) -> Episodes:
     """Return the first so many steps; the last episode may be cut short."""
     first = episodes.first[episodes.first < steps]
-    return _steps(episodes, np.arange(steps), np.append(first, steps))
+    ends = None if episodes.ends is None else episodes.ends[: len(first)].copy()
+    if ends is not None and steps < episodes.first[len(first)] and ends[-1] == TERMINATED:
+        ends[-1] = TRUNCATED
+    return _steps(episodes, np.arange(steps), np.append(first, steps), ends)
 
 
 def sample_of(episodes: Episodes, steps: int, rng: np.random.Generator) -> Episodes:
@@ -32,7 +36,7 @@ def sample_of(episodes: Episodes, steps: int, rng: np.random.Generator) -> Episo
     return beginning(chosen(episodes, which), steps)
 
 
-def _steps(episodes: Episodes, at: IntArray, first: IntArray) -> Episodes:
+def _steps(episodes: Episodes, at: IntArray, first: IntArray, ends: IntArray | None) -> Episodes:
     rewards = episodes.rewards
     return Episodes(
         episodes.action_names,
@@ -41,4 +45,5 @@ def _steps(episodes: Episodes, at: IntArray, first: IntArray) -> Episodes:
         episodes.observations[at],
         first,
         None if rewards is None else rewards[at],
+        ends=ends,
     )

@@ -27,7 +27,8 @@ def remarks(
     for a in np.flatnonzero(tried == 0):
         yield f"action {model.actions[a]!r} never occurs: its rows are those of the start"
     seen = np.unique(episodes.observations[episodes.observations != NONE])
-    if len(seen) < 2 and model.n_states > 1:
+    hidden = model.n_states - bool(episodes.terminated.any())
+    if len(seen) < 2 and hidden > 1:
         yield "the data have fewer than two observations: nothing tells states apart"
     if model.n_states > episodes.n_steps:
         yield f"there are more states, {model.n_states}, than steps, {episodes.n_steps}"

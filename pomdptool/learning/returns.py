@@ -68,15 +68,19 @@ def window(episodes: Episodes, discount: float) -> int:
 
 
 def discounted(episodes: Episodes, discount: float, steps: int) -> FloatArray:
-    """Return at each step, (n_steps,), that step's reward first; NaN where it is not complete."""
+    """Return at each step, (n_steps,), that step's reward first; NaN where it is not complete.
+
+    After an episode that terminated there is nothing more to earn.
+    """
     assert episodes.rewards is not None
     n = episodes.n_steps
     room = np.concatenate([episodes.rewards, np.full(steps, np.nan)])
-    G = np.zeros(n)
-    for k in range(steps):
-        G += discount**k * room[k : n + k]
+    G, t = np.zeros(n), np.arange(n)
     ends = np.repeat(episodes.first[1:], episodes.lengths)
-    return np.where(np.arange(n) + steps <= ends, G, np.nan)
+    after = np.repeat(np.where(episodes.terminated, 0.0, np.nan), episodes.lengths)
+    for k in range(steps):
+        G += discount**k * np.where(t + k < ends, room[k : n + k], after)
+    return G
 
 
 def returns_of(

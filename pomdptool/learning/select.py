@@ -143,9 +143,21 @@ def _parted(episodes: Episodes, rng: np.random.Generator) -> tuple[Episodes, Epi
         cut = int((1.0 - HELD_OUT) * episodes.n_steps)
         if not 0 < cut < episodes.n_steps:
             raise DataError("there are too few steps to hold some out")
+        _check_ends(beginning(episodes, cut), episodes)
         return beginning(episodes, cut), episodes
     out = np.zeros(n, dtype=bool)
     out[rng.choice(n, max(1, round(HELD_OUT * n)), replace=False)] = True
     if not episodes.lengths[~out].sum() or not episodes.lengths[out].sum():
         raise DataError("there are too few steps to hold some out")
-    return chosen(episodes, ~out), chosen(episodes, out)
+    train, tests = chosen(episodes, ~out), chosen(episodes, out)
+    _check_ends(train, tests)
+    return train, tests
+
+
+def _check_ends(train: Episodes, tests: Episodes) -> None:
+    """Refuse to judge terminated episodes by models that were learned from none."""
+    if tests.terminated.any() and not train.terminated.any():
+        raise DataError(
+            "too few episodes terminated to hold some of them out: choose the number of states by "
+            "bic or aic"
+        )

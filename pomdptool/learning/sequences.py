@@ -1,9 +1,10 @@
 """Episodes as sequences of symbols: what the kernels of learning read.
 
-A symbol is an action, an observation and, where these are learned from, a level of reward that
-occur together. Episodes with the same symbols are counted once, with a weight, and episodes are put
-into chunks that depend on the data alone: results are summed chunk by chunk, so that they are the
-same however many threads share the work.
+A symbol is an action, an observation, where these are learned from a level of reward, and whether
+the step led to a terminal state, where that is known, that occur together. Episodes with the same
+symbols are counted once, with a weight, and episodes are put into chunks that depend on the data
+alone: results are summed chunk by chunk, so that they are the same however many threads share the
+work.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.episodes import NONE, Episodes
+from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels.em import Steps
 from pomdptool.sparse import FloatArray, IntArray
@@ -37,6 +38,9 @@ class Sequences:
         is NONE where it is missing.
     rewards, squares
         Shape (n_symbols,): mean of the rewards of a symbol's steps, and of their squares.
+    ends
+        Shape (n_symbols,): TERMINATED, TRUNCATED or CUT, whether steps with the symbol led to a
+        terminal state, to none, or to any state.
     starts
         Shape (n_kinds,): the observation before the first action, by kind of start; NONE where
         there is none.
@@ -56,6 +60,7 @@ class Sequences:
     levels: IntArray
     rewards: FloatArray
     squares: FloatArray
+    ends: IntArray
     starts: IntArray
     chunks: IntArray
     distinct: IntArray
@@ -92,9 +97,14 @@ def sequences_of(
     kind[early > 0] = o[first[:-1][early > 0]]
     acted = a != NONE
     r, level, K = levels_of(episodes, cuts)
+    end = step_ends(episodes)
+    occurring = np.bincount(end) > 0
+    kinds_of_end, end = np.flatnonzero(occurring), (np.cumsum(occurring) - 1)[end]
+    E = len(kinds_of_end)
     code = (a[acted] * (Z + 1) + o[acted] % (Z + 1)) * (K + 1) + level[acted] % (K + 1)
-    occurs = np.flatnonzero(np.bincount(code, minlength=A * (Z + 1) * (K + 1)))
-    number = np.zeros(A * (Z + 1) * (K + 1), dtype=np.int32)
+    code = code * E + end[acted]
+    occurs = np.flatnonzero(np.bincount(code, minlength=A * (Z + 1) * (K + 1) * E))
+    number = np.zeros(A * (Z + 1) * (K + 1) * E, dtype=np.int32)
     number[occurs] = np.arange(len(occurs))
     symbols = number[code]
     times = np.bincount(symbols, minlength=len(occurs))
@@ -104,6 +114,7 @@ def sequences_of(
     steps = Steps(symbols, first, kinds, np.ones(len(kinds)))
     distinct = _distinct(symbols, first, kinds) if merge else np.arange(episodes.n_episodes)
     steps = _merged(steps, distinct)
+    occurs, ends = np.divmod(occurs, E)
     seen, levels = occurs // (K + 1) % (Z + 1), occurs % (K + 1)
     return Sequences(
         steps,
@@ -112,12 +123,26 @@ def sequences_of(
         np.where(levels == K, NONE, levels),
         rewards,
         squares,
+        kinds_of_end[ends],
         starts,
         _chunks(steps.first, len(occurs)),
         distinct,
         early,
         episodes.n_steps,
     )
+
+
+def step_ends(episodes: Episodes) -> IntArray:
+    """How each step ended, shape (n_steps,): TERMINATED only if the episode did, with that step.
+
+    Other steps of episodes that were not cut off are TRUNCATED: they led to no terminal state.
+    """
+    if episodes.ends is None:
+        return np.full(episodes.n_steps, CUT)
+    steps = np.repeat(np.where(episodes.ends == CUT, CUT, TRUNCATED), episodes.lengths)
+    last = (episodes.first[1:] - 1)[episodes.terminated & (episodes.lengths > 0)]
+    steps[last] = TERMINATED
+    return np.asarray(steps)
 
 
 def levels_of(episodes: Episodes, cuts: FloatArray | None) -> tuple[FloatArray, IntArray, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
@@ -30,12 +31,16 @@ class Tables:
     W
         W[a, s, s', o, k], the probability that a step's reward is of level k (see
         `pomdptool.learning.rewards`), of length 1 along axes that it does not depend on.
+    terminal
+        Shape (S,): the terminal states, where data tell which episodes ended in one; they are not
+        learned. None: there are none, or nothing is known of them.
     """
 
     T: FloatArray
     Z: FloatArray
     start: FloatArray
     W: FloatArray = field(default_factory=no_rewards)
+    terminal: NDArray[np.bool_] | None = None
 
     @property
     def n_states(self) -> int:
