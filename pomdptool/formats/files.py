@@ -54,6 +54,12 @@ def kind_of_text(text: str) -> Kind | None:
     return kinds[begin.lastgroup] if begin else None
 
 
+def is_model(text: str) -> bool:
+    """Whether a text shows itself to be a model in .pomdp or POMDPX (JSON is read to know)."""
+    kind = kind_of_text(text)
+    return kind == "pomdp" or (kind == "pomdpx" and "<pomdpx" in text)
+
+
 def decode(data: bytes, file: str, *, compressed: bool) -> str:
     """Text of a file's bytes; bytes that are not UTF-8 are kept apart (they may be in comments).
 
