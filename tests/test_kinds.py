@@ -11,9 +11,11 @@ from click.testing import CliRunner
 from test_pomdpx import TIGER as POMDPX
 
 from pomdptool.commands.main import cli
-from pomdptool.errors import FormatError, PolicyError, PomdpWarning
+from pomdptool.errors import FormatError, PolicyError, PomdpError, PomdpWarning
 from pomdptool.formats.files import Kind, encode_model, kind_of_text, load, loads, read_model
+from pomdptool.formats.pictured import read_pictured
 from pomdptool.formats.policy_read import read_policy
+from pomdptool.policy import SolvedPolicy
 
 MODEL = loads(POMDPX)
 TEXTS: dict[Kind, str] = {
@@ -120,9 +122,11 @@ def test_what_is_no_model_is_named(text: str, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["p.json", "p.alpha", "p.policy", "p"])
 def test_a_model_is_no_policy(name: str) -> None:
-    for kind, says in (("pomdp", ".pomdp"), ("pomdpx", "POMDPX")):
-        with pytest.raises(FormatError, match=f"^{name}:1:1: this is a model in {says}, not a"):
-            read_policy(TEXTS[kind], name, MODEL)  # type: ignore[index]
+    for kind in ("pomdp", "pomdpx"):
+        with pytest.raises(FormatError, match=f"^{name}:1:1: this is a model, not a policy"):
+            read_policy(TEXTS[kind], name, MODEL)
+        with pytest.raises(PomdpError, match=f"^{name}: this is a model: solve it"):
+            read_pictured(TEXTS[kind], name, MODEL)
     with pytest.raises(FormatError, match="found 'pomdptool/model'"):
         read_policy(TEXTS["json"], name, MODEL)
 
@@ -138,3 +142,22 @@ def test_policies_are_known_by_their_text() -> None:
         read_policy(ALPHA, "p.json", MODEL)
     with pytest.raises(PolicyError, match="with values"):
         read_policy(ALPHA, "p.pg", MODEL)
+
+
+def test_a_policy_is_drawn_whatever_its_name() -> None:
+    problem = {
+        "name": "t",
+        "digest": "",
+        "states": ["a"],
+        "actions": ["x"],
+        "observations": ["o"],
+        "discount": 0.5,
+        "values": "reward",
+        "start": [1],
+    }
+    document = {
+        "format": "pomdptool/policy", "version": 1, "problem": problem, "method": "exact",
+        "converged": True, "stop_reason": "precision", "bounds": {"lower": 1, "upper": 1},
+        "horizon": None, "graph": None, "stats": {}, "vectors": [{"action": 0, "values": [1]}],
+    }  # fmt: skip
+    assert isinstance(read_pictured(json.dumps(document), "p.pomdp"), SolvedPolicy)

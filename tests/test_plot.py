@@ -177,7 +177,7 @@ def test_what_cannot_be_drawn_is_said(
         ('{"episode": 0, "step": 0, "action": "a"}\n', "holds no beliefs"),
         ('{"episode": 0, "step": 0, "action": "a", "belief": 3}\n', "must be an object"),
         ('{"episode": 0, "step": 0, "action": "a"}\nnonsense\n', ":2:1: Expecting value"),
-        ("discount: 0.9\n", "expected a policy"),
+        ("discount: 0.9\n", "this is a model"),
     ],
 )  # fmt: skip
 def test_odd_input_is_one_line(text: str, message: str, plot: Plot) -> None:

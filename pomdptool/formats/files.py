@@ -51,6 +51,12 @@ def kind_of_text(text: str) -> Kind | None:
     return kinds[begin.lastgroup] if begin else None
 
 
+def is_model(text: str) -> bool:
+    """Whether a text shows itself to be a model in .pomdp or POMDPX (JSON is read to know)."""
+    kind = kind_of_text(text)
+    return kind == "pomdp" or (kind == "pomdpx" and "<pomdpx" in text)
+
+
 def read_model(
     text: str, file: str, *, kind: Kind | None = None, strict: bool = False
 ) -> tuple[Model | None, tuple[Finding, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pomdptool.errors import FormatError, PolicyError, PomdpError
-from pomdptool.formats.files import kind_of_path
+from pomdptool.formats.files import is_model
 from pomdptool.formats.fit_report import FitReport, is_fit_report, read_fit_report
 from pomdptool.formats.graphs import read_pg
 from pomdptool.formats.model_json import FORMAT as MODEL_FORMAT
@@ -35,7 +35,7 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
         If it is a model.
     """
     kind = policy_kind_of_path(file)
-    if kind_of_path(file) in ("pomdp", "pomdpx"):
+    if is_model(text):
         raise _model(file)
     if kind == "pg":
         return _graph(text, file, model)

@@ -10,7 +10,7 @@ import numpy as np
 from pomdptool.errors import FormatError, PolicyError
 from pomdptool.formats.alpha import read_alpha
 from pomdptool.formats.appl import read_appl
-from pomdptool.formats.files import NAMES, kind_of_text
+from pomdptool.formats.files import is_model, kind_of_text
 from pomdptool.formats.policies import policy_kind_of_path
 from pomdptool.formats.policy_json import read_policy_json
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
@@ -106,9 +106,8 @@ def _is_json(text: str, file: str) -> bool:
         If the file is named as a form without values.
     """
     begun = kind_of_text(text)
-    if begun == "pomdp" or (begun == "pomdpx" and "<pomdpx" in text):
-        message = f"this is a model in {NAMES[begun]}, not a policy"
-        raise FormatError.at(file, 1, 1, "PT001", message)
+    if is_model(text):
+        raise FormatError.at(file, 1, 1, "PT001", "this is a model, not a policy")
     kind = policy_kind_of_path(file)
     if kind in ("pg", "dot"):
         raise PolicyError(f"{file}: a policy with values is read from .json or .alpha")
