@@ -79,6 +79,36 @@ def test_an_interrupt_within_an_import(module: str, folder: Path) -> None:
     assert result.stdout == ""
 
 
+def test_little_is_imported_before_interrupts_are_ours() -> None:
+    """Until then Python answers with a traceback: what is imported makes that time longer."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pomdptool.__main__;"
+    code += "print(sorted({'typing', 'signal', 'enum', 're', 'numpy', 'click'} & set(sys.modules)))"
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[]\n"
+
+
+SWALLOWED = """
+import os, signal
+from pomdptool.commands import main
+def run():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        return 0
+main._run = run
+main.main()
+"""
+
+
+def test_an_interrupt_that_a_library_swallowed_is_one() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (130, "interrupted\n")
+
+
 STARTED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -189,6 +189,8 @@ def _failed(error: Exception) -> int:
         _say(f"error: a library cannot be loaded: {error}")
     elif isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
+        if error.errno == errno.EBADF:
+            where = "standard output is closed: "
         _say(f"error: {where}{error.strerror or error}")
     else:
         _say(f"error: {error}")
