@@ -68,8 +68,7 @@ def budget(work: int) -> int:
 
 def compiling_seconds() -> float:
     """Seconds that this process has spent compiling so far."""
-    clock = _way.compiling
-    return float(clock.duration) if clock is not None and clock.done else 0.0
+    return 0.0 if _way.compiling is None else float(_way.compiling.seconds)
 
 
 def cores() -> int:
@@ -167,9 +166,37 @@ def _numba() -> Any:
 
     if not numba.config.CACHE_DIR:
         numba.config.CACHE_DIR = str(_folder() or "")
-    _way.compiling = event.TimingListener()
+    _way.compiling = _compile_clock(event)
     event.register("numba:compile", _way.compiling)
     return numba
+
+
+def _compile_clock(event: Any) -> Any:
+    """Make a listener of numba that sums the seconds of compiling, those under way included.
+
+    One kernel compiles others; numba's lock lets one thread compile at a time.
+    """
+
+    class CompileClock(event.Listener):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.depth, self.began, self.total = 0, 0.0, 0.0
+
+        @property
+        def seconds(self) -> float:
+            total, began = self.total, self.began
+            return total + (time.perf_counter() - began if self.depth else 0.0)
+
+        def on_start(self, _event: Any) -> None:
+            if self.depth == 0:
+                self.began = time.perf_counter()
+            self.depth += 1
+
+        def on_end(self, _event: Any) -> None:
+            if self.depth == 1:
+                self.total += time.perf_counter() - self.began
+            self.depth -= 1
+
+    return CompileClock()
 
 
 def _folder() -> Path | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pomdptool.errors import PomdpError, nearest
+from pomdptool.limits import LARGEST_VALUE
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
@@ -24,8 +25,6 @@ DEFAULT_METHOD = "sarsop"
 
 PRUNINGS = ("incremental", "witness", "linear-support", "enumerate")
 """Names of the classic algorithms of `classic`."""
-
-LARGEST_VALUE = 1e100
 
 TRACE_GROWTH = 1.02
 
@@ -188,7 +187,7 @@ def solve(
         terminal = _checked_terminal(asked, terminal)
     _check_size(asked, horizon)
     limit = half_of_what_is_free() if memory is None else memory
-    watch = Watch(time_limit, max_vectors, on_step, interrupted, limit)
+    watch = Watch(time_limit, interrupted, max_vectors=max_vectors, on_step=on_step, memory=limit)
     solution = METHODS[method](
         asked,
         precision=precision,
