@@ -12,8 +12,11 @@ from test_fit import logged
 
 from pomdptool.errors import DataError
 from pomdptool.learning.compare import compare
-from pomdptool.learning.likelihood import loglik
+from pomdptool.learning.expectation import Threads, expected
+from pomdptool.learning.parts import beginning
+from pomdptool.learning.rewards import cuts_of
 from pomdptool.learning.select import Criterion, select
+from pomdptool.learning.sequences import sequences_of
 from pomdptool.learning.walks import walks
 from pomdptool.model import Model, make_model
 
@@ -41,12 +44,12 @@ def test_the_end_of_one_episode_is_held_out_given_its_beginning() -> None:
     one = found.candidates[0]
     assert one.fit.n_steps == 320
     assert one.heldout is not None
-    beginning = loglik(one.fit.model, replace(
-        data, actions=data.actions[:320], observations=data.observations[:320],
-        first=np.array([0, 320]), rewards=None,
-    ))  # fmt: skip
-    rest = float(loglik(one.fit.model, data)) - float(beginning)
-    assert one.heldout == pytest.approx(rest / 80)
+    train = beginning(data, 320)
+    sequences = [sequences_of(part, cuts_of(train)) for part in (data, train)]
+    with Threads(1) as threads:
+        whole, early = (expected(one.fit.tables, part, threads).loglik for part in sequences)
+    assert one.heldout == pytest.approx((whole - early) / 80)
+    assert early == pytest.approx(one.fit.joint)
 
 
 def test_the_time_limit_is_one_for_all_sizes() -> None:

@@ -115,7 +115,7 @@ def show_candidates(candidates: tuple[Candidate, ...], by: Criterion) -> None:
         held = "-" if c.heldout is None else f"{c.heldout:.6f}"
         rows.append(
             [
-                *(f"{c.states}", f"{c.fit.loglik:.2f}", f"{c.fit.parameters}"),
+                *(f"{c.states}", f"{c.fit.joint:.2f}", f"{c.fit.parameters}"),
                 *(f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}", held, "*" if c is best else ""),
             ]
         )
@@ -155,7 +155,7 @@ def show_fit(found: Fit) -> None:
     ]
     if found.rewards is not None:
         kind = "R[a, s]" if found.rewards.R.ndim == 2 else "R[a, s, s', o]"
-        joint = f"{found.joint:.8g}, {found.joint / found.n_steps:.6g} a step, {kind}"
+        joint = f"{found.joint:.8g}, {found.joint_per_step:.6g} a step, {kind}"
         rows.insert(2, ("with rewards", joint))
     if sys.stderr.isatty() and len(found.history) >= MIN_CURVE:
         import numpy as np

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pomdptool.episodes import NONE, Episodes
+from pomdptool.errors import ModelError
 from pomdptool.model import Model, make_model
+from pomdptool.sparse import DENSE_LIMIT
 
 LEAN = 0.9
 """Share of a transition that goes to the copy it is meant for, to begin with."""
@@ -21,6 +23,11 @@ def by_observation(episodes: Episodes, *, shared: bool) -> Model:
     A, names = len(episodes.action_names), episodes.observation_names
     occurs = np.unique(o[o != NONE])
     S = max(1, len(occurs))
+    if 8 * A * S * S > DENSE_LIMIT:
+        raise ModelError(
+            f"a state for each of {S} observations: T with {A} actions would take "
+            f"{8 * A * S * S / 2**30:.1f} GiB; give a number of states to begin with"
+        )
     T = np.ones((A, S, S))
     state = np.searchsorted(occurs, o)
     inner = (o != NONE) & (a != NONE)

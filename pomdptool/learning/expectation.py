@@ -25,7 +25,7 @@ REMEMBERED = 1 << 29
 """Bytes of alpha that one thread remembers; longer episodes are done in blocks, forward twice."""
 
 SPAN_WORK = 1 << 25
-"""Multiplications of one call of the kernel, some hundredths of a second; then limits are checked."""
+"""Multiplications of one call of the kernel, some hundredths of a second: then it pauses."""
 
 LEAST_STATES = 4
 """Fewer states are padded with impossible ones: the kernel for four is the fastest."""

@@ -1,13 +1,14 @@
 """How many states: models of several sizes are learned and compared by a criterion.
 
 BIC = p log n - 2 loglik (Schwarz 1978), AIC = 2 p - 2 loglik (Akaike 1974), or the log-likelihood
-of observations held out: a fifth of the episodes, or of a single one the last fifth, given what
-came before.
+of data held out: a fifth of the episodes, or of a single one the last fifth, given what came
+before. In all of them it is the joint log-likelihood of observations and rewards, which is what
+learning raises; rewards enter by the levels of the data learned from.
 """
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,17 +17,23 @@ import numpy as np
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
+from pomdptool.kernels import cores
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
-from pomdptool.learning.likelihood import loglik
+from pomdptool.learning.likelihood import measured, observed_steps
 from pomdptool.learning.parts import beginning, chosen
-from pomdptool.learning.watch import time_left
+from pomdptool.learning.rewards import cuts_of
+from pomdptool.learning.sequences import sequences_of
+from pomdptool.limits import Limits, Stopped
 from pomdptool.sparse import FloatArray
 
 Criterion = Literal["bic", "aic", "heldout"]
 
 HELD_OUT = 0.2
 """Share of the data that is held out."""
+
+LIMITED = ("interrupted", "time-limit")
+"""Reasons to stop that end the selection."""
 
 CLEAR = 2.0
 """Difference of a criterion below which it hardly speaks (Raftery 1995); half as much in nats."""
@@ -36,8 +43,8 @@ CLEAR = 2.0
 class Candidate:
     """A model of one size.
 
-    `heldout` is the log-likelihood of the data held out, per step; None where none were. `fit` was
-    then learned from the rest of the data.
+    `heldout` is the joint log-likelihood of the data held out, per step with an observation or a
+    reward; None where none were, or where a limit was met. `fit` was then learned from the rest.
     """
 
     states: int
@@ -45,11 +52,14 @@ class Candidate:
     heldout: float | None = None
 
     def score(self, by: Criterion) -> float:
-        """Return what is to be small; of data held out, their negative log-likelihood per step."""
+        """Return what is to be small, infinite where it is unknown.
+
+        Of data held out it is their negative log-likelihood per step.
+        """
         if by == "heldout":
-            assert self.heldout is not None
-            return -self.heldout
-        return self.fit.bic if by == "bic" else self.fit.aic
+            return np.inf if self.heldout is None else -self.heldout
+        score = self.fit.bic if by == "bic" else self.fit.aic
+        return np.inf if np.isnan(score) else score
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -87,35 +97,64 @@ def select(
         raise DataError("there are no numbers of states to choose from")
     if by not in ("bic", "aic", "heldout"):
         raise DataError(f"models are selected by bic, aic or heldout, not {by!r}")
-    began = time.perf_counter()
+    limits = Limits(time_limit, options.get("interrupted"))
     train, tests = (episodes, None) if by != "heldout" else _parted(episodes, rng)
+    continues, threads = episodes.n_episodes == 1, options.get("threads")
     candidates: list[Candidate] = []
     gains: list[FloatArray] = []
     for n, own in zip(sizes, rng.spawn(len(sizes)), strict=True):
-        found = fit(train, n, rng=own, time_limit=time_left(time_limit, began), **options)
-        if tests is None:
-            candidates.append(Candidate(n, found))
-        else:
-            values = loglik(found.model, tests).per_episode
-            if episodes.n_episodes == 1:
-                values = values - float(loglik(found.model, train))
-            gains.append(values)
-            steps = tests.n_steps - (train.n_steps if episodes.n_episodes == 1 else 0)
-            candidates.append(Candidate(n, found, float(gains[-1].sum()) / steps))
-        if found.stop_reason in ("interrupted", "time-limit"):
+        left = limits.clock.left_of(time_limit)
+        found = fit(train, n, rng=own, time_limit=left, **options)
+        candidate = Candidate(n, found)
+        if tests is not None:
+            with contextlib.suppress(Stopped):
+                gain = _held_out(found, train, tests, limits, threads, continues=continues)
+                steps = _steps_held_out(train, tests, continues=continues)
+                gains.append(gain)
+                candidate = replace(candidate, heldout=float(gain.sum()) / steps)
+        candidates.append(candidate)
+        if found.stop_reason in LIMITED or limits.reason is not None:
             break
     order = sorted(range(len(candidates)), key=lambda k: candidates[k].score(by))
     best = candidates[order[0]]
     found = best.fit
-    if tests is not None and found.stop_reason not in ("interrupted", "time-limit"):
-        left = time_left(time_limit, began)
+    if tests is not None and limits.reason is None:
+        left = limits.clock.left_of(time_limit)
         found = fit(episodes, best.states, rng=rng, time_limit=left, **options)
-    if len(order) > 1:
+    if len(order) > 1 and candidates[order[1]].score(by) < np.inf:
         said = _doubt(
             best, candidates[order[1]], by, [gains[k] for k in order[:2]] if gains else []
         )
         found = replace(found, warnings=(*found.warnings, *said))
+    if len(candidates) < len(sizes) and found.stop_reason not in LIMITED:
+        found = replace(found, stop_reason=limits.reason or "time-limit", converged=False)
     return Selection(found, by, tuple(candidates))
+
+
+def _held_out(
+    found: Fit,
+    train: Episodes,
+    tests: Episodes,
+    limits: Limits,
+    threads: int | None,
+    *,
+    continues: bool,
+) -> FloatArray:
+    """Joint log-likelihood of each episode held out; of one that continues, given its beginning."""
+
+    def of(episodes: Episodes) -> FloatArray:
+        sequences = sequences_of(episodes, cuts_of(train))
+        return measured(found.tables, sequences, threads or cores(), limits.check)[0][
+            sequences.distinct
+        ]
+
+    values = of(tests)
+    return values - of(train) if continues else values
+
+
+def _steps_held_out(train: Episodes, tests: Episodes, *, continues: bool) -> int:
+    steps = observed_steps(tests, or_rewarded=True)
+    return max(1, steps - (observed_steps(train, or_rewarded=True) if continues else 0))
 
 
 def _doubt(best: Candidate, second: Candidate, by: Criterion, gains: list[FloatArray]) -> list[str]:

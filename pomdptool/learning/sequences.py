@@ -15,7 +15,7 @@ import numpy as np
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels.em import Steps
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
 CHUNKS = 32
 """Most chunks that episodes are put into."""
@@ -35,8 +35,8 @@ class Sequences:
     actions, observations, levels
         Shape (n_symbols,): what each symbol stands for; the observation or the level of the reward
         is NONE where it is missing.
-    rewards, squares
-        Shape (n_symbols,): mean of the rewards of a symbol's steps, and of their squares.
+    rewards
+        Shape (n_symbols,): mean of the rewards of a symbol's steps.
     starts
         Shape (n_kinds,): the observation before the first action, by kind of start; NONE where
         there is none.
@@ -55,7 +55,6 @@ class Sequences:
     observations: IntArray
     levels: IntArray
     rewards: FloatArray
-    squares: FloatArray
     starts: IntArray
     chunks: IntArray
     distinct: IntArray
@@ -93,12 +92,9 @@ def sequences_of(
     acted = a != NONE
     r, level, K = levels_of(episodes, cuts)
     code = (a[acted] * (Z + 1) + o[acted] % (Z + 1)) * (K + 1) + level[acted] % (K + 1)
-    occurs = np.flatnonzero(np.bincount(code, minlength=A * (Z + 1) * (K + 1)))
-    number = np.zeros(A * (Z + 1) * (K + 1), dtype=np.int32)
-    number[occurs] = np.arange(len(occurs))
-    symbols = number[code]
+    occurs, symbols = _numbered(code, A * (Z + 1) * (K + 1))
     times = np.bincount(symbols, minlength=len(occurs))
-    rewards, squares = (np.bincount(symbols, x[acted], len(occurs)) / times for x in (r, r * r))
+    rewards = np.bincount(symbols, r[acted], len(occurs)) / times
     starts, kinds = np.unique(kind, return_inverse=True)
     first = np.concatenate([[0], np.cumsum(episodes.lengths - early)]).astype(np.int64)
     steps = Steps(symbols, first, kinds, np.ones(len(kinds)))
@@ -111,13 +107,26 @@ def sequences_of(
         np.where(seen == Z, NONE, seen),
         np.where(levels == K, NONE, levels),
         rewards,
-        squares,
         starts,
         _chunks(steps.first, len(occurs)),
         distinct,
         early,
         episodes.n_steps,
     )
+
+
+def _numbered(codes: IntArray, n: int) -> tuple[IntArray, Int32Array]:
+    """Number the codes below n that occur, ascending; these codes, and the number of each step.
+
+    A table of all codes is faster than sorting, but there may be millions of millions.
+    """
+    if n > 4 * len(codes) + (1 << 16):
+        occurs, numbers = np.unique(codes, return_inverse=True)
+        return occurs, np.asarray(numbers, dtype=np.int32)
+    occurs = np.flatnonzero(np.bincount(codes, minlength=n))
+    number = np.zeros(n, dtype=np.int32)
+    number[occurs] = np.arange(len(occurs))
+    return occurs, number[codes]
 
 
 def levels_of(episodes: Episodes, cuts: FloatArray | None) -> tuple[FloatArray, IntArray, int]:
@@ -148,7 +157,7 @@ def _check(episodes: Episodes) -> None:
         )
 
 
-def _distinct(symbols: IntArray, first: IntArray, kinds: IntArray) -> IntArray:
+def _distinct(symbols: Int32Array, first: IntArray, kinds: IntArray) -> IntArray:
     """Give equal episodes one number, in order of their first occurrence; shape (n_episodes,)."""
     lengths = np.diff(first)
     same = np.arange(len(lengths))

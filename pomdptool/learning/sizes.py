@@ -1,0 +1,43 @@
+"""How much memory learning takes, and that there is as much, before it begins."""
+
+from __future__ import annotations
+
+from pomdptool.errors import ModelError
+from pomdptool.learning.expectation import LEAST_STATES
+from pomdptool.solving.memory import available
+from pomdptool.sparse import DENSE_LIMIT
+
+COPIES = 20
+"""Tables that a run holds while it climbs: of three points, their counts, and a guess."""
+
+TABLES_OF_SYMBOLS = 8
+"""Tables S x S of each symbol that a run holds: M, its transpose, products, and expected counts."""
+
+
+def check_memory(
+    shape: tuple[int, int, int], n_symbols: int, levels: int, *, shared: bool, restarts: int
+) -> None:
+    """Refuse what cannot be held; `shape` is (A, S, O).
+
+    Raises
+    ------
+    ModelError
+        It says how large what is asked for would be.
+    """
+    A, S, n_observations = shape
+    T, Z, W = A * S * S, (1 if shared else A) * S * n_observations, A * S * levels
+    symbols = n_symbols * max(S, LEAST_STATES) ** 2
+    largest = max((T, "T"), (Z, "O"), (W, "rewards"), (symbols, "steps that differ"))
+    what = f"{S} states, {A} actions, {n_observations} observations and {n_symbols} different steps"
+    if 8 * largest[0] > DENSE_LIMIT:
+        raise ModelError(
+            f"{what}: the table of {largest[1]} would take {8 * largest[0] / 2**30:.1f} GiB, and "
+            f"at most {DENSE_LIMIT / 2**30:.0f} GiB are learned"
+        )
+    needed = 8 * ((restarts + COPIES) * (T + Z + W) + TABLES_OF_SYMBOLS * symbols)
+    free = available()
+    if free is not None and needed > free:
+        raise ModelError(
+            f"{what}: learning with {restarts} starts would take {needed / 2**30:.1f} GiB, and "
+            f"{free / 2**30:.1f} GiB are free"
+        )
