@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from models import random_model, tiger
+from models import ROOT, random_model, tiger
 from test_em import episodes_of
 from test_fit import logged
 
+import pomdptool
+from pomdptool.acting.sample import sample
 from pomdptool.errors import DataError
 from pomdptool.learning.compare import compare
 from pomdptool.learning.expectation import Threads, expected
@@ -20,8 +22,10 @@ from pomdptool.learning.sequences import sequences_of
 from pomdptool.learning.walks import walks
 from pomdptool.model import Model, make_model
 
+CRITERIA: list[Criterion] = ["bic", "aic", "heldout"]
 
-@pytest.mark.parametrize("by", ["bic", "aic", "heldout"])
+
+@pytest.mark.parametrize("by", CRITERIA)
 def test_two_states_are_seen(by: Criterion) -> None:
     data = logged(tiger(), 600, 40, np.random.default_rng(1))
     rng = np.random.default_rng(0)
@@ -30,6 +34,21 @@ def test_two_states_are_seen(by: Criterion) -> None:
     assert [c.states for c in found.candidates] == [1, 2]
     assert (found.candidates[0].heldout is None) == (by != "heldout")
     assert not any("hardly" in w for w in found.fit.warnings)
+
+
+def test_data_held_out_are_observations_and_rewards() -> None:
+    """Rewards alone tell the states of this model apart."""
+    model = pomdptool.load(ROOT / "tests" / "cases" / "rewards-only.pomdp")
+    data = sample(model, episodes=200, steps=40, rng=np.random.default_rng(3))
+    found = select(
+        data, [1, 2, 3], rng=np.random.default_rng(1), by="heldout", restarts=2, tol=1e-4
+    )
+    assert found.fit.model.n_states == 2
+    held = [c.heldout for c in found.candidates]
+    assert held[0] is not None
+    assert held[1] is not None
+    assert held[1] - held[0] > 0.3
+    assert held[1] == pytest.approx(found.candidates[1].fit.joint_per_step, abs=0.05)
 
 
 def test_doubt_is_said() -> None:

@@ -267,7 +267,7 @@ def command(
         warnings = (*odd, *found.warnings)
         write_json(_document(found, errors, candidates, splits, warnings, seed), report)
     if not quiet:
-        show_candidates(candidates, by)
+        show_candidates(candidates, found.model.n_states)
         show_fit(found)
     warn((*found.warnings, *said), quiet=quiet)
     return 130 if found.stop_reason == "interrupted" else 0

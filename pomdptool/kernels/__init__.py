@@ -67,7 +67,7 @@ def budget(work: int) -> int:
 
 
 def compiling_seconds() -> float:
-    """Seconds that this process has spent compiling so far."""
+    """Seconds that this process has spent importing numba, compiling and loading kernels."""
     return 0.0 if _way.compiling is None else float(_way.compiling.seconds)
 
 
@@ -161,40 +161,45 @@ def kernel(function: F | None = None, *, inner: bool = False, **options: Any) ->
 @cache
 def _numba() -> Any:
     """Import numba, and see to a place for what it compiles."""
+    began = time.perf_counter()
     import numba
     from numba.core import event
 
     if not numba.config.CACHE_DIR:
         numba.config.CACHE_DIR = str(_folder() or "")
     _way.compiling = _compile_clock(event)
-    event.register("numba:compile", _way.compiling)
+    _way.compiling.total = time.perf_counter() - began
+    event.register("numba:compiler_lock", _way.compiling)
     return numba
 
 
 def _compile_clock(event: Any) -> Any:
-    """Make a listener of numba that sums the seconds of compiling, those under way included.
+    """Make a listener of numba that sums the seconds in which threads compile, or wait for that.
 
-    One kernel compiles others; numba's lock lets one thread compile at a time.
+    They include loading and keeping what was compiled, and what is under way.
     """
 
     class CompileClock(event.Listener):  # type: ignore[misc]
         def __init__(self) -> None:
             self.depth, self.began, self.total = 0, 0.0, 0.0
+            self.lock = threading.Lock()
 
         @property
         def seconds(self) -> float:
-            total, began = self.total, self.began
-            return total + (time.perf_counter() - began if self.depth else 0.0)
+            with self.lock:
+                return self.total + (time.perf_counter() - self.began if self.depth else 0.0)
 
         def on_start(self, _event: Any) -> None:
-            if self.depth == 0:
-                self.began = time.perf_counter()
-            self.depth += 1
+            with self.lock:
+                if self.depth == 0:
+                    self.began = time.perf_counter()
+                self.depth += 1
 
         def on_end(self, _event: Any) -> None:
-            if self.depth == 1:
-                self.total += time.perf_counter() - self.began
-            self.depth -= 1
+            with self.lock:
+                self.depth -= 1
+                if self.depth == 0:
+                    self.total += time.perf_counter() - self.began
 
     return CompileClock()
 

@@ -34,6 +34,9 @@ FINALISTS = 1 / 3
 SAMPLE_STEPS = 40_000
 """Most steps that drafts climb on."""
 
+DRAFTING = 0.5
+"""Share of the time limit after which no more starts are drawn."""
+
 DRAFT_ITERATIONS = 15
 """Iterations of a draft."""
 
@@ -56,10 +59,13 @@ class Race:
         self, seeds: list[int], drafts: Callable[[int], Iterable[Tables]], sample: Sequences
     ) -> list[Run]:
         """Draw drafts of each start, and take the best of them; starts that time left out lack."""
-        on_sample = replace(self, sequences=sample, watch=replace(self.watch, on_step=None))
+        limit = self.watch.time_limit
+        limit = None if limit is None else DRAFTING * limit
+        watch = replace(self.watch, time_limit=limit, on_step=None)
+        on_sample = replace(self, sequences=sample, watch=watch)
 
         def start(k: int, climb: Climb) -> Run | None:
-            if k > 0 and self.watch.reason is not None:
+            if k > 0 and watch.reason is not None:
                 return None
             best: Run | None = None
             for tables in drafts(seeds[k]):

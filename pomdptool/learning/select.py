@@ -3,7 +3,8 @@
 BIC = p log n - 2 loglik (Schwarz 1978), AIC = 2 p - 2 loglik (Akaike 1974), or the log-likelihood
 of data held out: a fifth of the episodes, or of a single one the last fifth, given what came
 before. In all of them it is the joint log-likelihood of observations and rewards, which is what
-learning raises; rewards enter by the levels of the data learned from.
+learning raises; rewards enter by the levels of the data learned from. Of data held out the fewest
+states are taken that are within one standard error of the best (Breiman et al. 1984).
 """
 
 from __future__ import annotations
@@ -44,12 +45,14 @@ class Candidate:
     """A model of one size.
 
     `heldout` is the joint log-likelihood of the data held out, per step with an observation or a
-    reward; None where none were, or where a limit was met. `fit` was then learned from the rest.
+    reward; None where none were, or where a limit was met. `gains` is that of each episode. `fit`
+    was then learned from the rest.
     """
 
     states: int
     fit: Fit
     heldout: float | None = None
+    gains: FloatArray | None = None
 
     def score(self, by: Criterion) -> float:
         """Return what is to be small, infinite where it is unknown.
@@ -101,7 +104,6 @@ def select(
     train, tests = (episodes, None) if by != "heldout" else _parted(episodes, rng)
     continues, threads = episodes.n_episodes == 1, options.get("threads")
     candidates: list[Candidate] = []
-    gains: list[FloatArray] = []
     for n, own in zip(sizes, rng.spawn(len(sizes)), strict=True):
         left = limits.clock.left_of(time_limit)
         found = fit(train, n, rng=own, time_limit=left, **options)
@@ -110,22 +112,17 @@ def select(
             with contextlib.suppress(Stopped):
                 gain = _held_out(found, train, tests, limits, threads, continues=continues)
                 steps = _steps_held_out(train, tests, continues=continues)
-                gains.append(gain)
-                candidate = replace(candidate, heldout=float(gain.sum()) / steps)
+                candidate = replace(candidate, heldout=float(gain.sum()) / steps, gains=gain)
         candidates.append(candidate)
         if found.stop_reason in LIMITED or limits.reason is not None:
             break
-    order = sorted(range(len(candidates)), key=lambda k: candidates[k].score(by))
-    best = candidates[order[0]]
+    best, rival = _chosen(candidates, by)
     found = best.fit
     if tests is not None and limits.reason is None:
         left = limits.clock.left_of(time_limit)
         found = fit(episodes, best.states, rng=rng, time_limit=left, **options)
-    if len(order) > 1 and candidates[order[1]].score(by) < np.inf:
-        said = _doubt(
-            best, candidates[order[1]], by, [gains[k] for k in order[:2]] if gains else []
-        )
-        found = replace(found, warnings=(*found.warnings, *said))
+    if rival is not None:
+        found = replace(found, warnings=(*found.warnings, *_doubt(best, rival, by)))
     if len(candidates) < len(sizes) and found.stop_reason not in LIMITED:
         found = replace(found, stop_reason=limits.reason or "time-limit", converged=False)
     return Selection(found, by, tuple(candidates))
@@ -157,21 +154,40 @@ def _steps_held_out(train: Episodes, tests: Episodes, *, continues: bool) -> int
     return max(1, steps - (observed_steps(train, or_rewarded=True) if continues else 0))
 
 
-def _doubt(best: Candidate, second: Candidate, by: Criterion, gains: list[FloatArray]) -> list[str]:
-    """Warn where a criterion hardly tells the two best apart."""
-    difference, clear = second.score(by) - best.score(by), CLEAR
-    what = by.upper()
+def _chosen(candidates: list[Candidate], by: Criterion) -> tuple[Candidate, Candidate | None]:
+    """Choose a candidate, and name the one that it is compared with, where there is one."""
+    known = [c for c in candidates if c.score(by) < np.inf] or candidates[:1]
+    best, *others = sorted(known, key=lambda c: c.score(by))
     if by == "heldout":
-        each = gains[0] - gains[1]
-        difference, clear = float(each.sum()), CLEAR / 2.0
-        if len(each) > 1:
-            clear = max(clear, float(each.std(ddof=1)) * np.sqrt(len(each)))
-        what = "the log-likelihood of the data held out"
+        for candidate in known:
+            difference, clear = _apart(best, candidate, by)
+            if candidate.states < best.states and difference <= clear:
+                return candidate, best
+    return best, others[0] if others else None
+
+
+def _apart(best: Candidate, other: Candidate, by: Criterion) -> tuple[float, float]:
+    """By how much one is better, and how much of that would be clear."""
+    if by != "heldout":
+        return other.score(by) - best.score(by), CLEAR
+    assert best.gains is not None
+    assert other.gains is not None
+    each = best.gains - other.gains
+    error = float(each.std(ddof=1)) * np.sqrt(len(each)) if len(each) > 1 else 0.0
+    return float(each.sum()), max(CLEAR / 2.0, error)
+
+
+def _doubt(chosen: Candidate, rival: Candidate, by: Criterion) -> list[str]:
+    """Warn where a criterion hardly tells the one chosen from another."""
+    best, other = sorted((chosen, rival), key=lambda c: c.score(by))
+    difference, clear = _apart(best, other, by)
+    what = by.upper() if by != "heldout" else "the log-likelihood of the data held out"
     if difference > clear:
         return []
+    fewer = "" if chosen is best else "; the fewer are taken"
     return [
-        f"the data hardly tell {best.states} states from {second.states}: {what} differs by "
-        f"{difference:.2g}, where {clear:.2g} would be clear"
+        f"the data hardly tell {best.states} states from {other.states}: {what} differs by "
+        f"{difference:.2g}, where {clear:.2g} would be clear{fewer}"
     ]
 
 
