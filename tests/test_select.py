@@ -78,6 +78,23 @@ def test_the_time_limit_is_one_for_all_sizes() -> None:
     assert found.fit.stop_reason == "time-limit"
 
 
+@pytest.mark.parametrize("by", CRITERIA)
+@pytest.mark.parametrize("asks", [0, 30, 300])
+def test_an_interrupt_selects_among_what_was_learned(by: Criterion, asks: int) -> None:
+    data = logged(tiger(), 50, 40, np.random.default_rng(1))
+    asked = [0]
+
+    def interrupted() -> bool:
+        asked[0] += 1
+        return asked[0] > asks
+
+    rng = np.random.default_rng(0)
+    found = select(data, [1, 2, 3], rng=rng, by=by, restarts=2, interrupted=interrupted)
+    assert found.fit.stop_reason == "interrupted"
+    assert not found.fit.converged
+    assert asked[0] < asks + 40
+
+
 def test_what_cannot_be_selected_is_refused() -> None:
     one_step = episodes_of([[(0, 0)]])
     rng = np.random.default_rng(0)

@@ -9,7 +9,6 @@ states are taken that are within one standard error of the best (Breiman et al. 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -101,62 +100,63 @@ def select(
     if by not in ("bic", "aic", "heldout"):
         raise DataError(f"models are selected by bic, aic or heldout, not {by!r}")
     limits = Limits(time_limit, options.get("interrupted"))
-    train, tests = (episodes, None) if by != "heldout" else _parted(episodes, rng)
-    continues, threads = episodes.n_episodes == 1, options.get("threads")
+    test = None if by != "heldout" else _parted(episodes, rng)
+    train = episodes if test is None else test.train
     candidates: list[Candidate] = []
+    reason: str | None = None
     for n, own in zip(sizes, rng.spawn(len(sizes)), strict=True):
         left = limits.clock.left_of(time_limit)
         found = fit(train, n, rng=own, time_limit=left, **options)
-        candidate = Candidate(n, found)
-        if tests is not None:
-            with contextlib.suppress(Stopped):
-                gain = _held_out(found, train, tests, limits, threads, continues=continues)
-                steps = _steps_held_out(train, tests, continues=continues)
-                candidate = replace(candidate, heldout=float(gain.sum()) / steps, gains=gain)
-        candidates.append(candidate)
-        if found.stop_reason in LIMITED or limits.reason is not None:
+        candidates.append(Candidate(n, found))
+        if test is not None:
+            candidates[-1] = test.scored(candidates[-1], limits, options.get("threads"))
+        more_to_do = n != sizes[-1] or test is not None
+        reason = found.stop_reason if found.stop_reason in LIMITED else None
+        reason = reason or (limits.reason if more_to_do else None)
+        if reason is not None:
             break
     best, rival = _chosen(candidates, by)
     found = best.fit
-    if tests is not None and limits.reason is None:
+    if test is not None and reason is None:
         left = limits.clock.left_of(time_limit)
         found = fit(episodes, best.states, rng=rng, time_limit=left, **options)
+    elif reason is not None:
+        found = replace(found, stop_reason=reason, converged=False)
     if rival is not None:
         found = replace(found, warnings=(*found.warnings, *_doubt(best, rival, by)))
-    if len(candidates) < len(sizes) and found.stop_reason not in LIMITED:
-        found = replace(found, stop_reason=limits.reason or "time-limit", converged=False)
     return Selection(found, by, tuple(candidates))
 
 
-def _held_out(
-    found: Fit,
-    train: Episodes,
-    tests: Episodes,
-    limits: Limits,
-    threads: int | None,
-    *,
-    continues: bool,
-) -> FloatArray:
-    """Joint log-likelihood of each episode held out; of one that continues, given its beginning."""
+@dataclass(frozen=True, eq=False, slots=True)
+class _Test:
+    """Data to learn from, and data held out; of a single episode its beginning, and all of it."""
 
-    def of(episodes: Episodes) -> FloatArray:
-        sequences = sequences_of(episodes, cuts_of(train))
-        return measured(found.tables, sequences, threads or cores(), limits.check)[0][
-            sequences.distinct
-        ]
+    train: Episodes
+    held_out: Episodes
+    continues: bool = False
 
-    values = of(tests)
-    return values - of(train) if continues else values
+    def scored(self, candidate: Candidate, limits: Limits, threads: int | None) -> Candidate:
+        """Measure the data held out, unless a limit is met."""
 
+        def of(episodes: Episodes) -> FloatArray:
+            sequences = sequences_of(episodes, cuts_of(self.train))
+            values, _ = measured(candidate.fit.tables, sequences, threads or cores(), limits.check)
+            return values[sequences.distinct]
 
-def _steps_held_out(train: Episodes, tests: Episodes, *, continues: bool) -> int:
-    steps = observed_steps(tests, or_rewarded=True)
-    return max(1, steps - (observed_steps(train, or_rewarded=True) if continues else 0))
+        try:
+            gains = of(self.held_out) - (of(self.train) if self.continues else 0.0)
+        except Stopped:
+            return candidate
+        steps = observed_steps(self.held_out, or_rewarded=True)
+        steps -= observed_steps(self.train, or_rewarded=True) if self.continues else 0
+        return replace(candidate, heldout=float(gains.sum()) / max(1, steps), gains=gains)
 
 
 def _chosen(candidates: list[Candidate], by: Criterion) -> tuple[Candidate, Candidate | None]:
     """Choose a candidate, and name the one that it is compared with, where there is one."""
-    known = [c for c in candidates if c.score(by) < np.inf] or candidates[:1]
+    known = [c for c in candidates if c.score(by) < np.inf]
+    if not known:
+        return candidates[0], None
     best, *others = sorted(known, key=lambda c: c.score(by))
     if by == "heldout":
         for candidate in known:
@@ -191,16 +191,15 @@ def _doubt(chosen: Candidate, rival: Candidate, by: Criterion) -> list[str]:
     ]
 
 
-def _parted(episodes: Episodes, rng: np.random.Generator) -> tuple[Episodes, Episodes]:
-    """Data to learn from, and data held out; of a single episode its beginning, and all of it."""
+def _parted(episodes: Episodes, rng: np.random.Generator) -> _Test:
     n = episodes.n_episodes
     if n == 1:
         cut = int((1.0 - HELD_OUT) * episodes.n_steps)
         if not 0 < cut < episodes.n_steps:
             raise DataError("there are too few steps to hold some out")
-        return beginning(episodes, cut), episodes
+        return _Test(beginning(episodes, cut), episodes, continues=True)
     out = np.zeros(n, dtype=bool)
     out[rng.choice(n, max(1, round(HELD_OUT * n)), replace=False)] = True
     if not episodes.lengths[~out].sum() or not episodes.lengths[out].sum():
         raise DataError("there are too few steps to hold some out")
-    return chosen(episodes, ~out), chosen(episodes, out)
+    return _Test(chosen(episodes, ~out), chosen(episodes, out))
