@@ -35,7 +35,7 @@ from pomdptool.learning.rewards import (
     rewards_of_tables,
 )
 from pomdptool.learning.sequences import sequences_of
-from pomdptool.learning.sizes import check_memory
+from pomdptool.learning.sizes import SIDE_BY_SIDE, check_memory
 from pomdptool.learning.start import Drafts, given_tables, with_rewards
 from pomdptool.learning.tables import Tables, no_rewards
 from pomdptool.learning.watch import LearningWatch, OnLearned
@@ -134,14 +134,15 @@ def fit(
     often = level_frequencies(episodes, cuts)
     sequences = sequences_of(episodes, cuts)
     n = init.n_states if init is not None else states or 0
-    check_memory(
+    bytes_of_run = check_memory(
         (len(episodes.action_names), n, len(episodes.observation_names)),
         len(sequences.actions),
         often.shape[1],
         shared=shared,
         restarts=restarts,
     )
-    race = Race(sequences, n, settings, watch, threads or cores(), accelerate)
+    side_by_side = max(1, SIDE_BY_SIDE // bytes_of_run)
+    race = Race(sequences, n, settings, watch, threads or cores(), side_by_side, accelerate)
 
     def learned(model: RewardModel) -> Fit:
         if init is not None:

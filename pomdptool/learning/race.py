@@ -46,13 +46,17 @@ LEAST_WORK = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """Runs that climb, in parallel where the data do not keep the threads busy."""
+    """Runs that climb, in parallel where the data do not keep the threads busy.
+
+    At most `side_by_side` climb at a time: each has its tables.
+    """
 
     sequences: Sequences
     states: int
     settings: Settings
     watch: LearningWatch
     threads: int
+    side_by_side: int
     accelerate: bool
 
     def chosen(
@@ -110,8 +114,9 @@ class Race:
         """Do some work for 0 to n - 1, which climbs, side by side where that pays."""
         is_long = self.sequences.n_steps * self.states**2 > LEAST_WORK
         threads = self.threads if is_long else 1
-        apart = n > 1 and len(self.sequences.chunks) <= threads
-        with Threads(1 if apart else threads) as inner, Threads(threads if apart else 1) as outer:
+        aside = min(threads, self.side_by_side, n)
+        apart = aside > 1 and len(self.sequences.chunks) <= threads
+        with Threads(1 if apart else threads) as inner, Threads(aside if apart else 1) as outer:
             climb = Climb(
                 *(self.sequences, self.settings, inner, self.watch, tol, max_iter),
                 self.accelerate,

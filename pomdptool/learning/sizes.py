@@ -10,14 +10,17 @@ from pomdptool.sparse import DENSE_LIMIT
 COPIES = 20
 """Tables that a run holds while it climbs: of three points, their counts, and a guess."""
 
-TABLES_OF_SYMBOLS = 8
+SIDE_BY_SIDE = 1 << 30
+"""Most bytes of runs that climb side by side; larger ones climb one after another."""
+
+TABLES_OF_SYMBOLS = 12
 """Tables S x S of each symbol that a run holds: M, its transpose, products, and expected counts."""
 
 
 def check_memory(
     shape: tuple[int, int, int], n_symbols: int, levels: int, *, shared: bool, restarts: int
-) -> None:
-    """Refuse what cannot be held; `shape` is (A, S, O).
+) -> int:
+    """Refuse what cannot be held, and return the bytes of one run; `shape` is (A, S, O).
 
     Raises
     ------
@@ -34,10 +37,12 @@ def check_memory(
             f"{what}: the table of {largest[1]} would take {8 * largest[0] / 2**30:.1f} GiB, and "
             f"at most {DENSE_LIMIT / 2**30:.0f} GiB are learned"
         )
-    needed = 8 * ((restarts + COPIES) * (T + Z + W) + TABLES_OF_SYMBOLS * symbols)
+    run = 8 * (COPIES * (T + Z + W) + TABLES_OF_SYMBOLS * symbols)
+    needed = run + 8 * restarts * (T + Z + W)
     free = available()
     if free is not None and needed > free:
         raise ModelError(
             f"{what}: learning with {restarts} starts would take {needed / 2**30:.1f} GiB, and "
             f"{free / 2**30:.1f} GiB are free"
         )
+    return run
