@@ -295,6 +295,10 @@ def test_what_cannot_be_held_is_refused_with_its_size(monkeypatch: pytest.Monkey
         check_memory((1, 20_000, 3), 3, 1, shared=False, restarts=1)
     with pytest.raises(ModelError, match=r"the table of O would take 14901.2 GiB"):
         check_memory((10**6, 2, 10**6), 9, 1, shared=False, restarts=1)
+    with pytest.raises(ModelError, match=r"the table of O would take 6.0 GiB"):
+        check_memory(
+            (20_000, 2, 20_000), 9, 1, shared=True, restarts=1
+        )  # a model has it per action
     check_memory((10**6, 2, 10), 9, 1, shared=False, restarts=1)
     monkeypatch.setattr("pomdptool.learning.sizes.available", lambda: 1 << 30)
     with pytest.raises(ModelError, match=r"10 starts would take .* GiB, and 1.0 GiB are free"):

@@ -10,6 +10,9 @@ from pomdptool.sparse import DENSE_LIMIT
 COPIES = 20
 """Tables that a run holds while it climbs: of three points, their counts, and a guess."""
 
+MODEL_BYTES = 48
+"""Bytes of an entry of T or O while a model is made; it has rows of its own for each action."""
+
 SIDE_BY_SIDE = 1 << 30
 """Most bytes of runs that climb side by side; larger ones climb one after another."""
 
@@ -28,9 +31,10 @@ def check_memory(
         It says how large what is asked for would be.
     """
     A, S, n_observations = shape
-    T, Z, W = A * S * S, (1 if shared else A) * S * n_observations, A * S * levels
+    T, O, W = A * S * S, A * S * n_observations, A * S * levels  # noqa: E741 - the format's name
+    Z = S * n_observations if shared else O
     symbols = n_symbols * max(S, LEAST_STATES) ** 2
-    largest = max((T, "T"), (Z, "O"), (W, "rewards"), (symbols, "steps that differ"))
+    largest = max((T, "T"), (O, "O"), (W, "rewards"), (symbols, "steps that differ"))
     what = f"{S} states, {A} actions, {n_observations} observations and {n_symbols} different steps"
     if 8 * largest[0] > DENSE_LIMIT:
         raise ModelError(
@@ -38,7 +42,7 @@ def check_memory(
             f"at most {DENSE_LIMIT / 2**30:.0f} GiB are learned"
         )
     run = 8 * (COPIES * (T + Z + W) + TABLES_OF_SYMBOLS * symbols)
-    needed = run + 8 * restarts * (T + Z + W)
+    needed = max(run, MODEL_BYTES * (T + O)) + 8 * restarts * (T + Z + W)
     free = available()
     if free is not None and needed > free:
         raise ModelError(
