@@ -5,15 +5,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
+# Resolves dependencies; installed by the targets that need it, beside the others.
+UV := .venv-uv/bin/uv
+UV_VERSION := 0.13.9
+COMPILE := $(UV) pip compile --quiet pyproject.toml
+
+PIP := -m pip install --quiet --disable-pip-version-check
+THIS := --no-deps --no-build-isolation --editable .
+
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python $(PIP) --require-hashes --requirement requirements.txt
+	$(BIN)/python $(PIP) $(THIS)
 	@touch $@
 
 demo: $(INSTALLED) ## Install, solve, simulate, sample, learn and plot the tiger, solve tag
@@ -35,6 +44,27 @@ test: $(INSTALLED) ## Run the tests (all but the slow ones)
 
 test-slow: $(INSTALLED) ## Run the slow tests: long fuzzing, large files
 	$(BIN)/python -m pytest -q -n auto -m slow
+
+test-oldest: RESOLUTION := lowest-direct
+test-oldest: ## Run the tests with the least versions that pyproject.toml allows
+test-newest: RESOLUTION := highest
+test-newest: ## Run the tests with the newest versions that the registry has
+test-oldest test-newest: test-%: $(UV)
+	$(PYTHON) -m venv --clear .venv-$*
+	$(COMPILE) --extra test --resolution $(RESOLUTION) --only-binary :all: \
+	  --python .venv-$*/bin/python --output-file .venv-$*/requirements.txt --upgrade
+	.venv-$*/bin/python $(PIP) --requirement .venv-$*/requirements.txt
+	.venv-$*/bin/python $(PIP) $(THIS)
+	.venv-$*/bin/python -m pytest -q -n auto
+
+lock: $(UV) ## Write requirements.txt anew: the newest versions, with hashes
+	$(COMPILE) --extra dev --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --custom-compile-command "make lock" --output-file requirements.txt
+
+$(UV): Makefile
+	$(PYTHON) -m venv .venv-uv
+	.venv-uv/bin/python $(PIP) uv==$(UV_VERSION)
+	@touch $@
 
 lint: $(INSTALLED) ## Check style and types, and that the README's output is true
 	$(BIN)/ruff check .
@@ -60,8 +90,15 @@ bench: $(INSTALLED) ## Measure, beside the peers that are installed
 	$(BIN)/python tests/bench_acting.py
 	$(BIN)/python tests/bench_em.py
 
+dist: $(INSTALLED) ## Build the sdist and the wheel of a release, and try them in empty environments
+	@test -z "$$(git status --porcelain)" || { echo "commit your changes first" >&2; exit 1; }
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/python -m pytest -q tests/test_release.py -m "slow or not slow" --release dist
+	@echo "now: git tag v$$($(BIN)/python -m hatchling version)"
+
 clean: ## Remove what the targets made
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test test-slow lint golden docs bench clean
+.PHONY: help demo test test-slow test-oldest test-newest lock lint golden docs bench dist clean

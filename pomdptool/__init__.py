@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing takes long to import: see `pomdptool.__main__`
 if TYPE_CHECKING:
+    from typing import Any
+
     from pomdptool.acting.agents import acting as player
     from pomdptool.acting.planner import Pomcp
     from pomdptool.acting.sample import sample
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from pomdptool.solving.dispatch import solve
     from pomdptool.solving.solution import Progress, Solution
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "AlphaVectors": "policy",

@@ -13,13 +13,19 @@ MAX_CANDIDATES, MAX_WORD = 5000, 100
 
 
 def near_name(word: str, candidates: Collection[str]) -> str | None:
-    """Return the candidate that a word is nearly, None where none is near or there are too many."""
+    """Return the candidate nearest to a word, None where none is near or there are too many.
+
+    Case counts only between candidates that are equal but for case.
+    """
     if len(candidates) > MAX_CANDIDATES or len(word) > MAX_WORD:
         return None
-    import difflib
+    from difflib import get_close_matches
 
-    near = difflib.get_close_matches(word, candidates, n=1)
-    return near[0] if near else None
+    near = get_close_matches(word.casefold(), {name.casefold() for name in candidates}, n=1)
+    if not near:
+        return None
+    same = [name for name in candidates if name.casefold() == near[0]]
+    return get_close_matches(word, same, n=1, cutoff=0.0)[0]
 
 
 def nearest(word: str, candidates: Collection[str]) -> str:

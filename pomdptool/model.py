@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pomdptool.errors import ModelError
+from pomdptool.printable import first_surrogate
 from pomdptool.rewards import (
     TABLE_LIMIT,
     Rewards,
@@ -224,7 +225,7 @@ def make_model(
     ------
     ModelError
         If shapes disagree, a number is out of range, a row's sum is off by more than 1e-5, or
-        names repeat.
+        names repeat or are not text.
     """
     t_rows = _transition_rows(T)
     S = t_rows.n_columns
@@ -310,6 +311,9 @@ def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
     names = tuple(given)
     if not all(isinstance(name, str) for name in names):
         raise ModelError(f"{what} names must be text")
+    if first_surrogate("".join(names)) is not None:
+        wrong = next(name for name in names if first_surrogate(name) is not None)
+        raise ModelError(f"the {what} name {wrong!r} is not text: it holds half of a character")
     if len(names) != n:
         raise ModelError(f"{len(names)} {what} names for {n} {what}s")
     if len(set(names)) < n:
@@ -325,14 +329,15 @@ def _checked_rows(
     if not (np.isfinite(table.data).all() and (table.data >= 0).all()):
         raise ModelError(f"{what} holds a number that is not a probability")
     sums = table.row_sums()
-    bad = np.flatnonzero(np.abs(sums - 1.0) > SUM_TOLERANCE)
+    off = sums - 1.0
+    bad = np.flatnonzero(np.abs(off, out=off) > SUM_TOLERANCE)
     if len(bad):
         a, s = divmod(int(bad[0]), len(states))
         raise ModelError(
             f"{what}: the row of action {actions[a]!r}, state {states[s]!r} sums to "
             f"{sums[bad[0]]:.6g}, not 1 ({len(bad)} such rows)"
         )
-    return renormalise(table)
+    return renormalise(table, sums)
 
 
 def _checked_start(start: ArrayLike | None, S: int) -> tuple[FloatArray, Renormalised]:

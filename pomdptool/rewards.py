@@ -173,7 +173,7 @@ def reward_table(table: FloatArray) -> Rewards:
         a, s, s2, o = np.argwhere(~np.isfinite(table))[0]
         raise ModelError(f"R[{a}, {s}, {s2}, {o}] is {table[a, s, s2, o]}, not a finite number")
     for axis in range(4):
-        first = table.take([0], axis=axis)
+        first = table[(slice(None),) * axis + (slice(0, 1),)]
         if table.shape[axis] > 1 and bool((table == first).all()):
             table = first
     # Adding 0.0 turns -0.0, which negated costs are full of, into 0.0.

@@ -7,6 +7,7 @@ ascend within a row, and each row sums to 1 up to rounding.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ else:  # numpy.typing takes as long to import as a small model to read
 
 DENSE_LIMIT = 1 << 30
 """Largest dense view that is built, in bytes."""
+
+BLOCK = 1 << 18
+"""Rows, and about as many entries, that are worked on at a time where a table may be large."""
 
 
 def read_only(array: FloatArray) -> FloatArray:
@@ -74,6 +78,16 @@ class SparseRows:
         """Number of entries held."""
         return len(self.data)
 
+    def row_blocks(self) -> Iterator[tuple[slice, slice, IntArray]]:
+        """Split the rows into blocks: which rows, their entries, and how many each row has."""
+        first = 0
+        while first < self.n_rows:
+            last = int(np.searchsorted(self.indptr, self.indptr[first] + BLOCK, "right")) - 1
+            last = min(max(last, first + 1), first + BLOCK, self.n_rows)
+            entries = slice(int(self.indptr[first]), int(self.indptr[last]))
+            yield slice(first, last), entries, np.diff(self.indptr[first : last + 1])
+            first = last
+
     def row_of_entry(self) -> IntArray:
         """Row of every entry; shape (nonzeros,)."""
         return np.repeat(np.arange(self.n_rows), np.diff(self.indptr))
@@ -84,9 +98,10 @@ class SparseRows:
 
     def sum_rows(self, values: FloatArray) -> FloatArray:
         """Sum one value per entry over each row; shape (n_rows,). Empty rows give 0."""
-        sums: FloatArray = np.bincount(
-            self.row_of_entry(), weights=values, minlength=self.n_rows
-        ).astype(np.float64, copy=False)
+        sums = np.empty(self.n_rows)
+        for rows, entries, count in self.row_blocks():
+            row = np.repeat(np.arange(len(count)), count)
+            sums[rows] = np.bincount(row, weights=values[entries], minlength=len(count))
         return sums
 
     def times(self, x: FloatArray) -> FloatArray:
@@ -136,6 +151,32 @@ def from_entries(
     return SparseRows(n_columns, indptr, indices, read_only(np.ascontiguousarray(values)))
 
 
+def stacked(parts: Sequence[SparseRows]) -> SparseRows:
+    """One table of the rows of several with the same columns, one below the other."""
+    if len(parts) == 1:
+        return parts[0]
+    indptr = np.zeros(sum(part.n_rows for part in parts) + 1, dtype=np.int64)
+    row = 0
+    for part in parts:
+        np.add(part.indptr[1:], indptr[row], out=indptr[row + 1 : row + part.n_rows + 1])
+        row += part.n_rows
+    indices = np.concatenate([part.indices for part in parts])
+    data = np.concatenate([part.data for part in parts])
+    indices.setflags(write=False)
+    indptr.setflags(write=False)
+    return SparseRows(parts[0].n_columns, indptr, indices, read_only(data))
+
+
+def repeated(table: SparseRows, times: int) -> SparseRows:
+    """The same rows several times, one copy below the other."""
+    first = np.arange(times)[:, np.newaxis] * table.nonzeros
+    indptr = np.append((first + table.indptr[:-1]).ravel(), times * table.nonzeros)
+    indices = np.tile(table.indices, times)
+    indices.setflags(write=False)
+    indptr.setflags(write=False)
+    return SparseRows(table.n_columns, indptr, indices, read_only(np.tile(table.data, times)))
+
+
 def from_dense(table: FloatArray) -> SparseRows:
     """Compress a dense table; all axes but the last are stacked into rows."""
     flat = np.ascontiguousarray(table, dtype=np.float64).reshape(-1, table.shape[-1])
@@ -151,19 +192,24 @@ class Renormalised:
     worst: float = 0.0
 
 
-def renormalise(table: SparseRows) -> tuple[SparseRows, Renormalised]:
+def renormalise(
+    table: SparseRows, sums: FloatArray | None = None
+) -> tuple[SparseRows, Renormalised]:
     """Divide every row by its sum, except rows that sum to 1 up to rounding.
 
     A row that this function has divided is left alone when it is seen again, so that what is
-    written reads back bit for bit. The caller has checked that all sums are near 1.
+    written reads back bit for bit. The caller has checked that all sums, which it may pass, are
+    near 1.
     """
-    sums = table.row_sums()
-    off = np.abs(sums - 1.0)
-    rounding = 2.0**-51 * (np.diff(table.indptr) + 2)
-    bad = off > rounding
+    sums = table.row_sums() if sums is None else sums
+    off = [
+        np.abs(sums[rows] - 1.0) > 2.0**-51 * (count + 2) for rows, _, count in table.row_blocks()
+    ]
+    bad = np.concatenate([np.zeros(0, dtype=bool), *off])
     if not bad.any():
         return table, Renormalised()
-    divisor = np.where(bad, sums, 1.0)
-    data = read_only(table.data / divisor[table.row_of_entry()])
-    fixed = SparseRows(table.n_columns, table.indptr, table.indices, data)
-    return fixed, Renormalised(int(bad.sum()), float(off[bad].max()))
+    divisor, data = np.where(bad, sums, 1.0), table.data.copy()
+    for rows, entries, count in table.row_blocks():
+        data[entries] /= np.repeat(divisor[rows], count)
+    fixed = SparseRows(table.n_columns, table.indptr, table.indices, read_only(data))
+    return fixed, Renormalised(int(bad.sum()), float(np.abs(sums[bad] - 1.0).max()))

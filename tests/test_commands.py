@@ -413,7 +413,8 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.05)
 
 
-def test_an_interrupt_writes_the_best_so_far(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_writes_the_best_so_far(number: int, tmp_path: Path) -> None:
     out, log = tmp_path / "policy.json", tmp_path / "log"
     with log.open("w") as stderr:
         process = subprocess.Popen(
@@ -421,7 +422,7 @@ def test_an_interrupt_writes_the_best_so_far(tmp_path: Path) -> None:
             stderr=stderr,
         )
         until(lambda: "trial" in log.read_text())
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait(timeout=30) == 130
     policy = json.loads(out.read_text())
     assert policy["stop_reason"] == "interrupted"
@@ -430,7 +431,8 @@ def test_an_interrupt_writes_the_best_so_far(tmp_path: Path) -> None:
     assert "Traceback" not in log.read_text()
 
 
-def test_an_interrupt_while_reading_is_130() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_reading_is_130(number: int) -> None:
     with subprocess.Popen(
         [*COMMAND, "info", "-"],
         stdin=subprocess.PIPE,
@@ -440,7 +442,7 @@ def test_an_interrupt_while_reading_is_130() -> None:
         assert process.stdin is not None
         assert process.stderr is not None
         time.sleep(2.0)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait(timeout=30) == 130
         assert process.stderr.read() == b"interrupted\n"
 

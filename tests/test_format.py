@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 import tracemalloc
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ from samples import ROOT, file_text, programs, read_clean
 
 from pomdptool.errors import Finding, FormatError, PomdpWarning
 from pomdptool.formats import reward_rules
-from pomdptool.formats.files import decode, load, loads, read_model
+from pomdptool.formats.files import load, loads, read_model
+from pomdptool.formats.text_input import read_text
 from pomdptool.model import Model
 
 PREAMBLE = "discount: 0.9\nvalues: reward\nstates: a b\nactions: x y\nobservations: o p\n"
@@ -375,7 +377,7 @@ def test_discount(text: str, expected: float) -> None:
         ("a b", "a reset", (3, 11, "PT004")),
         ("a b", "1a b", (3, 9, "PT001")),
         ("a b", "a 7", (3, 11, "PT001")),
-        ("a b", "", (4, 1, "PT004")),
+        ("a b", "", (4, 1, "PT001")),
         ("x y", "x y\nactions: x y", (5, 0, "PT003")),
         ("discount", "Discount", (1, 1, "PT001")),
     ],
@@ -548,9 +550,9 @@ def test_empty_file(text: str) -> None:
 
 def test_broken_compression() -> None:
     with pytest.raises(FormatError, match="compression"):
-        decode(b"\x1f\x8bnot gzip", "f", compressed=False)
+        read_text(io.BytesIO(b"\x1f\x8bnot gzip"), "f")
     with pytest.raises(FormatError, match="compression"):
-        decode(BASE.encode(), "f", compressed=True)
+        read_text(io.BytesIO(BASE.encode()), "f.gz")
 
 
 # ---------------------------------------------------------------- errors and their places
@@ -637,6 +639,8 @@ def test_statement_glued_to_a_number_is_not_lost(text: str) -> None:
         ("R: zzz : a : a : o 1", "is not the name of an action"),
         ("R: x : 7 : a : o 1", "numbered from 0 to 2"),
         ("R: x : a : a : q 1", "is not the name of an observation"),
+        ("R: X : a : a : o 1", "did you mean 'x'"),
+        ("R: x : LISTEN : a : o 1", "did you mean 'listen'"),
         ("state: 5", "did you mean 'states'"),
         ("Start: uniform", "did you mean 'start'"),
         ("R: x : a : a : o nan", "finite"),

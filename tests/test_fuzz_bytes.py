@@ -22,12 +22,13 @@ import pomdptool
 from pomdptool.commands.sample import _scripts
 from pomdptool.commands.simulate import _prior
 from pomdptool.errors import FormatError, PomdpError, PomdpWarning
-from pomdptool.formats import files
+from pomdptool.formats import text_input
 from pomdptool.formats.appl import read_appl
-from pomdptool.formats.files import load, text_of
+from pomdptool.formats.files import load
 from pomdptool.formats.graphs import read_pg
 from pomdptool.formats.policy_read import load_policy
 from pomdptool.formats.tables import read_episodes
+from pomdptool.formats.text_input import text_of
 from pomdptool.model import Model
 
 pytestmark = pytest.mark.timeout(3600)
@@ -169,7 +170,7 @@ def test_changed_bytes(name: str, seconds: float, seeds: dict[str, bytes], tmp_p
 def test_compressed_models_do_not_grow_without_bound(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(text_input, "MAX_BYTES", 1 << 20)
     path = tmp_path / f"bomb.{kind}.gz"
     path.write_bytes(gzip.compress(b" " * (1 << 26)))
     with pytest.raises(FormatError, match="more than"):

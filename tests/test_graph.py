@@ -513,10 +513,10 @@ def test_dot_escapes_names() -> None:
     labels = [f["action"] for f in found if "node" in f]
     assert labels[0] == r'"0: say \"hi\""'
     assert labels[3] == r'"3: back\\slash\\"'
-    assert labels[2] == r'"2: a\nb"'
+    assert labels[2] == r'"2: a\\nb"'
     seen = [f["seen"] for f in found if "a" in f]
     assert seen[0] == '"&amp;lt; | ]"'
-    assert seen[1] == r'"c:\\N  "'
+    assert seen[1] == r'"c:\\N\\x00\\t"'
 
 
 def test_tree_of_tiger() -> None:

@@ -124,6 +124,10 @@ def test_no_arguments_show_the_help(monkeypatch: pytest.MonkeyPatch) -> None:
         ("decode tiger.pomdp data.csv --method viterby", "Did you mean 'viterbi'?"),
         ("plot tiger.json --what grahp", "Did you mean 'graph'?"),
         ("completion bsh", "Did you mean 'bash'?"),
+        ("SOLVE tiger.pomdp", "Did you mean 'solve'?"),
+        ("solve tiger.pomdp --PRECISION 1", "Did you mean '--precision'?"),
+        ("solve tiger.pomdp --Precision 1", "Did you mean '--precision'?"),
+        ("solve tiger.pomdp --method EXACT", "Did you mean 'exact'?"),
     ],
 )
 def test_the_near_name_is_suggested(

@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: exit code 130, the best so far or nothing, never a traceback."""
+"""Ctrl-C or SIGTERM at any moment: exit code 130, the best so far or nothing, never a traceback."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def interrupted_at_random(name: str, folder: Path, times: int) -> None:
             assert process.stdout.readline() == "started\n"
             moment = rng.choice([rng.uniform(0.001, 0.5), rng.uniform(0.3, 2.5)])
             time.sleep(moment)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(rng.choice([signal.SIGINT, signal.SIGTERM]))
             _, err = process.communicate(timeout=60)
         assert process.returncode == 130, (moment, err)
         assert err in ("", "interrupted\n"), moment

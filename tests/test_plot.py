@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_commands import run
+from test_hostile_names import call
 
 import pomdptool
 from pomdptool.commands.main import _run
@@ -232,3 +233,77 @@ def test_reports_of_fit_have_what_is_drawn(folder: Path) -> None:
     document = json.loads((folder / "fit.json").read_text())
     assert document["steps"] == 200
     assert len(document["history"]) == document["iterations"]
+
+
+# ------------------------------------------------------------ numbers and settings of strangers
+
+
+def policy_with(values: list[list[float]], trace: list[list[float]]) -> str:
+    return json.dumps({
+        "format": "pomdptool/policy", "version": 1,
+        "problem": {
+            "name": "", "digest": "", "states": ["a", "b", "c"][: len(values[0])],
+            "actions": ["x"], "observations": ["o"], "discount": 0.9, "values": "reward",
+            "start": [1.0, 0.0, 0.0][: len(values[0])],
+        },
+        "method": "exact", "converged": True, "stop_reason": "precision", "horizon": None,
+        "bounds": {"lower": 0, "upper": 1}, "graph": None, "stats": {}, "trace": trace,
+        "vectors": [{"action": 0, "values": row} for row in values],
+    })  # fmt: skip
+
+
+def step_of(reward: float) -> str:
+    step = {"episode": 0, "step": 0, "action": "a", "belief": {"s": 1.0}, "reward": reward}
+    return json.dumps(step) + "\n"
+
+
+def report_of(end: float) -> str:
+    restarts = [{"iterations": 2**53 - 1, "loglik": end}, {"iterations": 0, "loglik": 0.0}]
+    return json.dumps({"loglik": 0, "states": 1, "steps": 1, "history": [0.0, end],
+                       "restarts": restarts})  # fmt: skip
+
+
+FIGURES = {
+    "two states": lambda x: policy_with([[x, 0.0], [0.0, x]], []),
+    "three states": lambda x: policy_with([[x, 0.0, -x], [-x, 0.0, x]], []),
+    "bounds": lambda x: policy_with([[0.0, 0.0]], [[1.0, -x, x, 1]]),
+    "seconds": lambda x: policy_with([[0.0, 0.0]], [[1e-3, 0.0, 1.0, 1], [x, 0.0, 1.0, 1]]),
+    "rewards": lambda x: step_of(x) + step_of(-x),
+    "log-likelihood": report_of,
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("x", [1e308, 1e101, 1e99, 1e-310])
+def test_numbers_are_drawn_or_refused(name: str, x: float, tmp_path: Path) -> None:
+    file = tmp_path / "file.json"
+    file.write_text(FIGURES[name](x))
+    what = ["--what", "bounds"] if name in ("bounds", "seconds") else []
+    target = tmp_path / "picture.svg"
+    code, _, err = call(tmp_path, "plot", str(file), *what, "-o", str(target))
+    if x > 1e100:
+        assert code == 1
+        assert re.fullmatch(r"error: [^\n]* cannot be drawn: more than 1e\+100\n", err)
+        assert not target.exists()
+    else:
+        assert (code, err) == (0, "")
+        assert target.stat().st_size > 1000
+
+
+def test_beliefs_that_are_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(step_of(1.0) + step_of(1.0).replace('"s": 1.0', '"s": 1e308'))
+    code, _, err = call(tmp_path, "plot", "t.jsonl", "-o", "t.svg")
+    assert (code, err) == (1, 't.jsonl:2:1: "belief"."s" must lie between 0 and 1\n')
+
+
+def test_settings_of_matplotlib_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text(FIGURES["two states"](1.0))
+    (tmp_path / "matplotlibrc").write_text("backend: nope\nfont.size: many\n")
+    (tmp_path / "no-folder").write_text("")
+    settings = {"MPLBACKEND": "nope", "MPLCONFIGDIR": str(tmp_path / "no-folder" / "mpl")}
+    usual = subprocess.run(
+        [sys.executable, "-m", "pomdptool", "plot", "p.json"],
+        cwd=tmp_path, env={**os.environ, **settings}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (usual.returncode, usual.stderr) == (0, b"")
+    assert usual.stdout == call(tmp_path, "plot", "p.json")[1]

@@ -374,6 +374,14 @@ def test_names_that_are_integers_go_before_indices() -> None:
     assert read("observation\n1\n0\n", like=model).observations.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("word", ["Say-A", "SAY-A"])
+def test_a_symbol_equal_but_for_case_is_the_nearest(word: str) -> None:
+    T = np.full((3, 1, 1), 1.0)
+    like = make_model(T, None, 0.0, discount=0.9, actions=["say-a", "say-b", "say-c"])
+    found = message(f"action,observation\n{word},0\n", like=like)
+    assert found.endswith(f"unknown action {word!r}; did you mean 'say-a'?")
+
+
 def test_unknown_symbols() -> None:
     text = "action,observation\nlisten,tiger-left\nlisen,tiger-left\nlisten,2\nlisen,-1\n"
     assert findings(text, like=TIGER) == (
@@ -559,7 +567,10 @@ def test_what_is_no_text() -> None:
     assert message(b"action,observation\na,x\na,\xff\n") == f"3: {bad}"
     assert message(b"action,observation\xff\na,x\n") == f"1: {bad}"
     assert message(b'{"observation": "x"}\n{"observation": "\xff"}\n') == f"2: {bad}"
-    assert message("action,observation\na,x\n".encode("utf-16")).startswith("1: this is not UTF-8")
+    assert (
+        message("action,observation\na,x\n".encode("utf-16"))
+        == "1: this is UTF-16 text; expected UTF-8"
+    )
 
 
 def test_lines_that_are_no_objects() -> None:

@@ -6,6 +6,7 @@ vectors at the exact belief. Planners (see `planner`) act alike.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -38,6 +39,14 @@ class Acting(Protocol):
         PolicyError
             Where that is impossible.
         """
+
+
+class EpisodeInterruptedError(Exception):
+    """An interrupt ended an episode in its midst: it counts for nothing."""
+
+
+Interrupted = Callable[[], bool]
+"""Says whether an interrupt has come."""
 
 
 def impossible(model: Model, action: int, observation: int) -> PolicyError:

@@ -21,6 +21,7 @@ from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving import controller
+from pomdptool.solving.solution import check_sum
 from pomdptool.sparse import FloatArray
 
 
@@ -49,7 +50,14 @@ class Evaluation:
 def evaluate_policy(
     model: Model, policy: SolvedPolicy, *, rng: np.random.Generator, beliefs: int = 200
 ) -> Evaluation:
-    """Evaluate a policy's controller and vectors."""
+    """Evaluate a policy's controller and vectors.
+
+    Raises
+    ------
+    PomdpError
+        Where its values are too large to be added up.
+    """
+    check_sum("values", max(float(np.abs(row.values).max()) for row in policy.values.rows()), 1.0)
     graph = policy.values.graph() if isinstance(policy.values, LinkedVectors) else policy.graph
     exact = None
     if graph is not None and controller.is_cheap(model, graph):

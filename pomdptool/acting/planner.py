@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.acting.agents import impossible
+from pomdptool.acting.agents import EpisodeInterruptedError, Interrupted, impossible
 from pomdptool.acting.guide import guide_at, guide_of, no_guide
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import steps_until
@@ -27,7 +27,7 @@ from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Watch, check_sum
 from pomdptool.sparse import FloatArray, IntArray
 
 SIMS_AT_ONCE = 4096
@@ -109,6 +109,7 @@ class Pomcp:
     particles: int = 2000
     prior: Prior | None = None
     seed: int = 0
+    interrupted: Interrupted | None = None
     decision: Decision | None = None
     searched: int = 0
     seconds: float = 0.0
@@ -129,6 +130,7 @@ class Pomcp:
             if value is not None and value < least:
                 raise PomdpError(f"{name} must be {least} or more, not {value}")
         self.depth = default_depth(self.model) if self.depth is None else self.depth
+        check_sum("rewards", float(np.abs(self.model.rewards.stored).max(initial=0.0)), self.depth)
         if self.exploration is None:
             self.exploration = default_exploration(self.model, self.depth)
         self.simulator = simulator_of(self.model)
@@ -182,6 +184,8 @@ class Pomcp:
                 self.numbers,
             )
             done += n
+            if self.interrupted is not None and self.interrupted():
+                raise EpisodeInterruptedError
             spent = clock.seconds
             if n < at_once or (self.time_limit is not None and spent >= self.time_limit):
                 break

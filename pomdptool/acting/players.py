@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.acting.agents import Acting, acting, compiled, random_agent
+from pomdptool.acting.agents import (
+    Acting,
+    EpisodeInterruptedError,
+    Interrupted,
+    acting,
+    compiled,
+    random_agent,
+)
 from pomdptool.acting.environment import Environment, Step, episode
 from pomdptool.acting.planner import Decision, Pomcp
 from pomdptool.acting.simulator import simulator_of, start_sums
@@ -100,15 +107,27 @@ class Asking:
     """Asks something that acts for every action."""
 
     def __init__(
-        self, environment: Environment, asked: Acting, steps: int, on_seen: OnSeen | None
+        self,
+        environment: Environment,
+        asked: Acting,
+        steps: int,
+        on_seen: OnSeen | None,
+        interrupted: Interrupted | None,
     ) -> None:
         self.environment = environment
+        self.interrupted = interrupted
         self.acting = asked
         self.steps = steps
         self.on_seen = on_seen
 
     def play(self, first: int, count: int, rng: np.random.Generator) -> Lot:  # noqa: ARG002
-        """Play one episode, the number of which is given."""
+        """Play one episode, the number of which is given.
+
+        Raises
+        ------
+        EpisodeInterruptedError
+            Where an interrupt comes before its end.
+        """
         discount = self.environment.model.discount
         own, theirs = rng.spawn(2)
         if isinstance(self.acting, Pomcp | RandomActing):
@@ -118,6 +137,8 @@ class Asking:
             total += discount**seen.time * seen.reward
             plain += seen.reward
             length += 1
+            if self.interrupted is not None and self.interrupted():
+                raise EpisodeInterruptedError
         ended = self.environment.ended
         return Lot(np.array([total]), np.array([plain]), np.array([length]), np.array([ended]))
 
@@ -142,6 +163,7 @@ def workers_of(
     steps: int,
     threads: int,
     on_seen: OnSeen | None,
+    interrupted: Interrupted | None,
 ) -> list[Worker]:
     """One for each thread."""
     if policy is None or isinstance(policy, SolvedPolicy):
@@ -152,10 +174,11 @@ def workers_of(
         policy = RandomActing(model) if policy is None else acting(model, policy)
         threads = 1
     if not isinstance(policy, Pomcp):
-        return [Asking(Environment(model), policy, steps, on_seen)]
+        return [Asking(Environment(model), policy, steps, on_seen, interrupted)]
+    policy.interrupted = interrupted
     planners = [policy, *(policy.twin() for _ in range(threads - 1))]
     return [
-        Asking(Environment(model, policy.simulator), planner, steps, on_seen)
+        Asking(Environment(model, policy.simulator), planner, steps, on_seen, interrupted)
         for planner in planners
     ]
 
@@ -184,7 +207,7 @@ class RandomActing:
 
 def played(
     workers: list[Worker],
-    lots: list[tuple[int, int]],
+    lots: Iterable[tuple[int, int]],
     streams: Iterator[np.random.Generator],
 ) -> Iterator[Lot]:
     """Play lots of episodes side by side; what they earned, in their order."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.acting.agents import Acting
+from pomdptool.acting.agents import Acting, EpisodeInterruptedError, Interrupted
 from pomdptool.acting.planner import Pomcp
 from pomdptool.acting.players import Asking, Lot, OnSeen, Playing, played, workers_of
 from pomdptool.episodes import steps_until
@@ -26,10 +26,17 @@ from pomdptool.errors import PomdpError
 from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.solving.solution import check_sum
 from pomdptool.sparse import FloatArray, IntArray
 
 AT_ONCE = 64
 """Episodes of one random stream, where no planner searches."""
+
+MOST_AT_ONCE = 1 << 20
+"""Steps of such episodes, the log of which is kept together."""
+
+OnEpisode = Callable[[int, Callable[[], FloatArray]], None]
+"""Called with the number of episodes done, and a function that gives their returns."""
 
 TRUNCATION = 1e-3
 """By default episodes are so long that what lies beyond is worth this share of all."""
@@ -115,8 +122,8 @@ def simulate(
     steps: int | None = None,
     threads: int = 1,
     on_seen: OnSeen | None = None,
-    on_episode: Callable[[int, FloatArray], None] | None = None,
-    interrupted: Callable[[], bool] | None = None,
+    on_episode: OnEpisode | None = None,
+    interrupted: Interrupted | None = None,
     at_once: int | None = None,
 ) -> Simulation:
     """Play episodes, and say what they earn.
@@ -134,36 +141,49 @@ def simulate(
     at_once
         Episodes of one random stream; with 1 policies meet the same luck episode by episode.
     on_episode
-        Called with the number of episodes done and their returns.
+        Called with the number of episodes done, and a function that gives their returns.
+    interrupted
+        Asked after every step and some simulations; an episode that it ends does not count.
 
     Raises
     ------
     PolicyError
         Where a policy was made for another model.
+    PomdpError
+        Where rewards are too large to be added up.
+    KeyboardInterrupt
+        Where an interrupt comes before the first episode has ended.
     """
     if episodes < 1:
         raise PomdpError(f"episodes must be 1 or more, not {episodes}")
     steps = default_steps(model) if steps is None else steps
     if steps < 1:
         raise PomdpError(f"steps must be 1 or more, not {steps}")
+    check_sum("rewards", float(np.abs(model.rewards.stored).max(initial=0.0)), steps)
     clock = Clock()
-    workers = workers_of(model, policy, steps, 1 if on_seen else threads, on_seen)
+    threads = 1 if on_seen else min(threads, episodes)
+    workers = workers_of(model, policy, steps, threads, on_seen, interrupted)
     if not isinstance(workers[0], Playing):
         at_once = 1
     elif at_once is None:
-        at_once = AT_ONCE
-    lots = [(k, min(at_once, episodes - k)) for k in range(0, episodes, at_once)]
-    streams = _streams(rng, len(lots))
+        at_once = max(1, min(AT_ONCE, MOST_AT_ONCE // steps))
+    n_lots = -(-episodes // at_once)
+    lots = ((k, min(at_once, episodes - k)) for k in range(0, episodes, at_once))
     results: list[Lot] = []
-    stopped = False
-    for lot in played(workers, lots, streams):
-        results.append(lot)
-        if on_episode is not None:
-            done = np.concatenate([r.returns for r in results])
-            on_episode(len(done), done)
-        if interrupted is not None and interrupted():
-            stopped = len(results) < len(lots)
-            break
+    stopped, done = False, 0
+    try:
+        for lot in played(workers[:n_lots], lots, _streams(rng, n_lots)):
+            results.append(lot)
+            done += len(lot.returns)
+            if on_episode is not None:
+                on_episode(done, lambda: np.concatenate([r.returns for r in results]))
+            if interrupted is not None and interrupted():
+                stopped = len(results) < n_lots
+                break
+    except EpisodeInterruptedError:
+        stopped = True
+    if not results:
+        raise KeyboardInterrupt
     lengths = np.concatenate([lot.lengths for lot in results])
     ended = np.concatenate([lot.ended for lot in results])
     planners = [w.acting for w in workers if isinstance(w, Asking)]

@@ -11,6 +11,7 @@ from pomdptool.commands.models import index_of, open_model, open_policy, warn
 from pomdptool.commands.options import EXISTING, from_option, nothing_more_option, quiet_option
 from pomdptool.errors import PolicyError
 from pomdptool.formats.files import Kind
+from pomdptool.printable import printable
 
 
 @click.command(
@@ -39,23 +40,25 @@ def command(
     kind: Kind | None,
     quiet: bool,
 ) -> None:
-    """Read one observation a line from standard input; write one action a line at once.
+    r"""Read one observation a line from standard input; write one action a line at once.
 
-    The first action comes before the first observation. An empty line begins a new episode.
+    The first action comes before the first observation. An empty line begins a new episode. In
+    names characters that are not printable are escaped, as `\x1b`; such names are read too.
     """
     from pomdptool.acting.agents import acting, impossible
     from pomdptool.belief import update
 
     model = open_model(path, kind, quiet=quiet)
     player = acting(model, open_policy(policy_file, model))
-    places = {name: k for k, name in enumerate(model.observations)}
+    places = {printable(name): k for k, name in enumerate(model.observations)}
+    places |= {name: k for k, name in enumerate(model.observations)}
     belief = model.start
     while True:
         action = player.act()
         shown = "".join(
-            f"\t{model.states[s]} {belief[s]:.6g}" for s in belief.nonzero()[0].tolist()
+            f"\t{printable(model.states[s])} {belief[s]:.6g}" for s in belief.nonzero()[0].tolist()
         )
-        sys.stdout.write(model.actions[action] + (shown if with_belief else "") + "\n")
+        sys.stdout.write(printable(model.actions[action]) + (shown if with_belief else "") + "\n")
         sys.stdout.flush()
         line = sys.stdin.readline()
         if not line:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from pomdptool.commands.help import Command
@@ -13,6 +15,7 @@ from pomdptool.commands.options import (
     quiet_option,
     verbose_option,
 )
+from pomdptool.commands.terminal import say
 from pomdptool.formats.files import Kind
 
 
@@ -46,14 +49,14 @@ def command(
         write_json({"file": file, "findings": found})
     else:
         for finding in findings:
-            click.echo(str(finding))
+            say(str(finding), sys.stdout)
     if verbose and model is not None and not as_json and not quiet:
-        click.echo(f"{file}: {model.n_states} states, {model.n_actions} actions", err=True)
+        say(f"{file}: {model.n_states} states, {model.n_actions} actions")
     if not quiet:
         errors = sum(f.level == "error" for f in findings)
         if model is not None:
             show_notes(model, file)
-        click.echo(_summary(file, errors, len(findings) - errors), err=True)
+        say(_summary(file, errors, len(findings) - errors))
     return 0 if model is not None else 1
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from pomdptool.acting.transfer import Transfer, transfer
 from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model, write_json
+from pomdptool.commands.numbers import MOST_KEPT, MOST_STEPS, Real, Whole
 from pomdptool.commands.options import (
     EXISTING,
     chosen_seed,
@@ -21,7 +22,7 @@ from pomdptool.commands.options import (
     seed_option,
 )
 from pomdptool.commands.progress import announce_compiling
-from pomdptool.commands.terminal import show_pairs
+from pomdptool.commands.terminal import say, show_pairs
 from pomdptool.learning.compare import EPISODES, STEPS, Comparison, compare
 from pomdptool.model import Model
 
@@ -34,19 +35,19 @@ from pomdptool.model import Model
 @click.argument("true", type=EXISTING)
 @click.argument("learned", type=EXISTING)
 @click.option(
-    "--episodes", metavar="N", type=click.IntRange(min=1), default=EPISODES, show_default=True,
+    "--episodes", metavar="N", type=Whole(1, MOST_KEPT), default=EPISODES, show_default=True,
     help="Random walks through each model.",
 )  # fmt: skip
 @click.option(
-    "--steps", metavar="H", type=click.IntRange(min=1), default=STEPS, show_default=True,
+    "--steps", metavar="H", type=Whole(1, MOST_KEPT), default=STEPS, show_default=True,
     help="Steps of a walk.",
 )  # fmt: skip
 @click.option(
-    "--precision", metavar="P", type=click.FloatRange(min=0.0, min_open=True), default=1e-3,
+    "--precision", metavar="P", type=Real(min=0.0, min_open=True), default=1e-3,
     show_default=True, help="Of the policies whose returns are compared.",
 )  # fmt: skip
 @click.option(
-    "--time-limit", metavar="SECONDS", type=click.FloatRange(min=0.0), default=10.0,
+    "--time-limit", metavar="SECONDS", type=Real(min=0.0), default=10.0,
     show_default=True, help="For solving each model.",
 )  # fmt: skip
 @seed_option
@@ -70,6 +71,8 @@ def command(
     show that they are not of the other. Each model is solved, and its policy acts in the other:
     what it earns there is exact, or simulated where that takes long.
     """
+    if episodes * steps > MOST_STEPS:
+        raise click.UsageError(f"--episodes times --steps is more than {MOST_STEPS}.")
     models = [open_model(path, None, quiet=quiet) for path in (true, learned)]
     seed = chosen_seed(seed, quiet)
     if not quiet:
@@ -81,7 +84,7 @@ def command(
         between = transfer(*models, rng=rng, precision=precision, time_limit=time_limit)
         document.update(_returns(models[0], models[1], between))
     elif not quiet:
-        click.echo("note: without rewards, or a discount below 1, no policy is compared", err=True)
+        say("note: without rewards, or a discount below 1, no policy is compared")
     if as_json:
         write_json({**document, "seed": seed})
         return

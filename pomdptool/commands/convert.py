@@ -14,10 +14,13 @@ from pomdptool.commands.options import (
     quiet_option,
     verbose_option,
 )
+from pomdptool.commands.terminal import say
 from pomdptool.formats.files import Kind, WrittenKind, encode_model, written_kind_of_path
 
 
-@click.command(cls=Command, example="pomdptool convert tiger.pomdp -o tiger.json.gz")
+@click.command(
+    cls=Command, updates=("path",), example="pomdptool convert tiger.pomdp -o tiger.json.gz"
+)
 @model_argument
 @output_option("Write here: .pomdp or .json, also with .gz.")
 @click.option(
@@ -45,5 +48,5 @@ def command(
     text, said = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
     if verbose and not quiet:
-        click.echo(f"{len(text)} characters of {target} written", err=True)
+        say(f"{len(text)} characters of {target} written")
     warn(said, quiet=quiet)

@@ -20,6 +20,7 @@ from pomdptool.commands.options import (
     nothing_more_option,
     quiet_option,
 )
+from pomdptool.commands.terminal import escaped
 from pomdptool.formats.files import Kind
 from pomdptool.learning.decode import Decoded, Method, decode
 from pomdptool.model import Model
@@ -71,6 +72,8 @@ def command(
         return
     import csv
 
+    if sys.stdout.isatty():
+        read = escaped(read, "states", "observations")
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["episode", "step", "best", *_columns(read, what)])
     for e, one in found:

@@ -24,7 +24,7 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.returns import interval, short, summary
-from pomdptool.commands.terminal import show_pairs
+from pomdptool.commands.terminal import say, show_pairs
 from pomdptool.formats.documents import plain
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
@@ -113,10 +113,10 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
     One that was made for another model with the same actions and observations acts by its graph.
     """
     from pomdptool.acting.transfer import carried, of_graph
-    from pomdptool.formats.files import text_of
     from pomdptool.formats.graphs import read_pg
     from pomdptool.formats.policies import policy_kind_of_path
     from pomdptool.formats.policy_read import load_policy
+    from pomdptool.formats.text_input import text_of
 
     kind = policy_kind_of_path(path)
     if kind == "pg":
@@ -125,7 +125,7 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
         policy = load_policy(path)
         if policy.problem.digest != model.digest:
             if not quiet:
-                click.echo("note: the policy is of another model; its graph is evaluated", err=True)
+                say("note: the policy is of another model; its graph is evaluated")
             return carried(policy, model)
     return open_policy(path, model)
 

@@ -14,6 +14,7 @@ from pomdptool.commands.data import data_argument, data_options, open_episodes
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, warn, write_json, write_result
+from pomdptool.commands.numbers import Real, Whole
 from pomdptool.commands.options import (
     EXISTING,
     chosen_seed,
@@ -25,6 +26,7 @@ from pomdptool.commands.options import (
     time_limit_option,
     verbose_option,
 )
+from pomdptool.commands.paths import Output
 from pomdptool.commands.progress import announce_compiling, learning_progress
 from pomdptool.commands.report import show_candidates, show_fit, show_split
 from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
@@ -67,7 +69,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     return click.option(
         f"--prior-{table}",
         metavar="K",
-        type=click.FloatRange(min=0.0),
+        type=Real(min=0.0),
         default=PSEUDO_COUNT,
         show_default=True,
         help=f"Dirichlet pseudo-count of each {table} probability.",
@@ -76,6 +78,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 
 @click.command(
     cls=Command,
+    updates=("init",),
     example="pomdptool fit data.csv --states 2 --seed 1 -o learned.pomdp",
     sections={
         "Model": (
@@ -100,11 +103,11 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     help="As many states as are asked for, or utile distinction: few, split where returns differ.",
 )
 @click.option(
-    "--significance", metavar="P", type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    "--significance", metavar="P", type=Real(0.0, 1.0, min_open=True, max_open=True),
     default=SIGNIFICANCE, show_default=True, help="With udm: chance of a difference that splits.",
 )  # fmt: skip
 @click.option(
-    "--max-states", metavar="N", type=click.IntRange(min=1), default=MAX_STATES, show_default=True,
+    "--max-states", metavar="N", type=Whole(), default=MAX_STATES, show_default=True,
     help="With udm: most states.",
 )  # fmt: skip
 @click.option(
@@ -130,16 +133,16 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     help="Whether rewards are R[a, s], or R[a, s, s', o]; auto finds out.",
 )
 @click.option(
-    "--restarts", metavar="N", type=click.IntRange(min=1), default=10, show_default=True,
+    "--restarts", metavar="N", type=Whole(1, 10_000), default=10, show_default=True,
     help="Number of starts.",
 )  # fmt: skip
 @click.option("--init", metavar="MODEL", type=EXISTING, help="Start from this model.")
 @click.option(
-    "--max-iter", metavar="N", type=click.IntRange(min=1), default=1000, show_default=True,
+    "--max-iter", metavar="N", type=Whole(), default=1000, show_default=True,
     help="Most passes over the data of one start.",
 )  # fmt: skip
 @click.option(
-    "--tol", metavar="X", type=click.FloatRange(min=0.0), default=1e-6, show_default=True,
+    "--tol", metavar="X", type=Real(min=0.0), default=1e-6, show_default=True,
     help="Stop when a pass gains less, per step of the data.",
 )  # fmt: skip
 @_prior("transition")
@@ -147,23 +150,21 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 @_prior("start")
 @_prior("reward")
 @click.option(
-    "--damping", metavar="W", type=click.FloatRange(0.0, 1.0, max_open=True), default=0.0,
+    "--damping", metavar="W", type=Real(0.0, 1.0, max_open=True), default=0.0,
     show_default=True, help="Weight of the old parameters beside the new ones.",
 )  # fmt: skip
 @click.option(
     "--fix", metavar="T,O,start", callback=_parts, default="", help="What is not learned."
 )
 @click.option(
-    "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), default=0.95, show_default=True,
+    "--discount", metavar="D", type=Real(0.0, 1.0), default=0.95, show_default=True,
     help="Discount of the model that is written.",
 )  # fmt: skip
 @click.option("--like", metavar="MODEL", type=EXISTING, help="Names of actions, observations.")
 @seed_option
 @threads_option
 @time_limit_option
-@click.option(
-    "--report", metavar="FILE", type=click.Path(dir_okay=False), help="Write figures here as JSON."
-)
+@click.option("--report", metavar="FILE", type=Output(), help="Write figures here as JSON.")
 @data_options
 @quiet_option
 @verbose_option

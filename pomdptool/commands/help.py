@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pomdptool.commands.paths import check_apart
 from pomdptool.errors import near_name
 
 WIDTH = 80
@@ -74,6 +75,16 @@ class _Helped(click.Command):
         self.sections = dict(sections or {})
         self.example = example
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Suggest the near name for an unknown option."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            names = [name for param in self.get_params(ctx) for name in param.opts]
+            name = error.option_name
+            message = f"No such option {name!r}.{did_you_mean(name, names)}"
+            raise click.NoSuchOption(name, message, ctx=ctx) from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, section by section."""
         place = {
@@ -103,7 +114,22 @@ class _Helped(click.Command):
 
 
 class Command(_Helped):
-    """A command with sections of options, and an example."""
+    """A command with sections of options, and an example; no file is written twice.
+
+    Parameters
+    ----------
+    updates
+        Names of the input files that `--output` may replace.
+    """
+
+    def __init__(self, *args: Any, updates: tuple[str, ...] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.updates = updates
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, once its files are known to be different ones."""
+        check_apart(self, ctx, self.updates)
+        return super().invoke(ctx)
 
 
 class Group(_Helped, click.Group):

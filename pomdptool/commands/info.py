@@ -19,10 +19,11 @@ from pomdptool.commands.options import (
     verbose_option,
 )
 from pomdptool.commands.tables import show_tables
-from pomdptool.commands.terminal import show_pairs
+from pomdptool.commands.terminal import say, show_pairs
 from pomdptool.errors import Finding, FormatError
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
+from pomdptool.printable import printable
 
 WIDTH = 56
 """Characters of names that are shown without `-v`."""
@@ -59,7 +60,7 @@ def command(
         show_tables(model, sys.stdout, everything=verbose)
     if not quiet:
         for finding in findings:
-            click.echo(str(finding), err=True)
+            say(str(finding))
 
 
 def _reward_range(model: Model) -> tuple[float, float]:
@@ -125,10 +126,9 @@ def _counted(names: tuple[str, ...], width: int) -> str:
 
 
 def _some(names: tuple[str, ...] | list[str], width: int) -> str:
-    """As many names as fit; characters that are not for printing are escaped."""
+    """As many names as fit."""
     shown = ""
-    for k, raw in enumerate(names):
-        name = raw if raw.isprintable() else repr(raw)
+    for k, name in enumerate(map(printable, names)):
         if len(shown) + len(name) > width:
             return f"{shown}... ({len(names) - k} more)"
         shown += f"{name} "

@@ -1,4 +1,7 @@
-"""Ctrl-C: raised as KeyboardInterrupt, or, where a command has a best so far, only noted."""
+"""Ctrl-C and SIGTERM: raised as KeyboardInterrupt, or only noted where a command has a best so far.
+
+SIGTERM is what `timeout`, `kill`, batch systems and containers send before they end a process.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 _noted: list[int] = []
 _raised: list[int] = []
 
 
 def watch_interrupts() -> None:
     """Note every interrupt from here on; where they are ignored, they stay so."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _raise)
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _raise)
     sys.unraisablehook = _unraisable
 
 
@@ -30,15 +36,16 @@ def was_raised() -> bool:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C only makes the yielded function true; a second one ends the work.
+    """Within, the first signal only makes the yielded function true; a second one ends the work.
 
     One that came before and was lost in a library that cannot be interrupted counts as the first.
     """
-    before = signal.signal(signal.SIGINT, _note)
+    before = {number: signal.signal(number, _note) for number in SIGNALS}
     try:
         yield lambda: bool(_noted)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         _noted.clear()
 
 

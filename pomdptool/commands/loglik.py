@@ -54,7 +54,7 @@ def command(
     show_pairs([(key.replace("_", " "), _text(value)) for key, value in shown], sys.stdout)
     if per_episode:
         for e, value in zip(episodes.labels, found.per_episode.tolist(), strict=True):
-            print(f"episode {e}\t{value:.10g}")
+            sys.stdout.write(f"episode {e}\t{value:.10g}\n")
 
 
 def _document(found: Likelihood, episodes: Episodes, per_episode: bool) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The command `pomdptool`: finds its commands, and turns errors into exit codes, here alone.
 
 0 done; 1 the content was wrong or the work failed; 2 wrong usage or a missing file;
-130 interrupted. A closed pipe ends silently.
+130 interrupted, by Ctrl-C or SIGTERM. A closed pipe ends silently.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import io
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 
 import click
 
 from pomdptool import __version__
 from pomdptool.commands.help import Group
-from pomdptool.commands.interrupts import was_raised, watch_interrupts
+from pomdptool.commands.interrupts import SIGNALS, was_raised, watch_interrupts
+from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, FormatError, PomdpError
+from pomdptool.printable import printable
 
 NAME = "pomdptool"
 COMPLETE = "_POMDPTOOL_COMPLETE"
@@ -107,28 +110,37 @@ def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(100_000)  # imports make many objects, and they stay
     watch_interrupts()
+    if not sys.warnoptions:  # else who asked for them gets those of libraries
+        warnings.simplefilter("ignore")
     try:
         _open_streams()
         code = _close_streams(_run())
+        if code == 0 and was_raised():  # a library swallowed it
+            _say("interrupted")
+            code = 130
     except BaseException:
         # An interrupt comes out of some libraries' imports as another error.
         if not was_raised():
             raise
         _say("interrupted")
         code = 130
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to interrupt but the exit
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)  # nothing is left to interrupt but the exit
     sys.exit(code)
 
 
 def _open_streams() -> None:
     """Give closed streams a place, and names of any characters a way to be written.
 
+    Without standard input there is nothing to read; without standard error nothing is said; a
+    result that standard output cannot take is lost, which is a failure.
     Files and pipes hold UTF-8 whatever the locale; a terminal gets what it can show.
     """
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        # Opened for reading: what is written comes to nothing, and that is an error.
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream in (sys.stdin, sys.stdout, sys.stderr):
@@ -150,6 +162,7 @@ def _run() -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
+        error.message = printable(error.message)  # type: ignore[misc]
         with contextlib.suppress(OSError):
             error.show()
         return error.exit_code
@@ -183,10 +196,8 @@ def _failed(error: Exception) -> int:
 
 
 def _say(line: str) -> None:
-    try:
-        print(line, file=sys.stderr, flush=True)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        say(line)
 
 
 def _close_streams(code: int) -> int:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, Finding, FormatError, nearest
+from pomdptool.formats import text_input
 from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind, decode, kind_of_path, read_model, write_file
+from pomdptool.formats.files import Kind, read_model, write_file
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 def read_text(path: str) -> tuple[str, str]:
     """Text of a file or of standard input, and the name to report it by."""
     if path == "-":
-        return decode(sys.stdin.buffer.read(), "<stdin>", compressed=False), "<stdin>"
-    data = Path(path).read_bytes()
-    return decode(data, path, compressed=path.lower().endswith(".gz")), path
+        return text_input.read_text(sys.stdin.buffer, "<stdin>"), "<stdin>"
+    return text_input.text_of(path)
 
 
 def examine_model(
@@ -36,7 +35,7 @@ def examine_model(
         text, file = read_text(path)
     except FormatError as error:
         return None, error.findings, path
-    model, findings = read_model(text, file, kind=kind or kind_of_path(path), strict=strict)
+    model, findings = read_model(text, file, kind=kind, strict=strict)
     return model, findings, file
 
 
@@ -53,7 +52,7 @@ def open_model(path: str, kind: Kind | None, *, quiet: bool) -> Model:
         raise FormatError(findings)
     if not quiet:
         for finding in findings:
-            click.echo(str(finding), err=True)
+            say(str(finding))
         show_notes(model, file)
     return model
 
@@ -62,10 +61,9 @@ def show_notes(model: Model, file: str) -> None:
     """Say on standard error how far rows were renormalised."""
     for table, off in model.renormalised.items():
         if off.rows:
-            click.echo(
+            say(
                 f"{file}: note: {off.rows} row{'s' * (off.rows > 1)} of {table} renormalised; "
-                f"the worst sum was off by {off.worst:.1e}",
-                err=True,
+                f"the worst sum was off by {off.worst:.1e}"
             )
 
 
@@ -73,7 +71,7 @@ def warn(said: Iterable[object], *, quiet: bool) -> None:
     """Say warnings on standard error, a line each."""
     if not quiet:
         for what in said:
-            click.echo(f"warning: {what}", err=True)
+            say(f"warning: {what}")
 
 
 def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -> int:

@@ -12,15 +12,18 @@ import click
 import numpy as np
 
 from pomdptool.commands.help import Choice
+from pomdptool.commands.numbers import MOST_KEPT, MOST_THREADS, Real, Whole
+from pomdptool.commands.paths import Input, Output
+from pomdptool.commands.terminal import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)
 
 
-EXISTING = click.Path(exists=True, dir_okay=False)
+EXISTING = Input()
 """A file to read."""
 
-EXISTING_OR_INPUT = click.Path(exists=True, dir_okay=False, allow_dash=True)
+EXISTING_OR_INPUT = Input(allow_dash=True)
 """A file to read, or `-`."""
 
 
@@ -47,7 +50,7 @@ from_option = click.option(
     "--from",
     "kind",
     type=Choice(["pomdp", "json", "pomdpx"]),
-    help="Format of the input; by default known by its extension or first character.",
+    help="Format of the input; by default known by its text, else by its extension.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -91,9 +94,6 @@ def output_kind(output: str | None, kind_of: Callable[[str], K | None], what: st
     """
     if output is None or output == "-":
         return default
-    if not Path(output).absolute().parent.is_dir():
-        message = f"{output!r}: there is no such folder"
-        raise click.BadParameter(message, param_hint="'-o' / '--output'")
     kind = kind_of(output)
     if kind is None and not (Path(output).exists() and not Path(output).is_file()):
         raise click.BadParameter(f"{output!r}: {what}", param_hint="'-o' / '--output'")
@@ -106,7 +106,7 @@ def output_option(help_text: str) -> Callable[[F], F]:
         "-o",
         "--output",
         metavar="FILE",
-        type=click.Path(dir_okay=False, allow_dash=True),
+        type=Output(allow_dash=True),
         help=help_text,
     )
 
@@ -116,36 +116,37 @@ def episodes_option(default: int) -> Callable[[F], F]:
     return click.option(
         "--episodes",
         metavar="N",
-        type=click.IntRange(min=1),
+        type=Whole(),
         default=default,
         show_default=True,
         help="Number of episodes.",
     )
 
 
-def steps_option(help_text: str) -> Callable[[F], F]:
+def steps_option(help_text: str, most: int = MOST_KEPT) -> Callable[[F], F]:
     """`--steps H`, with its default."""
-    return click.option("--steps", metavar="H", type=click.IntRange(min=1), help=help_text)
+    return click.option("--steps", metavar="H", type=Whole(1, most), help=help_text)
 
 
 time_limit_option = click.option(
     "--time-limit",
     metavar="SECONDS",
-    type=click.FloatRange(min=0.0),
+    type=Real(min=0.0),
     help="Stop after this time with the best so far.",
 )
 
 seed_option = click.option(
     "--seed",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=Whole(0, sys.maxsize),
     help="Of the random numbers; by default one is chosen, and said.",
 )
 
 threads_option = click.option(
     "--threads",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1, sys.maxsize),
+    callback=lambda _ctx, _param, value: value and min(value, MOST_THREADS),
     help="Side by side; by default as many as there are cores. Results do not depend on it.",
 )
 
@@ -157,7 +158,7 @@ def chosen_seed(seed: int | None, quiet: bool) -> int:
 
         seed = secrets.randbelow(2**31)
         if not quiet:
-            click.echo(f"seed {seed}", err=True)
+            say(f"seed {seed}")
     return seed
 
 

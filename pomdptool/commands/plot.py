@@ -13,6 +13,7 @@ import numpy as np
 
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import open_model, read_text
+from pomdptool.commands.numbers import Whole
 from pomdptool.commands.options import (
     EXISTING,
     EXISTING_OR_INPUT,
@@ -60,14 +61,12 @@ Drawings = dict[str, Callable[[], "Figure"]]
     "graph; bounds: over time. By default what suits FILE.",
 )
 @click.option(
-    "--max-nodes", metavar="N", type=click.IntRange(min=1), default=100, show_default=True,
+    "--max-nodes", metavar="N", type=Whole(), default=100, show_default=True,
     help="Of a policy graph: nodes that are drawn, those that the start reaches first.",
 )  # fmt: skip
+@click.option("--episode", metavar="N", type=Whole(0), help="Of a trace; by default the first.")
 @click.option(
-    "--episode", metavar="N", type=click.IntRange(min=0), help="Of a trace; by default the first."
-)
-@click.option(
-    "--max-steps", metavar="N", type=click.IntRange(min=1), default=200, show_default=True,
+    "--max-steps", metavar="N", type=Whole(), default=200, show_default=True,
     help="Of an episode: steps that are drawn, the first ones.",
 )  # fmt: skip
 @click.option("--title", "heading", metavar="TEXT", default="", help="Instead of the usual one.")

@@ -11,6 +11,7 @@ import numpy as np
 
 from pomdptool.commands.help import Choice, Command, Group
 from pomdptool.commands.models import read_text, write_result
+from pomdptool.commands.numbers import AnyReal, Real, Whole
 from pomdptool.commands.options import (
     EXISTING_OR_INPUT,
     chosen_seed,
@@ -27,6 +28,7 @@ from pomdptool.families.tag import tag
 from pomdptool.families.tiger import tiger
 from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
 from pomdptool.model import Model
+from pomdptool.printable import printable
 
 
 @click.group(
@@ -47,7 +49,7 @@ def _write(model: Model, output: str | None, made_by: str) -> None:
 def _family(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a family's command the options that all have."""
     discount = click.option(
-        "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), help="Instead of the family's."
+        "--discount", metavar="D", type=Real(0.0, 1.0), help="Instead of the family's."
     )
     output = output_option("Write here: .pomdp or .json, also with .gz.")
     return discount(output(quiet_option(nothing_more_option(function))))
@@ -61,20 +63,20 @@ def _given(**options: float | None) -> dict[str, Any]:
 @command.command(
     "rocksample", cls=Command, example="pomdptool problem rocksample --size 4 --rocks 4"
 )
-@click.option("--size", metavar="N", type=int, required=True, help="Cells along a side.")
-@click.option("--rocks", metavar="K", type=int, required=True, help="Number of rocks.")
+@click.option("--size", metavar="N", type=Whole(), required=True, help="Cells along a side.")
+@click.option("--rocks", metavar="K", type=Whole(0), required=True, help="Number of rocks.")
 @click.option(
     "--position",
     "positions",
     metavar="X Y",
-    type=(int, int),
+    type=(Whole(0), Whole(0)),
     multiple=True,
     help="Cell of a rock, once for each; else they are drawn at random.",
 )
 @click.option(
     "--half-efficiency",
     metavar="D0",
-    type=float,
+    type=Real(min=0.0, min_open=True),
     help="Distance at which the sensor's efficiency is a half.  [default: 20]",
 )
 @seed_option
@@ -114,7 +116,7 @@ def rocksample_command(
     help="Arena, drawn with `.` for cells.",
 )
 @click.option(
-    "--rest", metavar="Q", type=float, help="Chance that the target stays. [default: 0.2]"
+    "--rest", metavar="Q", type=Real(0.0, 1.0), help="Chance that the target stays. [default: 0.2]"
 )
 @_family
 def tag_command(
@@ -123,7 +125,7 @@ def tag_command(
     """A robot hunts a target that it sees only in its own cell (Pineau et al. 2003)."""
     del quiet
     options = _given(rest=rest, discount=discount)
-    made_by = "tag" + (f" --map {Path(arena).name}" if arena else "") + _spelled(options)
+    made_by = "tag" + (f" --map {printable(Path(arena).name)}" if arena else "") + _spelled(options)
     model = tag(read_text(arena)[0], **options) if arena else tag(**options)
     _write(model, output, made_by)
 
@@ -137,10 +139,12 @@ def tag_command(
     show_default=True,
     help="Slipping moves and two wall sensors, or a heading and four noisy ones.",
 )
-@click.option("--slip", metavar="P", type=float, help="Chance to slip to each side. [default: 0.1]")
-@click.option("--goal", metavar="R", type=float, help="Reward of a goal.  [default: 1]")
-@click.option("--pit", metavar="R", type=float, help="Reward of a pit.  [default: -1]")
-@click.option("--step", metavar="R", type=float, help="Reward of any other cell.")
+@click.option(
+    "--slip", metavar="P", type=Real(0.0, 0.5), help="Chance to slip to each side. [default: 0.1]"
+)
+@click.option("--goal", metavar="R", type=AnyReal(), help="Reward of a goal.  [default: 1]")
+@click.option("--pit", metavar="R", type=AnyReal(), help="Reward of a pit.  [default: -1]")
+@click.option("--step", metavar="R", type=AnyReal(), help="Reward of any other cell.")
 @_family
 def maze_command(
     drawing: str,
@@ -157,12 +161,12 @@ def maze_command(
     del quiet
     options = _given(slip=slip, goal=goal, pit=pit, step=step, discount=discount)
     model = maze(read_text(drawing)[0], kind=kind, **options)
-    name = Path(drawing).name
+    name = printable(Path(drawing).name)
     _write(model, output, f"maze {name} --kind {kind}{_spelled(options)}")
 
 
 @command.command("heavenhell", cls=Command, example="pomdptool problem heavenhell 3")
-@click.argument("length", metavar="N", type=int, default=2)
+@click.argument("length", metavar="N", type=Whole(), default=2)
 @_family
 def heavenhell_command(
     length: int, discount: float | None, output: str | None, quiet: bool
@@ -174,9 +178,12 @@ def heavenhell_command(
 
 
 @command.command("tiger", cls=Command, example="pomdptool problem tiger --doors 3")
-@click.option("--doors", metavar="N", type=int, default=2, show_default=True, help="Doors.")
+@click.option("--doors", metavar="N", type=Whole(), default=2, show_default=True, help="Doors.")
 @click.option(
-    "--accuracy", metavar="P", type=float, help="Chance to hear the right door.  [default: 0.85]"
+    "--accuracy",
+    metavar="P",
+    type=Real(0.0, 1.0),
+    help="Chance to hear the right door.  [default: 0.85]",
 )
 @_family
 def tiger_command(

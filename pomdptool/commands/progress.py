@@ -11,60 +11,58 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pomdptool import kernels
-from pomdptool.commands.terminal import holds
+from pomdptool.commands.terminal import holds, say
 
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from pomdptool.acting.simulate import OnEpisode
     from pomdptool.learning.watch import LearningProgress, OnLearned
     from pomdptool.model import Model
     from pomdptool.solving.solution import OnStep, Progress
     from pomdptool.sparse import FloatArray
 
-Say = Callable[[Callable[[], str]], None]
+Report = Callable[[Callable[[], str]], None]
 """Shows a line, which is only made where it is time for one."""
 
 
 def announce_compiling() -> None:
     """Say so where kernels are about to be compiled for the first time."""
-    kernels.announce(
-        lambda: print("compiling the solver's kernels, once ...", file=sys.stderr, flush=True)
-    )
+    kernels.announce(lambda: say("compiling the solver's kernels, once ..."))
 
 
 @contextlib.contextmanager
 def progress_of(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | None]:
     """Progress of a solver."""
     sign = -1.0 if model.costs else 1.0
-    with _line("solving ...", quiet, verbose) as say:
-        yield say and (lambda p: say(lambda: _of_solver(p, sign)))
+    with _line("solving ...", quiet, verbose) as report:
+        yield report and (lambda p: report(lambda: _of_solver(p, sign)))
 
 
 @contextlib.contextmanager
-def returns_of(
-    model: Model, episodes: int, quiet: bool
-) -> Iterator[Callable[[int, FloatArray], None] | None]:
+def returns_of(model: Model, episodes: int, quiet: bool) -> Iterator[OnEpisode | None]:
     """The running mean of a simulation; on a terminal only."""
     sign = -1.0 if model.costs else 1.0
 
-    def words(done: int, returns: FloatArray) -> str:
+    def words(done: int, returns_so_far: Callable[[], FloatArray]) -> str:
+        returns = returns_so_far()
         error = returns.std() / math.sqrt(done)
         mean = sign * returns.mean()
         return f"episode {done} of {episodes}  mean {mean:.5g} +- {error:.2g}"
 
-    with _line("simulating ...", quiet, verbose=False) as say:
-        yield say and (lambda done, returns: say(lambda: words(done, returns)))
+    with _line("simulating ...", quiet, verbose=False) as report:
+        yield report and (lambda done, returns: report(lambda: words(done, returns)))
 
 
 @contextlib.contextmanager
 def learning_progress(quiet: bool, verbose: bool) -> Iterator[OnLearned | None]:
     """Progress of learning."""
-    with _line("learning ...", quiet, verbose) as say:
-        yield say and (lambda p: say(lambda: _of_learning(p)))
+    with _line("learning ...", quiet, verbose) as report:
+        yield report and (lambda p: report(lambda: _of_learning(p)))
 
 
 @contextlib.contextmanager
-def _line(words: str, quiet: bool, verbose: bool) -> Iterator[Say | None]:
+def _line(words: str, quiet: bool, verbose: bool) -> Iterator[Report | None]:
     """How lines about progress are shown; None: they are not."""
     if quiet or not (sys.stderr.isatty() or verbose):
         yield None
@@ -72,7 +70,7 @@ def _line(words: str, quiet: bool, verbose: bool) -> Iterator[Say | None]:
         with _status(words) as status:
             yield _throttled(0.1, lambda line: status.update(_fitting(line)))
     else:
-        yield _throttled(1.0, lambda line: print(line, file=sys.stderr, flush=True))
+        yield _throttled(1.0, say)
 
 
 def _status(words: str) -> Status:
@@ -89,17 +87,17 @@ def _fitting(line: str) -> str:
     return line if len(line) <= most else line[:most].rstrip()
 
 
-def _throttled(seconds: float, show: Callable[[str], None]) -> Say:
+def _throttled(seconds: float, show: Callable[[str], None]) -> Report:
     last = -math.inf
 
-    def say(line: Callable[[], str]) -> None:
+    def report(line: Callable[[], str]) -> None:
         nonlocal last
         now = time.perf_counter()
         if now - last >= seconds:
             last = now
             show(line())
 
-    return say
+    return report
 
 
 def _of_solver(p: Progress, sign: float) -> str:

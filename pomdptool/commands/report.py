@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from pomdptool.commands.terminal import LABEL, drawn, holds, show_pairs
+from pomdptool.commands.terminal import LABEL, drawn, holds, say, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
 
 if TYPE_CHECKING:
@@ -100,9 +100,8 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
         return
     from pomdptool.formats.graphs import tree_lines
 
-    lines = drawn(tree_lines(graph, solution.policy.problem), stream)
-    stream.write("\n" + "\n".join(lines) + "\n")
-    stream.flush()
+    for line in ["", *drawn(tree_lines(graph, solution.policy.problem), stream)]:
+        say(line, stream)
 
 
 def show_candidates(candidates: tuple[Candidate, ...], states: int) -> None:
@@ -121,22 +120,21 @@ def show_candidates(candidates: tuple[Candidate, ...], states: int) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip(), file=sys.stderr)
+        say("  ".join(cells).rstrip())
 
 
 def show_split(split: Split) -> None:
     """Print a split of utile distinction, and the means of returns that led to it."""
     undone = "" if split.kept else ", undone: learning took it back"
-    print(
+    say(
         f"split {split.state} -> {split.copy}, {split.states} states: returns after "
-        f"{split.action}, p {split.p:.2g}{undone}",
-        file=sys.stderr,
+        f"{split.action}, p {split.p:.2g}{undone}"
     )
     for name, entered in ((split.copy, split.go), (split.state, split.stay)):
         by = "; ".join(
             f"{e.state} {e.action} {e.mean:.4g} +- {e.standard_error:.2g}" for e in entered
         )
-        print(f"  {name} by {by or 'nothing clear'}", file=sys.stderr)
+        say(f"  {name} by {by or 'nothing clear'}")
 
 
 def show_fit(found: Fit) -> None:

@@ -8,6 +8,7 @@ import click
 
 from pomdptool.commands.help import Command
 from pomdptool.commands.models import index_of, open_model, open_policy, read_text
+from pomdptool.commands.numbers import MOST_STEPS
 from pomdptool.commands.options import (
     EXISTING,
     episodes_option,
@@ -21,6 +22,7 @@ from pomdptool.commands.options import (
     seed_option,
     steps_option,
 )
+from pomdptool.commands.terminal import escaped
 from pomdptool.errors import DataError
 from pomdptool.formats.files import Kind
 from pomdptool.formats.tables import DataKind, data_kind
@@ -53,7 +55,9 @@ from pomdptool.model import Model
     help="Do these actions: one a line, episodes parted by an empty line, taken in turn.",
 )
 @episodes_option(100)
-@steps_option("Steps of an episode at most; by default until a thousandth is left to earn.")
+@steps_option(
+    "Steps of an episode at most; by default until a thousandth is left to earn.", MOST_STEPS
+)
 @click.option("--states", is_flag=True, help="Write the hidden states too.")
 @seed_option
 @from_option
@@ -98,6 +102,9 @@ def command(
         states=states,
     )
     target = sys.stdout.buffer if output in (None, "-") else output
+    if target is not output and sys.stdout.isatty():
+        names = ("action_names", "observation_names", "state_names")
+        parts = (escaped(part, *names) for part in parts)
     write_episodes(parts, target, kind=table)
 
 

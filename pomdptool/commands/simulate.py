@@ -10,6 +10,7 @@ import click
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, read_text, write_json
+from pomdptool.commands.numbers import MOST_KEPT, Real, Whole
 from pomdptool.commands.options import (
     EXISTING,
     chosen_seed,
@@ -24,6 +25,7 @@ from pomdptool.commands.options import (
     threads_option,
     verbose_option,
 )
+from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.progress import announce_compiling, returns_of
 from pomdptool.commands.returns import interval, short, statistics, summary
 from pomdptool.commands.steps import seen_steps
@@ -75,31 +77,32 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
 @click.option(
     "--sims",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(),
     help="Simulations for each decision; 4000, or with --time no limit.",
 )
 @click.option(
     "--time",
     "time_limit",
     metavar="SECONDS",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=Real(min=0.0, min_open=True),
     help="For each decision.",
 )
 @click.option(
     "--exploration",
     metavar="C",
-    type=click.FloatRange(min=0.0),
+    type=Real(min=0.0),
     help="Constant of UCB1; by default from bounds on the start belief's value.",
 )
 @click.option(
     "--depth",
     metavar="D",
-    type=click.IntRange(min=1),
+    type=Whole(1, MOST_KEPT),
     help="Steps of a simulation; by default until a hundredth is left to earn.",
 )
 @click.option(
     "--rollout",
     metavar="random|qmdp|FILE",
+    type=Input(words=("random", "qmdp")),
     default="qmdp",
     show_default=True,
     help="What stands for the rest where a simulation leaves the tree; FILE: a saved policy.",
@@ -127,7 +130,7 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
 @click.option(
     "--particles",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(1, MOST_KEPT),
     default=2000,
     show_default=True,
 )
@@ -136,7 +139,7 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
     "--trace",
     "trace_file",
     metavar="FILE",
-    type=click.Path(dir_okay=False),
+    type=Output(),
     help="A JSON line a step.",
 )
 @seed_option
@@ -269,7 +272,8 @@ def _prior(path: str, model: Model) -> Prior:
 
     from pomdptool.acting.planner import Prior
     from pomdptool.errors import DataError, nearest
-    from pomdptool.formats.documents import Place, read_json
+    from pomdptool.formats.documents import Place
+    from pomdptool.formats.strict_json import read_json
 
     visits, values = np.zeros(model.n_actions, np.int64), np.zeros(model.n_actions)
     text, file = read_text(path)

@@ -10,6 +10,7 @@ import click
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, write_result
+from pomdptool.commands.numbers import Real, Whole
 from pomdptool.commands.options import (
     EXISTING,
     from_option,
@@ -25,6 +26,7 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling, progress_of
 from pomdptool.commands.report import show_graph, show_solution
+from pomdptool.commands.terminal import say
 from pomdptool.formats.files import Kind
 from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of_path
 from pomdptool.model import Model
@@ -35,6 +37,7 @@ from pomdptool.sparse import FloatArray
 
 @click.command(
     cls=Command,
+    updates=("resume_file",),
     example="pomdptool solve tiger.pomdp -o tiger.json\n"
     "pomdptool solve tiger.pomdp --horizon 10 -o tiger.pg",
     sections={
@@ -52,25 +55,21 @@ from pomdptool.sparse import FloatArray
     "horizon): value iteration; perseus: a lower bound at beliefs drawn at random; qmdp, fib, mdp: "
     "upper bounds; blind: a lower bound.",
 )
-@click.option(
-    "--horizon", metavar="H", type=click.IntRange(min=1), help="Steps to go; without end if absent."
-)
+@click.option("--horizon", metavar="H", type=Whole(), help="Steps to go; without end if absent.")
 @click.option(
     "--precision",
     metavar="P",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=Real(min=0.0, min_open=True),
     default=1e-3,
     show_default=True,
     help="Stop when upper less lower bound is below P times max(1, |value|).",
 )
-@click.option(
-    "--discount", metavar="D", type=click.FloatRange(0.0, 1.0), help="Instead of the model's."
-)
+@click.option("--discount", metavar="D", type=Real(0.0, 1.0), help="Instead of the model's.")
 @time_limit_option
 @click.option(
     "--max-vectors",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(),
     help="Stop with the best so far when a set of vectors is larger; with sarsop, when more were "
     "made.",
 )
@@ -109,13 +108,13 @@ from pomdptool.sparse import FloatArray
 @click.option(
     "--graph-depth",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=Whole(0),
     help="In .pg and .dot: only nodes that so many steps reach.",
 )
 @click.option(
     "--graph-probability",
     metavar="P",
-    type=click.FloatRange(0.0, 1.0),
+    type=Real(0.0, 1.0),
     default=0.0,
     help="In .pg and .dot: only edges that are at least so likely.",
 )
@@ -197,7 +196,7 @@ def command(
             policy = replace(policy, graph=graph)
         write_result(encode_policy(policy, policy_kind, seen), output)
     if verbose and not quiet and solution.detail:
-        print(solution.detail, file=sys.stderr)
+        say(solution.detail)
     if as_table or not quiet:
         show_solution(solution, sys.stdout if as_table else sys.stderr)
     if as_table:

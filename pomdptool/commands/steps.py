@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from pomdptool.commands.terminal import say
 from pomdptool.formats.atomic import writing_whole
 from pomdptool.model import Model
 
@@ -31,7 +30,7 @@ def seen_steps(model: Model, trace_file: str | None, verbose: bool) -> Iterator[
             if stream is not None:
                 stream.write(_traced(model, seen))
             if verbose:
-                click.echo(_told(model, seen), err=True)
+                say(_told(model, seen))
 
         yield on_seen
 

@@ -1,15 +1,41 @@
-"""What a terminal can show: its width, and characters beyond ASCII."""
+"""Lines for people: escaped, and such as the terminal can show, in its width and its encoding."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 import textwrap
-from typing import TextIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from pomdptool.printable import printable
+
+if TYPE_CHECKING:
+    from pomdptool.episodes import Episodes
+    from pomdptool.model import Model
+
+Named = TypeVar("Named", "Episodes", "Model")
 
 LABEL = 16
 """Columns of the labels of a table."""
 
 _PLAINER = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "…": "~"})
+
+
+def say(line: str, stream: TextIO | None = None) -> None:
+    """Write a line for people, to standard error where no other stream is named.
+
+    Whatever a command prints for people comes through here or through `show_pairs`.
+    """
+    stream = sys.stderr if stream is None else stream
+    stream.write(printable(line) + "\n")
+    stream.flush()
+
+
+def escaped(thing: Named, *fields: str) -> Named:
+    """A model or episodes whose names in these fields are printable, for tables on a terminal."""
+    names: dict[str, Any] = {name: tuple(map(printable, getattr(thing, name))) for name in fields}
+    return replace(thing, **names)
 
 
 def holds(stream: TextIO, characters: str) -> bool:
@@ -29,7 +55,8 @@ def drawn(lines: list[str], stream: TextIO) -> list[str]:
 def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
     """Print labels and texts in two columns; on a terminal long texts go on below themselves."""
     width = max(shutil.get_terminal_size().columns, 2 * LABEL) if stream.isatty() else None
-    for label, text in rows:
+    for label, raw in rows:
+        text = printable(raw)
         line = f"{label:<{LABEL}}{text}"
         if width is not None and len(line) > width:
             line = textwrap.fill(

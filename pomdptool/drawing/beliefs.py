@@ -8,6 +8,7 @@ import numpy as np
 
 from pomdptool.drawing.canvas import (
     INK,
+    check_drawable,
     color,
     elided,
     hatch,
@@ -64,6 +65,7 @@ def belief_figure(
     _raster(axes[1], [s.action for s in steps], rows[0], "action")
     _raster(axes[2], [s.observation for s in steps], rows[1], "observation that followed")
     rewards = np.array([s.reward for s in steps])
+    check_drawable("rewards", rewards)
     _steps(axes[3], np.zeros(len(steps)), rewards, facecolor=INK, linewidth=0.0)
     axes[3].axhline(0.0, color=INK, linewidth=0.6)
     _above(axes[3], "cost" if costs else "reward")

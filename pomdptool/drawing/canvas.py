@@ -8,18 +8,24 @@ not matter.
 from __future__ import annotations
 
 import io
+import logging
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from pomdptool.errors import PomdpError
+from pomdptool.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
+    from numpy.typing import ArrayLike
 
 PictureKind = Literal["svg", "png", "pdf"]
 
@@ -37,6 +43,9 @@ FAINT = "#999999"
 DPI = 150
 MAX_PIXELS = 20_000
 """Longest side of a bitmap; larger figures are drawn coarser."""
+
+MOST = 1e100
+"""Largest number on an axis; matplotlib squares some."""
 
 MAX_NAME = 28
 """Characters of a name that are shown."""
@@ -80,13 +89,7 @@ def render(draw: Callable[[], Figure], kind: PictureKind) -> bytes:
     PomdpError
         Where matplotlib is not installed.
     """
-    try:
-        import matplotlib as mpl
-    except ModuleNotFoundError:
-        raise PomdpError(
-            "pictures are drawn by matplotlib, which is not installed: "
-            "pip install 'pomdptool[plot]'"
-        ) from None
+    mpl = _matplotlib()
     stream = io.BytesIO()
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -98,6 +101,40 @@ def render(draw: Callable[[], Figure], kind: PictureKind) -> bytes:
     return stream.getvalue()
 
 
+def _matplotlib() -> Any:
+    """Import matplotlib as if the user had set nothing: a wrong backend there is an error."""
+    ours = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # such as of a cache without a place
+    try:
+        import matplotlib as mpl
+    except ModuleNotFoundError:
+        raise PomdpError(
+            "pictures are drawn by matplotlib, which is not installed: "
+            "pip install 'pomdptool[plot]'"
+        ) from None
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
+    return mpl
+
+
+def check_drawable(what: str, numbers: ArrayLike) -> None:
+    """Refuse numbers that axes cannot show.
+
+    Raises
+    ------
+    PomdpError
+        It names what is too large.
+    """
+    largest = float(np.abs(numbers).max(initial=0.0))
+    if not largest <= MOST:
+        raise PomdpError(f"{what} of {largest:.3g} cannot be drawn: more than {MOST:g}")
+
+
 def new_figure(width: float, height: float, *, placed: bool = False) -> Figure:
     """An empty figure, in inches; unless they are placed, its parts find their places."""
     from matplotlib.figure import Figure
@@ -106,8 +143,8 @@ def new_figure(width: float, height: float, *, placed: bool = False) -> Figure:
 
 
 def elided(name: str, most: int = MAX_NAME, mark: str = "…") -> str:
-    """A name of at most so many characters, its middle left out; without control characters."""
-    name = "".join(c if c.isprintable() else " " for c in name)
+    """A name of at most so many characters, its middle left out; escaped where it must be."""
+    name = printable(name)
     if len(name) <= most:
         return name
     kept = most - len(mark)

@@ -11,6 +11,7 @@ from pomdptool.drawing.canvas import (
     INK,
     PALETTE,
     axis_labels,
+    check_drawable,
     elided,
     legend,
     new_figure,
@@ -42,6 +43,7 @@ def bounds_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
     rows = rows[np.isfinite(rows).all(axis=1)]
     if not len(rows):
         raise PolicyError("the policy holds no bounds over time: only .json files of solve do")
+    check_drawable("bounds or seconds", rows)
     seconds, (low, high) = rows[:, 0], np.sort(sign * rows[:, 1:], axis=1).T
     figure = new_figure(7.2, 4.2)
     ax = figure.add_subplot()
@@ -64,6 +66,7 @@ def loglik_figure(report: FitReport, heading: str = "") -> Figure:
     """Draw the log-likelihood a step over the iterations, with the ends of the other starts."""
     figure = new_figure(7.2, 4.2)
     ax = figure.add_subplot()
+    check_drawable("log-likelihoods", [*report.history, *(end for _, end in report.restarts)])
     history = np.array(report.history) / report.steps
     iterations = np.arange(1, len(history) + 1)
     entries = []

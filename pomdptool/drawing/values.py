@@ -16,6 +16,7 @@ from pomdptool.drawing.canvas import (
     INK,
     MAX_NAME,
     axis_labels,
+    check_drawable,
     color,
     elided,
     hatch,
@@ -62,6 +63,7 @@ def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
             "--what graph and --what bounds draw such a policy"
         )
     vectors = _vectors(policy)
+    check_drawable("values", vectors.values)
     what = "cost" if problem.costs else "value"
     heading = heading or f"{elided(problem.name) or 'policy'}: {what} over the belief"
     draw = _segment if len(problem.states) == 2 else _triangle

@@ -6,6 +6,7 @@ with `;` is a comment. Cells are numbered line by line, from the west.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,8 +61,13 @@ class Grid:
         return np.array([mark in characters for mark in self.marks], dtype=bool)
 
 
-def read_grid(text: str, known: str) -> Grid:
+def read_grid(text: str, known: str, check: Callable[[int], None] | None = None) -> Grid:
     """Read a drawing whose cells are marked with the `known` characters.
+
+    Parameters
+    ----------
+    check
+        Called with the number of cells, before they are listed: raises where these are too many.
 
     Raises
     ------
@@ -69,6 +75,9 @@ def read_grid(text: str, known: str) -> Grid:
         If the drawing has no cell, or holds an unknown character (its line and column are named).
     """
     lines = text.splitlines()
+    if check is not None:
+        drawn = (line for line in lines if not line.startswith(COMMENT))
+        check(sum(len(line) - sum(map(line.count, WALL)) for line in drawn))
     cells: dict[tuple[int, int], str] = {}
     for row, line in enumerate(lines):
         if not line.startswith(COMMENT):

@@ -21,9 +21,9 @@ from __future__ import annotations
 import numpy as np
 
 from pomdptool.errors import ModelError
-from pomdptool.families.rows import certain, check_size, for_every_action, merged_rows
+from pomdptool.families.rows import certain, check_size, merged_rows
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import IntArray, SparseRows
+from pomdptool.sparse import IntArray, SparseRows, repeated
 
 ACTIONS = ("north", "south", "east", "west")
 SIDES = ("west", "east")
@@ -53,7 +53,7 @@ def heavenhell(length: int = 2, *, discount: float = 0.99) -> Model:
     seen[n + priest] = n
     return make_model(
         _transitions(moves, ends),
-        for_every_action(certain(seen, n + 1), len(ACTIONS)),
+        repeated(certain(seen, n + 1), len(ACTIONS)),
         R[np.newaxis],
         discount=discount,
         start=start,

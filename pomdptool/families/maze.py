@@ -35,9 +35,9 @@ import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.families.grid import HEADINGS, Grid, read_grid
-from pomdptool.families.rows import certain, check_size, for_every_action, merged_rows
+from pomdptool.families.rows import certain, check_size, merged_rows
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_dense
+from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_dense, repeated
 
 Kind = Literal["russell", "hallway"]
 
@@ -96,7 +96,8 @@ def maze(
     if not 0.0 <= slip <= 0.5:
         raise ModelError(f"the probability to slip must lie between 0 and 0.5, not {slip}")
     known = FREE + START + GOAL + PIT + (FACING + LANDMARK if kind == "hallway" else "")
-    grid = read_grid(text, known)
+    rows = 20 if kind == "hallway" else 4
+    grid = read_grid(text, known, lambda n: check_size(rows * n, f"a maze of {n} cells"))
     if not grid.marked(GOAL).any():
         raise ModelError("the map has no goal (G or +)")
     if kind == "russell":
@@ -129,8 +130,6 @@ def _anew(rows: IntArray, start: FloatArray) -> tuple[IntArray, IntArray, FloatA
 
 
 def _russell(grid: Grid, slip: float, pay: FloatArray, discount: float) -> Model:
-    n = grid.n_cells
-    check_size(4 * n, f"a maze of {n} cells")
     start = _begin(grid.marked(START), ~grid.marked(GOAL + PIT))
     east, west = grid.walled[1], grid.walled[3]
     seen = np.select(
@@ -138,7 +137,7 @@ def _russell(grid: Grid, slip: float, pay: FloatArray, discount: float) -> Model
     )
     return make_model(
         _slipping_moves(grid, slip, start),
-        for_every_action(certain(seen, 6), 4),
+        repeated(certain(seen, 6), 4),
         pay[np.newaxis],
         discount=discount,
         start=start,
@@ -163,14 +162,12 @@ def _slipping_moves(grid: Grid, slip: float, start: FloatArray) -> SparseRows:
 
 
 def _hallway(grid: Grid, pay: FloatArray, discount: float) -> Model:
-    n = grid.n_cells
-    check_size(5 * 4 * n, f"a maze of {n} cells and 4 headings")
     faced = np.stack([grid.marked(START + mark) for mark in FACING], axis=1).ravel()
     start = _begin(faced, np.repeat(~grid.marked(GOAL), 4))
     seen, observations = _sensed(grid)
     return make_model(
         _noisy_moves(grid, start),
-        for_every_action(from_dense(seen), 5),
+        repeated(from_dense(seen), 5),
         np.repeat(pay, 4)[np.newaxis, np.newaxis],
         discount=discount,
         start=start,

@@ -34,6 +34,9 @@ from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
 MOVES = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
 GOOD_SAMPLE, BAD_SAMPLE, EXIT, ILLEGAL = 10.0, -10.0, 10.0, -100.0
 
+MAX_ROCKS = 19
+"""Most rocks: with more, a single cell has more rows than a family builds."""
+
 Cell = tuple[int, int]
 
 
@@ -96,6 +99,8 @@ def _check_numbers(size: int, rocks: int, half_efficiency: float) -> None:
         raise ModelError(f"{rocks} rocks do not fit on {size} x {size} cells")
     if not half_efficiency > 0.0:
         raise ModelError(f"the half efficiency distance must be positive, not {half_efficiency}")
+    if rocks > MAX_ROCKS:
+        raise ModelError(f"rock sample takes at most {MAX_ROCKS} rocks, not {rocks}")
     count = (rocks + 5) * (size * size * (1 << rocks) + 1)
     check_size(count, f"rock sample of size {size} with {rocks} rocks")
 

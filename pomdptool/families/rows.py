@@ -27,16 +27,6 @@ def merged_rows(
     return from_entries(n_rows, n_columns, *np.divmod(key, n_columns), total)
 
 
-def for_every_action(table: SparseRows, n_actions: int) -> SparseRows:
-    """Stack the same rows once for each action."""
-    n = table.n_rows
-    rows = (np.arange(n_actions)[:, np.newaxis] * n + table.row_of_entry()).ravel()
-    columns = np.tile(table.indices.astype(np.int64), n_actions)
-    return from_entries(
-        n_actions * n, table.n_columns, rows, columns, np.tile(table.data, n_actions)
-    )
-
-
 def certain(columns: IntArray, n_columns: int) -> SparseRows:
     """Make one row for each column given, with probability 1 there."""
     n = len(columns)

@@ -21,9 +21,9 @@ import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.families.grid import HEADINGS, Grid, read_grid
-from pomdptool.families.rows import certain, check_size, for_every_action, merged_rows
+from pomdptool.families.rows import certain, check_size, merged_rows
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import FloatArray, IntArray, SparseRows
+from pomdptool.sparse import FloatArray, IntArray, SparseRows, repeated
 
 ARENA = """\
      ...
@@ -52,18 +52,19 @@ def tag(arena: str = ARENA, *, rest: float = 0.2, discount: float = 0.95) -> Mod
     ModelError
         If the map holds anything else, `rest` is no probability, or the model is too large.
     """
-    grid = read_grid(arena, known=".")
+    grid = read_grid(
+        arena, known=".", check=lambda n: check_size(5 * n * (n + 1), f"tag on {n} cells")
+    )
     if not 0.0 <= rest <= 1.0:
         raise ModelError(f"the probability to rest must lie between 0 and 1, not {rest}")
     n = grid.n_cells
-    check_size(5 * n * (n + 1), f"tag on {n} cells")
     robot, target = np.divmod(np.arange(n * (n + 1)), n + 1)
     R = np.full((5, len(robot)), MOVING)
     R[4] = np.where(robot == target, TAGGED, MISSED)
     R[:, target == n] = 0.0
     return make_model(
         _transitions(grid, rest),
-        for_every_action(certain(np.where(robot == target, n, robot), n + 1), 5),
+        repeated(certain(np.where(robot == target, n, robot), n + 1), 5),
         R,
         discount=discount,
         start=np.where(target == n, 0.0, 1.0 / n**2),

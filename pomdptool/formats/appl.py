@@ -17,7 +17,9 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from pomdptool.errors import Finding, FormatError
+from pomdptool.formats.findings import Source
 from pomdptool.policy import AlphaVectors, Problem
+from pomdptool.printable import printable
 
 
 def write_appl(vectors: AlphaVectors, problem: Problem) -> str:
@@ -29,7 +31,7 @@ def write_appl(vectors: AlphaVectors, problem: Problem) -> str:
     counts = f'vectorLength="{len(problem.states)}" numObsValue="1" numVectors="{len(rows)}"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<Policy version="0.1" type="value" model={quoteattr(problem.name)}>',
+        f'<Policy version="0.1" type="value" model={quoteattr(printable(problem.name))}>',
         f"<AlphaVector {counts}>",
         *rows,
         "</AlphaVector> </Policy>",
@@ -45,34 +47,61 @@ def read_appl(text: str, file: str, n_states: int, n_actions: int) -> AlphaVecto
     FormatError
         If the text is no such policy, or not one for so many states and actions.
     """
-
-    def wrong(message: str, line: int = 1, column: int = 1) -> FormatError:
-        return FormatError((Finding(file, line, column, "error", "PT030", message),))
-
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise wrong("a policy declares no document type")
-    try:
-        # What the file declares of its encoding does not matter: the text is decoded already.
-        data = text.encode(errors="surrogatepass")
-        root = ET.fromstring(data, ET.XMLParser(encoding="utf-8"))
-    except ET.ParseError as error:
-        line, column = error.position
-        raise wrong(f"not XML: {error}", line, column + 1) from None
+    reader = _Reader(text, file)
     actions, rows = [], []
-    for k, vector in enumerate(root.iter("Vector")):
+    for k, vector in enumerate(reader.root().iter("Vector")):
+        action, values = reader.vector(k, vector, n_states, n_actions)
+        actions.append(action)
+        rows.append(values)
+    if not rows:
+        raise reader.wrong("the policy has no vectors")
+    reader.check_counts(vectorLength=n_states, numVectors=len(rows))
+    return AlphaVectors(np.array(actions), np.array(rows))
+
+
+class _Reader:
+    """Reads the parts of a policy."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.text, self.file = text, file
+
+    def wrong(self, message: str, line: int = 1, column: int = 1) -> FormatError:
+        return FormatError((Finding(self.file, line, column, "error", "PT001", message),))
+
+    def root(self) -> ET.Element:
+        if "<!DOCTYPE" in self.text or "<!ENTITY" in self.text:
+            raise self.wrong("a policy declares no document type")
+        try:
+            # What the file declares of its encoding does not matter: the text is decoded already.
+            data = self.text.encode(errors="surrogatepass")
+            return ET.fromstring(data, ET.XMLParser(encoding="utf-8"))
+        except ET.ParseError as error:
+            line, column = error.position
+            raise self.wrong(f"not XML: {error}", line, column + 1) from None
+
+    def vector(
+        self, k: int, vector: ET.Element, n_states: int, n_actions: int
+    ) -> tuple[int, list[float]]:
+        """Action and values of the k-th vector."""
         action, words = vector.get("action", ""), (vector.text or "").split()
         if vector.get("obsValue", "0") != "0":
-            raise wrong(f"vector {k} is of an observed variable; only flat policies are read")
+            message = f"vector {k} is of an observed variable; only flat policies are read"
+            raise self.wrong(message)
         if not re.fullmatch("[0-9]{1,9}", action) or int(action) >= n_actions:
-            raise wrong(f"vector {k}: action {action[:40]!r} is no number below {n_actions}")
+            raise self.wrong(f"vector {k}: action {action[:40]!r} is no number below {n_actions}")
         try:
             values = [float(word) for word in words]
         except ValueError as error:
-            raise wrong(f"vector {k}: {error}") from None
+            raise self.wrong(f"vector {k}: {error}") from None
         if len(values) != n_states or not np.isfinite(values).all():
-            raise wrong(f"vector {k}: expected {n_states} finite numbers, found {len(values)}")
-        actions.append(int(action))
-        rows.append(values)
-    if not rows:
-        raise wrong("the policy has no vectors")
-    return AlphaVectors(np.array(actions), np.array(rows))
+            raise self.wrong(f"vector {k}: expected {n_states} finite numbers, found {len(values)}")
+        return int(action), values
+
+    def check_counts(self, **counts: int) -> None:
+        """Check what the head declares, where it does."""
+        for name, n in counts.items():
+            head = re.search(rf"<AlphaVector\s[^>]*?\b({name}\s*=\s*[\"']([^\"']*))", self.text)
+            if head and head[2].strip() != str(n):
+                line, column = Source(self.file, self.text).place(head.start(1))
+                message = f"expected {name} {n}, found {head[2].strip()[:40]!r}"
+                raise self.wrong(message, line, column)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-_SUFFIX = ".tmp"
+_PREFIX, _SUFFIX = ".pomdptool-", ".tmp"
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -39,6 +40,29 @@ def writing_whole(path: Path) -> Iterator[IO[bytes]]:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
+def check_writable(path: Path) -> None:
+    """Find out whether a file can be written, without touching it.
+
+    Raises
+    ------
+    OSError
+        If there is no folder, the name cannot be one, or nothing may be written there.
+    """
+    import tempfile
+
+    mode = _mode(path)
+    if mode is not None and not stat.S_ISREG(mode):
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path))
+    handle, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
+    os.close(handle)
+    Path(name).unlink()
+
+
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[IO[bytes]]:
     import tempfile
@@ -49,7 +73,7 @@ def _writing(path: Path) -> Iterator[IO[bytes]]:
             yield stream
         return
     target = Path(os.path.realpath(path))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pomdptool-", suffix=_SUFFIX)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX, suffix=_SUFFIX)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream

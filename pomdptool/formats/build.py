@@ -28,7 +28,7 @@ def build(statements: Sequence[Statement], findings: Findings) -> Model | None:
     """
     failed = set("TO") if findings.errors else set()
     head = read_head(statements, findings)
-    if head.states is None or head.actions is None:
+    if head.states is None or head.actions is None or not head.form_known:
         return None
     if len(head.states) * len(head.actions) > MAX_ROWS:
         findings.error(
@@ -129,6 +129,13 @@ class _Builder:
         if statement.table != "R":
             return True
         n = len(statement.refs)
+        if statement.colon and n < len(axes):
+            found = statement.value.text.split()[0][:40]
+            message = f"expected an observation and a number, found {found!r}"
+            if statement.value.kind == "LAST":
+                message = f"expected a number after the observation {found!r}"
+            self.findings.error("PT001", statement.value.at, message)
+            return False
         if n > len(axes):
             message = "without `observations:` R takes an action and two states, then a number"
         elif n == 1 and len(axes) == 4:
@@ -195,13 +202,15 @@ class _Builder:
     # ------------------------------------------------------------ the whole
 
     def _finish(self) -> Model | None:
+        try:
+            for table in self.tables.values():
+                table.check_size()
+        except TooManyEntriesError as error:
+            self._report_too_many(error)
+            return None
         finished: dict[str, SparseRows] = {}
         for name, table in self.tables.items():
-            try:
-                finished[name] = table.finish()
-            except TooManyEntriesError as error:
-                self._report_too_many(error)
-                return None
+            finished[name] = table.finish()
             if name not in self.failed:
                 self._check_sums(name, finished[name])
         if self.findings.errors or self.start is None:

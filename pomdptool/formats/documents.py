@@ -6,7 +6,6 @@ named by its path.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from pomdptool.errors import FormatError
+from pomdptool.formats.strict_json import read_json
+from pomdptool.model import SUM_TOLERANCE
 from pomdptool.sparse import FloatArray
 
 
@@ -41,36 +42,13 @@ def read_document(text: str, file: str, form: str) -> dict[str, Any]:
     document = read_json(text, file)
     if not isinstance(document, dict) or document.get("format") != form:
         message = f'expected an object with "format": "{form}"'
+        if isinstance(document, dict) and isinstance(document.get("format"), str):
+            message += f", found {document['format'][:40]!r}"
         raise FormatError.at(file, 1, 1, "PT001", message)
-    if document.get("version") != 1:
-        message = f"version {document.get('version')!r} is not known; this reads 1"
+    version = document.get("version")
+    if version != 1 or isinstance(version, bool):
+        message = f"version {version!r:.40} is not known; this reads 1"
         raise FormatError.at(file, 1, 1, "PT001", message)
-    return document
-
-
-def read_json(text: str, file: str) -> object:
-    """Read JSON.
-
-    Raises
-    ------
-    FormatError
-        If it is none, holds numbers that are not finite, or is nested too deeply.
-    """
-
-    def refuse(constant: str) -> float:
-        raise FormatError.at(file, 1, 1, "PT001", f"{constant} is not a number that may stand here")
-
-    def wrong(message: str) -> FormatError:
-        return FormatError.at(file, 1, 1, "PT001", message)
-
-    try:
-        document: object = json.loads(text, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise FormatError.at(file, error.lineno, error.colno, "PT001", error.msg) from None
-    except ValueError as error:
-        raise wrong(f"a number that cannot be read: {error}") from None
-    except RecursionError:
-        raise wrong("the document is nested too deeply") from None
     return document
 
 
@@ -155,6 +133,13 @@ class Place:
         if infinite and self.value in ("inf", "-inf"):
             return float(str(self.value))
         return float(self._floats([self.value], "must be a number")[0])
+
+    def probability(self) -> float:
+        """Number from 0 to 1."""
+        number = self.number()
+        if not 0.0 <= number <= 1.0 + SUM_TOLERANCE:
+            raise self.wrong("must lie between 0 and 1")
+        return number
 
     def numbers(self, n: int | None = None) -> FloatArray:
         """List of finite numbers; of n, where given."""

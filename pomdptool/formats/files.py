@@ -1,8 +1,8 @@
-"""Models from and to files: which format, compressed or not, text or bytes."""
+"""Models from and to files: which format, by the name or by the first character."""
 
 from __future__ import annotations
 
-import io
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from pomdptool.episodes import Episodes
 from pomdptool.errors import Finding, FormatError, PomdpError, PomdpWarning
 from pomdptool.formats.atomic import write_whole
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK, read_pomdp
+from pomdptool.formats.text_input import text_of
 from pomdptool.model import Model
 
 WrittenKind = Literal["pomdp", "json"]
@@ -20,8 +21,13 @@ Kind = Literal[WrittenKind, "pomdpx"]
 WRITTEN_KINDS: dict[str, WrittenKind] = {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
 MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, ".pomdpx": "pomdpx"}
 
-MAX_BYTES = 1 << 31
-"""Largest file that is read, also after decompression."""
+NAMES: dict[Kind, str] = {"pomdp": ".pomdp", "json": "JSON", "pomdpx": "POMDPX"}
+"""What people call the formats."""
+
+_BEGIN = re.compile(
+    r"[\ufeff \t\r\n]*(?:(?P<json>\{)|(?P<pomdpx><)|(?:#[^\r\n]*[\r\n]\s*)*"
+    r"(?P<pomdp>(?:discount|values|states|actions|observations)\s*:))"
+)
 
 
 def kind_of_path(path: str) -> Kind | None:
@@ -38,40 +44,33 @@ def _suffix(path: str) -> str:
     return Path(path.lower().removesuffix(".gz")).suffix
 
 
-def kind_of_text(text: str) -> Kind:
-    """Format of a text by its first character: `{` JSON, `<` POMDPX, else .pomdp."""
-    first = text.lstrip(BYTE_ORDER_MARK + " \t\r\n")[:1]
-    begins: dict[str, Kind] = {"{": "json", "<": "pomdpx"}
-    return begins.get(first, "pomdp")
-
-
-def decode(data: bytes, file: str, *, compressed: bool) -> str:
-    """Text of a file's bytes; bytes that are not UTF-8 are kept apart (they may be in comments).
-
-    Raises
-    ------
-    FormatError
-        If the file is too large or its compression is broken.
-    """
-    if compressed or data[:2] == b"\x1f\x8b":
-        import gzip
-        import zlib
-
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-                data = stream.read(MAX_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise FormatError.at(file, 1, 1, "PT011", f"broken compression: {error}") from None
-    if len(data) > MAX_BYTES:
-        raise FormatError.at(file, 1, 1, "PT010", f"more than {MAX_BYTES >> 30} GiB")
-    return data.decode("utf-8", errors="surrogateescape")
+def kind_of_text(text: str) -> Kind | None:
+    """Format that a text's beginning shows: `{` JSON, `<` XML, a preamble .pomdp; None: unclear."""
+    begin = _BEGIN.match(text)
+    kinds: dict[str | None, Kind] = {"json": "json", "pomdpx": "pomdpx", "pomdp": "pomdp"}
+    return kinds[begin.lastgroup] if begin else None
 
 
 def read_model(
     text: str, file: str, *, kind: Kind | None = None, strict: bool = False
 ) -> tuple[Model | None, tuple[Finding, ...]]:
-    """Read a model and every finding about it; the model is None where one is an error."""
-    kind = kind or kind_of_text(text)
+    """Read a model and every finding about it; the model is None where one is an error.
+
+    Without `kind` the text decides the format where it can, with a warning if the file's name is
+    for another one; else the name does.
+    """
+    named = kind or kind_of_path(file)
+    read_as = kind or kind_of_text(text) or named or "pomdp"
+    model, findings = _read(text, file, read_as, strict=strict)
+    if named not in (None, read_as):
+        message = f"{NAMES[read_as]} in a file named as {NAMES[named]}: read as {NAMES[read_as]}"
+        findings = (Finding(file, 1, 1, "warning", "PT111", message), *findings)
+    return model, findings
+
+
+def _read(
+    text: str, file: str, kind: Kind, *, strict: bool
+) -> tuple[Model | None, tuple[Finding, ...]]:
     if kind == "pomdpx":
         from pomdptool.formats.pomdpx_read import read_pomdpx
 
@@ -101,7 +100,7 @@ def loads(
     strict
         Refuse dialects, as the reference reader does; by default each is a `PomdpWarning`.
     kind
-        "pomdp", "json" or "pomdpx"; by default known by the first character.
+        "pomdp", "json" or "pomdpx"; by default known by the text's beginning, else by `file`.
     file
         Name to report.
 
@@ -118,27 +117,6 @@ def loads(
     return model
 
 
-def text_of(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
-    """Text of a path or an open file, and the name to report it by.
-
-    Raises
-    ------
-    FormatError
-        If the file is too large or its compression is broken.
-    OSError
-        If it cannot be read.
-    """
-    if isinstance(source, (str, Path)):
-        file = str(source)
-        content: str | bytes = Path(source).read_bytes()
-    else:
-        content = source.read()
-        file = str(getattr(source, "name", "<text>"))
-    if isinstance(content, bytes):
-        content = decode(content, file, compressed=file.endswith(".gz"))
-    return content, file
-
-
 def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> Model:
     """Read a model from a path (`.pomdp`, `.mdp`, `.json`, `.pomdpx`, also `.gz`) or an open file.
 
@@ -150,8 +128,7 @@ def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> M
         If it cannot be read.
     """
     content, file = text_of(source)
-    kind = kind_of_path(file) if isinstance(source, (str, Path)) else None
-    return loads(content, strict=strict, kind=kind, file=file, _from_load=True)
+    return loads(content, strict=strict, file=file, _from_load=True)
 
 
 def encode_model(model: Model, kind: WrittenKind, header: str = "") -> tuple[str, list[str]]:

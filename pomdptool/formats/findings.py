@@ -1,8 +1,8 @@
 """What a reader has to say about a text: a place for each remark, collected as it goes.
 
 Codes below PT100 are errors. Codes from PT100 are dialects: what the reference reader refuses but
-the meaning of which is plain; by default they are warnings, under `strict` errors. PT110 is a
-warning in any case.
+the meaning of which is plain; by default they are warnings, under `strict` errors. PT110 and
+PT111 are warnings in any case.
 
 | code | meaning |
 |---|---|
@@ -28,6 +28,7 @@ warning in any case.
 | PT108 | a `goals` line: ignored |
 | PT109 | no rewards |
 | PT110 | POMDPX: what is observed of the first state is not told before the first action |
+| PT111 | the file's name is for another format than its text |
 """
 
 from __future__ import annotations

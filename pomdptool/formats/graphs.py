@@ -21,6 +21,7 @@ import numpy as np
 from pomdptool.errors import Finding, FormatError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.policy import Problem
+from pomdptool.printable import printable
 from pomdptool.sparse import FloatArray
 
 # ---------------------------------------------------------------- .pg
@@ -130,16 +131,16 @@ def write_dot(graph: PolicyGraph, problem: Problem, probabilities: FloatArray | 
         nodes where all are 0.
     """
     lines = [
-        f"digraph {_quoted(problem.name or 'policy')} {{",
+        f"digraph {_quoted(printable(problem.name) or 'policy')} {{",
         "  node [shape=box, style=rounded];",
         '  start [shape=point, label=""];',
         f"  start -> n{graph.start};",
     ]
     for n, action in enumerate(graph.actions.tolist()):
-        lines.append(f"  n{n} [label={_label(f'{n}: {problem.actions[action]}')}];")
+        lines.append(f"  n{n} [label={_label(f'{n}: {printable(problem.actions[action])}')}];")
     for n in range(graph.n_nodes):
         for m, seen in graph.edges(n).items():
-            label = " | ".join(problem.observations[o] for o in seen)
+            label = " | ".join(printable(problem.observations[o]) for o in seen)
             if probabilities is not None and probabilities[n].any():
                 label += f"\n{probabilities[n, seen].sum():.3g}"
             lines.append(f"  n{n} -> n{m} [label={_label(label)}];")
@@ -148,8 +149,7 @@ def write_dot(graph: PolicyGraph, problem: Problem, probabilities: FloatArray | 
 
 def _quoted(text: str) -> str:
     """A DOT string: backslashes doubled, so that none stands before a quotation mark."""
-    shown = re.sub(r"[\x00-\x09\x0b-\x1f\x7f]", " ", text).replace("\\", "\\\\")
-    return '"' + shown.replace('"', '\\"').replace("\n", "\\n") + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def _label(text: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -140,14 +141,18 @@ class _Reader:
     def numbers(self, document: dict[str, Any], key: str, n_axes: int) -> FloatArray:
         return self.array(document.get(key), f'"{key}"', n_axes)
 
-    def array(self, value: object, what: str, n_axes: int) -> FloatArray:
+    def array(self, value: Any, what: str, n_axes: int) -> FloatArray:
         try:
             array = np.array(value)
         except ValueError:
             raise self.error(f"{what} must hold numbers, in rows of one length") from None
         if array.ndim != n_axes or not array.size:
             raise self.error(f"{what} must have {n_axes} axes, none of them empty")
-        if array.dtype.kind not in "iuf":
+        numbers = value
+        for _ in range(n_axes - 1):
+            numbers = chain.from_iterable(numbers)
+        kinds = set(map(type, numbers if n_axes else [numbers]))
+        if array.dtype.kind not in "iuf" or not kinds <= {int, float}:
             raise self.error(f"{what} must hold numbers, in rows of one length")
         array = array.astype(np.float64)
         if not np.isfinite(array).all():

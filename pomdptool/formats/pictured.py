@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pomdptool.errors import FormatError, PolicyError, PomdpError
@@ -14,6 +13,7 @@ from pomdptool.formats.policies import FORMAT, policy_kind_of_path
 from pomdptool.formats.policy_json import read_policy_json
 from pomdptool.formats.policy_read import read_policy
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
+from pomdptool.formats.strict_json import read_json
 from pomdptool.formats.traces import TracedStep, read_trace
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model
@@ -46,7 +46,7 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
         return read_policy(text, file, model)
     if begun != "{":
         raise _unknown(file)
-    document = _object(text)
+    document = _object(text, file)
     if document is None or document.get("format") == FORMAT:
         return read_policy_json(text, file, model)
     if is_fit_report(document):
@@ -58,12 +58,12 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
     raise _unknown(file)
 
 
-def _object(text: str) -> dict[str, Any] | None:
+def _object(text: str, file: str) -> dict[str, Any] | None:
     """The JSON object that the text is, or that its first line is; None where it is neither."""
     for part in (text, text.lstrip().partition("\n")[0]):
         try:
-            found = json.loads(part)
-        except (ValueError, RecursionError):
+            found = read_json(part, file)
+        except FormatError:
             continue
         return found if isinstance(found, dict) else None
     return None

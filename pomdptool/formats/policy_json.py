@@ -172,7 +172,7 @@ class _Reader:
             before = AlphaVectors(np.zeros(len(ends), np.int64), ends)
         stages: list[ValueFunction] = []
         for k, stage in enumerate(place.items()):
-            if stage["steps"].value != k + 1:
+            if stage["steps"].count(1) != k + 1:
                 raise stage["steps"].wrong(f"must be {k + 1}: the stages are in order")
             found = self.vectors(stage["vectors"])
             if isinstance(found, AlphaVectors) or self.model is None:

@@ -7,13 +7,14 @@ from typing import IO
 
 import numpy as np
 
-from pomdptool.errors import PolicyError
+from pomdptool.errors import FormatError, PolicyError
 from pomdptool.formats.alpha import read_alpha
 from pomdptool.formats.appl import read_appl
-from pomdptool.formats.files import text_of
+from pomdptool.formats.files import NAMES, kind_of_text
 from pomdptool.formats.policies import policy_kind_of_path
 from pomdptool.formats.policy_json import read_policy_json
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
+from pomdptool.formats.text_input import text_of
 from pomdptool.model import Model
 from pomdptool.policy import (
     AlphaVectors,
@@ -95,9 +96,20 @@ def load_vectors(source: str | Path | IO[str] | IO[bytes], model: Model) -> Floa
 
 
 def _is_json(text: str, file: str) -> bool:
-    """Whether the text is JSON, by the file's extension, else by its first character."""
+    """Whether the text is JSON: it begins so, or the file is named so.
+
+    Raises
+    ------
+    FormatError
+        If the text is a model.
+    PolicyError
+        If the file is named as a form without values.
+    """
+    begun = kind_of_text(text)
+    if begun == "pomdp" or (begun == "pomdpx" and "<pomdpx" in text):
+        message = f"this is a model in {NAMES[begun]}, not a policy"
+        raise FormatError.at(file, 1, 1, "PT001", message)
     kind = policy_kind_of_path(file)
     if kind in ("pg", "dot"):
         raise PolicyError(f"{file}: a policy with values is read from .json or .alpha")
-    begun = text.lstrip(BYTE_ORDER_MARK + " \t\r\n").startswith("{")
-    return kind == "json" or (kind is None and begun)
+    return begun == "json" or (kind == "json" and begun is None)

@@ -9,30 +9,31 @@ those that can be made are kept. Several rewards add up.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
-from pomdptool.formats.build import MAX_ROWS
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.pomdpx_factors import (
-    Relation,
-    RowSumError,
+    TOO_MANY,
+    Factor,
     TooLargeError,
     factor_of,
     in_order,
-    join,
-    start_relation,
 )
-from pomdptool.formats.pomdpx_rewards import Steps, rewards_of
+from pomdptool.formats.pomdpx_product import RowSumError, product_rows
+from pomdptool.formats.pomdpx_rewards import Choices, Steps, rewards_of
 from pomdptool.formats.pomdpx_syntax import Element
-from pomdptool.formats.pomdpx_tables import Table, read_tables
-from pomdptool.formats.pomdpx_variables import Space, Variable, Variables, read_variables
+from pomdptool.formats.pomdpx_tables import Table, TableReader
+from pomdptool.formats.pomdpx_variables import Digits, Space, Variable, Variables, read_variables
 from pomdptool.formats.preamble import MAX_NAMES
 from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import FloatArray, IntArray, Renormalised, SparseRows, from_entries
+from pomdptool.sparse import FloatArray, IntArray, Renormalised, SparseRows, repeated, stacked
+
+X = TypeVar("X")
 
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?")
 
@@ -43,11 +44,6 @@ def build_pomdpx(root: Element, findings: Findings) -> Model | None:
     discount = _discount(_only(root, "Discount", findings), findings)
     variables = read_variables(element, findings) if element else None
     if element is None or variables is None or discount is None:
-        return None
-    states, actions = Space(variables.current), Space(variables.actions)
-    if max(states.n, actions.n) > MAX_NAMES or states.n * actions.n > MAX_ROWS:
-        message = f"{actions.n} actions x {states.n} states are more than {MAX_ROWS}"
-        findings.error("PT010", element.at, message)
         return None
     tables = _sections(root, variables, findings)
     if findings.errors:
@@ -84,7 +80,7 @@ def _sections(root: Element, variables: Variables, findings: Findings) -> dict[s
         "ObsFunction": variables.observations,
         "RewardFunction": variables.rewards,
     }
-    named = variables.named
+    reader = TableReader(variables.named, findings)
     found: dict[str, list[Table]] = {}
     for name, expected in children.items():
         found[name] = []
@@ -92,7 +88,7 @@ def _sections(root: Element, variables: Variables, findings: Findings) -> dict[s
             continue
         section = _only(root, name, findings)
         if section is not None:
-            found[name] = read_tables(section, expected, named, findings)
+            found[name] = reader.tables(section, expected)
     return found
 
 
@@ -109,16 +105,17 @@ class _Builder:
         S = states.n
         choices = self._choices(actions)
         start = self._start()
-        before, after = Space(v.previous).digits(np.arange(S)), states.digits(np.arange(S))
-        T = self._stack("StateTransitionFunction", choices, before, v.current, S)
+        after = states.digits(np.arange(S))
+        before = {p.name: after[c.name] for p, c in zip(v.previous, v.current, strict=True)}
+        T = self._stack("StateTransitionFunction", choices, before, states)
         if start is None or T is None:
             return None
         seen = Space((*v.observations, *(v.current[k] for k in v.observed)))
         mdp = not v.observations and len(v.observed) == len(v.current)
-        kept = np.arange(seen.n)
-        Z = None if mdp else self._observations(choices, after, seen)
+        Z = None if mdp else self._stack("ObsFunction", choices, after, seen)
         if not mdp and Z is None:
             return None
+        kept = np.arange(seen.n)
         if Z is not None and len(seen.variables) > 1:
             kept, Z = _made(Z)
         steps = Steps(
@@ -135,45 +132,47 @@ class _Builder:
             rewards,
             discount=discount,
             start=start,
-            states=states.names("s", np.arange(S)),
-            actions=actions.names("a", np.arange(actions.n)),
+            states=states.names("s"),
+            actions=actions.names("a"),
             observations=None if Z is None else seen.names("o", kept),
             name=self.findings.source.stem,
         )
         return replace(model, renormalised=model.renormalised | self.renormalised)
 
-    def _choices(self, actions: Space) -> list[dict[str, int]]:
-        """For each action, the index of each action variable's value."""
+    def _choices(self, actions: Space) -> Choices:
+        """Actions that no rule tells apart share a class."""
+        tables = [table for tables in self.tables.values() for table in tables]
+        key = np.zeros(actions.n, dtype=np.int64)
         digits = actions.digits(np.arange(actions.n))
-        return [{name: int(digit[k]) for name, digit in digits.items()} for k in range(actions.n)]
+        for variable in actions.variables:
+            named = np.unique(np.concatenate([table.named_values(variable) for table in tables]))
+            others = int(len(named) < variable.n)
+            place = np.zeros(variable.n, dtype=np.int64)
+            place[named] = others + np.arange(len(named))
+            key = key * (others + len(named)) + place[digits[variable.name]]
+        _, first, of_action = np.unique(key, return_index=True, return_inverse=True)
+        classes = [{name: int(digit[k]) for name, digit in digits.items()} for k in first]
+        return Choices(classes, of_action)
 
     def _start(self) -> FloatArray | None:
         section, states = "InitialStateBelief", Space(self.variables.previous)
-        relation = self._join(section, self._ordered(section), {}, start_relation({}, 1))
-        if relation is None:
+        factors = self._factors(section, self._ordered(section), {})
+        if factors is None:
             return None
+        rows = self._caught(lambda: product_rows(factors, {}, 1, states, MAX_NAMES), {})
+        if rows is None:
+            return None
+        start = np.zeros(states.n)
+        start[rows[0].indices] = rows[0].data
+        digits = states.digits(rows[0].indices)
         for k in self.variables.observed:
             variable = states.variables[k]
-            if len(np.unique(relation.digit(variable))) > 1:
+            if len(np.unique(digits[variable.name])) > 1:
                 message = (
                     f"which {variable.name!r} the start is in is seen after the first action only"
                 )
                 self.findings.warning("PT110", variable.at, message)
-        start = np.zeros(states.n)
-        index = states.index([relation.digit(variable) for variable in states.variables])
-        start[index] = relation.probability
         return start
-
-    def _observations(
-        self, choices: list[dict[str, int]], after: dict[str, IntArray], seen: Space
-    ) -> SparseRows | None:
-        if not seen.variables or seen.n > MAX_NAMES:
-            message = "nothing is observed" if not seen.variables else f"{seen.n} observations"
-            code = "PT010" if seen.variables else "PT008"
-            self.findings.error(code, 0, f"{message}: 1 to {MAX_NAMES} are read")
-            return None
-        S = Space(self.variables.current).n
-        return self._stack("ObsFunction", choices, after, seen.variables, S)
 
     def _ordered(self, section: str) -> list[Table]:
         ordered = in_order(self.tables[section])
@@ -184,52 +183,70 @@ class _Builder:
         return []
 
     def _stack(
-        self,
-        section: str,
-        choices: list[dict[str, int]],
-        given: dict[str, IntArray],
-        columns: tuple[Variable, ...],
-        n: int,
+        self, section: str, choices: Choices, given: dict[str, Digits], columns: Space
     ) -> SparseRows | None:
-        """Rows of n for each action, from the product of a section's tables.
+        """Rows over `columns` for each action, from the product of a section's tables.
 
         Actions for which the tables say the same share the work.
         """
-        tables, space = self._ordered(section), Space(columns)
-        done: dict[tuple[object, ...], tuple[IntArray, IntArray, FloatArray]] = {}
-        parts = []
-        for k, action in enumerate(choices):
+        tables = self._ordered(section)
+        done: dict[tuple[object, ...], list[SparseRows]] = {}
+        of_class = []
+        entries, actions = 0, np.bincount(choices.of_action).tolist()
+        for k, action in enumerate(choices.classes):
             key = tuple(table.key_for(action) for table in tables)
             if key not in done:
-                relation = self._join(section, tables, action, start_relation(given, n))
-                if relation is None:
+                room = (MAX_ENTRIES - entries) // actions[k]
+                rows = self._rows(section, tables, action, given, columns, room)
+                if rows is None:
                     return None
-                column = space.index([relation.digit(variable) for variable in columns])
-                done[key] = relation.row, column, relation.probability
-            row, column, probability = done[key]
-            parts.append((row + k * n, column, probability))
-        if sum(len(row) for row, _, _ in parts) > MAX_ENTRIES:
-            self.findings.error("PT010", tables[0].at, f"more than {MAX_ENTRIES} entries")
-            return None
-        rows, cols, values = (np.concatenate(x) for x in zip(*parts, strict=True))
-        return from_entries(len(choices) * n, space.n, rows, cols, values)
+                done[key] = rows
+            of_class.append(done[key])
+            entries += actions[k] * sum(block.nonzeros for block in done[key])
+            if entries > MAX_ENTRIES:
+                self.findings.error("PT010", tables[0].at, TOO_MANY)
+                return None
+        parts: list[SparseRows] = []
+        for k, first, last in choices.runs():
+            blocks = of_class[k]
+            parts += blocks if last == first + 1 else [repeated(stacked(blocks), last - first)]
+        return stacked(parts)
 
-    def _join(
-        self, section: str, tables: Sequence[Table], action: dict[str, int], relation: Relation
-    ) -> Relation | None:
-        """Join the tables for an action to a relation; None after an error."""
-        for table in tables:
-            try:
-                factor = factor_of(table, action)
-                relation = join(relation, factor)
-            except RowSumError as error:
-                self.findings.error("PT007", table.at, f"{error}{_doing(action, self.variables)}")
-                return None
-            except TooLargeError as error:
-                self.findings.error("PT010", table.at, str(error))
-                return None
+    def _rows(
+        self,
+        section: str,
+        tables: Sequence[Table],
+        action: dict[str, int],
+        given: dict[str, Digits],
+        columns: Space,
+        room: int,
+    ) -> list[SparseRows] | None:
+        """Rows for one action, in blocks; None after an error."""
+        factors = self._factors(section, tables, action)
+        if factors is None:
+            return None
+        n = Space(self.variables.current).n
+        return self._caught(lambda: product_rows(factors, given, n, columns, room), action)
+
+    def _factors(
+        self, section: str, tables: Sequence[Table], action: dict[str, int]
+    ) -> list[Factor] | None:
+        """Factors of an action; None after an error."""
+        factors = self._caught(lambda: [factor_of(table, action) for table in tables], action)
+        for factor in factors or ():
             self._note(section, factor.renormalised)
-        return None if self.findings.errors else relation
+        return None if self.findings.errors else factors
+
+    def _caught(self, make: Callable[[], X], action: dict[str, int]) -> X | None:
+        """What is made; None after an error, which goes to the findings."""
+        try:
+            return make()
+        except RowSumError as error:
+            doing = _doing(action, self.variables)
+            self.findings.error("PT007", error.at, f"{error}{doing}")
+        except TooLargeError as error:
+            self.findings.error("PT010", error.at, str(error))
+        return None
 
     def _note(self, section: str, off: Renormalised) -> None:
         name = {"InitialStateBelief": "start", "StateTransitionFunction": "T"}.get(section, "O")
@@ -239,10 +256,12 @@ class _Builder:
 
 def _made(Z: SparseRows) -> tuple[IntArray, SparseRows]:
     """The observations that can be made, and the table with only these as columns."""
-    seen = np.bincount(Z.indices, minlength=Z.n_columns) > 0
-    kept = np.flatnonzero(seen)
-    columns = (np.cumsum(seen) - 1)[Z.indices]
-    return kept, from_entries(Z.n_rows, len(kept), Z.row_of_entry(), columns, Z.data)
+    seen = np.zeros(Z.n_columns, dtype=bool)
+    seen[Z.indices] = True
+    kept, column = np.flatnonzero(seen), (np.cumsum(seen) - 1).astype(np.int32)
+    indices = column[Z.indices]
+    indices.setflags(write=False)
+    return kept, SparseRows(len(kept), Z.indptr, indices, Z.data)
 
 
 def _doing(action: dict[str, int], variables: Variables) -> str:

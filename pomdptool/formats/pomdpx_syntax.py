@@ -163,6 +163,8 @@ class _Reader:
 
 def _unexpected(name: str, inside: str, allowed: tuple[str, ...]) -> str:
     shown = name[:40]
+    if not inside and name == "Policy":
+        return "this is a policy in APPL's form, not a model"
     if name == "DAG":
         return "decision diagrams (DAG) are not read, only tables (TBL)"
     if not allowed:

@@ -1,8 +1,4 @@
-"""The tables of a POMDPX file: `<CondProb>` and `<Func>`, their entries as rules.
-
-An entry names a value, `*` (all) or `-` for every variable; `-` runs through the values as the
-numbers of the table do, the last one fastest. Later entries win.
-"""
+"""The tables of a POMDPX file: `<CondProb>` and `<Func>`, their entries as rules."""
 
 from __future__ import annotations
 
@@ -11,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.errors import nearest
 from pomdptool.formats.findings import Findings
+from pomdptool.formats.pomdpx_entries import Entries, Room, Values, unknown
 from pomdptool.formats.pomdpx_syntax import Element
 from pomdptool.formats.pomdpx_variables import Role, Variable
 from pomdptool.formats.rules import Kind, kinds_of
@@ -26,7 +22,8 @@ _PARENTS: dict[str, tuple[Role, ...]] = {
 }
 """What the tables of a section may depend on."""
 
-_NUMBER_CHARACTERS = frozenset("0123456789+-.eE \t\n")
+MAX_TABLES = 1000
+"""Most tables of a section."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,240 +57,120 @@ class Table:
         """The variables that some rule names a value of."""
         return [axis for k, axis in enumerate(self.axes) if (self.refs[:, k] >= 0).any()]
 
+    def named_values(self, variable: Variable) -> IntArray:
+        """Values of a variable that some rule names, ascending."""
+        refs = [self.refs[:, k] for k, axis in enumerate(self.axes) if axis is variable]
+        found: IntArray = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *refs]))
+        return found[found >= 0]
+
     def key_for(self, action: dict[str, int]) -> tuple[str, bytes, bytes]:
         """What tells tables apart, given an action; see `given`."""
-        rules = self._that_hold(action)
-        return self.child.name, self._open(action)[rules].tobytes(), self.values[rules].tobytes()
+        refs, values = self._that_hold(action)
+        return self.child.name, refs.tobytes(), values.tobytes()
 
     def given(self, action: dict[str, int]) -> list[Kind]:
         """The rules that hold for an action (an index for each action variable), by kind.
 
         The axes of actions are left open in them: no kind names one.
         """
-        rules = self._that_hold(action)
-        refs = self._open(action)[rules]
-        return kinds_of(list(refs.T), self.values[rules], np.arange(len(refs)), self.shape)
+        refs, values = self._that_hold(action)
+        return kinds_of(list(refs.T), values, np.arange(len(refs)), self.shape)
 
-    def _that_hold(self, action: dict[str, int]) -> IntArray:
+    def _that_hold(self, action: dict[str, int]) -> tuple[IntArray, FloatArray]:
         holds = np.ones(len(self.values), dtype=bool)
-        for k, axis in enumerate(self.axes):
-            if axis.name in action:
-                holds &= (self.refs[:, k] < 0) | (self.refs[:, k] == action[axis.name])
-        return np.flatnonzero(holds)
-
-    def _open(self, action: dict[str, int]) -> IntArray:
-        named = [axis.name in action for axis in self.axes]
-        return np.where(named, -1, self.refs)
+        named = [k for k, axis in enumerate(self.axes) if axis.name in action]
+        for k in named:
+            holds &= (self.refs[:, k] < 0) | (self.refs[:, k] == action[self.axes[k].name])
+        refs = self.refs[holds]
+        refs[:, named] = -1
+        return refs, self.values[holds]
 
 
-def read_tables(
-    section: Element, children: Sequence[Variable], named: dict[str, Variable], findings: Findings
-) -> list[Table]:
-    """Read a section's tables: of probabilities one for each child, of rewards any number."""
-    found: list[Table] = []
-    seen: set[str] = set()
-    for element in section.children:
-        table = _read_table(section.name, element, children, named, findings)
-        if table is None:
-            continue
-        found.append(table)
-        if element.name == "CondProb" and table.child.name in seen:
-            message = f"{table.child.name!r} has a table already"
-            findings.error("PT003", table.at, message)
-        seen.add(table.child.name)
-    missing = [child.name for child in children if child.name not in seen]
-    if missing and section.name != "RewardFunction" and not findings.errors:
-        message = f"<{section.name}> has no table of {missing[0]!r}"
-        findings.error("PT008", section.at, message)
-    return found
+class TableReader:
+    """Reads the tables of a file, by its variables' names."""
 
-
-def _read_table(
-    section: str,
-    element: Element,
-    children: Sequence[Variable],
-    named: dict[str, Variable],
-    findings: Findings,
-) -> Table | None:
-    parts = {}
-    for name in ("Var", "Parent", "Parameter"):
-        of_name = list(element.all(name))
-        if len(of_name) != 1:
-            findings.error("PT008", element.at, f"<{element.name}> holds one <{name}>")
-            return None
-        parts[name] = of_name[0]
-    child = named.get(parts["Var"].text.strip())
-    if child is None or child not in children:
-        names = [variable.name for variable in children]
-        _unknown(parts["Var"], 0, "a variable that may stand here", names, findings)
-        return None
-    parents = _read_parents(section, parts["Parent"], child, named, findings)
-    if parents is None:
-        return None
-    kind = parts["Parameter"].attributes.get("type", "TBL").strip()
-    if kind != "TBL":
-        message = f"parameters of type {kind[:40]!r} are not read, only TBL"
-        findings.error("PT012", parts["Parameter"].at, message)
-        return None
-    probabilities = element.name == "CondProb"
-    axes = (*parents, child) if probabilities else parents
-    reader = _Entries(axes, probabilities, findings)
-    for entry in parts["Parameter"].children:
-        reader.read(entry)
-        if findings.full:
-            return None
-    refs, values = reader.finish()
-    return Table(child, axes, refs, values, parts["Var"].at)
-
-
-def _read_parents(
-    section: str, element: Element, child: Variable, named: dict[str, Variable], findings: Findings
-) -> tuple[Variable, ...] | None:
-    words = element.words
-    if words in (["null"], []):
-        return ()
-    allowed = _PARENTS[section]
-    names = [variable.name for variable in named.values() if variable.role in allowed]
-    parents: list[Variable] = []
-    for k, word in enumerate(words):
-        parent = named.get(word)
-        if parent is None or parent.role not in allowed or parent is child:
-            _unknown(element, k, "a variable that this table may depend on", names, findings)
-            return None
-        if parent in parents:
-            findings.error("PT003", element.place(k), f"the parent {word!r} occurs twice")
-            return None
-        parents.append(parent)
-    return tuple(parents)
-
-
-def _unknown(element: Element, k: int, what: str, names: Sequence[str], findings: Findings) -> None:
-    words = element.words
-    word = words[k] if words else ""
-    message = f"{word[:40]!r} is not the name of {what}{nearest(word, names)}"
-    findings.error("PT002", element.place(k), message)
-
-
-class _Entries:
-    """Reads the entries of one table."""
-
-    def __init__(self, axes: tuple[Variable, ...], probabilities: bool, findings: Findings) -> None:
-        self.axes = axes
-        self.probabilities = probabilities
+    def __init__(self, named: dict[str, Variable], findings: Findings) -> None:
+        self.named = named
         self.findings = findings
-        self.index = [
-            {"*": -1, "-": -2} | {value: k for k, value in enumerate(axis.values)} for axis in axes
-        ]
-        self.refs: list[IntArray] = []
-        self.values: list[FloatArray] = []
+        self.values = {name: Values(variable) for name, variable in named.items()}
+        self.room = Room()
 
-    def finish(self) -> tuple[IntArray, FloatArray]:
-        """Every rule, in the order of the file."""
-        none = np.zeros((0, len(self.axes)), dtype=np.int64)
-        return np.concatenate([none, *self.refs]), np.concatenate([np.zeros(0), *self.values])
+    def tables(self, section: Element, children: Sequence[Variable]) -> list[Table]:
+        """Read a section's tables: of probabilities one for each child, of rewards any number."""
+        findings = self.findings
+        found: list[Table] = []
+        seen: set[str] = set()
+        for k, element in enumerate(section.children):
+            if k == MAX_TABLES:
+                message = f"more than {MAX_TABLES} tables in <{section.name}>"
+                findings.error("PT010", element.at, message)
+            if k == MAX_TABLES or findings.full or self.room.cells < 0:
+                return found
+            table = self._table(section.name, element, children)
+            if table is None:
+                continue
+            found.append(table)
+            if element.name == "CondProb" and table.child.name in seen:
+                message = f"{table.child.name!r} has a table already"
+                findings.error("PT003", table.at, message)
+            seen.add(table.child.name)
+        missing = [child.name for child in children if child.name not in seen]
+        if missing and section.name != "RewardFunction" and not findings.errors:
+            message = f"<{section.name}> has no table of {missing[0]!r}"
+            findings.error("PT008", section.at, message)
+        return found
 
-    def read(self, entry: Element) -> None:
-        """Read an entry."""
-        tag = "ProbTable" if self.probabilities else "ValueTable"
-        if [child.name for child in entry.children] != ["Instance", tag]:
-            message = f"<Entry> holds an <Instance> and then a <{tag}>"
-            self.findings.error("PT008", entry.at, message)
-            return
-        refs = self._instance(entry.children[0])
-        if refs is not None:
-            self._table(refs, entry.children[1])
-
-    def _instance(self, element: Element) -> list[int] | None:
-        words = element.words
-        if len(words) != len(self.axes):
-            names = " ".join(axis.name for axis in self.axes) or "nothing"
-            message = f"expected {len(self.axes)} values ({names[:200]}), found {len(words)}"
-            self.findings.error("PT006", element.place(len(self.axes)), message)
-            return None
-        found = [index.get(word) for index, word in zip(self.index, words, strict=True)]
-        for k, index in enumerate(found):
-            if index is None:
-                _unknown(
-                    element,
-                    k,
-                    f"a value of {self.axes[k].name!r}",
-                    self.axes[k].values,
-                    self.findings,
-                )
+    def _table(self, section: str, element: Element, children: Sequence[Variable]) -> Table | None:
+        findings = self.findings
+        parts = {}
+        for name in ("Var", "Parent", "Parameter"):
+            of_name = list(element.all(name))
+            if len(of_name) != 1:
+                findings.error("PT008", element.at, f"<{element.name}> holds one <{name}>")
                 return None
-        return [index for index in found if index is not None]
+            parts[name] = of_name[0]
+        child = self.named.get(parts["Var"].text.strip())
+        if child is None or child not in children:
+            names = [variable.name for variable in children]
+            unknown(parts["Var"], 0, "a variable that may stand here", names, findings)
+            return None
+        parents = self._parents(section, parts["Parent"], child)
+        if parents is None:
+            return None
+        kind = parts["Parameter"].attributes.get("type", "TBL").strip()
+        if kind != "TBL":
+            message = f"parameters of type {kind[:40]!r} are not read, only TBL"
+            findings.error("PT012", parts["Parameter"].at, message)
+            return None
+        probabilities = element.name == "CondProb"
+        axes = (*parents, child) if probabilities else parents
+        values_of = [self.values[axis.name] for axis in axes]
+        entries = Entries(axes, values_of, probabilities, self.room, findings)
+        for entry in parts["Parameter"].children:
+            entries.read(entry)
+            if findings.full or self.room.cells < 0:
+                return None
+        refs, values = entries.finish()
+        return Table(child, axes, refs, values, parts["Var"].at)
 
-    def _table(self, refs: list[int], element: Element) -> None:
-        text = element.text.strip()
-        running = [k for k, ref in enumerate(refs) if ref == -2]
-        if text == "uniform":
-            self._uniform(refs, element)
-        elif text == "identity":
-            self._identity(refs, running, element)
-        else:
-            values = self._numbers(element)
-            if values is None:
-                return
-            dims = [self.axes[k].n for k in running]
-            n = int(np.prod(dims, dtype=object))
-            if len(values) != n:
-                message = f"expected {n} number{'s' * (n != 1)}, found {len(values)}"
-                self.findings.error("PT006", element.place(n), message)
-                return
-            rules = np.tile(np.array(refs, dtype=np.int64), (n, 1))
-            if running:
-                rules[:, running] = np.array(np.unravel_index(np.arange(n), dims)).T
-            self._add(rules, values)
-
-    def _uniform(self, refs: list[int], element: Element) -> None:
-        if not self.probabilities or refs[-1] >= 0:
-            message = "`uniform` is of probabilities, with `-` or `*` for the last variable"
-            self.findings.error("PT012", element.place(0), message)
-            return
-        every = [max(ref, -1) for ref in refs]
-        self._add(np.array([every]), np.array([1.0 / self.axes[-1].n]))
-
-    def _identity(self, refs: list[int], running: list[int], element: Element) -> None:
-        sizes = {self.axes[k].n for k in running}
-        if not self.probabilities or len(running) != 2 or len(sizes) != 1:
-            message = "`identity` is of probabilities, with `-` for two variables of as many values"
-            self.findings.error("PT012", element.place(0), message)
-            return
-        (n,) = sizes
-        rules = np.tile(np.array(refs, dtype=np.int64), (n + 1, 1))
-        rules[0, running] = -1
-        rules[1:, running] = np.arange(n)[:, np.newaxis]
-        self._add(rules, np.append(0.0, np.ones(n)))
-
-    def _add(self, rules: IntArray, values: FloatArray) -> None:
-        self.refs.append(rules)
-        self.values.append(values)
-
-    def _numbers(self, element: Element) -> FloatArray | None:
+    def _parents(
+        self, section: str, element: Element, child: Variable
+    ) -> tuple[Variable, ...] | None:
         words = element.words
-        try:
-            values = np.array([float(word) for word in words])
-            known = _NUMBER_CHARACTERS.issuperset(element.text)
-        except ValueError:
-            known = False
-        if not known:
-            k = next((k for k, word in enumerate(words) if not _is_number(word)), 0)
-            word = words[k] if words else ""
-            message = f"expected numbers, `uniform` or `identity`, found {word[:40]!r}"
-            self.findings.error("PT001", element.place(k), message)
-            return None
-        wrong = ~np.isfinite(values) if not self.probabilities else ~((values >= 0) & (values <= 2))
-        if wrong.any():
-            k = int(np.flatnonzero(wrong)[0])
-            what = "a probability" if self.probabilities else "a finite number"
-            self.findings.error("PT005", element.place(k), f"{words[k][:40]} is not {what}")
-            return None
-        return values
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return _NUMBER_CHARACTERS.issuperset(word)
+        if words in (["null"], []):
+            return ()
+        allowed = _PARENTS[section]
+        names = [variable.name for variable in self.named.values() if variable.role in allowed]
+        parents: list[Variable] = []
+        for k, word in enumerate(words):
+            parent = self.named.get(word)
+            if parent is None or parent.role not in allowed or parent is child:
+                what = "a variable that this table may depend on"
+                unknown(element, k, what, names, self.findings)
+                return None
+            if parent in parents:
+                message = f"the parent {word[:40]!r} occurs twice"
+                self.findings.error("PT003", element.place(k), message)
+                return None
+            parents.append(parent)
+        return tuple(parents)

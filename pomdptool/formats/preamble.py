@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pomdptool.errors import nearest
+from pomdptool.formats.counted import Counted
 from pomdptool.formats.findings import MAX_HINTS, Findings
 from pomdptool.formats.numbers import (
     name_places,
@@ -34,9 +35,10 @@ class _Lookup(dict[str, int]):
     Indices are added as they are met.
     """
 
-    def __init__(self, names: tuple[str, ...] | None, size: int) -> None:
-        super().__init__({} if names is None else {name: i for i, name in enumerate(names)})
-        self.size = size
+    def __init__(self, names: Sequence[str]) -> None:
+        counted = isinstance(names, Counted)
+        super().__init__({} if counted else {name: i for i, name in enumerate(names)})
+        self.size = len(names)
         self["*"] = -1
 
     def __missing__(self, word: str) -> int:
@@ -52,13 +54,12 @@ class Axis:
     """The actions, states or observations of a file: names (or only a count), and their look-up."""
 
     what: str
-    names: tuple[str, ...]
-    counted: bool
+    names: Sequence[str]
     index: _Lookup = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the look-up."""
-        self.index = _Lookup(None if self.counted else self.names, len(self.names))
+        self.index = _Lookup(self.names)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -87,7 +88,10 @@ def _a(what: str) -> str:
 
 @dataclass(slots=True)
 class Head:
-    """What the preamble says."""
+    """What the preamble says.
+
+    Without `observations` the file is an MDP; where they could not be read, the form is not known.
+    """
 
     discount: float = 1.0
     costs: bool = False
@@ -95,6 +99,7 @@ class Head:
     actions: Axis | None = None
     observations: Axis | None = None
     actions_at: int = 0
+    form_known: bool = True
 
 
 def read_head(statements: Sequence[Statement], findings: Findings) -> Head:
@@ -110,6 +115,8 @@ def read_head(statements: Sequence[Statement], findings: Findings) -> Head:
     for keyword in ("states", "actions", "observations"):
         if keyword in given:
             setattr(head, keyword, _axis(given[keyword], findings))
+    unread = syntax_errors > 0 and "observation" in findings.source.text
+    head.form_known = head.observations is not None or not ("observations" in given or unread)
     if "actions" in given:
         head.actions_at = given["actions"].at
     if not syntax_errors:
@@ -203,7 +210,6 @@ def _axis(statement: Preamble, findings: Findings) -> Axis | None:
         message = f"expected one whole number or a list of names, not both: {what}s"
         findings.error("PT001", statement.words[1].at, message)
         return None
-    names: tuple[str, ...]
     if word.kind == "NUMBERS":
         items = split_numbers(word)
         if len(items) != 1 or not items[0].isdecimal():
@@ -211,16 +217,22 @@ def _axis(statement: Preamble, findings: Findings) -> Axis | None:
             findings.error("PT005", place_of_number(word, len(items) > 1), message)
             return None
         if len(items[0].lstrip("0")) > 9 or not 1 <= int(items[0]) <= MAX_NAMES:
-            message = f"the number of {what}s must lie between 1 and {MAX_NAMES}"
-            findings.error("PT010", word.at, message)
+            _report_count(word, what, findings)
             return None
-        names = tuple(map(str, range(int(items[0]))))
-    else:
-        names = tuple(without_comments(word.text).split())
-        if len(set(names)) < len(names):
-            _report_duplicates(word, what, findings)
-            return None
-    return Axis(what, names, word.kind == "NUMBERS")
+        return Axis(what, Counted("", int(items[0])))
+    names = tuple(without_comments(word.text).split(maxsplit=MAX_NAMES))
+    if len(names) > MAX_NAMES:
+        _report_count(word, what, findings)
+        return None
+    if len(set(names)) < len(names):
+        _report_duplicates(word, what, findings)
+        return None
+    return Axis(what, names)
+
+
+def _report_count(word: Word, what: str, findings: Findings) -> None:
+    message = f"the number of {what}s must lie between 1 and {MAX_NAMES}"
+    findings.error("PT010", word.at, message)
 
 
 def _report_duplicates(word: Word, what: str, findings: Findings) -> None:
@@ -269,7 +281,8 @@ def read_start(statement: Start | None, states: Axis, findings: Findings) -> Flo
 
 def _start_numbers(word: Word, states: Axis, findings: Findings) -> FloatArray | None:
     items = split_numbers(word)
-    if len(items) == 1 and len(states) > 1 and items[0].isdecimal():
+    certain = len(states) == 1 and items[0].lstrip("0") == "1"
+    if len(items) == 1 and items[0].isdecimal() and not certain:
         index = states.find(items[0], word.at, findings)
         if index is None:
             return None

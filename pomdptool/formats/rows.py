@@ -8,12 +8,13 @@ entries, the latest for each column.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pomdptool.formats.runs import Columns
-from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
+from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows, from_entries
 
 MAX_ENTRIES = 1 << 25
 """Most entries that a table may hold."""
@@ -139,8 +140,24 @@ class RowTable:
         if self.count + more > MAX_ENTRIES:
             raise TooManyEntriesError(self.count + more, stamp)
 
+    def check_size(self) -> None:
+        """Count the entries of all rows before any is made. Raises TooManyEntriesError."""
+        constants, rows = self._constants(), self._rows_of_stamps()
+        for stamp in np.flatnonzero(rows).tolist():
+            width = self.contents[stamp].width() if stamp in self.contents else 0
+            entries = int(rows[stamp]) * (self.n_columns if constants.get(stamp) else width)
+            self._check(entries, stamp)
+            self.count += entries
+
+    def _rows_of_stamps(self) -> IntArray:
+        """How many rows were last set whole by each stamp."""
+        rows = np.zeros(int(self.row_stamp.max()) + 2, dtype=np.int64)
+        for first in range(0, len(self.row_stamp), BLOCK):
+            rows += np.bincount(self.row_stamp[first : first + BLOCK] + 1, minlength=len(rows))
+        return rows[1:]
+
     def finish(self) -> SparseRows:
-        """Resolve the order of the statements. Raises TooManyEntriesError."""
+        """Resolve the order of the statements; the size has been checked."""
         parts = [*self._whole_rows(), *self.entries]
         if not parts:
             none = np.zeros(0, dtype=np.int64)
@@ -158,24 +175,17 @@ class RowTable:
             rows, columns, values = rows[order], columns[order], values[order]
         return from_entries(len(self.row_stamp), self.n_columns, rows, columns, values)
 
-    def _whole_rows(self) -> list[tuple[IntArray, IntArray, FloatArray, IntArray]]:
+    def _whole_rows(self) -> Iterator[tuple[IntArray, IntArray, FloatArray, IntArray]]:
         """Entries of the rows that are set whole, by the statement that set them last."""
         order = np.argsort(self.row_stamp, kind="stable")
         stamps, first = np.unique(self.row_stamp[order], return_index=True)
         constants = self._constants()
-        found = []
         for stamp, rows in zip(stamps.tolist(), np.split(order, first[1:]), strict=True):
             value = constants.get(stamp, 0.0)
-            content = self.contents.get(stamp)
-            if value:
-                content = Content(np.full(self.n_columns, value))
-            if content is None:
-                continue
-            self._check(len(rows) * content.width(), stamp)
-            self.count += len(rows) * content.width()
-            which, columns, values = content.entries(rows % self.n_states)
-            found.append((rows[which], columns, values, np.full(len(which), stamp)))
-        return found
+            content = Content(np.full(self.n_columns, value)) if value else self.contents.get(stamp)
+            if content is not None:
+                which, columns, values = content.entries(rows % self.n_states)
+                yield rows[which], columns, values, np.full(len(which), stamp)
 
     def _constants(self) -> dict[int, float]:
         """Value by stamp of the entries that set whole rows to one number."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,9 @@ class Kind:
     stamps: IntArray
 
 
-def key_of(axes: Sequence[int], indices: Sequence[IntArray], shape: Sequence[int]) -> IntArray:
+def key_of(
+    axes: Sequence[int], indices: Sequence[IntArray | Int32Array], shape: Sequence[int]
+) -> IntArray:
     """One number for the indices on some axes of a table of this shape, the last axis fastest."""
     key = np.zeros(1, dtype=np.int64)
     for axis, index in zip(axes, indices, strict=True):
@@ -53,7 +55,7 @@ def kinds_of(
 
 
 def latest(
-    kinds: Sequence[Kind], points: Sequence[IntArray], n: int, shape: Sequence[int]
+    kinds: Sequence[Kind], points: Sequence[IntArray | Int32Array], n: int, shape: Sequence[int]
 ) -> tuple[FloatArray, IntArray]:
     """Value and stamp of the rule that holds at each of n points; 0 and -1 where none does.
 

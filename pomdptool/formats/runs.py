@@ -78,7 +78,7 @@ def read_run(run: Run, axes: dict[str, tuple[Axis, ...]], findings: Findings) ->
             columns += read
         first += count
     if not failed:
-        _note_dialects(run, text, columns, findings)
+        failed = _note_dialects(run, text, columns, findings)
     return Entries(columns, first, failed)
 
 
@@ -191,21 +191,29 @@ def _explain_entry(
         findings.error("PT006", at, f"expected {len(axes[table][3])} numbers, found 1")
 
 
-def _note_dialects(run: Run, text: str, columns: list[Columns], findings: Findings) -> None:
-    """Look for colons before numbers and numbers without a leading digit."""
+def _note_dialects(run: Run, text: str, columns: list[Columns], findings: Findings) -> set[str]:
+    """Look for colons before numbers and numbers without a leading digit.
+
+    Several colons before a number are an error: the tables of such entries are returned.
+    """
     expected = sum(len(c.values) * len(c.refs) for c in columns)
     stray = text.count(":") - expected
     if not (stray or any(c.bare for c in columns)):
-        return
+        return set()
     colons, points = [], []
+    failed = set()
     for match in _ENTRY.finditer(text):
         if ":" in match["gap"]:
-            colons.append(run.at + match.start("gap") + match["gap"].index(":"))
+            colon = run.at + match.start("gap") + match["gap"].index(":")
             if match["gap"].count(":") > 1:
-                findings.error("PT001", colons[-1], "expected a number, found `:`")
+                findings.error("PT001", colon, "expected a number, found `:`")
+                failed.add(match[1] or match[5])
+            else:
+                colons.append(colon)
         if match["number"].lstrip("+-").startswith("."):
             points.append(run.at + match.start("number"))
     if colons:
         findings.dialect("PT107", colons[0], STRAY_COLON, len(colons))
     if points:
         findings.dialect("PT101", points[0], NO_LEADING_DIGIT, len(points))
+    return failed

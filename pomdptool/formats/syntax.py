@@ -87,8 +87,8 @@ def parse(findings: Findings) -> list[Statement]:
             tree = _parser().parse(TextSlice(text, at, len(text)))
         except UnexpectedInput as error:
             statements += _read_before(error)
-            place = _place(error, text)
-            findings.error(*_explain(error, text, place))
+            code, place, message = _explain(error, text, _place(error, text))
+            findings.error(code, place, message)
             at = _next_statement(text, place + 1)
         else:
             statements += _statements(tree)
@@ -134,7 +134,7 @@ class _ToStatements(Transformer[Token, Any]):
         return Start(form, cast(int, tokens[0].start_pos), _words(tokens))
 
     def entry(self, tokens: Sequence[Token]) -> Setting:
-        refs = tuple(_word(t) for t in tokens if t.type == "REF")
+        refs = tuple(_word(t) for t in tokens[1:-1] if t.type == "REF")
         colons = [t for t in tokens if t.type == "COLON"]
         stray = _word(colons[0]) if colons else None
         head = tokens[0]
@@ -191,6 +191,7 @@ _EXPECTED: tuple[tuple[set[str], str], ...] = (
     ({"NUMBERS", "UNIFORM"}, "numbers or `uniform`"),
     ({"NUMBERS", "NAMES"}, "a count or names"),
     ({"KIND"}, "`reward` or `cost`"),
+    ({"NUMBERS", "REF"}, "a name, an index or `*`"),
     ({"NUMBERS"}, "a number"),
     ({"REF"}, "a name, an index or `*`"),
     ({"COLON"}, "`:`"),
@@ -209,13 +210,33 @@ def _explain(error: UnexpectedInput, text: str, at: int) -> tuple[str, int, str]
     if match is None:
         return "PT001", max(at - 1, 0), f"expected {what}, but the file ends"
     found = match[0] if len(match[0]) <= 40 else match[0][:37] + "..."
-    if found in RESERVED and ("NAMES" in expected or "REF" in expected or "DISCOUNT" in expected):
-        return "PT004", at, f"{found!r} is a reserved word and cannot be a name"
+    reserved = _explain_reserved(expected, match, text)
+    if reserved:
+        return reserved
     hint = ""
     if "DISCOUNT" in expected:
-        hint = nearest(found.lower(), [k for k in KEYWORDS if len(k) > 1])
+        hint = nearest(found, [k for k in KEYWORDS if len(k) > 1])
     elif re.fullmatch(r"\d+[A-Za-z_][\w-]*", found):
         hint = " (names begin with a letter)"
     elif found.lower().lstrip("+-") in ("nan", "inf", "infinity"):
         hint = " (numbers are finite)"
     return "PT001", at, f"expected {what}, found {found!r}{hint}"
+
+
+def _explain_reserved(
+    expected: set[str], found: re.Match[str], text: str
+) -> tuple[str, int, str] | None:
+    """Say that a reserved word stands for a name, or lacks its colon; None where neither is so."""
+    word, at = found[0], found.start()
+    if word in RESERVED and expected & {"NAMES", "REF"} and not _COLON.match(text, found.end()):
+        return "PT004", at, f"{word!r} is a reserved word and cannot be a name"
+    before = _WORD_BEFORE.search(text[max(at - 100, 0) : at])
+    if before and expected <= {"COLON", "INCLUDE", "EXCLUDE"}:
+        word, at = before[1], at - len(before[0])
+    elif word not in KEYWORDS or "DISCOUNT" not in expected:
+        return None
+    return "PT004", at, f"expected `:` after {word!r}, which is a reserved word and no name"
+
+
+_COLON = re.compile(r"\s*:")
+_WORD_BEFORE = re.compile(r"([a-z]+)(?:\s|#[^\n]*\n)*\Z")

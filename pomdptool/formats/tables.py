@@ -28,6 +28,7 @@ from pomdptool.formats.tables_gather import AXES, MAX_ROWS, Batch, Gather
 from pomdptool.formats.tables_input import (
     MAX_ROW,
     Feed,
+    check_text,
     count_lines,
     decompressed,
     row_blocks,
@@ -131,6 +132,8 @@ def examined_episodes(
             feed = Feed(source, str(getattr(source, "name", "<data>")))
         feed = decompressed(feed)
         kind = kind or _kind_of_bytes(feed.peek(1 << 16))
+        if kind != "parquet":
+            check_text(feed)
         problems = Problems(feed.file, columns, rows=kind == "parquet")
         gather = Gather(problems)
         for batch in _READERS[kind](feed, problems):

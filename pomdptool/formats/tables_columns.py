@@ -86,6 +86,8 @@ def _converted(values: Any, target: str, each: Callable[[list[Any]], list[Any]])
         array = values if isinstance(values, pa.Array) else pa.array(values)
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
+        if pa.types.is_boolean(array.type) and target != "string":
+            raise TypeError("no number")  # true is no 1: each value is refused below
         if pa.types.is_floating(array.type) and target == "string":
             array = compute.if_else(compute.is_nan(array), None, array).cast(pa.int64())
         return array.cast(wanted)

@@ -14,9 +14,9 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, nearest
-from pomdptool.formats.files import MAX_BYTES
 from pomdptool.formats.findings import MAX_FINDINGS, MAX_HINTS
 from pomdptool.formats.tables_report import Problems
+from pomdptool.formats.text_input import MAX_BYTES
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, Int32Array, IntArray
 

@@ -12,15 +12,13 @@ from typing import IO, cast
 import numpy as np
 
 from pomdptool.errors import DataError
-from pomdptool.formats.files import MAX_BYTES
+from pomdptool.formats.text_input import GZIP, MAX_BYTES, other_encoding
 
 BLOCK = 1 << 23
 """Bytes that are read at once."""
 
 MAX_ROW = 1 << 26
 """Longest row, in bytes: more is a quote that was never closed."""
-
-GZIP = b"\x1f\x8b"
 
 
 @dataclass(slots=True)
@@ -78,6 +76,24 @@ def decompressed(feed: Feed) -> Feed:
         return feed
     stream = gzip.GzipFile(fileobj=cast("IO[bytes]", feed), mode="rb")
     return Feed(cast("IO[bytes]", stream), feed.file, bounded=True)
+
+
+def check_text(feed: Feed) -> None:
+    """Refuse what by its first bytes is no text, or not UTF-8.
+
+    Raises
+    ------
+    DataError
+        It names the encoding, where the bytes do.
+    """
+    head = feed.peek(4)
+    encoding = other_encoding(head)
+    said = f"this is {encoding} text; expected UTF-8" if encoding else ""
+    if head.startswith(b"\0"):
+        said = "this is not a text file: it begins with a zero byte"
+    if said:
+        said = f"{feed.file}:1: {said}"
+        raise DataError(said, [said])
 
 
 def everything(feed: Feed) -> bytes:

@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from pomdptool.formats.strict_json import unique_keys
 from pomdptool.formats.tables_input import count_lines
 from pomdptool.formats.tables_report import Problems
+from pomdptool.printable import first_surrogate
 from pomdptool.sparse import IntArray
 
 MAX_HEADER = 1 << 20
@@ -148,7 +150,7 @@ def json_rows(
     together = bool(filled) and filled[-1] == len(filled) - 1
     places = None if together else np.array(filled, dtype=np.int64) + first
     try:
-        rows = json.loads("[" + ",".join(kept) + "]")
+        rows = json.loads("[" + ",".join(kept) + "]", object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         rows = []
     if len(rows) == len(kept) and all(isinstance(row, dict) for row in rows):
@@ -160,7 +162,7 @@ def json_rows(
 
 def _json_row(text: str, line: int, problems: Problems) -> dict[str, Any] | None:
     try:
-        row = json.loads(text)
+        row = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         problems.add(line, f"this is not JSON: {getattr(error, 'msg', error)}")
         return None
@@ -184,7 +186,7 @@ def text_in(value: Any) -> str | None:
         If it is neither.
     """
     if value is None or isinstance(value, str):
-        if value and not value.isprintable() and not _encodable(value):
+        if value and first_surrogate(value) is not None:
             raise ValueError(f"{value!r} is not text")
         return value
     if isinstance(value, bool):
@@ -194,10 +196,6 @@ def text_in(value: Any) -> str | None:
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
     raise ValueError(f"{str(value)[:80]} is neither a name nor a whole number")
-
-
-def _encodable(text: str) -> bool:
-    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def number_in(value: Any, *, whole: bool = False) -> float | int | None:

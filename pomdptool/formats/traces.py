@@ -6,11 +6,11 @@ of states and their probabilities before it; `state`, `observation` and `reward`
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from pomdptool.errors import FormatError
 from pomdptool.formats.documents import Place
+from pomdptool.formats.strict_json import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def read_trace(text: str, file: str) -> list[TracedStep]:
         At the line that is no step of an episode.
     """
     steps = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             steps.append(_step(line, file, number))
     if not steps:
@@ -44,13 +44,7 @@ def read_trace(text: str, file: str) -> list[TracedStep]:
 
 
 def _step(line: str, file: str, number: int) -> TracedStep:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise FormatError.at(file, number, error.colno, "PT001", error.msg) from None
-    except (ValueError, RecursionError):
-        raise FormatError.at(file, number, 1, "PT001", "this line cannot be read") from None
-    place = Place(value, "", file, number)
+    place = Place(read_json(line, file, number), "", file, number)
     state, belief = place.get("state"), place.get("belief")
     observation, reward = place.get("observation"), place.get("reward")
     beliefs = {} if belief is None else belief.members()
@@ -58,7 +52,7 @@ def _step(line: str, file: str, number: int) -> TracedStep:
         episode=place["episode"].count(0),
         step=place["step"].count(0),
         state="" if state is None else state.text(),
-        belief={name: part.number() for name, part in beliefs.items()},
+        belief={name: part.probability() for name, part in beliefs.items()},
         action=place["action"].text(),
         observation="" if observation is None else observation.text(),
         reward=0.0 if reward is None else reward.number(),

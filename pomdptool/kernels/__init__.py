@@ -16,6 +16,7 @@ import contextlib
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from functools import cache, cached_property, partial, update_wrapper
 from pathlib import Path
@@ -160,9 +161,21 @@ def kernel(function: F | None = None, *, inner: bool = False, **options: Any) ->
 
 @cache
 def _numba() -> Any:
-    """Import numba, and see to a place for what it compiles."""
+    """Import numba, and see to a place for what it compiles.
+
+    Raises
+    ------
+    ImportError
+        Where an environment variable sets what numba cannot read; it says which.
+    """
     began = time.perf_counter()
-    import numba
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Environment variable", RuntimeWarning)
+        try:
+            import numba
+        except (RuntimeWarning, ValueError) as error:
+            said = "".join(str(error).partition("parsed.")[:2])
+            raise ImportError(f"numba: {said}") from None
     from numba.core import event
 
     if not numba.config.CACHE_DIR:

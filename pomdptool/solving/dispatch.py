@@ -17,7 +17,14 @@ from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
 from pomdptool.solving.controller import evaluate, is_cheap
 from pomdptool.solving.memory import half_of_what_is_free
-from pomdptool.solving.solution import OnStep, Progress, Solution, Watch, discounted_steps
+from pomdptool.solving.solution import (
+    OnStep,
+    Progress,
+    Solution,
+    Watch,
+    check_sum,
+    discounted_steps,
+)
 from pomdptool.sparse import FloatArray
 
 DEFAULT_METHOD = "sarsop"
@@ -268,5 +275,5 @@ def _check_size(model: Model, horizon: int | None) -> None:
     """Refuse values beyond which sums of floats say nothing."""
     steps = discounted_steps(model.discount, 0, horizon)
     largest = float(np.abs(model.expected_rewards).max())
-    if steps < math.inf and not largest * steps < LARGEST_VALUE:
-        raise PomdpError(f"rewards up to {largest:g} are too large to be added up")
+    if steps < math.inf:
+        check_sum("rewards", largest, steps)

@@ -21,6 +21,7 @@ import numpy as np
 from pomdptool.envelope import upper_envelope
 from pomdptool.kernels import dominance as kernel
 from pomdptool.kernels import expect
+from pomdptool.solving.highs import is_solved, new_solver, succeed
 from pomdptool.sparse import FloatArray, IntArray
 
 MARGIN = 1e-10
@@ -168,7 +169,8 @@ class Asked:
         Bounds on by how much, of which the first holds at the belief. Both are computed from the
         solution, not taken from the solver; the second by weak duality.
     exceeds, covered
-        Whether it exceeds them at the belief, or nowhere, but for margins.
+        Whether it exceeds them at the belief, or nowhere, but for margins. Neither where the solver
+        found no optimum.
     """
 
     belief: FloatArray
@@ -186,8 +188,6 @@ class Program:
     """
 
     def __init__(self, kept: FloatArray, span: float) -> None:
-        import highspy
-
         n = kept.shape[1]
         self.kept = np.empty((2 * len(kept) + 16, n))
         self.size = 0
@@ -195,21 +195,11 @@ class Program:
         self.span = span
         self.columns = np.arange(n + 1, dtype=np.int32)
         self.scale = max(1.0, float(np.abs(kept).max()))
-        self.highs = highspy.Highs()
-        for option, value in (
-            ("output_flag", False),
-            ("threads", 1),
-            ("presolve", "off"),
-            ("primal_feasibility_tolerance", 1e-9),
-            ("dual_feasibility_tolerance", 1e-9),
-        ):
-            self.highs.setOptionValue(option, value)
-        infinity = highspy.kHighsInf
+        self.highs = new_solver()
         for _ in range(n):
-            self.highs.addVar(0.0, 1.0)
-        self.highs.addVar(-infinity, infinity)
-        self.highs.addRow(1.0, 1.0, n, self.columns[:n], np.ones(n))
-        self.highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
+            succeed(self.highs.addVar(0.0, 1.0), "a probability")
+        succeed(self.highs.addVar(-np.inf, np.inf), "the value")
+        succeed(self.highs.addRow(1.0, 1.0, n, self.columns[:n], np.ones(n)), "their sum")
         for w in kept:
             self.add(w)
 
@@ -220,16 +210,19 @@ class Program:
         self.kept[self.size] = w
         self.size += 1
         row = np.append(w / self.scale, -1.0)
-        self.highs.addRow(-np.inf, 0.0, len(row), self.columns, row)
+        succeed(self.highs.addRow(-np.inf, 0.0, len(row), self.columns, row), "a kept vector")
 
     def ask(self, v: FloatArray) -> Asked:
         """Find the belief where v exceeds the kept vectors most."""
         self.runs += 1
         cost = np.append(v / self.scale, -1.0)
-        self.highs.changeColsCost(len(cost), self.columns, cost)
-        self.highs.run()
-        solution = self.highs.getSolution()
+        succeed(self.highs.changeColsCost(len(cost), self.columns, cost), "the objective")
         kept = self.kept[: self.size]
+        if not is_solved(self.highs):
+            return Asked(
+                np.full(len(v), 1.0 / len(v)), -np.inf, np.inf, exceeds=False, covered=False
+            )
+        solution = self.highs.getSolution()
         b = np.maximum(np.array(solution.col_value[:-1]), 0.0)
         b = b / b.sum() if b.sum() > 0.0 else np.full(len(v), 1.0 / len(v))
         weights = np.maximum(np.array(solution.row_dual[1:]), 0.0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pomdptool.errors import PomdpError
-from pomdptool.limits import Limits
+from pomdptool.limits import LARGEST_VALUE, Limits
 from pomdptool.limits import Stopped as Stopped
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
@@ -135,6 +135,18 @@ def discounted_steps(discount: float, first: int, horizon: int | None) -> float:
         return math.inf if horizon is None else float(horizon - first)
     last = 0.0 if horizon is None else discount**horizon
     return (discount**first - last) / (1.0 - discount)
+
+
+def check_sum(what: str, largest: float, times: float) -> None:
+    """Refuse numbers up to the largest, so many of which cannot be added up.
+
+    Raises
+    ------
+    PomdpError
+        It says how large they are.
+    """
+    if not largest * times < LARGEST_VALUE:
+        raise PomdpError(f"{what} up to {largest:g} are too large to be added up")
 
 
 def rewards_ahead(

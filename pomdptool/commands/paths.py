@@ -1,0 +1,103 @@
+"""Files as arguments: what is read, what is written, and that neither is lost by mistake.
+
+A file that cannot be written is found before the work. Two results never go to one file, and no
+result replaces a file that the command reads, but where that brings the file up to date.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pomdptool.formats.atomic import check_writable
+
+
+class Input(click.Path):
+    """A file to read; where `-` is allowed, it is standard input.
+
+    Parameters
+    ----------
+    words
+        Values that name no file.
+    """
+
+    def __init__(self, *, allow_dash: bool = False, words: tuple[str, ...] = ()) -> None:
+        super().__init__(exists=True, dir_okay=False, allow_dash=allow_dash)
+        self.words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check that the file is there."""
+        return value if value in self.words else super().convert(value, param, ctx)
+
+
+class Output(click.Path):
+    """A file to write; where `-` is allowed, it is standard output."""
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(dir_okay=False, allow_dash=allow_dash)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check that the file can be written."""
+        path = str(super().convert(value, param, ctx))
+        if (self.allow_dash and path == "-") or (ctx is not None and ctx.resilient_parsing):
+            return path
+        if not path:
+            self.fail("the name of the file is empty", param, ctx)
+        try:
+            check_writable(Path(path))
+        except OSError as error:
+            self.fail(f"{path!r} cannot be written: {error.strerror}", param, ctx)
+        return path
+
+
+def check_apart(command: click.Command, ctx: click.Context, updates: tuple[str, ...]) -> None:
+    """Refuse two outputs to one file, and an output that is an input.
+
+    Parameters
+    ----------
+    updates
+        Names of the inputs that `--output` may replace.
+    """
+    outputs = list(_files(command, ctx, Output))
+    for k, (param, path) in enumerate(outputs):
+        for other, its_path in outputs[:k]:
+            if _same(path, its_path):
+                options = f"{_spelled(other)} and {_spelled(param)}"
+                raise click.UsageError(f"{options} would write the same file, {path!r}.", ctx)
+        for read, its_path in _files(command, ctx, Input):
+            allowed = param.name == "output" and read.name in updates
+            if not allowed and _same(path, its_path):
+                message = f"{_spelled(param)} would replace {path!r}, which {_spelled(read)} reads."
+                raise click.UsageError(message, ctx)
+
+
+def _files(
+    command: click.Command, ctx: click.Context, kind: type[click.Path]
+) -> Iterator[tuple[click.Parameter, str]]:
+    """Parameters of a kind, and each file that they name."""
+    for param in command.params:
+        if isinstance(param.type, kind):
+            value = ctx.params.get(param.name or "")
+            for path in value if isinstance(value, tuple) else (value,):
+                if path is not None and path != "-":
+                    yield param, path
+
+
+def _spelled(param: click.Parameter) -> str:
+    return (
+        max(param.opts, key=len) if isinstance(param, click.Option) else param.human_readable_name
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names are of one ordinary file, by links too."""
+    try:
+        first, second = Path(one).stat(), Path(other).stat()
+    except OSError:  # one is not there yet
+        return os.path.realpath(one) == os.path.realpath(other)
+    return stat.S_ISREG(first.st_mode) and os.path.samestat(first, second)

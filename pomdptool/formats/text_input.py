@@ -1,0 +1,126 @@
+"""Text of a file: decompressed, bounded, and nothing but text.
+
+What is read may be anything: a device without end, a small file that decompresses to a large one,
+a program. Blocks are looked at as they come, so that what is no text is refused after the first.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+from typing import IO, cast
+
+from pomdptool.errors import FormatError
+
+MAX_BYTES = 1 << 31
+"""Largest file that is read, also after decompression."""
+
+BLOCK = 1 << 22
+"""Bytes that are read at once."""
+
+GZIP = b"\x1f\x8b"
+
+OTHER_ENCODINGS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+"""What a text in another encoding begins with."""
+
+
+def other_encoding(head: bytes) -> str | None:
+    """Encoding other than UTF-8 that the first bytes of a text name; None: they name none."""
+    return next((name for mark, name in OTHER_ENCODINGS.items() if head.startswith(mark)), None)
+
+
+def text_of(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
+    """Text of a path or an open file, and the name to report it by.
+
+    Bytes that are not UTF-8 are kept apart, as surrogates: they may stand in comments. Readers
+    refuse them elsewhere.
+
+    Raises
+    ------
+    FormatError
+        If it is no text, too large, or its compression is broken.
+    OSError
+        If it cannot be read.
+    """
+    if isinstance(source, (str, Path)):
+        file = str(source)
+        with Path(source).open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size > MAX_BYTES:
+                raise _too_large(file)
+            return read_text(stream, file), file
+    file = str(getattr(source, "name", "<text>"))
+    head = source.read(BLOCK)
+    if isinstance(head, str):
+        return head + str(source.read()), file
+    return read_text(cast("IO[bytes]", source), file, head), file
+
+
+def read_text(stream: IO[bytes], file: str, head: bytes = b"") -> str:
+    """Text of a stream of bytes, decompressed where its name or its first bytes ask for it.
+
+    Parameters
+    ----------
+    head
+        What was read of it already.
+    """
+    head = head or stream.read(BLOCK)
+    blocks = chain([head], iter(lambda: stream.read(BLOCK), b""))
+    if file.lower().endswith(".gz") or head.startswith(GZIP):
+        data = _decompressed(_joined(blocks, file, text=False), file)
+    else:
+        data = _joined(blocks, file, text=True)
+    return data.decode("utf-8", errors="surrogateescape")
+
+
+def _decompressed(data: bytes, file: str) -> bytes:
+    import gzip
+    import io
+    import zlib
+
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            return _joined(iter(lambda: stream.read(BLOCK), b""), file, text=True)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FormatError.at(file, 1, 1, "PT011", f"broken compression: {error}") from None
+
+
+def _joined(blocks: Iterable[bytes], file: str, *, text: bool) -> bytes:
+    """All blocks together; where they are text, each is checked as it comes."""
+    kept: list[bytes] = []
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > MAX_BYTES:
+            raise _too_large(file)
+        if text:
+            _check_text(block, kept, file)
+        kept.append(block)
+    return b"".join(kept)
+
+
+def _check_text(block: bytes, before: list[bytes], file: str) -> None:
+    """Refuse a block that is no text, by the place of its first zero byte."""
+    encoding = None if before else other_encoding(block)
+    if encoding is not None:
+        message = f"this is {encoding} text; expected UTF-8"
+        raise FormatError.at(file, 1, 1, "PT011", message)
+    k = block.find(b"\0")
+    if k >= 0:
+        text = b"".join([*before, block[:k]]).decode("utf-8", errors="surrogateescape")
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        message = "this is not a text file: it holds a zero byte"
+        raise FormatError.at(file, len(lines), len(lines[-1]) + 1, "PT011", message)
+
+
+def _too_large(file: str) -> FormatError:
+    return FormatError.at(file, 1, 1, "PT010", f"more than {MAX_BYTES >> 30} GiB")
