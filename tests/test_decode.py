@@ -51,7 +51,9 @@ def test_likelihoods_are_sums_over_paths(
     np.testing.assert_allclose(result.per_episode, [*each, each[0]], rtol=1e-10, atol=1e-12)
     assert float(result) == pytest.approx(sum(each) + each[0], rel=1e-10)
     assert result.impossible == ""
-    assert result.perplexity == pytest.approx(np.exp(-float(result) / result.n_steps))
+    observed = sum(o != NONE for steps in [*lots, lots[0]] for _, o in steps)
+    assert result.n_observed == observed < result.n_steps
+    assert result.perplexity == pytest.approx(np.exp(-float(result) / observed))
 
 
 @pytest.mark.parametrize(("S", "shared"), CASES)

@@ -6,19 +6,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from models import random_model, tiger
+from models import ROOT, random_model, tiger
 from test_em import episodes_of
 from test_fit import logged
 
+import pomdptool
+from pomdptool.acting.sample import sample
 from pomdptool.errors import DataError
 from pomdptool.learning.compare import compare
-from pomdptool.learning.likelihood import loglik
+from pomdptool.learning.expectation import Threads, expected
+from pomdptool.learning.parts import beginning
+from pomdptool.learning.rewards import cuts_of
 from pomdptool.learning.select import Criterion, select
+from pomdptool.learning.sequences import sequences_of
 from pomdptool.learning.walks import walks
 from pomdptool.model import Model, make_model
 
+CRITERIA: list[Criterion] = ["bic", "aic", "heldout"]
 
-@pytest.mark.parametrize("by", ["bic", "aic", "heldout"])
+
+@pytest.mark.parametrize("by", CRITERIA)
 def test_two_states_are_seen(by: Criterion) -> None:
     data = logged(tiger(), 600, 40, np.random.default_rng(1))
     rng = np.random.default_rng(0)
@@ -27,6 +34,21 @@ def test_two_states_are_seen(by: Criterion) -> None:
     assert [c.states for c in found.candidates] == [1, 2]
     assert (found.candidates[0].heldout is None) == (by != "heldout")
     assert not any("hardly" in w for w in found.fit.warnings)
+
+
+def test_data_held_out_are_observations_and_rewards() -> None:
+    """Rewards alone tell the states of this model apart."""
+    model = pomdptool.load(ROOT / "tests" / "cases" / "rewards-only.pomdp")
+    data = sample(model, episodes=200, steps=40, rng=np.random.default_rng(3))
+    found = select(
+        data, [1, 2, 3], rng=np.random.default_rng(1), by="heldout", restarts=2, tol=1e-4
+    )
+    assert found.fit.model.n_states == 2
+    held = [c.heldout for c in found.candidates]
+    assert held[0] is not None
+    assert held[1] is not None
+    assert held[1] - held[0] > 0.3
+    assert held[1] == pytest.approx(found.candidates[1].fit.joint_per_step, abs=0.05)
 
 
 def test_doubt_is_said() -> None:
@@ -41,12 +63,12 @@ def test_the_end_of_one_episode_is_held_out_given_its_beginning() -> None:
     one = found.candidates[0]
     assert one.fit.n_steps == 320
     assert one.heldout is not None
-    beginning = loglik(one.fit.model, replace(
-        data, actions=data.actions[:320], observations=data.observations[:320],
-        first=np.array([0, 320]), rewards=None,
-    ))  # fmt: skip
-    rest = float(loglik(one.fit.model, data)) - float(beginning)
-    assert one.heldout == pytest.approx(rest / 80)
+    train = beginning(data, 320)
+    sequences = [sequences_of(part, cuts_of(train)) for part in (data, train)]
+    with Threads(1) as threads:
+        whole, early = (expected(one.fit.tables, part, threads).loglik for part in sequences)
+    assert one.heldout == pytest.approx((whole - early) / 80)
+    assert early == pytest.approx(one.fit.joint)
 
 
 def test_the_time_limit_is_one_for_all_sizes() -> None:
@@ -54,6 +76,23 @@ def test_the_time_limit_is_one_for_all_sizes() -> None:
     found = select(data, [1, 2, 3], rng=np.random.default_rng(0), time_limit=0.0)
     assert [c.states for c in found.candidates] == [1]
     assert found.fit.stop_reason == "time-limit"
+
+
+@pytest.mark.parametrize("by", CRITERIA)
+@pytest.mark.parametrize("asks", [0, 30, 300])
+def test_an_interrupt_selects_among_what_was_learned(by: Criterion, asks: int) -> None:
+    data = logged(tiger(), 50, 40, np.random.default_rng(1))
+    asked = [0]
+
+    def interrupted() -> bool:
+        asked[0] += 1
+        return asked[0] > asks
+
+    rng = np.random.default_rng(0)
+    found = select(data, [1, 2, 3], rng=rng, by=by, restarts=2, interrupted=interrupted)
+    assert found.fit.stop_reason == "interrupted"
+    assert not found.fit.converged
+    assert asked[0] < asks + 40
 
 
 def test_what_cannot_be_selected_is_refused() -> None:

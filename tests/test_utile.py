@@ -114,7 +114,7 @@ def test_means_of_returns_are_those_of_known_states() -> None:
             n[at] += 1.0
     np.testing.assert_allclose(found.weight, n, atol=1e-9)
     met = n > 0
-    np.testing.assert_allclose(found.mean[met], sums[met] / n[met], atol=1e-9)
+    np.testing.assert_allclose(found.unit * found.mean[met], sums[met] / n[met], atol=1e-9)
 
 
 def test_the_test_keeps_its_level_and_finds_differences() -> None:

@@ -9,7 +9,6 @@ kept.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,11 +18,12 @@ from pomdptool.acting.guide import guide_at, guide_of, no_guide
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
-from pomdptool.kernels import budget, compiling_seconds, expect
+from pomdptool.kernels import budget, expect
 from pomdptool.kernels import pomcp as kernel
 from pomdptool.kernels import random as numbers
 from pomdptool.kernels.pomcp import Plan, Tree
 from pomdptool.kernels.simulator import Simulator, filter_belief
+from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import fixed_point
@@ -165,7 +165,7 @@ class Pomcp:
 
     def act(self) -> int:
         """Search, and return the action with the largest value among those tried."""
-        began, done = _now(), 0
+        clock, done = Clock(), 0
         assert self.depth is not None
         path, returns = np.zeros(self.depth, np.int64), np.zeros(self.depth)
         while self.sims is None or done < self.sims:
@@ -186,11 +186,11 @@ class Pomcp:
             done += n
             if self.interrupted is not None and self.interrupted():
                 raise EpisodeInterruptedError
-            spent = _now() - began
+            spent = clock.seconds
             if n < at_once or (self.time_limit is not None and spent >= self.time_limit):
                 break
         self.searched += done
-        self.seconds += _now() - began
+        self.seconds += clock.seconds
         self.decision = self._best(done)
         return self.decision.action
 
@@ -298,11 +298,6 @@ class Pomcp:
         larger.i[kernel.N_NODES] = n
         kernel.rehash(larger)
         self.tree = larger
-
-
-def _now() -> float:
-    """Seconds on a clock that stands still while kernels are compiled."""
-    return time.perf_counter() - compiling_seconds()
 
 
 def default_depth(model: Model) -> int:

@@ -13,7 +13,6 @@ luck for as long as they act alike.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -24,7 +23,7 @@ from pomdptool.acting.planner import Pomcp
 from pomdptool.acting.players import Asking, Lot, OnSeen, Playing, played, workers_of
 from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
-from pomdptool.kernels import compiling_seconds
+from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.solution import check_sum
@@ -161,7 +160,7 @@ def simulate(
     if steps < 1:
         raise PomdpError(f"steps must be 1 or more, not {steps}")
     check_sum("rewards", float(np.abs(model.rewards.stored).max(initial=0.0)), steps)
-    began = time.perf_counter() - compiling_seconds()
+    clock = Clock()
     threads = 1 if on_seen else min(threads, episodes)
     workers = workers_of(model, policy, steps, threads, on_seen, interrupted)
     if not isinstance(workers[0], Playing):
@@ -196,7 +195,7 @@ def simulate(
         terminated=int(ended.sum()),
         steps=steps,
         truncation_bound=_beyond(model, lengths[~ended]) * float((~ended).mean()),
-        seconds=time.perf_counter() - compiling_seconds() - began,
+        seconds=clock.seconds,
         sims=sum(p.searched for p in searching),
         search_seconds=sum(p.seconds for p in searching),
         interrupted=stopped,

@@ -32,9 +32,11 @@ from pomdptool.commands.report import show_candidates, show_fit, show_split
 from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
+from pomdptool.learning.information import StandardErrors, standard_errors
 from pomdptool.learning.maximisation import PARTS, PSEUDO_COUNT
 from pomdptool.learning.select import Candidate, select
 from pomdptool.learning.utile import MAX_STATES, SIGNIFICANCE, Split, distinguish
+from pomdptool.limits import Limits
 
 Decorated = Callable[..., Any]
 
@@ -220,6 +222,7 @@ def command(
     if not quiet:
         announce_compiling()
     with interruptible() as interrupted, learning_progress(quiet, verbose) as on_step:
+        limits = Limits(time_limit, interrupted)
         options: dict[str, Any] = {
             "rng": np.random.default_rng(seed),
             "restarts": restarts,
@@ -257,13 +260,16 @@ def command(
             found, candidates = selection.fit, selection.candidates
         else:
             found = fit(episodes, states[0] if states else None, **options)
+        errors = None
+        if report is not None and found.rewards is not None:
+            errors = standard_errors(found, episodes, threads=threads, limits=limits)
     text, said = encode_model(found.model, kind)
     write_result(text, output)
     if report is not None:
         warnings = (*odd, *found.warnings)
-        write_json(_document(found, candidates, splits, warnings, seed), report)
+        write_json(_document(found, errors, candidates, splits, warnings, seed), report)
     if not quiet:
-        show_candidates(candidates, by)
+        show_candidates(candidates, found.model.n_states)
         show_fit(found)
     warn((*found.warnings, *said), quiet=quiet)
     return 130 if found.stop_reason == "interrupted" else 0
@@ -271,13 +277,13 @@ def command(
 
 def _document(
     found: Fit,
+    errors: StandardErrors | None,
     candidates: tuple[Candidate, ...],
     splits: tuple[Split, ...],
     warnings: tuple[str, ...],
     seed: int,
 ) -> dict[str, Any]:
     settings = asdict(found.settings)
-    rewards = found.rewards
     return {
         "loglik": found.loglik,
         "loglik_per_step": found.loglik_per_step,
@@ -295,11 +301,32 @@ def _document(
         "warnings": warnings,
         "states": found.model.n_states,
         "steps": found.n_steps,
+        "observed_steps": found.n_observed,
         "seed": seed,
         "settings": {**settings, "fix": sorted(settings["fix"])},
-        "rewards": None
-        if rewards is None
-        else {"values": rewards.R, "standard_errors": rewards.error, "visits": rewards.visits},
+        "rewards": None if errors is None else _rewards(found, errors),
+    }
+
+
+def _rewards(found: Fit, errors: StandardErrors) -> dict[str, Any]:
+    assert found.rewards is not None
+    model = found.model
+    names = (model.actions, model.states, model.states, model.observations)
+    without = [
+        {
+            "reason": reason,
+            "entries": [
+                [name[k] for name, k in zip(names, at, strict=False)]
+                for at in np.argwhere(errors.reasons == reason)
+            ],
+        }
+        for reason in dict.fromkeys(errors.reasons[errors.reasons != ""])
+    ]
+    return {
+        "values": found.rewards.R,
+        "standard_errors": errors.errors,
+        "without_standard_error": without,
+        "visits": found.rewards.visits,
     }
 
 
@@ -308,6 +335,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
     return {
         "states": candidate.states,
         "loglik": found.loglik,
+        "loglik_with_rewards": found.joint,
         "parameters": found.parameters,
         "bic": found.bic,
         "aic": found.aic,

@@ -63,6 +63,7 @@ def _document(found: Likelihood, episodes: Episodes, per_episode: bool) -> dict[
         "loglik_per_step": found.loglik_per_step,
         "perplexity": found.perplexity,
         "steps": found.n_steps,
+        "observed_steps": found.n_observed,
         "episodes": episodes.n_episodes,
         "bic": found.bic,
         "aic": found.aic,

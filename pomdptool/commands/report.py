@@ -12,7 +12,7 @@ from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
 
 if TYPE_CHECKING:
     from pomdptool.learning.fitted import Fit
-    from pomdptool.learning.select import Candidate, Criterion
+    from pomdptool.learning.select import Candidate
     from pomdptool.learning.utile import Split
     from pomdptool.policy import SolvedPolicy
     from pomdptool.solving.solution import Solution
@@ -104,18 +104,17 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
         say(line, stream)
 
 
-def show_candidates(candidates: tuple[Candidate, ...], by: Criterion) -> None:
-    """Print models of several sizes as a table."""
+def show_candidates(candidates: tuple[Candidate, ...], states: int) -> None:
+    """Print models of several sizes as a table, and which size was chosen."""
     if not candidates:
         return
-    best = min(candidates, key=lambda c: c.score(by))
     rows = [["states", "log-likelihood", "parameters", "BIC", "AIC", "held out", ""]]
     for c in candidates:
         held = "-" if c.heldout is None else f"{c.heldout:.6f}"
         rows.append(
             [
-                *(f"{c.states}", f"{c.fit.loglik:.2f}", f"{c.fit.parameters}"),
-                *(f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}", held, "*" if c is best else ""),
+                *(f"{c.states}", f"{c.fit.joint:.2f}", f"{c.fit.parameters}"),
+                *(f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}", held, "*" if c.states == states else ""),
             ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -145,15 +144,15 @@ def show_fit(found: Fit) -> None:
         pseudo = pseudo.rpartition(",")[0]
     rows = [
         ("states", f"{found.model.n_states}{_terminal(found)}"),
-        ("log-likelihood", f"{found.loglik:.8g}, {found.loglik_per_step:.6g} a step"),
+        ("log-likelihood", _per_step(found.loglik, found.loglik_per_step)),
         ("stopped by", found.stop_reason + ("" if found.converged else " (not converged)")),
         ("iterations", f"{found.iterations} of the best of {len(found.restarts)} starts"),
         ("pseudo-counts", pseudo),
-        ("BIC", f"{found.bic:.8g} with {found.parameters} parameters"),
+        ("BIC", f"{_known(found.bic)} with {found.parameters} parameters"),
     ]
     if found.rewards is not None:
         kind = "R[a, s]" if found.rewards.R.ndim == 2 else "R[a, s, s', o]"
-        joint = f"{found.joint:.8g}, {found.joint / found.n_steps:.6g} a step, {kind}"
+        joint = f"{_per_step(found.joint, found.joint_per_step)}, {kind}"
         rows.insert(2, ("with rewards", joint))
     if sys.stderr.isatty() and len(found.history) >= MIN_CURVE:
         import numpy as np
@@ -172,6 +171,14 @@ def _terminal(found: Fit) -> str:
         return ""
     names = [found.model.states[s] for s in terminal.nonzero()[0].tolist()]
     return f", terminal: {' '.join(names[:4])}{' ...' * (len(names) > 4)}"
+
+
+def _known(value: float) -> str:
+    return "not computed" if math.isnan(value) else f"{value:.8g}"
+
+
+def _per_step(value: float, per_step: float) -> str:
+    return _known(value) + ("" if math.isnan(value) else f", {per_step:.6g} a step")
 
 
 def _digits(low: float, high: float) -> str:

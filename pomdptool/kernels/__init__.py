@@ -68,9 +68,8 @@ def budget(work: int) -> int:
 
 
 def compiling_seconds() -> float:
-    """Seconds that this process has spent compiling so far."""
-    clock = _way.compiling
-    return float(clock.duration) if clock is not None and clock.done else 0.0
+    """Seconds that this process has spent importing numba, compiling and loading kernels."""
+    return 0.0 if _way.compiling is None else float(_way.compiling.seconds)
 
 
 def cores() -> int:
@@ -169,6 +168,7 @@ def _numba() -> Any:
     ImportError
         Where an environment variable sets what numba cannot read; it says which.
     """
+    began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Environment variable", RuntimeWarning)
         try:
@@ -180,9 +180,41 @@ def _numba() -> Any:
 
     if not numba.config.CACHE_DIR:
         numba.config.CACHE_DIR = str(_folder() or "")
-    _way.compiling = event.TimingListener()
-    event.register("numba:compile", _way.compiling)
+    _way.compiling = _compile_clock(event)
+    _way.compiling.total = time.perf_counter() - began
+    event.register("numba:compiler_lock", _way.compiling)
     return numba
+
+
+def _compile_clock(event: Any) -> Any:
+    """Make a listener of numba that sums the seconds in which threads compile, or wait for that.
+
+    They include loading and keeping what was compiled, and what is under way.
+    """
+
+    class CompileClock(event.Listener):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.depth, self.began, self.total = 0, 0.0, 0.0
+            self.lock = threading.Lock()
+
+        @property
+        def seconds(self) -> float:
+            with self.lock:
+                return self.total + (time.perf_counter() - self.began if self.depth else 0.0)
+
+        def on_start(self, _event: Any) -> None:
+            with self.lock:
+                if self.depth == 0:
+                    self.began = time.perf_counter()
+                self.depth += 1
+
+        def on_end(self, _event: Any) -> None:
+            with self.lock:
+                self.depth -= 1
+                if self.depth == 0:
+                    self.total += time.perf_counter() - self.began
+
+    return CompileClock()
 
 
 def _folder() -> Path | None:

@@ -37,6 +37,15 @@ MANY = 24
 WAITING = 8
 """Products of a symbol that are added at once."""
 
+DONE, MORE, IMPOSSIBLE = 0, 1, 2
+"""What `count_episodes` returns."""
+
+EPISODE, PHASE, BLOCK, STEP = 0, 1, 2, 3
+"""Where `Work.place` holds the episode, the phase, the block and the next step."""
+
+BEGIN, FORWARD, AGAIN, BACKWARD = 0, 1, 2, 3
+"""Phases of an episode; a block before the last one is done forward again on the way back."""
+
 
 class Steps(NamedTuple):
     """Episodes as symbols.
@@ -64,7 +73,8 @@ class Work(NamedTuple):
 
     alpha of a block's steps and the one before (length + 1, S), their N (length,), alpha before
     each block (n_blocks, S), a row for beta and one for N beta (2, S); and the products that wait,
-    (n_symbols, S, WAITING) and (n_symbols, WAITING, S), with their number (n_symbols,).
+    (n_symbols, S, WAITING) and (n_symbols, WAITING, S), with their number (n_symbols,). Where
+    counting has paused (4,), and the log-likelihood of that episode so far (1,).
     """
 
     alpha: np.ndarray
@@ -74,6 +84,8 @@ class Work(NamedTuple):
     left: np.ndarray
     right: np.ndarray
     waiting: np.ndarray
+    place: np.ndarray
+    loglik: np.ndarray
 
 
 class Counts(NamedTuple):
@@ -219,12 +231,13 @@ def add_waiting(left, right, waiting, products):
 
 
 @kernel(inner=True, fastmath={"contract"})
-def backward(symbols, M, work, products):
-    """From beta after a block's last step to beta before its first one; adds what is counted.
+def backward(symbols, M, row, work, products):
+    """From beta after the last symbol to beta before the first one; adds what is counted.
 
-    Beta is times the episode's weight, and so are the products.
+    The row of alpha before the first symbol is `row`. Beta is times the episode's weight, and so
+    are the products.
     """
-    alpha, scale, beta = work.alpha, work.scale, work.beta
+    alpha, scale, beta = work.alpha[row:], work.scale[row:], work.beta
     left, right, waiting = work.left, work.right, work.waiting
     S = alpha.shape[1]
     for t in range(len(symbols) - 1, -1, -1):
@@ -247,9 +260,9 @@ def backward(symbols, M, work, products):
 
 
 @kernel(inner=True, fastmath={"contract"})
-def backward_four(symbols, M, work, products):
+def backward_four(symbols, M, row, work, products):
     """Do what `backward` does, for four states, in registers."""
-    alpha, scale, beta = work.alpha, work.scale, work.beta
+    alpha, scale, beta = work.alpha[row:], work.scale[row:], work.beta
     p, q, r, s = beta[0, 0], beta[0, 1], beta[0, 2], beta[0, 3]
     for t in range(len(symbols) - 1, -1, -1):
         c, N = symbols[t], scale[t]
@@ -265,53 +278,88 @@ def backward_four(symbols, M, work, products):
         p, q, r, s = beta[0, 0], beta[0, 1], beta[0, 2], beta[0, 3]
 
 
-@kernel(nogil=True)
-def count_episodes(begin, end, steps, tables, work, counts):
-    """Count what is expected in the episodes from `begin` to `end`.
-
-    Returns (episode, step) that is impossible, step -1 for its start; (-1, -1) where all is well.
-    """
-    symbols, length = steps.symbols, len(work.scale)
+@kernel(inner=True)
+def begin_episode(e, steps, tables, work):
+    """Get ready for episode e; returns whether its start is possible."""
     alpha, before, beta = work.alpha, work.before, work.beta
-    four = alpha.shape[1] == 4
-    for e in range(begin, end):
-        at, stop, kind, weight = (
-            steps.first[e],
-            steps.first[e + 1],
-            steps.kinds[e],
-            steps.weights[e],
-        )
-        copy(tables.starts, kind, alpha, 0)
-        total = scaled(alpha, 0)
-        if not total > 0.0:
-            return e, -1
-        loglik = np.log(total)
-        n_blocks = max(1, (stop - at + length - 1) // length)
-        copy(alpha, 0, before, 0)
-        for s in range(alpha.shape[1]):
-            beta[0, s] = weight
-        for turn in range(2 * n_blocks - 1):  # through the blocks and back
-            k = min(turn, 2 * n_blocks - 2 - turn)
-            low, high = at + k * length, min(stop, at + (k + 1) * length)
-            copy(before, k, alpha, 0)
+    copy(tables.starts, steps.kinds[e], alpha, 0)
+    total = scaled(alpha, 0)
+    if not total > 0.0:
+        return False
+    work.loglik[0] = np.log(total)
+    copy(alpha, 0, before, 0)
+    for s in range(alpha.shape[1]):
+        beta[0, s] = steps.weights[e]
+    return True
+
+
+@kernel(inner=True)
+def end_episode(e, steps, work, counts):
+    """Count the first state of episode e, and note its log-likelihood."""
+    alpha, beta = work.alpha, work.beta
+    counts.loglik[e] = work.loglik[0]
+    for s in range(alpha.shape[1]):
+        if alpha[0, s] > 0.0:
+            counts.starts[steps.kinds[e], s] += alpha[0, s] * beta[0, s]
+
+
+@kernel(nogil=True)
+def count_episodes(end, span, steps, tables, work, counts):
+    """Count what is expected in some episodes before `end`, from the place that `work` is at.
+
+    After about `span` steps it returns `MORE`, and goes on where it is called again; `DONE` when
+    all is counted; `IMPOSSIBLE` where the data are. Where it pauses depends on the data alone.
+    """
+    symbols, place, length, spent = steps.symbols, work.place, len(work.scale), 0
+    alpha, scale, four = work.alpha, work.scale, work.alpha.shape[1] == 4
+    while place[EPISODE] < end:
+        if spent >= span:
+            return MORE
+        e = place[EPISODE]
+        at, stop = steps.first[e], steps.first[e + 1]
+        if place[PHASE] == BEGIN:
+            if not begin_episode(e, steps, tables, work):
+                return IMPOSSIBLE
+            place[PHASE], place[BLOCK], place[STEP] = FORWARD, 0, at
+            spent += 1
+        k, t = place[BLOCK], place[STEP]
+        low = at + k * length
+        high = min(stop, low + length)
+        if place[PHASE] == BACKWARD:
+            until = max(low, t - span)
             if four:
-                gain, done = forward_four(symbols[low:high], tables.Mt, alpha, work.scale)
+                backward_four(symbols[until:t], tables.M, until - low, work, counts.products)
             else:
-                gain, done = forward(symbols[low:high], tables.Mt, alpha, work.scale)
-            if done < high - low:
-                return e, low + done - at
-            if turn < n_blocks:
-                loglik += gain
-            if turn < n_blocks - 1:
-                copy(alpha, length, before, k + 1)
+                backward(symbols[until:t], tables.M, until - low, work, counts.products)
+            place[STEP], spent = until, spent + t - until
+            if until > low:
                 continue
-            if four:
-                backward_four(symbols[low:high], tables.M, work, counts.products)
-            else:
-                backward(symbols[low:high], tables.M, work, counts.products)
-        counts.loglik[e] = loglik
-        for s in range(alpha.shape[1]):
-            if alpha[0, s] > 0.0:
-                counts.starts[kind, s] += alpha[0, s] * beta[0, s]
+            if k > 0:  # the block before, forward again
+                copy(work.before, k - 1, alpha, 0)
+                place[PHASE], place[BLOCK], place[STEP] = AGAIN, k - 1, low - length
+                continue
+            end_episode(e, steps, work, counts)
+            place[PHASE], place[EPISODE] = BEGIN, e + 1
+            continue
+        until = min(high, t + span)
+        if four:
+            gain, done = forward_four(
+                symbols[t:until], tables.Mt, alpha[t - low :], scale[t - low :]
+            )
+        else:
+            gain, done = forward(symbols[t:until], tables.Mt, alpha[t - low :], scale[t - low :])
+        if done < until - t:
+            return IMPOSSIBLE
+        if place[PHASE] == FORWARD:
+            work.loglik[0] += gain
+        place[STEP], spent = until, spent + until - t
+        if until < high:
+            continue
+        if place[PHASE] == FORWARD and high < stop:
+            copy(alpha, length, work.before, k + 1)
+            copy(alpha, length, alpha, 0)
+            place[BLOCK] = k + 1
+        else:
+            place[PHASE] = BACKWARD
     add_waiting(work.left, work.right, work.waiting, counts.products)
-    return -1, -1
+    return DONE

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pomdptool.episodes import NONE, Episodes
+from pomdptool.errors import ModelError
 from pomdptool.learning.ends import with_end, without_end
 from pomdptool.learning.tables import Tables
 from pomdptool.model import Model, make_model
+from pomdptool.sparse import DENSE_LIMIT
 
 LEAN = 0.9
 """Share of a transition that goes to the copy it is meant for, to begin with."""
@@ -25,10 +27,15 @@ def by_observation(episodes: Episodes, *, shared: bool) -> Model:
     Where episodes terminated a terminal state comes last; it has what is seen on arriving there.
     """
     ended = bool(episodes.terminated.any())
-    a, o = episodes.actions, (without_end(episodes) if ended else episodes).observations
+    a, o = episodes.actions, without_end(episodes).observations
     A, names = len(episodes.action_names), episodes.observation_names
     occurs = np.unique(o[o != NONE])
     S = max(1, len(occurs))
+    if 8 * A * S * S > DENSE_LIMIT:
+        raise ModelError(
+            f"a state for each of {S} observations: T with {A} actions would take "
+            f"{8 * A * S * S / 2**30:.1f} GiB; give a number of states to begin with"
+        )
     T = np.ones((A, S, S))
     state = np.searchsorted(occurs, o)
     inner = (o != NONE) & (a != NONE)
@@ -42,8 +49,8 @@ def by_observation(episodes: Episodes, *, shared: bool) -> Model:
     start = np.full(S, 1.0 / S)
     tables = Tables(T / T.sum(axis=2, keepdims=True), np.repeat(Z[np.newaxis], A, axis=0), start)
     states = [names[k] for k in occurs] or ["0"]
+    tables = with_end(tables, episodes, "state")
     if ended:
-        tables = with_end(tables, episodes, "state")
         states.append(_fresh("end", states))
     return make_model(
         tables.T,

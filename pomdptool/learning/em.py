@@ -8,12 +8,15 @@ way that EM would go on is guessed as
 (SQUAREM's third scheme; Varadhan and Roland 2008), where x are the square roots of probabilities:
 their distances are those of distributions (Hellinger), and rows stay on a sphere. Where the guess
 is less probable than x1, x2 is taken in its place, which cannot be. The log-posterior never falls.
-Learning stops when the log-posterior gains less than a tolerance per iteration and step of data.
+Learning stops when the log-posterior gains less than a tolerance per iteration and step of data,
+or, where the tolerance is below what floats resolve, less than the rounding of the log-posterior.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from threading import Lock
 
 import numpy as np
 
@@ -22,10 +25,17 @@ from pomdptool.learning.maximisation import Settings, log_prior, maximised
 from pomdptool.learning.sequences import Sequences
 from pomdptool.learning.tables import Tables
 from pomdptool.learning.watch import LearningWatch
+from pomdptool.limits import Stopped
 from pomdptool.sparse import FloatArray
 
 SHORTEST = 0.1
 """Least part of its square root that a guess leaves of a probability."""
+
+LONGEST = 1e6
+"""Most times that a guess goes the way of one iteration."""
+
+ROUNDING = 2.0**-50
+"""Relative error of a log-posterior: less gain than that is none."""
 
 
 @dataclass(slots=True)
@@ -48,8 +58,9 @@ class Run:
     converged
         Whether the gain has fallen below the tolerance.
     stop_reason
-        "tolerance", "iterations", "interrupted", "time-limit", "impossible", or "behind" where
-        others were better and this one has not gone on.
+        "tolerance", "rounding" (the tolerance is below what floats resolve, and so is the gain),
+        "iterations", "interrupted", "time-limit", "impossible", or "behind" where others were
+        better and this one has not gone on.
     """
 
     number: int
@@ -66,6 +77,22 @@ class Run:
     def iterations(self) -> int:
         """Passes over the data."""
         return len(self.history)
+
+
+@dataclass(slots=True)
+class Best:
+    """The counts of the most probable tables that any run has come to; of equals, the first run."""
+
+    counts: Expected | None = None
+    posterior: float = -np.inf
+    number: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+    def offer(self, counts: Expected, posterior: float, number: int) -> None:
+        """Keep counts if they are better."""
+        with self.lock:
+            if (posterior, -number) > (self.posterior, -self.number):
+                self.counts, self.posterior, self.number = counts, posterior, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +113,25 @@ class Climb:
     tolerance: float
     iterations: int
     accelerate: bool = True
+    best: Best = field(default_factory=Best)
 
-    def improve(self, run: Run) -> None:
-        """Improve a run until it gains less than the tolerance, or something else stops it."""
+    def improve(self, run: Run, *, visit_first: bool = False) -> None:
+        """Improve a run until it gains less than the tolerance, or something else stops it.
+
+        With `visit_first` its own tables are visited also where a limit was met before, if that
+        takes no longer than a moment.
+        """
         run.converged, run.stop_reason = False, ""
-        here = self._visit(run, run.tables)
+        try:
+            self._climb(run, self.watch.last_pass().check if visit_first else self.watch.check)
+        except Stopped as stopped:
+            run.stop_reason = self.watch.reason or stopped.reason
+
+    def _climb(self, run: Run, first_check: Callable[[], None]) -> None:
+        here = self._visit(run, run.tables, check=first_check)
         while not run.stop_reason:
             there = self._visit(run, self._maximised(here))
-            gain = (there.posterior - here.posterior) / max(1, self.sequences.n_steps)
-            if gain < self.tolerance and there.posterior > -np.inf:
-                run.converged, run.stop_reason = True, "tolerance"
+            self._judge(run, there.posterior - here.posterior, there.posterior)
             if run.stop_reason:
                 return
             further = self._maximised(there)
@@ -105,18 +141,33 @@ class Climb:
             if guess is None or (here.posterior < there.posterior and not run.stop_reason):
                 here = self._visit(run, further)
 
+    def _judge(self, run: Run, gain: float, posterior: float) -> None:
+        """Stop a run that gains too little."""
+        wanted = self.tolerance * max(1, self.sequences.n_steps)
+        resolved = ROUNDING * max(1.0, abs(posterior))
+        if posterior > -np.inf and gain < max(wanted, resolved):
+            run.converged = wanted >= resolved
+            run.stop_reason = "tolerance" if run.converged else "rounding"
+
     def _maximised(self, point: _Point) -> Tables:
         return maximised(point.counts, point.tables, self.settings)
 
-    def _visit(self, run: Run, tables: Tables, refuse_below: float = -np.inf) -> _Point:
+    def _visit(
+        self,
+        run: Run,
+        tables: Tables,
+        refuse_below: float = -np.inf,
+        check: Callable[[], None] | None = None,
+    ) -> _Point:
         """Pass over the data once; note in the run what was found, and whether to stop."""
-        counts = expected(tables, self.sequences, self.threads)
+        counts = expected(tables, self.sequences, self.threads, check or self.watch.check)
         posterior = counts.loglik
         if posterior > -np.inf:
             posterior += log_prior(tables, self.settings)
         before = run.loglik
         if posterior > run.log_posterior:
             run.tables, run.loglik, run.log_posterior = tables, counts.loglik, posterior
+            self.best.offer(counts, posterior, run.number)
         run.history.append(run.loglik)
         run.posteriors.append(run.log_posterior)
         gain = (run.loglik - before) / max(1, self.sequences.n_steps)
@@ -126,7 +177,7 @@ class Climb:
         elif run.iterations >= self.iterations:
             run.stop_reason = "iterations"
         run.stop_reason = self.watch.reason or run.stop_reason
-        return _Point(tables, counts, posterior)
+        return _Point(tables, replace(counts, steps=np.empty((0, 0, 0))), posterior)
 
 
 def _guess(here: _Point, x1: Tables, x2: Tables) -> Tables | None:
@@ -138,7 +189,7 @@ def _guess(here: _Point, x1: Tables, x2: Tables) -> Tables | None:
     length, bend = _norm(r, counts), _norm(v, counts)
     if not length > bend:
         return None
-    step = length / bend if bend > 0.0 else 1.0
+    step = min(length / bend, LONGEST) if bend > 0.0 else 1.0
     guesses = []
     for a, d, e, last, table in zip(roots[0], r, v, roots[2], x2.parts, strict=True):
         guess = np.maximum(a + 2.0 * step * d + step * step * e, SHORTEST * last) ** 2

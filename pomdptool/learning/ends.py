@@ -64,6 +64,8 @@ def terminating(episodes: Episodes) -> IntArray:
 
 def without_end(episodes: Episodes) -> Episodes:
     """Episodes in which nothing is seen at steps to a terminal state."""
+    if not episodes.terminated.any():
+        return episodes
     ended = step_ends(episodes) == TERMINATED
     return replace(episodes, observations=np.where(ended, NONE, episodes.observations))
 
@@ -71,8 +73,11 @@ def without_end(episodes: Episodes) -> Episodes:
 def with_end(tables: Tables, episodes: Episodes, model: RewardModel) -> Tables:
     """Put a terminal state last, as likely from everywhere, and shown, as in the data.
 
-    W must not depend on the next state or the observation yet, though it may have their axes.
+    Where no episode terminated the tables stay as they are. W must not depend on the next state or
+    the observation yet, though it may have their axes.
     """
+    if not episodes.terminated.any():
+        return tables
     A, S, _ = tables.T.shape
     a, o, ended = episodes.actions, episodes.observations, step_ends(episodes) == TERMINATED
     times = np.bincount(a[a != NONE], minlength=A)
@@ -96,6 +101,6 @@ def with_end(tables: Tables, episodes: Episodes, model: RewardModel) -> Tables:
 
 def unpaid(rewards: LearnedRewards, terminal: NDArray[np.bool_]) -> LearnedRewards:
     """Rewards, with none in terminal states."""
-    R, error = rewards.R.copy(), rewards.error.copy()
-    R[:, terminal], error[:, terminal] = 0.0, 0.0
-    return replace(rewards, R=R, error=error)
+    R = rewards.R.copy()
+    R[:, terminal] = 0.0
+    return replace(rewards, R=R)

@@ -25,6 +25,9 @@ Y = TypeVar("Y")
 REMEMBERED = 1 << 29
 """Bytes of alpha that one thread remembers; longer episodes are done in blocks, forward twice."""
 
+SPAN_WORK = 1 << 25
+"""Multiplications of one call of the kernel, some hundredths of a second: then it pauses."""
+
 LEAST_STATES = 4
 """Fewer states are padded with impossible ones: the kernel for four is the fastest."""
 
@@ -103,6 +106,8 @@ def _room(longest: int, symbols: int, states: int) -> em.Work:
         np.zeros((waiting, states, em.WAITING)),
         np.zeros((waiting, em.WAITING, states)),
         np.zeros(waiting, dtype=np.int64),
+        np.zeros(4, dtype=np.int64),
+        np.zeros(1),
     )
 
 
@@ -163,8 +168,15 @@ def _entries_of_rewards(
     return paid, (sequences.actions[paid], of_table, sequences.levels[paid])
 
 
-def expected(tables: Tables, sequences: Sequences, threads: Threads) -> Expected:
+def expected(
+    tables: Tables,
+    sequences: Sequences,
+    threads: Threads,
+    check: Callable[[], None] | None = None,
+) -> Expected:
     """Compute expected counts and the log-likelihood (Devijver's scaled forward and backward pass).
+
+    `check` is called several times a second, by each thread, and may raise `Stopped`.
 
     Raises
     ------
@@ -174,6 +186,7 @@ def expected(tables: Tables, sequences: Sequences, threads: Threads) -> Expected
     arrays = kernel_tables(tables, sequences)
     C, n = arrays.M.shape[:2]
     expect(sequences.n_steps * n * n)
+    span = max(1, SPAN_WORK // (n * n))
     loglik = np.full(len(sequences.steps.kinds), -np.inf)
 
     def nothing() -> em.Counts:
@@ -183,8 +196,13 @@ def expected(tables: Tables, sequences: Sequences, threads: Threads) -> Expected
         counts = nothing()
         with threads.room(sequences.longest, C, n) as work:
             work.waiting[:] = 0
-            episode, _ = em.count_episodes(*chunk, sequences.steps, arrays, work, counts)
-        return episode < 0, counts
+            work.place[:] = chunk[0], em.BEGIN, 0, 0
+            status = em.MORE
+            while status == em.MORE:
+                if check is not None:
+                    check()
+                status = em.count_episodes(chunk[1], span, sequences.steps, arrays, work, counts)
+        return status == em.DONE, counts
 
     chunks = zip(sequences.chunks[:-1].tolist(), sequences.chunks[1:].tolist(), strict=True)
     total = nothing()

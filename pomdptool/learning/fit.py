@@ -6,29 +6,42 @@ of them, the best, go on to the tolerance. What came of each is told.
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
-from pomdptool.errors import DataError
+from pomdptool.errors import DataError, ModelError
 from pomdptool.kernels import cores
 from pomdptool.learning.em import Run
 from pomdptool.learning.ends import terminal_of, terminating, unpaid, with_end, without_end
+from pomdptool.learning.expectation import Expected, Threads, expected
 from pomdptool.learning.fitted import Fit, Restart
+from pomdptool.learning.likelihood import observed_steps
 from pomdptool.learning.maximisation import PSEUDO_COUNT, Settings, n_parameters
 from pomdptool.learning.names import in_terms_of
 from pomdptool.learning.parts import sample_of
 from pomdptool.learning.race import SAMPLE_STEPS, Race
 from pomdptool.learning.remarks import remarks
-from pomdptool.learning.rewards import CLEAR, RewardModel, cuts_of, learned_rewards
+from pomdptool.learning.rewards import (
+    CLEAR,
+    LearnedRewards,
+    RewardModel,
+    cuts_of,
+    learned_rewards,
+    level_frequencies,
+    rewards_of_tables,
+)
 from pomdptool.learning.sequences import sequences_of
-from pomdptool.learning.start import drawn_drafts, given_tables, with_rewards
-from pomdptool.learning.tables import no_rewards
+from pomdptool.learning.sizes import SIDE_BY_SIDE, check_memory
+from pomdptool.learning.start import Drafts, given_tables, with_rewards
+from pomdptool.learning.tables import Tables, no_rewards
 from pomdptool.learning.watch import LearningWatch, OnLearned
+from pomdptool.limits import Stopped
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import Rewards
 from pomdptool.sparse import FloatArray
@@ -96,61 +109,77 @@ def fit(
     threads
         By default the cores at hand.
     time_limit, on_step, interrupted
-        Seconds after which the best so far is returned; called after each pass; asked after each
-        pass whether to stop.
+        Seconds, compiling apart, after which the best so far is returned; called after each pass;
+        asked several times a second whether to stop.
 
     Raises
     ------
     DataError
         Where the data are empty or do not fit the model, or the options do not go together.
     ModelError
-        Where tables would be too large.
+        Where tables would be too large for the memory.
     """
+    watch = LearningWatch(time_limit, interrupted, on_step=on_step)
     priors = (prior_transition, prior_observation, prior_start)
     settings = Settings(*priors, frozenset(fix), damping, prior_reward)
     settings.check()
-    _check(states, restarts, max_iter, tol, observation_model, reward_model)
-    shared = observation_model == "shared"
-    warnings: list[str] = []
+    ended = bool(episodes.terminated.any())
+    _check(states, ended, restarts, max_iter, tol, observation_model, reward_model)
     if init is not None:
         episodes = in_terms_of(episodes, init)
+        restarts = 1
+    elif states is None:
+        raise DataError("give the number of states, or a model to start from")
+    elif settings.fix - {"start"}:
+        raise DataError(f"to fix {min(settings.fix - {'start'})} takes a model to start from")
+    shared = observation_model == "shared"
+    warnings: list[str] = []
     cuts = cuts_of(episodes)
+    often = level_frequencies(episodes, cuts)
     sequences = sequences_of(episodes, cuts)
-    watch = LearningWatch(time_limit, on_step, interrupted)
-    race = Race(sequences, settings, watch, threads or cores(), accelerate)
-
-    def drawn(model: RewardModel) -> list[list[Run]]:
-        ended = bool(episodes.terminated.any())
-        if ended and states is not None and states < 2:
-            raise DataError("episodes terminated: there must be two states, one of them terminal")
-        hidden = None if states is None else states - ended
-        open_ = without_end(episodes) if ended else episodes
-        drafts = drawn_drafts(open_, hidden, restarts, shared, settings, cuts, model, rng)
-        for run in itertools.chain.from_iterable(drafts if ended else ()):
-            run.tables = with_end(run.tables, episodes, model)
-        return drafts
+    n = init.n_states if init is not None else states or 0
+    bytes_of_run = check_memory(
+        (len(episodes.action_names), n, len(episodes.observation_names)),
+        len(sequences.actions),
+        often.shape[1],
+        shared=shared,
+        restarts=restarts,
+    )
+    side_by_side = max(1, SIDE_BY_SIDE // bytes_of_run)
+    race = Race(sequences, n, settings, watch, threads or cores(), side_by_side, accelerate)
 
     def learned(model: RewardModel) -> Fit:
         if init is not None:
             tables = given_tables(init, states, shared, warnings)
             tables = replace(tables, terminal=terminal_of(init, episodes))
-            runs = [Run(0, None, with_rewards(tables, episodes, cuts, model))]
+            runs = [Run(0, None, with_rewards(tables, often, cuts, model))]
         else:
-            drafts = drawn(model)
-            runs = race.chosen(drafts, sequences_of(sample_of(episodes, SAMPLE_STEPS, rng), cuts))
-        race.run(runs, tol, max_iter)
-        return _result(episodes, runs, race, discount, tuple(warnings), init, model)
+            drafts = Drafts(
+                without_end(episodes),
+                *(n - ended, shared, settings, cuts, often, model, watch.check),
+            )
+            seeds = [int(rng.integers(2**32)) for _ in range(restarts)]
+            sample = sequences_of(sample_of(episodes, SAMPLE_STEPS, rng), cuts)
+            ending = partial(with_end, episodes=episodes, model=model)
+            runs = race.chosen(seeds, lambda seed: map(ending, drafts.of(seed)), sample)
+        counts = race.run(runs, tol, max_iter).counts
+        return _result(episodes, runs, counts, race, cuts, discount, tuple(warnings), init, model)
 
     if reward_model != "auto":
         return learned(reward_model)
     found = learned("state")
     if found.rewards is None or found.rewards.excess < CLEAR or watch.reason is not None:
         return found
-    return min(found, learned("transition"), key=lambda one: one.bic)
+    try:
+        return min(found, learned("transition"), key=lambda one: one.bic)
+    except ModelError as error:
+        more = "rewards depend on the next state or the observation, which is not learned"
+        return replace(found, warnings=(*found.warnings, f"{more}: {error}"))
 
 
 def _check(
     states: int | None,
+    ended: bool,
     restarts: int,
     max_iter: int,
     tol: float,
@@ -159,6 +188,8 @@ def _check(
 ) -> None:
     if states is not None and states < 1:
         raise DataError(f"the number of states must be above 0, not {states}")
+    if states == 1 and ended:
+        raise DataError("episodes terminated: there must be two states, one of them terminal")
     if restarts < 1 or max_iter < 1:
         raise DataError("there must be at least one start and one iteration")
     if not tol >= 0.0:
@@ -172,47 +203,40 @@ def _check(
 def _result(
     episodes: Episodes,
     runs: list[Run],
+    counts: Expected | None,
     race: Race,
+    cuts: FloatArray | None,
     discount: float,
     warnings: tuple[str, ...],
     init: Model | None,
     reward_model: RewardModel,
 ) -> Fit:
+    """Put together what was learned; without counts no pass over the data was completed."""
     best = max(runs, key=lambda run: run.log_posterior)
-    if best.loglik == -np.inf:
+    if best.history and best.loglik == -np.inf:
         raise DataError("the data are impossible under the model that learning starts from")
-    tables = best.tables
-    counts = race.expected(tables, race.sequences)
-    loglik, rewards = best.loglik, None
-    if episodes.rewards is not None:
+    tables, rewards = best.tables, None
+    if cuts is not None and counts is not None:
         rewards = learned_rewards(episodes, race.sequences, counts, reward_model)
-        if tables.terminal is not None:
-            rewards = unpaid(rewards, tables.terminal)
-        loglik = race.expected(replace(tables, W=no_rewards()), sequences_of(episodes)).loglik
-    costs = init is not None and init.costs
-    R: Rewards | FloatArray | None = None if init is None else init.rewards
-    if rewards is not None:
-        R = -rewards.R if costs else rewards.R
-    model = make_model(
-        tables.T,
-        tables.Z[0] if tables.shared else tables.Z,
-        R,
-        discount=discount,
-        start=tables.start,
-        states=None if init is None else init.states,
-        actions=episodes.action_names,
-        observations=episodes.observation_names,
-        costs=costs,
-    )
-    tried = np.bincount(
-        episodes.actions[episodes.actions != NONE], minlength=len(episodes.action_names)
-    )
+    elif cuts is not None:
+        rewards = rewards_of_tables(tables, episodes, cuts)
+    if rewards is not None and tables.terminal is not None:
+        rewards = unpaid(rewards, tables.terminal)
+    model = _model(tables, rewards, episodes, discount, init)
+    acted = episodes.actions[episodes.actions != NONE]
+    tried = np.bincount(acted, minlength=len(episodes.action_names))
+    if counts is None:
+        said = [f"stopped before a pass over all data: learned from {SAMPLE_STEPS} steps at most"]
+    else:
+        said = list(remarks(episodes, counts, tried, rewards, model))
     return Fit(
         model=model,
         tables=tables,
-        loglik=loglik,
-        joint=best.loglik,
+        loglik=_of_observations(tables, episodes, best, race),
+        joint=best.loglik if best.history else np.nan,
         n_steps=episodes.n_steps,
+        n_observed=observed_steps(episodes),
+        n_informative=observed_steps(episodes, or_rewarded=True),
         iterations=best.iterations,
         history=tuple(best.history),
         restarts=tuple(
@@ -223,7 +247,44 @@ def _result(
         converged=best.converged,
         stop_reason=best.stop_reason,
         parameters=n_parameters(tables, tried, race.settings, terminating(episodes)),
-        warnings=(*warnings, *remarks(episodes, counts, tried, rewards, model)),
+        warnings=(*warnings, *said),
         rewards=rewards,
         settings=race.settings,
+    )
+
+
+def _of_observations(tables: Tables, episodes: Episodes, best: Run, race: Race) -> float:
+    """Log-likelihood without that of the rewards; NaN where there is no time to compute it."""
+    if not best.history:
+        return np.nan
+    if episodes.rewards is None:
+        return best.loglik
+    check = race.watch.last_pass().check
+    alone = replace(tables, W=no_rewards())
+    with Threads(race.threads) as threads, contextlib.suppress(Stopped):
+        return expected(alone, sequences_of(episodes), threads, check).loglik
+    return np.nan
+
+
+def _model(
+    tables: Tables,
+    rewards: LearnedRewards | None,
+    episodes: Episodes,
+    discount: float,
+    init: Model | None,
+) -> Model:
+    costs = init is not None and init.costs
+    R: Rewards | FloatArray | None = None if init is None else init.rewards
+    if rewards is not None:
+        R = -rewards.R if costs else rewards.R
+    return make_model(
+        tables.T,
+        tables.Z[0] if tables.shared else tables.Z,
+        R,
+        discount=discount,
+        start=tables.start,
+        states=None if init is None else init.states,
+        actions=episodes.action_names,
+        observations=episodes.observation_names,
+        costs=costs,
     )

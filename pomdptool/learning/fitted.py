@@ -35,22 +35,25 @@ class Fit:
         States are named "0", "1", ...; with rewards where the data have them.
     tables
         The same as arrays, with the distributions of rewards' levels.
-    loglik, n_steps
-        Log-likelihood of the observations of all episodes, and how many steps these have.
+    loglik
+        Log-likelihood of the observations of all episodes. NaN, as is `joint`, where a limit was
+        met before it was known.
     joint
         Log-likelihood of observations and rewards, which is what learning raises; of rewards by
         their levels (see `pomdptool.learning.rewards`). The same as `loglik` without rewards.
+    n_steps, n_observed, n_informative
+        Steps of all episodes; those with an observation; those with an observation or a reward.
     iterations, history
         Passes over the data of the best start, and `joint` after each.
     restarts
         All starts, in order.
     converged, stop_reason
-        Whether the gain has fallen below the tolerance; "tolerance", "iterations", "interrupted"
-        or "time-limit".
+        Whether the gain has fallen below the tolerance; "tolerance", "rounding", "iterations",
+        "interrupted" or "time-limit".
     parameters
         Free parameters that were learned, those of the rewards' distributions among them.
     rewards
-        R with standard errors; None without rewards.
+        R and expected visits; None without rewards.
     """
 
     model: Model
@@ -58,6 +61,8 @@ class Fit:
     loglik: float
     joint: float
     n_steps: int
+    n_observed: int
+    n_informative: int
     iterations: int
     history: tuple[float, ...]
     restarts: tuple[Restart, ...]
@@ -70,13 +75,21 @@ class Fit:
 
     @property
     def loglik_per_step(self) -> float:
-        """Log-likelihood per step."""
-        return self.loglik / self.n_steps
+        """Log-likelihood of the observations, per step with one."""
+        return self.loglik / max(1, self.n_observed)
+
+    @property
+    def joint_per_step(self) -> float:
+        """Log-likelihood of observations and rewards, per step with one of them."""
+        return self.joint / max(1, self.n_informative)
 
     @property
     def bic(self) -> float:
-        """Bayesian information criterion, p log n - 2 joint (Schwarz 1978); less is better."""
-        return self.parameters * float(np.log(self.n_steps)) - 2.0 * self.joint
+        """Bayesian information criterion, p log n - 2 joint (Schwarz 1978); less is better.
+
+        n counts steps with an observation or a reward: others are no data.
+        """
+        return self.parameters * float(np.log(max(1, self.n_informative))) - 2.0 * self.joint
 
     @property
     def aic(self) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes
+from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.kernels import cores, expect
 from pomdptool.kernels.decode import measure_episodes
 from pomdptool.learning.ends import terminal_of, terminating
@@ -37,8 +38,8 @@ class Likelihood:
         Shape (n_episodes,).
     impossible
         The first impossible step in words, "" where there is none.
-    n_steps
-        Steps of all episodes.
+    n_steps, n_observed
+        Steps of all episodes, and those with an observation.
     parameters
         Free parameters of the model, for `bic` and `aic`: entries that are not zero, less one a
         row, of actions that occur.
@@ -48,6 +49,7 @@ class Likelihood:
     per_episode: FloatArray
     impossible: str
     n_steps: int
+    n_observed: int
     parameters: int
 
     def __float__(self) -> float:
@@ -55,18 +57,18 @@ class Likelihood:
 
     @property
     def loglik_per_step(self) -> float:
-        """Log-likelihood per step."""
-        return self.loglik / self.n_steps
+        """Log-likelihood per step with an observation: others have none to predict."""
+        return self.loglik / max(1, self.n_observed)
 
     @property
     def perplexity(self) -> float:
-        """To how many equally likely observations a step is equal."""
+        """To how many equally likely observations a step with one is equal."""
         return float(np.exp(-self.loglik_per_step))
 
     @property
     def bic(self) -> float:
-        """Bayesian information criterion, p log n - 2 loglik; less is better."""
-        return self.parameters * float(np.log(self.n_steps)) - 2.0 * self.loglik
+        """Bayesian information criterion, p log n - 2 loglik, n observed steps; less is better."""
+        return self.parameters * float(np.log(max(1, self.n_observed))) - 2.0 * self.loglik
 
     @property
     def aic(self) -> float:
@@ -105,12 +107,29 @@ def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> L
         each,
         where,
         episodes.n_steps,
+        observed_steps(episodes),
         n_parameters(tables, tried, Settings(), terminating(episodes)),
     )
 
 
-def measured(tables: Tables, sequences: Sequences, threads: int) -> tuple[FloatArray, IntArray]:
-    """Log-likelihood of each distinct episode, and its first impossible symbol or POSSIBLE."""
+def observed_steps(episodes: Episodes, *, or_rewarded: bool = False) -> int:
+    """Count steps with an observation; or also those with a reward only."""
+    seen = episodes.observations != NONE
+    if or_rewarded and episodes.rewards is not None:
+        seen |= ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
+    return int(np.count_nonzero(seen))
+
+
+def measured(
+    tables: Tables,
+    sequences: Sequences,
+    threads: int,
+    check: Callable[[], None] | None = None,
+) -> tuple[FloatArray, IntArray]:
+    """Log-likelihood of each distinct episode, and its first impossible symbol or POSSIBLE.
+
+    `check` is called before each chunk of episodes, and may raise `Stopped`.
+    """
     arrays = kernel_tables(tables, sequences)
     n = max(tables.n_states, LEAST_STATES)
     expect(sequences.n_steps * n * n)
@@ -118,6 +137,8 @@ def measured(tables: Tables, sequences: Sequences, threads: int) -> tuple[FloatA
     stopped = np.full(len(values), POSSIBLE, dtype=np.int64)
 
     def measure(chunk: tuple[int, int]) -> None:
+        if check is not None:
+            check()
         alpha, scale = np.empty((BLOCK + 1, n)), np.empty(BLOCK)
         measure_episodes(*chunk, sequences.steps, arrays, alpha, scale, values, stopped)
 

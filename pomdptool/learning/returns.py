@@ -13,16 +13,19 @@ long one. Whether means are equal is Welch's test (1951), with as many samples a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pomdptool.episodes import NONE, Episodes, steps_until
+from pomdptool.errors import ModelError
 from pomdptool.learning.decode import posteriors
+from pomdptool.learning.rewards import unit_of
 from pomdptool.learning.sequences import Sequences
 from pomdptool.learning.tables import Tables
-from pomdptool.sparse import FloatArray
+from pomdptool.sparse import DENSE_LIMIT, FloatArray
 
 LEFT = 0.1
 """Weight of a reward, relative to the first one, at which a return is cut."""
@@ -41,6 +44,8 @@ ROUNDING = 1e-9
 class Returns:
     """Means of returns G, each group a transition that was entered by and an action that follows.
 
+    They are in units of `unit`.
+
     Attributes
     ----------
     mean, variance
@@ -54,6 +59,7 @@ class Returns:
     variance: FloatArray
     weight: FloatArray
     lots: FloatArray
+    unit: float = 1.0
 
     @property
     def enough(self) -> NDArray[np.bool_]:
@@ -84,15 +90,36 @@ def discounted(episodes: Episodes, discount: float, steps: int) -> FloatArray:
 
 
 def returns_of(
-    tables: Tables, sequences: Sequences, episodes: Episodes, discount: float
+    tables: Tables,
+    sequences: Sequences,
+    episodes: Episodes,
+    discount: float,
+    check: Callable[[], None] | None = None,
 ) -> Returns:
-    """Collect returns by the transitions that they follow; `sequences` hold every episode."""
+    """Collect returns by the transitions that they follow; `sequences` hold every episode.
+
+    `check` is called before each episode, and may raise `Stopped`.
+
+    Raises
+    ------
+    ModelError
+        Where the tables of transitions by pairs of actions would be too large.
+    """
+    assert episodes.rewards is not None
     A, S = tables.T.shape[:2]
+    if 8 * (A * S) ** 2 > DENSE_LIMIT:
+        raise ModelError(
+            f"utile distinction compares transitions by what is done next: {A} actions and {S} "
+            f"states would take {8 * (A * S) ** 2 / 2**30:.1f} GiB"
+        )
     h = window(episodes, discount)
-    G = discounted(episodes, discount, h)
+    unit = unit_of(episodes.rewards)
+    G = discounted(replace(episodes, rewards=episodes.rewards / unit), discount, h)
     scale = float(np.nanmax(G) - np.nanmin(G)) if np.isfinite(G).any() else 0.0
     weight, paid, weight2, cross, paid2 = (np.zeros((A * A, S * S)) for _ in range(5))
     for e, found in enumerate(posteriors(tables, sequences, episodes)):
+        if check is not None:
+            check()
         at = episodes.episode(e)
         a, after = episodes.actions[at], G[at][1:]
         for low in range(0, len(after), LOT * h):
@@ -117,7 +144,8 @@ def returns_of(
     spread *= lots / np.maximum(lots - 1.0, 1.0)
     spread = np.maximum(spread, (ROUNDING * scale) ** 2)
     shape = (A, A, S, S)
-    return Returns(*(x.reshape(shape) for x in (mean, spread, weight, lots)))
+    mean, spread, weight, lots = (x.reshape(shape) for x in (mean, spread, weight, lots))
+    return Returns(mean, spread, weight, lots, unit)
 
 
 def p_value(mean: FloatArray, variance: FloatArray, lots: FloatArray) -> float:

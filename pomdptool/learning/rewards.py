@@ -16,14 +16,18 @@ paid 15% of what the other one earns.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
+from pomdptool.errors import DataError
 from pomdptool.learning.expectation import Expected
 from pomdptool.learning.sequences import Sequences
+from pomdptool.learning.tables import Tables
+from pomdptool.limits import LARGEST_VALUE
 from pomdptool.sparse import FloatArray, check_dense_size
 
 RewardModel = Literal["state", "transition"]
@@ -40,25 +44,38 @@ LEAST_VISITS = 1e-3
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LearnedRewards:
-    """Shape (A, S), or (A, S, S, O), each: R, its standard error, and expected visits.
+    """Shape (A, S), or (A, S, S, O), each: R, and expected visits.
 
-    The error is infinite where there were no visits. There R[a, s] is the least reward seen, and
-    R[a, s, s', o] the mean of R[a, s].
+    Without visits R[a, s] is the least reward seen, and R[a, s, s', o] the mean of R[a, s]. Visits
+    are NaN, and R is what the table of levels says, where no pass over the data was completed.
 
     `excess` says how clearly rewards depend on the next state and the observation, given action and
     state: by how many standard deviations the G statistic exceeds that of chance.
     """
 
     R: FloatArray
-    error: FloatArray
     visits: FloatArray
     excess: float = 0.0
 
 
 def cuts_of(episodes: Episodes) -> FloatArray | None:
-    """Where levels of rewards part, ascending; None where there are no rewards."""
+    """Where levels of rewards part, ascending; None where there are no rewards.
+
+    Raises
+    ------
+    DataError
+        With a reward that is infinite or too large to be added up; names the first one.
+    """
     if episodes.rewards is None:
         return None
+    wrong = np.flatnonzero(np.abs(episodes.rewards) >= LARGEST_VALUE)
+    if len(wrong):
+        t = int(wrong[0])
+        e = int(np.searchsorted(episodes.first, t, side="right")) - 1
+        raise DataError(
+            f"row {t + 1} (episode {episodes.labels[e]}, step {t - episodes.first[e]}): the reward "
+            f"{episodes.rewards[t]:g} is too large to be added up"
+        )
     r = episodes.rewards[~np.isnan(episodes.rewards)]
     values = np.unique(r)
     if len(values) > LEVELS:
@@ -66,10 +83,12 @@ def cuts_of(episodes: Episodes) -> FloatArray | None:
     return np.asarray(0.5 * (values[1:] + values[:-1]))
 
 
-def frequencies(episodes: Episodes, cuts: FloatArray) -> FloatArray:
+def level_frequencies(episodes: Episodes, cuts: FloatArray | None) -> FloatArray:
     """How often each level follows each action, shape (A, K); of one never rewarded, all alike."""
-    assert episodes.rewards is not None
-    A, K = len(episodes.action_names), len(cuts) + 1
+    A = len(episodes.action_names)
+    if cuts is None or episodes.rewards is None:
+        return np.ones((A, 1))
+    K = len(cuts) + 1
     known = ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
     level = np.searchsorted(cuts, episodes.rewards[known], "right")
     times = np.bincount(episodes.actions[known] * K + level, minlength=A * K).reshape(A, K)
@@ -87,6 +106,40 @@ def with_axes(W: FloatArray, model: RewardModel, observations: int) -> FloatArra
     return np.ascontiguousarray(np.broadcast_to(W, (A, S, S, observations, K)))
 
 
+def unit_of(rewards: FloatArray) -> float:
+    """A power of two of about the size of the largest reward: no square is then out of range."""
+    largest = float(np.nanmax(np.abs(rewards), initial=0.0))
+    return math.ldexp(1.0, math.frexp(largest)[1]) if largest > 0.0 else 1.0
+
+
+def level_means(episodes: Episodes, cuts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean of the rewards by action and level, shape (A, K), and their variance.
+
+    A level that an action never had has the mean of all its steps, and no variance.
+    """
+    assert episodes.rewards is not None
+    A, K = len(episodes.action_names), len(cuts) + 1
+    known = ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
+    r = episodes.rewards[known]
+    level = np.searchsorted(cuts, r, "right")
+    cell = episodes.actions[known] * K + level
+    times = np.bincount(cell, minlength=A * K).reshape(A, K)
+    sums = np.bincount(cell, r, A * K).reshape(A, K)
+    overall = sums.sum(axis=0) / np.maximum(times.sum(axis=0), 1)
+    mean = np.where(times > 0, sums / np.maximum(times, 1), overall)
+    apart = (r - mean.ravel()[cell]) ** 2
+    variance = np.bincount(cell, apart, A * K).reshape(A, K) / np.maximum(times, 1)
+    return mean, variance
+
+
+def rewards_of_tables(tables: Tables, episodes: Episodes, cuts: FloatArray) -> LearnedRewards:
+    """Rewards that a table of levels means, where nothing was counted."""
+    mean = level_means(episodes, cuts)[0]
+    R = (tables.W * mean[:, np.newaxis, np.newaxis, np.newaxis]).sum(axis=4)
+    R = R[:, :, 0, 0] if R.shape[3] == 1 else R
+    return LearnedRewards(R, np.full(R.shape, np.nan))
+
+
 def learned_rewards(
     episodes: Episodes, sequences: Sequences, counts: Expected, model: RewardModel
 ) -> LearnedRewards:
@@ -97,10 +150,9 @@ def learned_rewards(
     by_state = _means(counts.steps[c].sum(axis=2), a, sequences, c, counts.T.shape[:2])
     known = ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
     least = float(episodes.rewards[known].min()) if known.any() else 0.0
-    R = np.where(np.isfinite(by_state.error), by_state.R, least)
+    R = np.where(by_state.visits >= LEAST_VISITS, by_state.R, least)
     if model == "state":
-        excess = _excess(sequences, counts, c, a)
-        return LearnedRewards(R, by_state.error, by_state.visits, excess)
+        return LearnedRewards(R, by_state.visits, _excess(sequences, counts, c))
     A, S = R.shape
     n_observations = counts.Z.shape[2]
     seen = sequences.observations[c] != NONE
@@ -108,35 +160,45 @@ def learned_rewards(
     row = a * n_observations + sequences.observations[c]
     flat = counts.steps[c].reshape(len(c), S * S)
     all_ = _means(flat, row, sequences, c, (A * n_observations, S * S))
-    R = np.where(np.isfinite(all_.error), all_.R, np.repeat(np.repeat(R, n_observations, 0), S, 1))
-    R, error, visits = (
-        part.reshape(A, n_observations, S, S).transpose(0, 2, 3, 1)
-        for part in (R, all_.error, all_.visits)
+    wide = np.repeat(np.repeat(R, n_observations, 0), S, 1)
+    R = np.where(all_.visits >= LEAST_VISITS, all_.R, wide)
+    R, visits = (
+        part.reshape(A, n_observations, S, S).transpose(0, 2, 3, 1) for part in (R, all_.visits)
     )
-    return LearnedRewards(R, error, visits)
+    return LearnedRewards(R, visits)
 
 
-def _excess(sequences: Sequences, counts: Expected, c: np.ndarray, a: np.ndarray) -> float:
-    """Test the independence of a reward's level from what follows, given action and state."""
-    (A, S), n_observations = counts.T.shape[:2], counts.Z.shape[2]
-    K = int(sequences.levels[c].max(initial=0)) + 1
-    G, df = 0.0, 0
-    for action in range(A):
-        n = np.zeros((n_observations + 1, K, S, S))
-        own = c[a == action]
-        np.add.at(n, (sequences.observations[own], sequences.levels[own]), counts.steps[own])
-        tables = n.transpose(2, 3, 0, 1).reshape(S, -1, K)  # by s: (s', o) and level
-        rows, columns = tables.sum(axis=2), tables.sum(axis=1)
-        chance = rows[:, :, np.newaxis] * columns[:, np.newaxis]
-        chance /= np.maximum(rows.sum(axis=1), LEAST_VISITS)[:, np.newaxis, np.newaxis]
-        met = (tables > 0.0) & (chance > 0.0)
-        G += 2.0 * float((tables[met] * np.log(tables[met] / chance[met])).sum())
-        df += int(
-            (
-                ((rows >= 1.0).sum(axis=1) - 1).clip(0) * ((columns >= 1.0).sum(axis=1) - 1).clip(0)
-            ).sum()
-        )
-    return (G - df) / float(np.sqrt(2.0 * max(df, 1)))
+def _excess(sequences: Sequences, counts: Expected, c: np.ndarray) -> float:
+    """Test the independence of a reward's level from what follows, given action and state.
+
+    Cells of the tables are symbols c by s and s'; most others of a large alphabet are empty.
+    """
+    a, n = sequences.actions[c], counts.steps[c]
+    rows, row = _summed(n, a, sequences.observations[c])  # by s and (s', o)
+    columns, column = _summed(n.sum(axis=2), a, sequences.levels[c])  # by s and level
+    totals, total = _summed(n.sum(axis=2), a, np.zeros_like(a))
+    chance = (
+        rows[row] * (columns[column] / np.maximum(totals[total], LEAST_VISITS))[:, :, np.newaxis]
+    )
+    met = (n > 0.0) & (chance > 0.0)
+    G = 2.0 * float((n[met] * np.log(n[met] / chance[met])).sum())
+    free = np.ones(totals.shape)
+    for part, of, axes in ((rows, row, (2,)), (columns, column, ())):
+        used = np.zeros(totals.shape)
+        owner = np.zeros(len(part), dtype=np.int64)
+        owner[of] = total
+        np.add.at(used, owner, (part >= 1.0).sum(axis=axes))
+        free *= (used - 1.0).clip(0.0)
+    df = float(free.sum())
+    return (G - df) / float(np.sqrt(2.0 * max(df, 1.0)))
+
+
+def _summed(n: FloatArray, a: np.ndarray, other: np.ndarray) -> tuple[FloatArray, np.ndarray]:
+    """Sums of rows of n that have the same a and the same other index, and each row's sum."""
+    _, group = np.unique(a * (other.max(initial=0) + 2) + other + 1, return_inverse=True)
+    sums = np.zeros((group.max(initial=-1) + 1, *n.shape[1:]))
+    np.add.at(sums, group, n)
+    return sums, group
 
 
 def _means(
@@ -147,15 +209,7 @@ def _means(
     shape: tuple[int, ...],
 ) -> LearnedRewards:
     """Means of rewards, by rows that symbols c belong to, weighted by how often they happened."""
-    visits, paid, squares = (np.zeros(shape) for _ in range(3))
-    for total, value in (
-        (visits, np.ones(len(c))),
-        (paid, sequences.rewards[c]),
-        (squares, sequences.squares[c]),
-    ):
-        np.add.at(total, row, steps * value[:, np.newaxis])
-    known = visits >= LEAST_VISITS
-    n = np.where(known, visits, 1.0)
-    R = paid / n
-    error = np.sqrt(np.maximum(squares / n - R * R, 0.0) / n)
-    return LearnedRewards(R, np.where(known, error, np.inf), visits)
+    visits, paid = np.zeros(shape), np.zeros(shape)
+    np.add.at(visits, row, steps)
+    np.add.at(paid, row, steps * sequences.rewards[c][:, np.newaxis])
+    return LearnedRewards(paid / np.where(visits >= LEAST_VISITS, visits, 1.0), visits)

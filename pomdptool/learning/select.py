@@ -1,13 +1,14 @@
 """How many states: models of several sizes are learned and compared by a criterion.
 
 BIC = p log n - 2 loglik (Schwarz 1978), AIC = 2 p - 2 loglik (Akaike 1974), or the log-likelihood
-of observations held out: a fifth of the episodes, or of a single one the last fifth, given what
-came before.
+of data held out: a fifth of the episodes, or of a single one the last fifth, given what came
+before. In all of them it is the joint log-likelihood of observations and rewards, which is what
+learning raises; rewards enter by the levels of the data learned from. Of data held out the fewest
+states are taken that are within one standard error of the best (Breiman et al. 1984).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,17 +17,23 @@ import numpy as np
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
+from pomdptool.kernels import cores
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
-from pomdptool.learning.likelihood import loglik
+from pomdptool.learning.likelihood import measured, observed_steps
 from pomdptool.learning.parts import beginning, chosen
-from pomdptool.learning.watch import time_left
+from pomdptool.learning.rewards import cuts_of
+from pomdptool.learning.sequences import sequences_of
+from pomdptool.limits import Limits, Stopped
 from pomdptool.sparse import FloatArray
 
 Criterion = Literal["bic", "aic", "heldout"]
 
 HELD_OUT = 0.2
 """Share of the data that is held out."""
+
+LIMITED = ("interrupted", "time-limit")
+"""Reasons to stop that end the selection."""
 
 CLEAR = 2.0
 """Difference of a criterion below which it hardly speaks (Raftery 1995); half as much in nats."""
@@ -36,20 +43,25 @@ CLEAR = 2.0
 class Candidate:
     """A model of one size.
 
-    `heldout` is the log-likelihood of the data held out, per step; None where none were. `fit` was
-    then learned from the rest of the data.
+    `heldout` is the joint log-likelihood of the data held out, per step with an observation or a
+    reward; None where none were, or where a limit was met. `gains` is that of each episode. `fit`
+    was then learned from the rest.
     """
 
     states: int
     fit: Fit
     heldout: float | None = None
+    gains: FloatArray | None = None
 
     def score(self, by: Criterion) -> float:
-        """Return what is to be small; of data held out, their negative log-likelihood per step."""
+        """Return what is to be small, infinite where it is unknown.
+
+        Of data held out it is their negative log-likelihood per step.
+        """
         if by == "heldout":
-            assert self.heldout is not None
-            return -self.heldout
-        return self.fit.bic if by == "bic" else self.fit.aic
+            return np.inf if self.heldout is None else -self.heldout
+        score = self.fit.bic if by == "bic" else self.fit.aic
+        return np.inf if np.isnan(score) else score
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -87,71 +99,113 @@ def select(
         raise DataError("there are no numbers of states to choose from")
     if by not in ("bic", "aic", "heldout"):
         raise DataError(f"models are selected by bic, aic or heldout, not {by!r}")
-    began = time.perf_counter()
-    train, tests = (episodes, None) if by != "heldout" else _parted(episodes, rng)
+    limits = Limits(time_limit, options.get("interrupted"))
+    test = None if by != "heldout" else _parted(episodes, rng)
+    train = episodes if test is None else test.train
     candidates: list[Candidate] = []
-    gains: list[FloatArray] = []
+    reason: str | None = None
     for n, own in zip(sizes, rng.spawn(len(sizes)), strict=True):
-        found = fit(train, n, rng=own, time_limit=time_left(time_limit, began), **options)
-        if tests is None:
-            candidates.append(Candidate(n, found))
-        else:
-            values = loglik(found.model, tests).per_episode
-            if episodes.n_episodes == 1:
-                values = values - float(loglik(found.model, train))
-            gains.append(values)
-            steps = tests.n_steps - (train.n_steps if episodes.n_episodes == 1 else 0)
-            candidates.append(Candidate(n, found, float(gains[-1].sum()) / steps))
-        if found.stop_reason in ("interrupted", "time-limit"):
+        left = limits.clock.left_of(time_limit)
+        found = fit(train, n, rng=own, time_limit=left, **options)
+        candidates.append(Candidate(n, found))
+        if test is not None:
+            candidates[-1] = test.scored(candidates[-1], limits, options.get("threads"))
+        more_to_do = n != sizes[-1] or test is not None
+        reason = found.stop_reason if found.stop_reason in LIMITED else None
+        reason = reason or (limits.reason if more_to_do else None)
+        if reason is not None:
             break
-    order = sorted(range(len(candidates)), key=lambda k: candidates[k].score(by))
-    best = candidates[order[0]]
+    best, rival = _chosen(candidates, by)
     found = best.fit
-    if tests is not None and found.stop_reason not in ("interrupted", "time-limit"):
-        left = time_left(time_limit, began)
+    if test is not None and reason is None:
+        left = limits.clock.left_of(time_limit)
         found = fit(episodes, best.states, rng=rng, time_limit=left, **options)
-    if len(order) > 1:
-        said = _doubt(
-            best, candidates[order[1]], by, [gains[k] for k in order[:2]] if gains else []
-        )
-        found = replace(found, warnings=(*found.warnings, *said))
+    elif reason is not None:
+        found = replace(found, stop_reason=reason, converged=False)
+    if rival is not None:
+        found = replace(found, warnings=(*found.warnings, *_doubt(best, rival, by)))
     return Selection(found, by, tuple(candidates))
 
 
-def _doubt(best: Candidate, second: Candidate, by: Criterion, gains: list[FloatArray]) -> list[str]:
-    """Warn where a criterion hardly tells the two best apart."""
-    difference, clear = second.score(by) - best.score(by), CLEAR
-    what = by.upper()
+@dataclass(frozen=True, eq=False, slots=True)
+class _Test:
+    """Data to learn from, and data held out; of a single episode its beginning, and all of it."""
+
+    train: Episodes
+    held_out: Episodes
+    continues: bool = False
+
+    def scored(self, candidate: Candidate, limits: Limits, threads: int | None) -> Candidate:
+        """Measure the data held out, unless a limit is met."""
+
+        def of(episodes: Episodes) -> FloatArray:
+            sequences = sequences_of(episodes, cuts_of(self.train))
+            values, _ = measured(candidate.fit.tables, sequences, threads or cores(), limits.check)
+            return values[sequences.distinct]
+
+        try:
+            gains = of(self.held_out) - (of(self.train) if self.continues else 0.0)
+        except Stopped:
+            return candidate
+        steps = observed_steps(self.held_out, or_rewarded=True)
+        steps -= observed_steps(self.train, or_rewarded=True) if self.continues else 0
+        return replace(candidate, heldout=float(gains.sum()) / max(1, steps), gains=gains)
+
+
+def _chosen(candidates: list[Candidate], by: Criterion) -> tuple[Candidate, Candidate | None]:
+    """Choose a candidate, and name the one that it is compared with, where there is one."""
+    known = [c for c in candidates if c.score(by) < np.inf]
+    if not known:
+        return candidates[0], None
+    best, *others = sorted(known, key=lambda c: c.score(by))
     if by == "heldout":
-        each = gains[0] - gains[1]
-        difference, clear = float(each.sum()), CLEAR / 2.0
-        if len(each) > 1:
-            clear = max(clear, float(each.std(ddof=1)) * np.sqrt(len(each)))
-        what = "the log-likelihood of the data held out"
+        for candidate in known:
+            difference, clear = _apart(best, candidate, by)
+            if candidate.states < best.states and difference <= clear:
+                return candidate, best
+    return best, others[0] if others else None
+
+
+def _apart(best: Candidate, other: Candidate, by: Criterion) -> tuple[float, float]:
+    """By how much one is better, and how much of that would be clear."""
+    if by != "heldout":
+        return other.score(by) - best.score(by), CLEAR
+    assert best.gains is not None
+    assert other.gains is not None
+    each = best.gains - other.gains
+    error = float(each.std(ddof=1)) * np.sqrt(len(each)) if len(each) > 1 else 0.0
+    return float(each.sum()), max(CLEAR / 2.0, error)
+
+
+def _doubt(chosen: Candidate, rival: Candidate, by: Criterion) -> list[str]:
+    """Warn where a criterion hardly tells the one chosen from another."""
+    best, other = sorted((chosen, rival), key=lambda c: c.score(by))
+    difference, clear = _apart(best, other, by)
+    what = by.upper() if by != "heldout" else "the log-likelihood of the data held out"
     if difference > clear:
         return []
+    fewer = "" if chosen is best else "; the fewer are taken"
     return [
-        f"the data hardly tell {best.states} states from {second.states}: {what} differs by "
-        f"{difference:.2g}, where {clear:.2g} would be clear"
+        f"the data hardly tell {best.states} states from {other.states}: {what} differs by "
+        f"{difference:.2g}, where {clear:.2g} would be clear{fewer}"
     ]
 
 
-def _parted(episodes: Episodes, rng: np.random.Generator) -> tuple[Episodes, Episodes]:
-    """Data to learn from, and data held out; of a single episode its beginning, and all of it."""
+def _parted(episodes: Episodes, rng: np.random.Generator) -> _Test:
     n = episodes.n_episodes
     if n == 1:
         cut = int((1.0 - HELD_OUT) * episodes.n_steps)
         if not 0 < cut < episodes.n_steps:
             raise DataError("there are too few steps to hold some out")
         _check_ends(beginning(episodes, cut), episodes)
-        return beginning(episodes, cut), episodes
+        return _Test(beginning(episodes, cut), episodes, continues=True)
     out = np.zeros(n, dtype=bool)
     out[rng.choice(n, max(1, round(HELD_OUT * n)), replace=False)] = True
     if not episodes.lengths[~out].sum() or not episodes.lengths[out].sum():
         raise DataError("there are too few steps to hold some out")
     train, tests = chosen(episodes, ~out), chosen(episodes, out)
     _check_ends(train, tests)
-    return train, tests
+    return _Test(train, tests)
 
 
 def _check_ends(train: Episodes, tests: Episodes) -> None:

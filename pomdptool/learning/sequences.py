@@ -16,7 +16,7 @@ import numpy as np
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels.em import Steps
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
 CHUNKS = 32
 """Most chunks that episodes are put into."""
@@ -36,8 +36,8 @@ class Sequences:
     actions, observations, levels
         Shape (n_symbols,): what each symbol stands for; the observation or the level of the reward
         is NONE where it is missing.
-    rewards, squares
-        Shape (n_symbols,): mean of the rewards of a symbol's steps, and of their squares.
+    rewards
+        Shape (n_symbols,): mean of the rewards of a symbol's steps.
     ends
         Shape (n_symbols,): TERMINATED, TRUNCATED or CUT, whether steps with the symbol led to a
         terminal state, to none, or to any state.
@@ -59,7 +59,6 @@ class Sequences:
     observations: IntArray
     levels: IntArray
     rewards: FloatArray
-    squares: FloatArray
     ends: IntArray
     starts: IntArray
     chunks: IntArray
@@ -102,13 +101,9 @@ def sequences_of(
     kinds_of_end, end = np.flatnonzero(occurring), (np.cumsum(occurring) - 1)[end]
     E = len(kinds_of_end)
     code = (a[acted] * (Z + 1) + o[acted] % (Z + 1)) * (K + 1) + level[acted] % (K + 1)
-    code = code * E + end[acted]
-    occurs = np.flatnonzero(np.bincount(code, minlength=A * (Z + 1) * (K + 1) * E))
-    number = np.zeros(A * (Z + 1) * (K + 1) * E, dtype=np.int32)
-    number[occurs] = np.arange(len(occurs))
-    symbols = number[code]
+    occurs, symbols = _numbered(code * E + end[acted], A * (Z + 1) * (K + 1) * E)
     times = np.bincount(symbols, minlength=len(occurs))
-    rewards, squares = (np.bincount(symbols, x[acted], len(occurs)) / times for x in (r, r * r))
+    rewards = np.bincount(symbols, r[acted], len(occurs)) / times
     starts, kinds = np.unique(kind, return_inverse=True)
     first = np.concatenate([[0], np.cumsum(episodes.lengths - early)]).astype(np.int64)
     steps = Steps(symbols, first, kinds, np.ones(len(kinds)))
@@ -122,7 +117,6 @@ def sequences_of(
         np.where(seen == Z, NONE, seen),
         np.where(levels == K, NONE, levels),
         rewards,
-        squares,
         kinds_of_end[ends],
         starts,
         _chunks(steps.first, len(occurs)),
@@ -143,6 +137,20 @@ def step_ends(episodes: Episodes) -> IntArray:
     last = (episodes.first[1:] - 1)[episodes.terminated & (episodes.lengths > 0)]
     steps[last] = TERMINATED
     return np.asarray(steps)
+
+
+def _numbered(codes: IntArray, n: int) -> tuple[IntArray, Int32Array]:
+    """Number the codes below n that occur, ascending; these codes, and the number of each step.
+
+    A table of all codes is faster than sorting, but there may be millions of millions.
+    """
+    if n > 4 * len(codes) + (1 << 16):
+        occurs, numbers = np.unique(codes, return_inverse=True)
+        return occurs, np.asarray(numbers, dtype=np.int32)
+    occurs = np.flatnonzero(np.bincount(codes, minlength=n))
+    number = np.zeros(n, dtype=np.int32)
+    number[occurs] = np.arange(len(occurs))
+    return occurs, number[codes]
 
 
 def levels_of(episodes: Episodes, cuts: FloatArray | None) -> tuple[FloatArray, IntArray, int]:
@@ -173,7 +181,7 @@ def _check(episodes: Episodes) -> None:
         )
 
 
-def _distinct(symbols: IntArray, first: IntArray, kinds: IntArray) -> IntArray:
+def _distinct(symbols: Int32Array, first: IntArray, kinds: IntArray) -> IntArray:
     """Give equal episodes one number, in order of their first occurrence; shape (n_episodes,)."""
     lengths = np.diff(first)
     same = np.arange(len(lengths))

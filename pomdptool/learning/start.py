@@ -11,19 +11,25 @@ distributions.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.em import Run
 from pomdptool.learning.maximisation import Settings
-from pomdptool.learning.rewards import RewardModel, frequencies, with_axes
+from pomdptool.learning.rewards import RewardModel, with_axes
 from pomdptool.learning.sequences import levels_of
 from pomdptool.learning.tables import Tables, tables_of
+from pomdptool.limits import Stopped
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 SAMPLE = 20_000
 """Most steps that are clustered."""
@@ -57,57 +63,62 @@ def given_tables(init: Model, states: int | None, shared: bool, warnings: list[s
     return Tables(tables.T, Z, tables.start)
 
 
-def drawn_drafts(
-    episodes: Episodes,
-    states: int | None,
-    restarts: int,
-    shared: bool,
-    settings: Settings,
-    cuts: FloatArray | None,
-    reward_model: RewardModel,
-    rng: np.random.Generator,
-) -> list[list[Run]]:
-    """Draw drafts of each start, one of clusters and the others at random."""
-    if states is None:
-        raise DataError("give the number of states, or a model to start from")
-    if settings.fix - {"start"}:
-        raise DataError(f"to fix {min(settings.fix - {'start'})} takes a model to start from")
-    A, n_observations = len(episodes.action_names), len(episodes.observation_names)
-    often = np.ones((A, 1)) if cuts is None else frequencies(episodes, cuts)
-    untried = np.bincount(episodes.actions[episodes.actions != NONE], minlength=A) == 0
-    runs: list[list[Run]] = []
-    for k in range(restarts):
-        seed = int(rng.integers(2**32))
-        own = np.random.default_rng(seed)
-        drawn = [
-            clustered_tables(episodes, states, often, cuts, shared=shared, rng=own),
-            *(
-                random_tables(states, n_observations, often, shared=shared, rng=own)
-                for _ in range(DRAFTS - 1)
-            ),
-        ]
-        for tables in drawn:
-            tables.T[untried] = 1.0 / states
-            tables.W[untried] = often[untried, np.newaxis, np.newaxis, np.newaxis]
-            if not shared:
-                tables.Z[untried] = 1.0 / n_observations
-            if "start" in settings.fix:
-                tables.start[:] = 1.0 / states
-        full = [
-            replace(x, W=with_axes(x.W[:, :, 0, 0], reward_model, n_observations)) for x in drawn
-        ]
-        runs.append([Run(k, seed, tables) for tables in full])
-    return runs
+@dataclass(frozen=True, eq=False, slots=True)
+class Drafts:
+    """What drafts of a start are drawn from.
+
+    `often` has shape (A, K): how often each level of reward follows each action.
+    """
+
+    episodes: Episodes
+    states: int
+    shared: bool
+    settings: Settings
+    cuts: FloatArray | None
+    often: FloatArray
+    reward_model: RewardModel
+    check: Callable[[], None]
+
+    def of(self, seed: int) -> Iterator[Tables]:
+        """Draw drafts one after another: one of clusters, if there is time, others at random."""
+        rng = np.random.default_rng(seed)
+        with contextlib.suppress(Stopped):
+            yield self._finished(
+                clustered_tables(
+                    *(self.episodes, self.states, self.often, self.cuts),
+                    shared=self.shared,
+                    rng=rng,
+                    check=self.check,
+                )
+            )
+        for _ in range(DRAFTS - 1):
+            n_observations = len(self.episodes.observation_names)
+            yield self._finished(
+                random_tables(self.states, n_observations, self.often, shared=self.shared, rng=rng)
+            )
+
+    def _finished(self, tables: Tables) -> Tables:
+        """Leave rows uniform that the data say nothing of, and a start that is fixed."""
+        A, n_observations = len(self.often), len(self.episodes.observation_names)
+        acted = self.episodes.actions[self.episodes.actions != NONE]
+        untried = np.bincount(acted, minlength=A) == 0
+        tables.T[untried] = 1.0 / self.states
+        tables.W[untried] = self.often[untried, np.newaxis, np.newaxis, np.newaxis]
+        if not self.shared:
+            tables.Z[untried] = 1.0 / n_observations
+        if "start" in self.settings.fix:
+            tables.start[:] = 1.0 / self.states
+        return replace(tables, W=with_axes(tables.W[:, :, 0, 0], self.reward_model, n_observations))
 
 
 def with_rewards(
-    tables: Tables, episodes: Episodes, cuts: FloatArray | None, model: RewardModel
+    tables: Tables, often: FloatArray, cuts: FloatArray | None, model: RewardModel
 ) -> Tables:
     """Tables that were given, with levels of rewards as frequent in all states as in the data."""
     if cuts is None:
         return tables
-    W = np.repeat(frequencies(episodes, cuts)[:, np.newaxis], tables.n_states, axis=1)
-    return replace(tables, W=with_axes(W, model, len(episodes.observation_names)))
+    W = np.repeat(often[:, np.newaxis], tables.n_states, axis=1)
+    return replace(tables, W=with_axes(W, model, tables.Z.shape[2]))
 
 
 def random_tables(
@@ -135,6 +146,7 @@ def clustered_tables(
     *,
     shared: bool,
     rng: np.random.Generator,
+    check: Callable[[], None],
 ) -> Tables:
     """Tables of counts between clusters of steps, blurred by random rows."""
     drawn = random_tables(states, len(episodes.observation_names), often, shared=shared, rng=rng)
@@ -146,7 +158,7 @@ def clustered_tables(
         (episodes.observations, len(episodes.observation_names)),
         (level, often.shape[1]),
     )
-    label = _k_means(_contexts(episodes, chosen, happened, fade), states, rng)
+    label = _k_means(_contexts(episodes, chosen, happened, fade), states, rng, check)
     a, o, k = (index[chosen] for index, _ in happened)
     inner = (np.diff(chosen) == 1) & ~np.isin(chosen[1:], episodes.first) & (a[1:] != NONE)
     T, Z = np.zeros(drawn.T.shape), np.zeros(drawn.Z.shape)
@@ -186,39 +198,68 @@ def _contexts(
     chosen: IntArray,
     happened: tuple[tuple[IntArray, int], ...],
     fade: float,
-) -> FloatArray:
-    """Describe steps by what happened around them, indices below a number each; two sides a row."""
+) -> csr_matrix:
+    """Describe steps by what happened around them, indices below a number each; two sides a row.
+
+    Columns are those that occur: there may be millions of names.
+    """
+    from scipy.sparse import csr_matrix
+
     n = episodes.n_steps
     bases = np.cumsum([0, *(number for _, number in happened)])
     episode = np.searchsorted(episodes.first, chosen, side="right")
-    found = np.zeros((len(chosen), 2, bases[-1]))
-    row = np.arange(len(chosen))
+    rows, columns, weights = [], [], []
     for lag in range(-WIDTH, WIDTH + 1):
         at = np.clip(chosen + lag, 0, n - 1)
         inside = (at == chosen + lag) & (np.searchsorted(episodes.first, at, "right") == episode)
         for (indices, _), base in zip(happened, bases[:-1], strict=True):
             index = indices[at]
-            there = inside & (index != NONE)
+            there = np.flatnonzero(inside & (index != NONE))
             side = int(lag > 0)
-            found[row[there], side, base + index[there]] += fade ** (abs(lag) - side)
-    return found.reshape(len(chosen), -1)
+            rows.append(there)
+            columns.append(side * bases[-1] + base + index[there])
+            weights.append(np.full(len(there), fade ** (abs(lag) - side)))
+    occurs, column = np.unique(np.concatenate(columns), return_inverse=True)
+    return csr_matrix(
+        (np.concatenate(weights), (np.concatenate(rows), column)),
+        shape=(len(chosen), max(1, len(occurs))),
+    )
 
 
-def _k_means(points: FloatArray, k: int, rng: np.random.Generator) -> IntArray:
-    """Cluster points; shape (n,), a label in 0..k-1 each."""
-    centres = points[rng.integers(len(points))][np.newaxis]
-    nearest = ((points - centres[0]) ** 2).sum(axis=1)
-    while len(centres) < k:
+def _k_means(
+    points: csr_matrix, k: int, rng: np.random.Generator, check: Callable[[], None]
+) -> IntArray:
+    """Cluster the rows of a matrix; shape (n,), a label in 0..k-1 each."""
+    from scipy.sparse import csr_matrix, vstack
+
+    n = points.shape[0]
+    squares = _squares(points)
+    chosen = [int(rng.integers(n))]
+    nearest = np.full(n, np.inf)
+    while True:
+        check()
+        centre = points[[chosen[-1]]]
+        apart = squares - 2.0 * (points @ centre.T).toarray()[:, 0] + _squares(centre)[0]
+        nearest = np.minimum(nearest, np.maximum(apart, 0.0))
+        if len(chosen) == k:
+            break
         total = nearest.sum()
-        p = nearest / total if total > 0.0 else None
-        centres = np.vstack([centres, points[rng.choice(len(points), p=p)]])
-        nearest = np.minimum(nearest, ((points - centres[-1]) ** 2).sum(axis=1))
-    label = np.zeros(len(points), dtype=np.int64)
+        chosen.append(int(rng.choice(n, p=nearest / total if total > 0.0 else None)))
+    centres = points[chosen]
+    label = np.zeros(n, dtype=np.int64)
     for _ in range(ROUNDS):
-        far = (centres**2).sum(axis=1) - 2.0 * points @ centres.T
+        check()
+        far = _squares(centres) - 2.0 * (points @ centres.T).toarray()
         before, label = label, far.argmin(axis=1)
         if np.array_equal(before, label):
             break
-        for c in np.unique(label):
-            centres[c] = points[label == c].mean(axis=0)
+        size = np.bincount(label, minlength=k)
+        members = csr_matrix((1.0 / size[label], (label, np.arange(n))), shape=(k, n))
+        centres = vstack([members @ points, centres], format="csr")
+        centres = centres[np.where(size > 0, 0, k) + np.arange(k)]  # an empty one stays
     return label
+
+
+def _squares(rows: csr_matrix) -> FloatArray:
+    """Squared length of each row."""
+    return np.asarray(rows.multiply(rows).sum(axis=1)).ravel()

@@ -13,9 +13,8 @@ transition shows it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,9 @@ from pomdptool.learning.fitted import Fit
 from pomdptool.learning.names import in_terms_of
 from pomdptool.learning.returns import Returns, p_value, returns_of
 from pomdptool.learning.rewards import cuts_of
+from pomdptool.learning.select import LIMITED
 from pomdptool.learning.sequences import sequences_of
-from pomdptool.learning.watch import time_left
+from pomdptool.limits import Limits, Stopped
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
 
@@ -137,45 +137,71 @@ def distinguish(
     """
     shared = options.get("observation_model") == "shared"
     episodes, init = _prepared(episodes, states, init, significance, shared)
-    began = time.perf_counter()
+    limits = Limits(time_limit, options.get("interrupted"))
     options = {**options, "rng": rng, "discount": discount}
     if options.get("reward_model", "auto") == "auto":
         options["reward_model"] = "state"  # as long as states are too few rewards depend on more
     sequences = sequences_of(episodes, cuts_of(episodes), merge=False)
 
     def returns(found: Fit) -> Returns:
-        return returns_of(found.tables, sequences, episodes, discount)
+        return returns_of(found.tables, sequences, episodes, discount, limits.check)
 
     def learned(model: Model | None, states: int | None = None) -> Fit:
-        left = time_left(time_limit, began)
+        left = limits.clock.left_of(time_limit)
         return fit(episodes, states, init=model, time_limit=left, **options)
 
-    here = learned(init, states)
-    at = returns(here)
-    splits: list[Split] = []
-    closed: set[int] = set()
-    while here.stop_reason not in ("interrupted", "time-limit"):
-        difference = _clearest(at, closed)
-        if difference is None or difference.p > significance:
-            break
-        if here.model.n_states >= max_states:
-            there = f"there are {max_states} states, and returns call for more: see --max-states"
-            here = replace(here, warnings=(*here.warnings, there))
-            break
-        further = learned(with_copy(here.model, difference.s, difference.goes))
-        if further.stop_reason in ("interrupted", "time-limit"):
-            here = replace(here, stop_reason=further.stop_reason, converged=False)
-            break
-        beyond = returns(further)
-        kept = _still_differ(beyond, difference.s, further.model.n_states - 1, significance)
-        splits.append(_described(here.model, further.model, at, difference, kept))
-        if on_split is not None:
-            on_split(splits[-1])
-        if kept:
-            here, at, closed = further, beyond, set()
-        else:
-            closed.add(difference.s)
-    return Distinction(here, tuple(splits))
+    search = _Search(learned, returns, significance, max_states, on_split)
+    return search.run(learned(init, states))
+
+
+@dataclass(slots=True)
+class _Search:
+    """Splits states one by one; `returns` raises Stopped where a limit is met."""
+
+    learned: Callable[..., Fit]
+    returns: Callable[[Fit], Returns]
+    significance: float
+    max_states: int
+    on_split: Callable[[Split], None] | None
+    splits: list[Split] = field(default_factory=list)
+
+    def run(self, here: Fit) -> Distinction:
+        """Split until no difference is significant, or a limit is met."""
+        closed: set[int] = set()
+        try:
+            at = self._returns(here)
+            while True:
+                difference = _clearest(at, closed)
+                if difference is None or difference.p > self.significance:
+                    break
+                if here.model.n_states >= self.max_states:
+                    more = f"there are {self.max_states} states, and returns call for more"
+                    here = replace(here, warnings=(*here.warnings, f"{more}: see --max-states"))
+                    break
+                further = self.learned(with_copy(here.model, difference.s, difference.goes))
+                beyond = self._returns(further)
+                if self._is_kept(here, further, at, beyond, difference):
+                    here, at, closed = further, beyond, set()
+                else:
+                    closed.add(difference.s)
+        except Stopped as stopped:
+            here = replace(here, stop_reason=stopped.reason, converged=False)
+        return Distinction(here, tuple(self.splits))
+
+    def _returns(self, found: Fit) -> Returns:
+        if found.stop_reason in LIMITED:
+            raise Stopped(found.stop_reason)
+        return self.returns(found)
+
+    def _is_kept(
+        self, old: Fit, new: Fit, at: Returns, beyond: Returns, difference: _Difference
+    ) -> bool:
+        """Note a split, and tell whether returns still differ after it."""
+        kept = _still_differ(beyond, difference.s, new.model.n_states - 1, self.significance)
+        self.splits.append(_described(old.model, new.model, at, difference, kept))
+        if self.on_split is not None:
+            self.on_split(self.splits[-1])
+        return kept
 
 
 def _prepared(
@@ -252,8 +278,8 @@ def _described(old: Model, new: Model, at: Returns, difference: _Difference, kep
             Entered(
                 old.states[i],
                 old.actions[a],
-                float(at.mean[a, difference.action, i, difference.s]),
-                float(np.sqrt(at.variance[a, difference.action, i, difference.s])),
+                at.unit * float(at.mean[a, difference.action, i, difference.s]),
+                at.unit * float(np.sqrt(at.variance[a, difference.action, i, difference.s])),
             )
             for a, i in np.argwhere(which & difference.known)
         )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from pomdptool.limits import Limits
+
+GRACE = 0.3
+"""Seconds for a last pass over the data after a limit was met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,34 +23,23 @@ class LearningProgress:
     seconds: float
 
 
-def time_left(limit: float | None, began: float) -> float | None:
-    """Return what is left of a limit in seconds, None of none, since `began` on the clock."""
-    return None if limit is None else max(0.0, limit - (time.perf_counter() - began))
-
-
 OnLearned = Callable[[LearningProgress], None]
 
 
 @dataclass(slots=True)
-class LearningWatch:
-    """Time and progress of one run; `interrupted` is asked after each iteration."""
+class LearningWatch(Limits):
+    """Limits and progress of one run."""
 
-    time_limit: float | None = None
     on_step: OnLearned | None = None
-    interrupted: Callable[[], bool] | None = None
-    began: float = field(default_factory=time.perf_counter)
 
-    @property
-    def reason(self) -> str | None:
-        """Why to stop now, None to go on."""
-        if self.interrupted is not None and self.interrupted():
-            return "interrupted"
-        if self.time_limit is not None and time.perf_counter() - self.began > self.time_limit:
-            return "time-limit"
-        return None
+    def last_pass(self) -> Limits:
+        """Limits of a pass over the data that ends the run: a little longer than the run's own."""
+        if self.reason is not None:
+            return Limits(GRACE)
+        left = self.clock.left_of(self.time_limit)
+        return Limits(None if left is None else left + GRACE, self.interrupted)
 
     def step(self, states: int, restart: int, iteration: int, loglik: float, gain: float) -> None:
         """Report progress."""
         if self.on_step is not None:
-            seconds = time.perf_counter() - self.began
-            self.on_step(LearningProgress(states, restart, iteration, loglik, gain, seconds))
+            self.on_step(LearningProgress(states, restart, iteration, loglik, gain, self.seconds))

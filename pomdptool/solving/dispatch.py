@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from pomdptool.errors import PomdpError, nearest
+from pomdptool.limits import LARGEST_VALUE
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
 from pomdptool.solving.controller import evaluate, is_cheap
 from pomdptool.solving.memory import half_of_what_is_free
 from pomdptool.solving.solution import (
-    LARGEST_VALUE,
     OnStep,
     Progress,
     Solution,
@@ -194,7 +194,7 @@ def solve(
         terminal = _checked_terminal(asked, terminal)
     _check_size(asked, horizon)
     limit = half_of_what_is_free() if memory is None else memory
-    watch = Watch(time_limit, max_vectors, on_step, interrupted, limit)
+    watch = Watch(time_limit, interrupted, max_vectors=max_vectors, on_step=on_step, memory=limit)
     solution = METHODS[method](
         asked,
         precision=precision,

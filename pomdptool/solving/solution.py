@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pomdptool.errors import PomdpError
-from pomdptool.kernels import compiling_seconds
+from pomdptool.limits import LARGEST_VALUE, Limits
+from pomdptool.limits import Stopped as Stopped
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
 from pomdptool.solving.memory import resident
@@ -73,44 +73,23 @@ class Solution:
         return self.policy.stop_reason
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: it carries control out of the loops
-    """A limit was met inside a step; `reason` says which."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 @dataclass(slots=True)
-class Watch:
-    """Time, limits and progress of one run.
+class Watch(Limits):
+    """Limits and progress of one solver, which returns the best so far where it is stopped.
 
-    `interrupted` is asked between steps; it lets a command stop a solver that then returns the
-    best so far. `memory` is in bytes, of all that the process holds.
+    `memory` is in bytes, of all that the process holds.
     """
 
-    time_limit: float | None = None
     max_vectors: int | None = None
     on_step: OnStep | None = None
-    interrupted: Callable[[], bool] | None = None
     memory: int | None = None
-    began: float = field(default_factory=time.perf_counter)
-    compiled: float = field(default_factory=compiling_seconds)
     trace: list[Progress] = field(default_factory=list)
     reported: float = 0.0
     measured: float = -math.inf
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since the run began, but for those in which kernels were compiled."""
-        return time.perf_counter() - self.began - (compiling_seconds() - self.compiled)
-
     def check(self, vectors: int = 0) -> None:
         """Raise Stopped where a limit is met; repeat the last progress every half second."""
-        if self.interrupted is not None and self.interrupted():
-            raise Stopped("interrupted")
-        if self.time_limit is not None and self.seconds > self.time_limit:
-            raise Stopped("time-limit")
+        Limits.check(self)
         if self.max_vectors is not None and vectors > self.max_vectors:
             raise Stopped("max-vectors")
         if self.memory is not None and self.seconds - self.measured > MEASURED_EVERY:
@@ -156,10 +135,6 @@ def discounted_steps(discount: float, first: int, horizon: int | None) -> float:
         return math.inf if horizon is None else float(horizon - first)
     last = 0.0 if horizon is None else discount**horizon
     return (discount**first - last) / (1.0 - discount)
-
-
-LARGEST_VALUE = 1e100
-"""Values beyond which sums of floats, and squares of sums, say nothing."""
 
 
 def check_sum(what: str, largest: float, times: float) -> None:
