@@ -6,6 +6,7 @@ that forges a line of ours, and marks of right-to-left writing. A new command ne
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -17,6 +18,7 @@ import click
 import numpy as np
 import pytest
 
+import pomdptool
 from pomdptool.commands.main import _run, cli
 from pomdptool.printable import printable
 
@@ -242,3 +244,15 @@ def test_what_is_printable_stays() -> None:
         text = "".join(map(chr, rng.integers(0, 0x110000, size=20).tolist()))
         assert printable(text).isprintable()
         assert printable(printable(text)) == printable(text)
+
+
+def test_no_command_prints_by_itself() -> None:
+    """Lines for people go through `say` and `show_pairs`; completion is a script of click's."""
+    for path in sorted((Path(pomdptool.__file__).parent / "commands").glob("*.py")):
+        calls = {
+            ast.unparse(node.func)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+        }
+        ours = {"print", "click.echo", "click.secho", "sys.stderr.write"} & calls
+        assert ours <= ({"click.echo"} if path.stem == "completion" else set()), path
