@@ -303,7 +303,12 @@ def test_the_name_is_no_difference() -> None:
 
 
 def test_digest_of_any_name_is_had() -> None:
-    assert make(states=["\ud800", "b"]).digest != make().digest
+    assert make(states=["\uffff\U0001f42f", "b"]).digest != make().digest
+
+
+def test_half_of_a_character_is_no_name() -> None:
+    with pytest.raises(ModelError, match="half of a character"):
+        make(states=["\ud800", "b"])
 
 
 def test_names_do_not_run_together_in_the_digest() -> None:
