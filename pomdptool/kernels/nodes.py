@@ -28,6 +28,7 @@ from pomdptool.kernels.search import (
     CHILDREN,
     CORNERS,
     DISCOUNT,
+    DRIFT,
     EDGE_FIRST,
     EDGES,
     ENTRIES,
@@ -223,7 +224,10 @@ def expand(m, s, n):
 
 @kernel(inner=True)
 def expand_action(m, s, n, a):
-    """Find or make the children of a node under an action."""
+    """Find or make the children of a node under an action.
+
+    How far the children, weighted, are from the exact successors is kept where it is the largest.
+    """
     n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
     block, belief, support = s.i[node + BLOCK], s.i[node + BELIEF], s.i[node + SUPPORT]
     first = m.i[m.i[BLOCK_FIRST] + block]
@@ -240,7 +244,7 @@ def expand_action(m, s, n, a):
         row = m.i[ENTRY_FIRST] + (first + s.i[t]) * n_actions + a
         for entry in range(m.i[row], m.i[row + 1]):
             s.f[joint + m.i[m.i[ENTRIES] + 2 * entry + 1]] += p * m.f[m.i[WEIGHTS] + entry]
-    children, chances = s.i[N_INTEGERS], s.i[N_FLOATS]
+    children, chances, drift = s.i[N_INTEGERS], s.i[N_FLOATS], 0.0
     s.i[N_INTEGERS] += n_edges
     s.i[N_FLOATS] += n_edges
     for e in range(n_edges):
@@ -260,8 +264,15 @@ def expand_action(m, s, n, a):
             for k in range(size):
                 p = s.f[joint + k]
                 s.f[s.i[N_FLOATS] + k] = p / kept if p >= least else 0.0
-            s.i[children + e] = find(m, s, target)
+            child = find(m, s, target)
+            s.i[children + e] = child
+            stored = s.i[s.i[NODES_AT] + child * NODE + BELIEF]
+            for k in range(size):
+                drift += abs(s.f[joint + k] - total * s.f[stored + k])
+        else:
+            drift += total
         joint += size
+    s.f[DRIFT] = max(s.f[DRIFT], drift)
     row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + a) * ACTION
     s.i[row + CHILDREN], s.i[row + CHANCES] = children, chances
 

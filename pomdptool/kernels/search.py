@@ -31,7 +31,8 @@ N_ACTIONS, BLOCK_FIRST, EDGE_FIRST, EDGES, ENTRY_FIRST, ENTRIES, STEP_FIRST, STE
 WEIGHTS, REWARDS, STEP_WEIGHTS, BELIEF_Q, SLOT_Q, CORNERS = range(8, 14)
 TABLES_HEADER = 14
 
-# Tables.f begins with the discount and a number that no value exceeds, nor its negative.
+# Tables.f begins with the discount and a number that the optimal value exceeds nowhere, nor does
+# its negative.
 DISCOUNT, LARGEST = range(2)
 
 
@@ -61,19 +62,21 @@ NODES_AT, ACTIONS_AT, VECTORS_AT, LISTS_AT, TABLE_AT, BOUNDS_AT, WORTHS_AT, SCRA
 )
 SEARCH_HEADER = 27
 
-# Search.f begins with the gap that the trial under way aims for at its depth; then the sum of all
-# points listed, one a slot.
-AIM, MASS = range(2)
-FLOATS_HEADER = 1
+# Search.f begins with the gap that the trial under way aims for at its depth; the largest L1
+# distance between the successors of a belief, times their probabilities, and the nodes that stand
+# for them; then the sum of all points listed, one a slot.
+AIM, DRIFT, MASS = range(3)
+FLOATS_HEADER = MASS
 
 # A node: block; where in the heap its belief (dense, over the block) and support begin; states in
 # the support, and a bit for each, modulo BITS; row in actions, NONE where not expanded; largest
 # vector; how many of the block's vectors and points were seen, the latter also at the last linear
 # program; whether the informed bound was asked; the points that it was interpolated between last,
-# how many, and where their weights begin; its number in its block's set of points.
+# how many, and where their weights begin; its number in its block's set of points; the trial that
+# visited it last.
 BLOCK, BELIEF, SUPPORT, N_SUPPORT, MASK, EXPANSION, BEST, SEEN_VECTORS, SEEN_POINTS = range(9)
-SEEN_LP, INFORMED, POINTS_MIXED, N_MIXED, WEIGHTS_MIXED, PLACE = range(9, 15)
-NODE = 15
+SEEN_LP, INFORMED, POINTS_MIXED, N_MIXED, WEIGHTS_MIXED, PLACE, VISITED = range(9, 16)
+NODE = 16
 BITS = 62
 
 # Its bounds: from below and above; interpolation between the corners; bound from above when last

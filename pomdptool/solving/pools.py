@@ -67,13 +67,15 @@ def tables(blocks: BlockModel, above: Informed) -> Tables:
     )
 
 
-def begin(blocks: BlockModel, tables: Tables, blind: FloatArray) -> Search:
+def begin(blocks: BlockModel, tables: Tables, blind: FloatArray, drift: float = 0.0) -> Search:
     """Make a search with the blind policies' vectors in every block and the start belief as node 0.
 
     Parameters
     ----------
     blind
         Values of repeating an action for ever, shape (A, S).
+    drift
+        Of the informed bounds.
     """
     A, need = blocks.model.n_actions, needed(blocks)
     n_vectors, n_edges = blocks.n_blocks * A, len(blocks.arrays.edge_target)
@@ -87,6 +89,7 @@ def begin(blocks: BlockModel, tables: Tables, blind: FloatArray) -> Search:
     )
     search = _laid_out(room, A, kernel.LISTS * blocks.n_blocks)
     search.i[[kernel.N_INTEGERS, kernel.DEPTH]] = kernel.SEARCH_HEADER, kernel.NONE
+    search.f[kernel.DRIFT] = drift
     _blind_vectors(blocks, search, blind)
     search.f[search.i[kernel.N_FLOATS] :][: len(blocks.start)] = blocks.start
     find(tables, search, blocks.start_block)
