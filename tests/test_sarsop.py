@@ -45,7 +45,7 @@ def parts(model: Model) -> tuple[BlockModel, Informed, kernel.Tables, kernel.Sea
     blind = fixed_point(model, "blind", precision=1e-6, horizon=None, watch=Watch()).Q
     mdp = fixed_point(model, "mdp", precision=1e-6, horizon=None, watch=Watch()).Q
     above = informed_bounds(blocks, mdp, blind, Watch())
-    tables = pools.tables(blocks, above)
+    tables = pools.tables(blocks, above, 1e-12)
     return blocks, above, tables, pools.begin(blocks, tables, blind)
 
 

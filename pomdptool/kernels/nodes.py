@@ -34,6 +34,7 @@ from pomdptool.kernels.search import (
     ENTRIES,
     ENTRY_FIRST,
     EXPANSION,
+    FAINT,
     INFORMED,
     LISTED,
     LOWER,
@@ -67,17 +68,8 @@ from pomdptool.kernels.search import (
 )
 from pomdptool.kernels.vectors import see_vectors
 
-SAME = 1e-12
-"""Beliefs are one where no probability differs by more."""
-
 GRID = 1e9
 """Probabilities are rounded to multiples of its inverse to find equal beliefs."""
-
-IMPOSSIBLE = 1e-14
-"""Observations less likely than this are taken not to happen."""
-
-FAINT = 1e-12
-"""States of a smaller probability are left out of a belief."""
 
 
 @kernel(inner=True)
@@ -91,14 +83,14 @@ def hash_of(s, first, size, block):
 
 
 @kernel(inner=True)
-def is_at(s, n, block, begin, size):
-    """Whether a node has the block and the belief that begins somewhere in the floats."""
+def is_at(s, n, block, begin, size, faint):
+    """Whether a node has the block and, but for little, the belief that begins somewhere."""
     node = s.i[NODES_AT] + n * NODE
     if s.i[node + BLOCK] != block:
         return False
     belief = s.i[node + BELIEF]
     for k in range(size):
-        if abs(s.f[belief + k] - s.f[begin + k]) > SAME:
+        if abs(s.f[belief + k] - s.f[begin + k]) > faint:
             return False
     return True
 
@@ -111,7 +103,7 @@ def find(m, s, block):
     begin, table = s.i[N_FLOATS], s.i[TABLE_AT]
     h = hash_of(s, begin, size, block)
     while s.i[table + h] != NONE:
-        if is_at(s, s.i[table + h], block, begin, size):
+        if is_at(s, s.i[table + h], block, begin, size, m.f[FAINT]):
             return s.i[table + h]
         h = (h + 1) & (s.i[TABLE_ROOM] - 1)
     n, k, mask = s.i[N_NODES], s.i[N_INTEGERS], 0
@@ -255,9 +247,9 @@ def expand_action(m, s, n, a):
             total += s.f[k]
         s.f[chances + e] = 0.0
         s.i[children + e] = NONE
-        if total > IMPOSSIBLE:
+        if total > m.f[FAINT]:
             s.f[chances + e] = total
-            least, kept = FAINT * total, 0.0
+            least, kept = m.f[FAINT] * total, 0.0
             for k in range(joint, joint + size):
                 if s.f[k] >= least:
                     kept += s.f[k]

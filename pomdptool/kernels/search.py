@@ -31,9 +31,10 @@ N_ACTIONS, BLOCK_FIRST, EDGE_FIRST, EDGES, ENTRY_FIRST, ENTRIES, STEP_FIRST, STE
 WEIGHTS, REWARDS, STEP_WEIGHTS, BELIEF_Q, SLOT_Q, CORNERS = range(8, 14)
 TABLES_HEADER = 14
 
-# Tables.f begins with the discount and a number that the optimal value exceeds nowhere, nor does
-# its negative.
-DISCOUNT, LARGEST = range(2)
+# Tables.f begins with the discount; a number that the optimal value exceeds nowhere, nor does its
+# negative; and a probability: beliefs are one where no probability differs by more, and states of a
+# smaller probability are left out of a belief, observations of a smaller one out of a step.
+DISCOUNT, LARGEST, FAINT = range(3)
 
 
 class Tables(NamedTuple):

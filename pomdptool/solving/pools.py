@@ -26,8 +26,11 @@ class Room(NamedTuple):
     scratch: int
 
 
-def tables(blocks: BlockModel, above: Informed) -> Tables:
-    """Lay a model in blocks, and its informed bounds, out for kernels."""
+def tables(blocks: BlockModel, above: Informed, faint: float) -> Tables:
+    """Lay a model in blocks, and its informed bounds, out for kernels.
+
+    Probabilities below `faint` count as 0.
+    """
     arrays = blocks.arrays
     size = np.diff(arrays.block_first)[arrays.edge_target]
     before = np.cumsum(size) - size
@@ -56,7 +59,7 @@ def tables(blocks: BlockModel, above: Informed) -> Tables:
     }
     header = np.zeros(kernel.TABLES_HEADER, np.int64)
     header[kernel.N_ACTIONS] = A
-    front = np.array([blocks.model.discount, above.largest])
+    front = np.array([blocks.model.discount, above.largest, faint])
     for parts, begin in ((integers, len(header)), (floats, len(front))):
         for slot, part in parts.items():
             header[slot] = begin

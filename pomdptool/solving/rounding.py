@@ -24,6 +24,12 @@ from pomdptool.solving.blocks import BlockModel
 
 EPSILON = float(np.finfo(np.float64).eps)
 
+MOST_FAINT, LEAST_FAINT = 1e-12, 1e-16
+"""Range of probabilities that count as 0."""
+
+FAINT_SHARE = 0.01
+"""Share of the gap wanted that these may add up to, for each state."""
+
 
 class Error(NamedTuple):
     """Of the lower bound; of the upper one, its constant part and that for each unit of drift."""
@@ -48,6 +54,13 @@ def error_of(blocks: BlockModel, largest: float) -> Error:
         upper=4.0 * EPSILON * (states + edges + 2) * scale,
         per_drift=g * scale,
     )
+
+
+def faint_probability(blocks: BlockModel, largest: float, gap: float) -> float:
+    """Probability that may count as 0 in every step at an error far smaller than a gap."""
+    states = int(np.diff(blocks.arrays.block_first).max())
+    error_per_drift = max(largest, EPSILON) / (1.0 - blocks.model.discount)
+    return min(max(FAINT_SHARE * gap / (states * error_per_drift), LEAST_FAINT), MOST_FAINT)
 
 
 def largest_value(blocks: BlockModel, tables: Tables, search: Search) -> float:

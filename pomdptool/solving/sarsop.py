@@ -34,7 +34,7 @@ from pomdptool.solving.first_bounds import FirstBounds, first_bounds
 from pomdptool.solving.informed import informed_bounds
 from pomdptool.solving.pools import Room, begin, grown, needed, tables
 from pomdptool.solving.resume import insert
-from pomdptool.solving.rounding import Error, error_of, largest_value
+from pomdptool.solving.rounding import Error, error_of, faint_probability, largest_value
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
 from pomdptool.solving.upkeep import prune_points, prune_vectors
 from pomdptool.sparse import IntArray
@@ -179,7 +179,9 @@ class _Run:
         end = watch.seconds + INFORMED_SHARE * limit
         above = informed_bounds(self.blocks, self.first.mdp, self.first.blind, watch, end)
         watch.check()
-        self.tables = tables(self.blocks, above)
+        wanted = self.precision * max(1.0, abs(self.first.bounds.lower))
+        faint = faint_probability(self.blocks, above.largest, wanted)
+        self.tables = tables(self.blocks, above, faint)
         self.search = begin(self.blocks, self.tables, self.first.blind, above.drift)
         self.need = needed(self.blocks)
         self.error = error_of(self.blocks, above.largest)
