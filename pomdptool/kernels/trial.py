@@ -159,6 +159,9 @@ def run(m, s, nodes, at, path, aims):
             at += 1
             if s.f[bounds + UPPER] - s.f[bounds + LOWER] <= aims.gain:
                 continue
+            if s.i[s.i[NODES_AT] + n * NODE + EXPANSION] == NONE:
+                expand(m, s, n)
+                interpolate(m, s, n, aims.gain)
         else:
             if is_closed(s, path[0], aims):
                 return DONE, at

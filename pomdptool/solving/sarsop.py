@@ -33,10 +33,12 @@ from pomdptool.solving.closure import linked_vectors
 from pomdptool.solving.first_bounds import FirstBounds, first_bounds
 from pomdptool.solving.informed import informed_bounds
 from pomdptool.solving.pools import Room, begin, grown, needed, tables
+from pomdptool.solving.lower_evaluation import solve_lower
 from pomdptool.solving.resume import insert
 from pomdptool.solving.rounding import Error, error_of, faint_probability, largest_value
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
 from pomdptool.solving.upkeep import prune_points, prune_vectors
+from pomdptool.solving.upper_iteration import solve_upper
 from pomdptool.sparse import IntArray
 
 ROOT = 0
@@ -58,6 +60,8 @@ FIRST_ROUND = 64
 
 SWEEP_AFTER = 8
 """Backups for each expanded belief until all of them are swept again."""
+
+SOLVE_AFTER = 256
 
 EVALUATE_AFTER = 0.25
 """Backups for each vector until the controllers are evaluated again."""
@@ -194,9 +198,12 @@ class _Run:
         Stopped
             Where the watch says so.
         """
-        sweep_at = evaluate_at = FIRST_ROUND
+        sweep_at = evaluate_at = solve_at = FIRST_ROUND
         while not self.finished:
-            self.trials(min(sweep_at, evaluate_at))
+            self.trials(min(sweep_at, evaluate_at, solve_at))
+            if self.count(kernel.N_BACKUPS) >= solve_at:
+                n = self.solve()
+                solve_at = self.count(kernel.N_BACKUPS) + max(SOLVE_AFTER, n)
             if self.count(kernel.N_BACKUPS) >= sweep_at:
                 self.sweep()
                 expanded = self.count(kernel.N_EXPANDED)
@@ -247,10 +254,13 @@ class _Run:
     def sweep(self) -> None:
         """Back up every expanded belief, the newest first."""
         expanded = self.search.nodes[:, kernel.EXPANSION]
-        order = np.argsort(-expanded, kind="stable")[: self.count(kernel.N_EXPANDED)]
+        self.back_up(np.argsort(-expanded, kind="stable")[: self.count(kernel.N_EXPANDED)])
+
+    def back_up(self, nodes: IntArray) -> None:
+        """Back up some nodes in turn."""
         at = 0
-        while at < len(order):
-            at = self.run(order, at, len(order))
+        while at < len(nodes):
+            at = self.run(nodes, at, len(nodes))
 
     def run(self, nodes: IntArray, at: int, most: int) -> int:
         """Back up the nodes from number `at`, or where there are none run trials, for a moment.
@@ -289,14 +299,27 @@ class _Run:
         def back_up(begin: int, end: int) -> None:
             evaluate_vectors(self.tables, self.search, begin, end, tolerance)
 
-        def follow(begin: int, end: int) -> None:
-            raise_lower(self.tables, self.search, begin, end, since)
-
         for _ in range(EVALUATION_SWEEPS):
             before = self.count(kernel.N_RISES)
             self.in_parts(back_up, self.count(kernel.N_VECTORS))
             if self.count(kernel.N_RISES) == before:
                 break
+        self.follow(since)
+
+    def solve(self) -> int:
+        """Solve for the upper bounds and the root's controller; of how many numbers."""
+        since = self.count(kernel.N_RISES)
+        n = solve_upper(self.blocks, self.search, ROOT)
+        n += solve_lower(self.blocks, self.search, ROOT)
+        self.follow(since)
+        return n
+
+    def follow(self, since: int) -> None:
+        """Raise the lower bounds of nodes whose vectors rose."""
+
+        def follow(begin: int, end: int) -> None:
+            raise_lower(self.tables, self.search, begin, end, since)
+
         self.in_parts(follow, self.count(kernel.N_NODES))
 
     def in_parts(self, call: Callable[[int, int], None], n: int) -> None:
