@@ -73,11 +73,10 @@ FLOATS_HEADER = MASS
 # the support, and a bit for each, modulo BITS; row in actions, NONE where not expanded; largest
 # vector; how many of the block's vectors and points were seen, the latter also at the last linear
 # program; whether the informed bound was asked; the points that it was interpolated between last,
-# how many, and where their weights begin; its number in its block's set of points; the trial that
-# visited it last.
+# how many, and where their weights begin; its number in its block's set of points.
 BLOCK, BELIEF, SUPPORT, N_SUPPORT, MASK, EXPANSION, BEST, SEEN_VECTORS, SEEN_POINTS = range(9)
-SEEN_LP, INFORMED, POINTS_MIXED, N_MIXED, WEIGHTS_MIXED, PLACE, VISITED = range(9, 16)
-NODE = 16
+SEEN_LP, INFORMED, POINTS_MIXED, N_MIXED, WEIGHTS_MIXED, PLACE = range(9, 15)
+NODE = 15
 BITS = 62
 
 # Its bounds: from below and above; interpolation between the corners; bound from above when last

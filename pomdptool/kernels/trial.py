@@ -53,7 +53,6 @@ from pomdptool.kernels.search import (
     STEP,
     UPPER,
     VECTORS_ROOM,
-    VISITED,
 )
 from pomdptool.kernels.vectors import backup_lower, update_lower
 
@@ -99,17 +98,14 @@ def has_room(s, aims):
 
 @kernel(inner=True, inline="always")
 def next_child(m, s, n, action, aim):
-    """The child whose gap exceeds the aim most, weighted by its probability; NONE: no one's.
-
-    Children that the trial has visited are left out: they are backed up on its way back.
-    """
+    """The child whose gap exceeds the aim most, weighted by its probability; NONE: no one's."""
     n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
     row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + action) * ACTION
     edge = m.i[EDGE_FIRST] + s.i[node + BLOCK] * n_actions + action
     most, at = 0.0, NONE
     for e in range(m.i[edge + 1] - m.i[edge]):
         child = s.i[s.i[row + CHILDREN] + e]
-        if child != NONE and s.i[s.i[NODES_AT] + child * NODE + VISITED] != s.i[N_TRIALS]:
+        if child != NONE:
             gap = update_upper(m, s, child) - update_lower(m, s, child)
             excess = s.f[s.i[row + CHANCES] + e] * (gap - aim)
             if excess > most:
@@ -169,7 +165,6 @@ def run(m, s, nodes, at, path, aims):
                 begin_trial(s, path[0])
             n = path[s.i[DEPTH]]
             if s.i[STEP] == 1:
-                s.i[s.i[NODES_AT] + n * NODE + VISITED] = s.i[N_TRIALS]
                 if s.i[s.i[NODES_AT] + n * NODE + EXPANSION] == NONE:
                     expand(m, s, n)
                 interpolate(m, s, n, aims.gain)

@@ -35,6 +35,7 @@ from pomdptool.kernels.search import (
     EVALUATED,
     EXPANSION,
     FIRST,
+    LARGEST,
     LENGTH,
     LIST,
     LISTS,
@@ -85,23 +86,22 @@ SHARE = 0.002
 """Children whose part in a gap is smaller than this are not looked at again."""
 
 
+@kernel(fastmath={"reassoc", "contract"}, inner=True)
+def quick_dot(x, i, j, n):
+    """Inner product of x[i:i + n] and x[j:j + n], in whichever order is fastest."""
+    total, i, j = 0.0, np.uint64(i), np.uint64(j)
+    for k in range(np.uint64(n)):
+        total += x[i + k] * x[j + k]
+    return total
+
+
 @kernel(inner=True)
 def dot(x, i, j, n):
-    """Inner product of x[i:i + n] and x[j:j + n], in four sums that a processor adds side by side.
-
-    The order is fixed, so that compiled and interpreted sums are the same to the last bit.
-    """
-    t0, t1, t2, t3 = 0.0, 0.0, 0.0, 0.0
-    i, j, four = np.uint64(i), np.uint64(j), n // 4 * 4
-    for k in range(np.uint64(0), np.uint64(four), np.uint64(4)):
-        one, two, three = k + np.uint64(1), k + np.uint64(2), k + np.uint64(3)
-        t0 += x[i + k] * x[j + k]
-        t1 += x[i + one] * x[j + one]
-        t2 += x[i + two] * x[j + two]
-        t3 += x[i + three] * x[j + three]
-    for k in range(np.uint64(four), np.uint64(n)):
-        t0 += x[i + k] * x[j + k]
-    return (t0 + t1) + (t2 + t3)
+    """The same in a fixed order, so that it is the same to the last bit compiled or interpreted."""
+    total, i, j = 0.0, np.uint64(i), np.uint64(j)
+    for k in range(np.uint64(n)):
+        total += x[i + k] * x[j + k]
+    return total
 
 
 @kernel(inner=True)
@@ -142,16 +142,23 @@ def update_lower(m, s, n):
 
 @kernel(inner=True)
 def see_vectors(m, s, n, length):
-    """Show a node the vectors of its block up to some length of the list."""
+    """Show a node the vectors of its block up to some length of the list.
+
+    A dense inner product is summed in a fixed order only where a quick one may be the largest.
+    """
     node, lower = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND + LOWER
     first = s.i[s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + VECTOR_LIST) * LIST + FIRST]
     best, at = s.f[lower], s.i[node + BEST]
     belief, size = s.i[node + BELIEF], size_of(m, s.i[node + BLOCK])
     support, n_support = s.i[node + SUPPORT], s.i[node + N_SUPPORT]
     begin, end = first + s.i[node + SEEN_VECTORS] * VECTOR_ELEMENT, first + length * VECTOR_ELEMENT
+    rounding = 4.0 * ROUNDING * (size + 4) * (2.0 * m.f[LARGEST] + abs(best))
+    dense = SPARSE * n_support > size
     for k in range(begin, end, VECTOR_ELEMENT):
         values = s.i[k + VALUES_AT]
-        if SPARSE * n_support > size:
+        if dense:
+            if quick_dot(s.f, belief, values, size) < best - rounding:
+                continue
             value = dot(s.f, belief, values, size)
         else:
             value = sparse_dot(s, belief, values, support, n_support)

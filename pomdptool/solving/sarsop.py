@@ -32,8 +32,8 @@ from pomdptool.solving.blocks import BlockModel, block_model
 from pomdptool.solving.closure import linked_vectors
 from pomdptool.solving.first_bounds import FirstBounds, first_bounds
 from pomdptool.solving.informed import informed_bounds
-from pomdptool.solving.pools import Room, begin, grown, needed, tables
 from pomdptool.solving.lower_evaluation import solve_lower
+from pomdptool.solving.pools import Room, begin, grown, needed, tables
 from pomdptool.solving.resume import insert
 from pomdptool.solving.rounding import Error, error_of, faint_probability, largest_value
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end

@@ -187,8 +187,6 @@ def _equations(blocks: BlockModel, search: Search, nodes: IntArray) -> _Equation
     number = np.full(len(U), -1)
     number[nodes] = np.arange(n)
     inside = number[target] >= 0
-    constant += np.bincount(
-        row[~inside], weight[~inside] * U[target[~inside]], n * A
-    ).reshape(n, A)
+    constant += np.bincount(row[~inside], weight[~inside] * U[target[~inside]], n * A).reshape(n, A)
     entries = (weight[inside], (row[inside], number[target[inside]]))
     return _Equations(csr_matrix(entries, shape=(n * A, n)), constant)
