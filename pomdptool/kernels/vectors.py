@@ -98,10 +98,13 @@ def quick_dot(x, i, j, n):
 @kernel(inner=True)
 def dot(x, i, j, n):
     """The same in a fixed order, so that it is the same to the last bit compiled or interpreted."""
-    total, i, j = 0.0, np.uint64(i), np.uint64(j)
-    for k in range(np.uint64(n)):
-        total += x[i + k] * x[j + k]
-    return total
+    even, odd, i, j = 0.0, 0.0, np.uint64(i), np.uint64(j)
+    for k in range(np.uint64(0), np.uint64(n - n % 2), np.uint64(2)):
+        even += x[i + k] * x[j + k]
+        odd += x[i + k + np.uint64(1)] * x[j + k + np.uint64(1)]
+    if n % 2 == 1:
+        even += x[i + np.uint64(n - 1)] * x[j + np.uint64(n - 1)]
+    return even + odd
 
 
 @kernel(inner=True)
