@@ -191,7 +191,7 @@ def test_full_stages_cover_all_states(seed: int) -> None:
 def test_a_stopped_run_keeps_the_stages_that_it_reached() -> None:
     model = faced_model(1)
     kept = set()
-    for stop_at in range(0, 60, 4):
+    for stop_at in range(0, 240, 12):
         policy = pomdptool.solve(
             model, horizon=5, all_stages=True, interrupted=after(stop_at)
         ).policy

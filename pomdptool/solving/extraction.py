@@ -213,7 +213,7 @@ class _Growth:
         source = self._source(face)
         centre = np.full(source.size, 1.0 / source.size)
         worth, at_centre = beliefs @ source.rewards.T, source.rewards @ centre
-        scale = max(1.0, float(np.abs(worth).max()))
+        scale = float(np.abs(worth).max())
         links: list[list[IntArray]] = []
         for a, projected in enumerate(self._projected(face, before)):
             links.append([])
