@@ -24,16 +24,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from pomdptool.errors import PomdpError
 from pomdptool.graph import PolicyGraph
 from pomdptool.kernels import expect
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
-from pomdptool.solving.bounds import Method, fixed_point, repeated_action
+from pomdptool.solving.bounds import Method, fixed_point
 from pomdptool.solving.classic import backup_named
+from pomdptool.solving.controller import evaluate, is_cheap
 from pomdptool.solving.exact_run import Run, best_of, joined
-from pomdptool.solving.extraction import extract, extract_finite
+from pomdptool.solving.extraction import extract_finite
 from pomdptool.solving.gmres import ROUNDING
 from pomdptool.solving.improve import evaluated
+from pomdptool.solving.lineage import Lineage
 from pomdptool.solving.mdp import observes_state, solve_observed
 from pomdptool.solving.solution import (
     Solution,
@@ -43,7 +46,6 @@ from pomdptool.solving.solution import (
     require_end,
     rewards_ahead,
 )
-from pomdptool.solving.stage import Stage
 from pomdptool.sparse import FloatArray
 
 HORIZON_TOLERANCE = 1e-10
@@ -136,6 +138,7 @@ def _without_end(run: Run, precision: float) -> Solution:
     above = fixed_point(model, bound, precision=precision, horizon=None, watch=watch)
     upper = float((above.Q @ model.start).max())
     stage = run.restricted(blind.Q)
+    lineage = Lineage(run.faces, stage)
     value = run.value(stage)
     tolerance = 0.1 * float(np.ptp(model.expected_rewards))
     least = LEAST_TOLERANCE * float(np.abs(above.Q).max())
@@ -146,6 +149,7 @@ def _without_end(run: Run, precision: float) -> Solution:
             floor = max(aim * (1.0 - g) * wanted, least)
             tolerance = max(floor, tolerance)
             step = run.backup(stage, tolerance, 0.5 * tolerance, given=True)
+            lineage.note_backup(stage, step.stage)
             error = g * step.residual / (1.0 - g) + step.lost
             rounds += 1
             value = run.value(step.stage)
@@ -161,13 +165,17 @@ def _without_end(run: Run, precision: float) -> Solution:
                 if floor == least:
                     break
                 aim, stuck = SHRINK * aim, 0
-            stage = joined(evaluated(run.faces, stage, g), stage)
+            improved = evaluated(run.faces, stage, g, watch)
+            lineage.note_controller(improved)
+            stage = joined(improved.stage, stage)
             if not run.pruned or step.residual < SETTLED * tolerance:
                 tolerance *= SHRINK
     except Stopped as stopped:
         reason = stopped.reason
     if reason == "precision":
-        stage = best_of(evaluated(run.faces, stage, g), stage)
+        improved = evaluated(run.faces, stage, g)
+        lineage.note_controller(improved)
+        stage = best_of(improved.stage, stage)
     value = run.value(stage)
     bounds = Bounds(value, max(upper, value))
     if reason == "precision" and not bounds.closed(precision):
@@ -175,21 +183,23 @@ def _without_end(run: Run, precision: float) -> Solution:
     solution = run.solution(stage, bounds, reason, bounds.closed(precision), rounds, None)
     if model.n_states > GRAPH_STATES:
         return solution
-    return replace(solution, policy=_with_graph(run, solution.policy, stage, blind.Q))
+    graph = lineage.graph(stage, model.start, model.n_observations)
+    return replace(solution, policy=_with_graph(run, solution.policy, graph))
 
 
-def _with_graph(run: Run, policy: SolvedPolicy, stage: Stage, blind: FloatArray) -> SolvedPolicy:
-    """Add the better of the graph that is extracted and a blind policy's; it may raise bounds."""
+def _with_graph(run: Run, policy: SolvedPolicy, graph: PolicyGraph) -> SolvedPolicy:
+    """Add the graph; where it earns more than the lower bound, that rises."""
     model, bounds = run.model, policy.bounds
-    graph: PolicyGraph | None = extract(model, run.faces, stage, model.start, bounds.lower)
-    if graph is not None and graph.values is not None:
-        # What it earns, less what the residual may hide.
-        sure = float(graph.values[graph.start] @ model.start)
-        sure -= ROUNDING / (1.0 - model.discount) * float(np.abs(graph.values).max())
-        repeated = int((blind @ model.start).argmax())
-        if sure < float(blind[repeated] @ model.start):
-            graph = repeated_action(model, repeated)
+    try:
+        values = evaluate(model, graph, patient=False) if is_cheap(model, graph) else None
+    except PomdpError:  # it takes long
+        values = None
+    if values is not None:
+        # Less what the residual may hide.
+        hidden = ROUNDING / (1.0 - model.discount) * float(np.abs(values).max())
+        sure = float(values[graph.start] @ model.start) - hidden
         bounds = Bounds(max(bounds.lower, sure), max(bounds.upper, sure))
+        graph = replace(graph, values=values)
     return replace(policy, graph=graph, bounds=bounds)
 
 
@@ -232,7 +242,7 @@ def _with_horizon(
     bounds = Bounds(value + rest.lower, value + rest.upper + run.ahead * loss)
     if reason == "horizon" and not bounds.closed(precision):
         reason = "rounding"
-    solution = run.solution(stage, bounds, reason, bounds.closed(precision), done, horizon)
+    solution = run.solution(stage, bounds, reason, reason == "horizon", done, horizon)
     policy = replace(solution.policy, terminal=terminal)
     if all_stages:
         policy = run.with_stages(policy, stages)

@@ -7,6 +7,7 @@ below, and they are usually far above one backup (Hansen 1998).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,19 @@ INWARD = 1e-7
 """How far beliefs are moved towards the centre, where vectors that tie at the rim differ."""
 
 
-def evaluated(faces: Faces, stage: Stage, discount: float, watch: Watch | None = None) -> Stage:
-    """Value of the controller, a vector for each one of the stage, with the same beliefs.
+@dataclass(frozen=True, eq=False, slots=True)
+class Improved:
+    """What a controller earns: a vector for each one of a stage, with the same beliefs.
+
+    `rows` holds for each face, node and branch the vector that follows, of the branch's face.
+    """
+
+    stage: Stage
+    rows: list[IntArray]
+
+
+def evaluated(faces: Faces, stage: Stage, discount: float, watch: Watch | None = None) -> Improved:
+    """Value of the controller that a stage describes.
 
     Raises
     ------
@@ -47,7 +59,7 @@ def evaluated(faces: Faces, stage: Stage, discount: float, watch: Watch | None =
         Where the watch says so.
     """
     watch = watch or Watch()
-    controller, actions = _controller(faces, stage, watch)
+    controller, actions, rows = _controller(faces, stage, watch)
     values = np.concatenate([part.vectors.ravel() for part in stage])
     change = _settled(controller, values, watch)
     if change > ROUNDING * float(np.abs(values).max()):
@@ -63,7 +75,7 @@ def evaluated(faces: Faces, stage: Stage, discount: float, watch: Watch | None =
         last = first + part.vectors.size
         parts.append(Part(values[first:last].reshape(part.vectors.shape), action, part.beliefs))
         first = last
-    return tuple(parts)
+    return Improved(tuple(parts), rows)
 
 
 def _settled(controller: Controller, values: FloatArray, watch: Watch) -> float:
@@ -128,13 +140,16 @@ def _ranges(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
     return owner, np.arange(len(owner)) - begins[owner] + first[owner]
 
 
-def _controller(faces: Faces, stage: Stage, watch: Watch) -> tuple[Controller, list[np.ndarray]]:
+def _controller(
+    faces: Faces, stage: Stage, watch: Watch
+) -> tuple[Controller, list[IntArray], list[IntArray]]:
     """Choose actions and successors at the beliefs, and lay the controller out flat."""
     sizes = [part.vectors.shape for part in stage]
     node_base = np.cumsum([0, *(n for n, _ in sizes)])
     node_first = np.cumsum([0, *(d for n, d in sizes for _ in range(n))])
     branch_base = np.cumsum([0, *(sum(map(len, source.branches)) for source in faces.faces)])
     rewards, actions, branch_of_link, target_of_link, n_links = [], [], [], [], []
+    followed: list[IntArray] = []
     for k, (source, part) in enumerate(zip(faces.faces, stage, strict=True)):
         raw = unpruned(source, stage)
         inward = (1.0 - INWARD) * part.beliefs + INWARD / source.size
@@ -147,6 +162,7 @@ def _controller(faces: Faces, stage: Stage, watch: Watch) -> tuple[Controller, l
         n_links.append(taken.sum(axis=1))
         rewards.append(source.rewards[action].ravel())
         actions.append(action)
+        followed.append(rows)
     branches = [b for source in faces.faces for bs in source.branches for b in bs]
     lengths = [np.diff(np.append(b.first, len(b.columns))) for b in branches]
     controller = Controller(
@@ -161,7 +177,7 @@ def _controller(faces: Faces, stage: Stage, watch: Watch) -> tuple[Controller, l
         columns=np.concatenate([b.columns for b in branches]),
         weights=np.concatenate([b.weights for b in branches]),
     )
-    return controller, actions
+    return controller, actions, followed
 
 
 def _best(raw: Branches, beliefs: FloatArray, watch: Watch) -> tuple[IntArray, IntArray]:
