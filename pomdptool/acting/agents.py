@@ -20,6 +20,9 @@ from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
 from pomdptool.sparse import FloatArray
 
+BY_GRAPH = frozenset({"graph", "blind", "perseus"})
+"""Methods whose policies act by their graph, which earns the lower bound, not by their vectors."""
+
 
 class Acting(Protocol):
     """What `simulate` and a loop of one's own need of a policy."""
@@ -113,8 +116,8 @@ def controller_of(model: Model, policy: SolvedPolicy) -> PolicyGraph | None:
     check_fits(policy.problem, model)
     if isinstance(policy.values, LinkedVectors):
         return policy.values.graph()
-    if isinstance(policy.values, AlphaVectors) and policy.horizon is None:
-        return policy.graph if policy.method == "graph" else None
+    if isinstance(policy.values, AlphaVectors) and policy.method not in BY_GRAPH:
+        return None if policy.horizon is None or policy.method != "exact" else policy.graph
     return policy.graph
 
 

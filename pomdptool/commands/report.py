@@ -39,10 +39,7 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
         *([(f"{what} at start", f"{sign * policy.bounds.lower:.6g}")] * policy.converged),
         ("optimum within", f"{_digits(low, high)} (certified)"),
         ("first action", action),
-        (
-            "stopped by",
-            policy.stop_reason + ("" if policy.converged else " (the gap is not closed)"),
-        ),
+        ("stopped by", policy.stop_reason + _still_open(solution)),
         *_curves(policy, sign, stream),
         *([("graph", _graph(policy, sign))] * (policy.graph is not None)),
         ("vectors", f"{stats['vectors']:.0f}"),
@@ -50,6 +47,17 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
         ("seconds", f"{stats['seconds']:.2f}"),
     ]
     show_pairs(rows, stream)
+
+
+def _still_open(solution: Solution) -> str:
+    """What was asked for and not reached, in words."""
+    policy, trace = solution.policy, solution.trace
+    if not policy.converged:
+        least = ": floats certify no better" if policy.stop_reason == "rounding" else ""
+        return f" (a gap of {policy.bounds.gap:.3g} is not closed{least})"
+    if policy.stop_reason in ("precision", "horizon") or not trace or trace[-1].error is None:
+        return ""
+    return f" (closed at the initial belief; at others the error may be {trace[-1].error:.3g})"
 
 
 def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str, str]]:
