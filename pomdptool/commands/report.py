@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MIN_CURVE = 3
 """Points of the shortest curve that is shown."""
 
+MAX_STATES = 3
+"""Initial states of an MDP whose actions are shown one by one."""
+
 MAX_TREE = 20
 """Nodes of the largest policy graph that is shown."""
 
@@ -31,7 +34,7 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
     problem, stats = policy.problem, policy.stats
     sign = -1.0 if problem.costs else 1.0
     low, high = sorted((sign * policy.bounds.lower, sign * policy.bounds.upper))
-    action = problem.actions[policy.act(problem.start)]
+    action = _first_action(policy)
     what = "cost" if problem.costs else "value"
     rows = [
         ("problem", problem.name or "-"),
@@ -47,6 +50,22 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
         ("seconds", f"{stats['seconds']:.2f}"),
     ]
     show_pairs(rows, stream)
+
+
+def _first_action(policy: SolvedPolicy) -> str:
+    """The action at the initial belief, or in each initial state of an MDP, if these are few."""
+    import numpy as np
+
+    problem = policy.problem
+    if not problem.mdp:
+        return problem.actions[policy.act(problem.start)]
+    possible = np.flatnonzero(problem.start)
+    if len(possible) > MAX_STATES:
+        return "depends on the state"
+    corners = np.eye(len(problem.states))[possible]
+    actions = [problem.actions[policy.act(b)] for b in corners]
+    named = zip((problem.states[s] for s in possible), actions, strict=True)
+    return actions[0] if len(set(actions)) == 1 else ", ".join(f"{a} in {s}" for s, a in named)
 
 
 def _still_open(solution: Solution) -> str:

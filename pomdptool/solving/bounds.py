@@ -16,7 +16,7 @@ right-hand side is applied that many times instead, from 0; the result is exact 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,7 @@ from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
 from pomdptool.solving.policy_iteration import (
     Applied,
     Enclosure,
-    at_belief,
+    at_start,
     iterate,
     rounding_of,
 )
@@ -69,15 +69,13 @@ def solve_bound(
     upper_method: Method = "mdp" if method == "blind" else method
     lower = fixed_point(model, "blind", precision=precision, horizon=horizon, watch=watch)
     upper = fixed_point(model, upper_method, precision=precision, horizon=horizon, watch=watch)
-    b = model.start
     above = upper.Q.max(axis=0)[np.newaxis] if upper_method == "mdp" else upper.Q
-    below = at_belief(lower.Q, b)[0]
-    bounds = Bounds(below, max(below, at_belief(above, b)[1]))
+    below = at_start(model, lower.Q)[0]
+    bounds = Bounds(below, max(below, at_start(model, above)[1]))
     chosen = lower if method == "blind" else upper
     watch.step(chosen.sweeps, model.n_actions, bounds)
     reason = lower.stop_reason or upper.stop_reason or ("horizon" if horizon else "fixed-point")
     converged = reason == "horizon" or bounds.closed(precision)
-    repeated = int((lower.Q @ b).argmax())
     policy = SolvedPolicy(
         problem=problem_of(model),
         method=method,
@@ -86,7 +84,7 @@ def solve_bound(
         converged=converged,
         stop_reason="precision" if converged and not horizon else reason,
         horizon=horizon,
-        graph=repeated_action(model, repeated, horizon),
+        graph=_repeated(model, lower.Q, horizon),
         stats={
             "seconds": watch.seconds,
             "iterations": chosen.sweeps,
@@ -97,14 +95,20 @@ def solve_bound(
     return Solution(policy, tuple(watch.trace))
 
 
-def repeated_action(model: Model, action: int, horizon: int | None = None) -> PolicyGraph | None:
-    """Graph of a blind policy; None where it would be too large."""
-    n, Z = horizon or 1, model.n_observations
-    if n * Z > GRAPH_CELLS:
+def _repeated(model: Model, Q: FloatArray, horizon: int | None) -> PolicyGraph | None:
+    """Graph of the best blind policy, in an MDP for each initial state; None if it is too large."""
+    A, n, Z = model.n_actions, horizon or 1, model.n_observations
+    if A * n * Z > GRAPH_CELLS:
         return None
-    after = np.arange(1, n + 1) if horizon else np.zeros(1, np.int64)
-    after[-1] = NOWHERE if horizon else 0
-    return PolicyGraph(np.full(n, action), np.repeat(after[:, np.newaxis], Z, axis=1))
+    after = np.arange(A * n).reshape(A, n) + (horizon is not None)
+    if horizon is not None:
+        after[:, -1] = NOWHERE
+    actions = np.repeat(np.arange(A), n)
+    graph = PolicyGraph(actions, np.repeat(after.reshape(-1, 1), Z, axis=1))
+    if model.mdp:
+        return graph.starting_in(n * Q.argmax(axis=0)).minimised()
+    graph = replace(graph, start=n * int((Q @ model.start).argmax()))
+    return graph.picked(graph.breadth_first())
 
 
 def fixed_point(

@@ -1,7 +1,9 @@
 """Planning where the state is observed: in MDPs, and wherever observations tell as much.
 
 After every action the observation tells the state arrived in. A belief is then uncertain before
-the first step at most, so the rows of
+the first step at most, and in an MDP (a model without observations) not even then: its state is
+observed before the first action, and its value is the mean of V over the initial belief. So the
+rows of
 
     Q[a, s] = r[a, s] + g sum over s' of T[a, s, s'] V[s'],    V[s] = max over a of Q[a, s]
 
@@ -23,7 +25,7 @@ from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
 from pomdptool.solving.bounds import ObservedState
 from pomdptool.solving.mdp_graph import GRAPH_CELLS, ending_graph, endless_graph
-from pomdptool.solving.policy_iteration import Enclosure, at_belief, iterate
+from pomdptool.solving.policy_iteration import Enclosure, at_start, iterate
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -133,7 +135,7 @@ def _endless(model: Model, precision: float, watch: Watch) -> _Found:
 
 def _at_start(model: Model, found: Enclosure) -> Bounds:
     """Bounds at the initial belief."""
-    return Bounds(at_belief(found.low, model.start)[0], at_belief(found.high, model.start)[1])
+    return Bounds(at_start(model, found.low)[0], at_start(model, found.high)[1])
 
 
 def _ending(
@@ -152,7 +154,11 @@ def _ending(
         done += 1
         if all_stages:
             stages.append(Q)
-        value, rest = float((Q @ model.start).max()), rewards_ahead(model, done, horizon, terminal)
+        known = Q.max(axis=0)[np.newaxis] if model.mdp else Q
+        value, rest = (
+            float((known @ model.start).max()),
+            rewards_ahead(model, done, horizon, terminal),
+        )
         bounds = Bounds(value + rest.lower, value + rest.upper)
         watch.step(done, model.n_actions, bounds)
         if done == horizon:

@@ -27,7 +27,7 @@ from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.policy_iteration import UNIT, at_belief
+from pomdptool.solving.policy_iteration import UNIT, at_start
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -64,7 +64,7 @@ def solve_perseus(
     watch = watch or Watch()
     blind = fixed_point(model, "blind", precision=precision, horizon=None, watch=watch)
     fib = fixed_point(model, "fib", precision=precision, horizon=None, watch=watch)
-    upper = at_belief(fib.Q, model.start)[1]
+    upper = at_start(model, fib.Q)[1]
     run = _Run(model, rng, watch, upper, AlphaVectors(np.arange(model.n_actions), blind.Q))
     reasons = {blind.stop_reason, fib.stop_reason} - {None, "rounding"}
     reason = reasons.pop() if reasons else None
@@ -112,7 +112,7 @@ class _Run:
     def bounds(self) -> Bounds:
         """Certified bounds at the start belief."""
         error = self.noise / (1.0 - self.model.discount) * bool(self.stages)
-        lower = at_belief(self.vectors.values, self.model.start)[0] - error
+        lower = at_start(self.model, self.vectors.values)[0] - error
         return Bounds(lower, max(lower, self.upper))
 
     def until_no_more_rise(self, precision: float, beliefs: int) -> str:
@@ -178,6 +178,8 @@ class _Run:
         if len(self.links) * self.model.n_observations > NUMBERS:
             return None
         graph = PolicyGraph(np.array(self.actions), np.array(self.links), root)
+        if self.model.mdp:
+            return graph.starting_in(self.nodes[self.vectors.values.argmax(axis=0)]).minimised()
         return graph.picked(graph.breadth_first()).minimised()
 
     def solution(self, reason: str) -> Solution:

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pomdptool.model import Model
 from pomdptool.solving.gmres import improved
 from pomdptool.solving.solution import Stopped, Watch
 from pomdptool.sparse import FloatArray, IntArray
@@ -176,6 +177,15 @@ def at_belief(vectors: FloatArray, b: FloatArray) -> tuple[float, float]:
     n = np.count_nonzero(b)
     error = UNIT * n * (np.abs(vectors) @ b) if n > 1 else np.zeros(len(vectors))
     return float((values - error).max()), float((values + error).max())
+
+
+def at_start(model: Model, vectors: FloatArray) -> tuple[float, float]:
+    """Enclose the value of vectors over all states at the initial belief.
+
+    In an MDP the state is observed before the first action, and the best vector there chosen.
+    """
+    known = vectors.max(axis=0)[np.newaxis] if model.mdp else vectors
+    return at_belief(known, model.start)
 
 
 def rounding_of(mass: FloatArray, sums: FloatArray, longest: int) -> FloatArray:
