@@ -238,7 +238,7 @@ def _graph_value(model: Model, policy: SolvedPolicy) -> float | None:
             values = evaluate(model, graph, patient=False)
         except PomdpError:  # it takes long, or is infinite
             return None
-    return float(values[graph.start] @ model.start)
+    return graph.worth(values, model.start)
 
 
 def _checked_terminal(model: Model, terminal: FloatArray) -> FloatArray:
