@@ -84,7 +84,7 @@ def solve_bound(
         converged=converged,
         stop_reason="precision" if converged and not horizon else reason,
         horizon=horizon,
-        graph=_repeated(model, lower.Q, horizon),
+        graph=repeated(model, lower.Q, horizon),
         stats={
             "seconds": watch.seconds,
             "iterations": chosen.sweeps,
@@ -95,7 +95,7 @@ def solve_bound(
     return Solution(policy, tuple(watch.trace))
 
 
-def _repeated(model: Model, Q: FloatArray, horizon: int | None) -> PolicyGraph | None:
+def repeated(model: Model, Q: FloatArray, horizon: int | None) -> PolicyGraph | None:
     """Graph of the best blind policy, in an MDP for each initial state; None if it is too large."""
     A, n, Z = model.n_actions, horizon or 1, model.n_observations
     if A * n * Z > GRAPH_CELLS:

@@ -13,7 +13,7 @@ import numpy as np
 from pomdptool.kernels.vectors import ROUNDING
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
-from pomdptool.solving.bounds import fixed_point
+from pomdptool.solving.bounds import fixed_point, repeated
 from pomdptool.solving.solution import Solution, Watch
 from pomdptool.sparse import BoolArray, FloatArray
 
@@ -50,6 +50,7 @@ class FirstBounds:
             bounds=self.bounds,
             converged=False,
             stop_reason=reason,
+            graph=repeated(self.model, self.blind, None),
             stats={"seconds": watch.seconds, "iterations": 0, "vectors": A, "backups": 0},
         )
         return Solution(policy, tuple(watch.trace))

@@ -22,7 +22,7 @@ import numpy as np
 
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_fits, problem_of
 from pomdptool.solving.bounds import ObservedState
 from pomdptool.solving.mdp_graph import GRAPH_CELLS, ending_graph, endless_graph
 from pomdptool.solving.policy_iteration import Enclosure, at_start, iterate
@@ -52,6 +52,7 @@ def solve_observed(
     horizon: int | None = None,
     terminal: FloatArray | None = None,
     all_stages: bool = False,
+    resume: SolvedPolicy | None = None,
     watch: Watch | None = None,
 ) -> Solution:
     """Solve a model that observes its state (see `observes_state`), exactly at every belief.
@@ -68,16 +69,23 @@ def solve_observed(
         vectors; by default 0.
     all_stages
         With a horizon: keep the values with 1, 2, ... steps to go.
+    resume
+        Without a horizon: a result for the same model, whose values to begin with.
 
     Raises
     ------
     PomdpError
-        With discount 1 and no horizon.
+        With discount 1 and no horizon, or an earlier result of another model.
     """
     require_end(model, horizon)
+    first = np.zeros((1, model.n_states))
+    if resume is not None:
+        check_fits(resume.problem, model)
+        if isinstance(resume.values, AlphaVectors):
+            first = resume.values.values.max(axis=0, keepdims=True)
     watch = watch or Watch()
     if horizon is None:
-        found = _endless(model, precision, watch)
+        found = _endless(model, precision, first, watch)
     else:
         found = _ending(model, horizon, terminal, all_stages, watch)
     policy = SolvedPolicy(
@@ -116,14 +124,13 @@ class _Found:
     stages: tuple[FloatArray, ...] = ()
 
 
-def _endless(model: Model, precision: float, watch: Watch) -> _Found:
+def _endless(model: Model, precision: float, first: FloatArray, watch: Watch) -> _Found:
     def enough(best: Enclosure, rounds: int) -> bool:
         bounds = _at_start(model, best)
         watch.step(rounds, model.n_actions, bounds, error=best.width)
         return bounds.closed(precision)
 
-    zero = np.zeros((1, model.n_states))
-    done = iterate(ObservedState(model), zero, enough, watch, model.n_actions)
+    done = iterate(ObservedState(model), first, enough, watch, model.n_actions)
     return _Found(
         done.best.low,
         _at_start(model, done.best),
