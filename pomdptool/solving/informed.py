@@ -30,8 +30,8 @@ from pomdptool.sparse import FloatArray, IntArray, entries_of
 TOLERANCE = 1e-4
 """At which sweeps stop, relative to the span of values."""
 
-MAX_WORK = 500_000_000
-"""Multiplications of all sweeps of one of the bounds; one sweep is made in any case."""
+MAX_SWEEPS, MAX_WORK = 500, 500_000_000
+"""Most sweeps of one of the bounds, and multiplications of all; one sweep is made in any case."""
 
 MAX_PRODUCTS = 4_000_000
 """Entries of one sweep of TIB; beyond, less likely one-step beliefs are not improved."""
@@ -129,7 +129,7 @@ def _lowered(
     if not Q.size:
         return Q
     now, span = Q, max(1e-9, float(np.ptp(Q.max(axis=1))))
-    for _ in range(1 + MAX_WORK // work):
+    for _ in range(min(MAX_SWEEPS, 1 + MAX_WORK // work)):
         watch.check()
         before, now = now, sweep(now)
         change = now - before
