@@ -1,4 +1,4 @@
-"""The anytime solver at the limits: of rounding, of discounts near 1, of time; the same each run."""
+"""The anytime solver at its limits: rounding, discounts near 1, time; the same in each run."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def stopped(model: Model, calls: int) -> sarsop._Run:
     run = sarsop._Run(model, 1e-9, Watch())
     run.start()
     run.watch.interrupted = after_backups(calls).interrupted
-    with mock.patch.object(sarsop._Run, "solve", lambda self: 0), pytest.raises(Stopped):
+    with mock.patch.object(sarsop._Run, "solve", return_value=0), pytest.raises(Stopped):
         run.until_closed()
     return run
 
@@ -245,7 +245,7 @@ def test_calls_of_interpreted_kernels_end_within_a_limit() -> None:
     model = pomdptool.load(CASES / "dialog-5.pomdp")
     with (
         mock.patch.object(kernels, "PATIENCE", np.inf),
-        mock.patch.object(sarsop, "expect", lambda work: None),
+        mock.patch.object(sarsop, "expect", return_value=None),
         mock.patch.object(kernels._way, "compiled", new=False),
     ):
         began = time.process_time()
@@ -292,6 +292,17 @@ def test_inner_products_are_the_same_compiled_and_interpreted() -> None:
         plain = vectors.dot.py_func(x, 3, 400, n)
         assert plain == pytest.approx(x[3 : 3 + n] @ x[400 : 400 + n], abs=1e-12)
         assert compiled(x, 3, 400, n) == plain
+
+
+def test_a_limit_on_vectors_is_met_at_the_same_backup() -> None:
+    model = pomdptool.load(ROOT / "problems" / "maze-4x3.pomdp")
+    made = []
+    for seconds in (0.0, 100.0):
+        with mock.patch.object(sarsop, "CHUNK_SECONDS", seconds):
+            solution = solve_sarsop(model, precision=1e-9, watch=Watch(max_vectors=200))
+        assert solution.stop_reason == "max-vectors"
+        made.append(written(solution.policy))
+    assert made[0] == made[1]
 
 
 # ---------------------------------------------------------------- resuming

@@ -69,13 +69,14 @@ class Aims(NamedTuple):
 
     The root's gap at which to stop, relative to max(1, |lower bound|); the error that the gap has
     besides, its constant part and that for each unit of drift; the least gain of a vector; a number
-    of backups; and the most nodes, integers, floats and scratch of one backup.
+    of vectors, and of backups; and the most nodes, integers, floats and scratch of one backup.
     """
 
     precision: float
     error: float
     per_drift: float
     gain: float
+    vectors: int
     budget: int
     nodes: int
     integers: int
@@ -147,7 +148,7 @@ def run(m, s, nodes, at, path, aims):
             return FULL, at
         if sweeping and at == nodes.shape[0]:
             return DONE, at
-        if s.i[N_BACKUPS] >= end:
+        if s.i[N_BACKUPS] >= end or s.i[N_VECTORS] > aims.vectors:
             return BUDGET, at
         if sweeping:
             n = nodes[at]

@@ -46,6 +46,8 @@ ROOT = 0
 
 NO_NODES = np.zeros(0, dtype=np.int64)
 
+ANY = np.iinfo(np.int64).max
+
 MAX_DEPTH = 1000
 """Steps of the longest trial."""
 
@@ -239,6 +241,7 @@ class _Run:
             error=self.error.lower + self.error.upper,
             per_drift=self.error.per_drift,
             gain=self.gain,
+            vectors=ANY if self.watch.max_vectors is None else self.watch.max_vectors,
             budget=backups,
             nodes=self.need.nodes,
             integers=self.need.integers,
