@@ -64,6 +64,8 @@ SWEEP_AFTER = 8
 """Backups for each expanded belief until all of them are swept again."""
 
 SOLVE_AFTER = 256
+"""Backups, at least, until the graph is solved for again; where it was too large, twice as many as
+before."""
 
 EVALUATE_AFTER = 0.25
 """Backups for each vector until the controllers are evaluated again."""
@@ -201,11 +203,13 @@ class _Run:
             Where the watch says so.
         """
         sweep_at = evaluate_at = solve_at = FIRST_ROUND
+        until_solved = SOLVE_AFTER
         while not self.finished:
             self.trials(min(sweep_at, evaluate_at, solve_at))
             if self.count(kernel.N_BACKUPS) >= solve_at:
                 n = self.solve()
-                solve_at = self.count(kernel.N_BACKUPS) + max(SOLVE_AFTER, n)
+                until_solved = max(SOLVE_AFTER, n) if n else 2 * until_solved
+                solve_at = self.count(kernel.N_BACKUPS) + until_solved
             if self.count(kernel.N_BACKUPS) >= sweep_at:
                 self.sweep()
                 expanded = self.count(kernel.N_EXPANDED)
@@ -310,10 +314,10 @@ class _Run:
         self.follow(since)
 
     def solve(self) -> int:
-        """Solve for the upper bounds and the root's controller; of how many numbers."""
+        """Solve for the upper bounds and the root's controller; of how many nodes."""
         since = self.count(kernel.N_RISES)
         n = solve_upper(self.blocks, self.search, ROOT)
-        n += solve_lower(self.blocks, self.search, ROOT)
+        solve_lower(self.blocks, self.search, ROOT)
         self.follow(since)
         return n
 

@@ -21,7 +21,7 @@ import numpy as np
 from pomdptool.kernels import search as kernel
 from pomdptool.kernels.search import Search
 from pomdptool.solving.blocks import BlockModel
-from pomdptool.sparse import FloatArray, IntArray, entries_of
+from pomdptool.sparse import BoolArray, FloatArray, IntArray, entries_of
 
 MAX_NODES = 3000
 """Most nodes whose equations are solved; a factorisation of as many, dense, takes a second."""
@@ -143,50 +143,91 @@ class _Equations(NamedTuple):
         return x + max(rest, 0.0) / min(1.0 - discount, OLD)
 
 
+class _Sides(NamedTuple):
+    """Right-hand sides of a kind: constant[row] + sum of weight * U[node] over the row's entries.
+
+    `holder` is the node, numbered in the list, that each row is for.
+    """
+
+    holder: IntArray
+    constant: FloatArray
+    row: IntArray
+    node: IntArray
+    weight: FloatArray
+
+    def values(self, U: FloatArray) -> FloatArray:
+        """Their values where nodes have the bounds U."""
+        ahead = np.bincount(self.row, self.weight * U[self.node], len(self.holder))
+        values: FloatArray = self.constant + ahead
+        return values
+
+    def only(self, kept: BoolArray) -> _Sides:
+        """Rows that are not kept are their constants alone."""
+        entries = kept[self.row]
+        return self._replace(
+            row=self.row[entries], node=self.node[entries], weight=self.weight[entries]
+        )
+
+
+def _backups(blocks: BlockModel, search: Search, nodes: IntArray) -> _Sides:
+    """All actions of the nodes that are expanded; a known bound where it is smaller."""
+    A, g = blocks.model.n_actions, blocks.model.discount
+    holder = np.flatnonzero(search.nodes[nodes, kernel.EXPANSION] >= 0)
+    expansion = np.repeat(search.nodes[nodes[holder], kernel.EXPANSION], A)
+    action = np.tile(np.arange(A), len(holder))
+    row, child, p = _steps(blocks, search, np.repeat(nodes[holder], A), expansion, action)
+    worths = search.worths.reshape(-1, A, kernel.WORTH)[expansion, action]
+    holder = np.repeat(holder, A)
+    sides = _Sides(holder, worths[:, kernel.REWARD], row, child, g * p)
+    bounds = search.bounds[nodes[holder]]
+    near = NEAR * np.maximum(bounds[:, kernel.UPPER] - bounds[:, kernel.LOWER], 0.0)
+    above = worths[:, kernel.ABOVE]
+    holds = np.bincount(row, minlength=len(holder)) > 0
+    holds &= sides.values(search.bounds[:, kernel.UPPER]) <= above + near
+    return sides.only(holds)._replace(constant=np.where(holds, sides.constant, above))
+
+
+def _interpolations(search: Search, nodes: IntArray) -> _Sides:
+    """The nodes that were interpolated between points, from these."""
+    base, slack = search.bounds[:, kernel.BASE], search.bounds[:, kernel.SLACK]
+    holder = np.flatnonzero(search.nodes[nodes, kernel.N_MIXED] > 0)
+    row, point, share = _mixed(search, nodes[holder])
+    constant = (base + slack)[nodes[holder]] - np.bincount(row, share * base[point], len(holder))
+    return _Sides(holder, constant, row, point, share)
+
+
 def _equations(blocks: BlockModel, search: Search, nodes: IntArray) -> _Equations:
-    """Settle which equation holds for each node: its backup, interpolation, or neither."""
+    """Settle which equation holds for each node: its backup, its interpolation, or neither."""
     from scipy.sparse import csr_matrix
 
-    A, g = blocks.model.n_actions, blocks.model.discount
-    U, n = search.bounds[:, kernel.UPPER], len(nodes)
-    own, gap = U[nodes], U[nodes] - search.bounds[nodes, kernel.LOWER]
-    near = own + NEAR * np.maximum(gap, 0.0)
-    # Backups: rows k * A + a, which stand where they are no worse than the action's bound.
-    k = np.flatnonzero(search.nodes[nodes, kernel.EXPANSION] >= 0)
-    expansion = np.repeat(search.nodes[nodes[k], kernel.EXPANSION], A)
-    action = np.tile(np.arange(A), len(k))
-    item, child, p = _steps(blocks, search, np.repeat(nodes[k], A), expansion, action)
-    worths = search.worths.reshape(-1, A, kernel.WORTH)[expansion, action]
-    backed = worths[:, kernel.REWARD] + g * np.bincount(item, p * U[child], len(action))
-    stands = np.bincount(item, minlength=len(action)) > 0
-    stands &= backed <= worths[:, kernel.ABOVE] + np.repeat(near[k] - own[k], A)
-    value = np.where(stands, backed, worths[:, kernel.ABOVE])
-    backup = np.full(n, np.inf)
-    backup[k] = value.reshape(-1, A).max(axis=1)
-    # Interpolation.
-    point_item, point, share = _mixed(search, nodes)
-    base = search.bounds[:, kernel.BASE]
-    rest = base[nodes] + search.bounds[nodes, kernel.SLACK]
-    rest = rest - np.bincount(point_item, share * base[point], n)
-    mixed = np.where(np.bincount(point_item, minlength=n) > 0, rest, np.inf)
-    mixed = mixed + np.bincount(point_item, share * U[point], n)
+    A, n, U = blocks.model.n_actions, len(nodes), search.bounds[:, kernel.UPPER]
+    backups, mixtures = _backups(blocks, search, nodes), _interpolations(search, nodes)
+    own = U[nodes]
+    near = own + NEAR * np.maximum(own - search.bounds[nodes, kernel.LOWER], 0.0)
+    backup, mixed = np.full(n, -np.inf), np.full(n, np.inf)
+    np.maximum.at(backup, backups.holder, backups.values(U))
+    backup[backup == -np.inf] = np.inf
+    mixed[mixtures.holder] = mixtures.values(U)
     by_backup = (backup <= mixed) & (backup <= near)
     by_points = ~by_backup & (mixed <= near)
+    backups = backups.only(by_backup[backups.holder])
+    mixtures = mixtures.only(by_points[mixtures.holder])
+    # Row k * A + a: the actions of node k, or one row for its interpolation or its own bound.
     constant = np.full((n, A), -np.inf)
     constant[:, 0] = own
-    constant[by_points, 0] = (1.0 - OLD) * rest[by_points] + OLD * own[by_points]
-    rows = (k[:, None] * A + np.arange(A)).ravel()
-    reward = np.where(stands, worths[:, kernel.REWARD], worths[:, kernel.ABOVE])
-    held = by_backup[np.repeat(k, A)]
-    constant.reshape(-1)[rows[held]] = reward[held]
-    used = held[item] & stands[item]
-    mixing = by_points[point_item]
-    row = np.concatenate([rows[item[used]], point_item[mixing] * A])
-    target = np.concatenate([child[used], point[mixing]])
-    weight = np.concatenate([g * p[used], (1.0 - OLD) * share[mixing]])
+    at_points = by_points[mixtures.holder]
+    k = mixtures.holder[at_points]
+    constant[k, 0] = (1.0 - OLD) * mixtures.constant[at_points] + OLD * own[k]
+    backed = by_backup[backups.holder]
+    place = backups.holder * A + np.arange(len(backups.holder)) % A
+    constant.ravel()[place[backed]] = backups.constant[backed]
+    row = np.concatenate([place[backups.row], mixtures.holder[mixtures.row] * A])
+    target = np.concatenate([backups.node, mixtures.node])
+    weight = np.concatenate([backups.weight, (1.0 - OLD) * mixtures.weight])
     number = np.full(len(U), -1)
     number[nodes] = np.arange(n)
-    inside = number[target] >= 0
-    constant += np.bincount(row[~inside], weight[~inside] * U[target[~inside]], n * A).reshape(n, A)
-    entries = (weight[inside], (row[inside], number[target[inside]]))
+    column, inside = number[target], number[target] >= 0
+    outside = weight[~inside] * U[target[~inside]]
+    constant += np.bincount(row[~inside], outside, n * A).reshape(n, A)
+    entries = (weight[inside], (row[inside], column[inside]))
     return _Equations(csr_matrix(entries, shape=(n * A, n)), constant)
