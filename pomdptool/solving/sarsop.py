@@ -316,7 +316,7 @@ class _Run:
     def solve(self) -> int:
         """Solve for the upper bounds and the root's controller; of how many nodes."""
         since = self.count(kernel.N_RISES)
-        n = solve_upper(self.blocks, self.search, ROOT)
+        n = solve_upper(self.blocks, self.search, ROOT, self.watch.check)
         solve_lower(self.blocks, self.search, ROOT)
         self.follow(since)
         return n

@@ -14,6 +14,7 @@ factor g in every step where the graph has loops: where g is near 1 they need th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,8 +40,13 @@ NEAR = 0.01
 """By how much, as a share of its gap, an equation may exceed a node's bound and yet hold for it."""
 
 
-def solve_upper(blocks: BlockModel, search: Search, root: int) -> int:
-    """Lower the bounds of the graph's nodes; how many, 0 where they are too many to solve for."""
+def solve_upper(
+    blocks: BlockModel, search: Search, root: int, check: Callable[[], None] = lambda: None
+) -> int:
+    """Lower the bounds of the graph's nodes; how many, 0 where they are too many to solve for.
+
+    `check` is called before each linear system, and may raise.
+    """
     bounds = search.bounds
     nodes = _chosen(blocks, search, root)
     for _ in range(MAX_ROUNDS if len(nodes) else 0):
@@ -48,8 +54,8 @@ def solve_upper(blocks: BlockModel, search: Search, root: int) -> int:
         gap = before - bounds[root, kernel.LOWER]
         equations = _equations(blocks, search, nodes)
         U = bounds[nodes, kernel.UPPER]
-        x = equations.solution(U, blocks.model.discount)
-        bounds[nodes, kernel.UPPER] = np.minimum(U, x)
+        x = equations.solution(U, blocks.model.discount, check)
+        bounds[nodes, kernel.UPPER] = np.fmin(U, x)
         if before - bounds[root, kernel.UPPER] <= WORTHWHILE * gap:
             break
     return len(nodes)
@@ -122,7 +128,7 @@ class _Equations(NamedTuple):
         sides: FloatArray = self.constant + (self.matrix @ x).reshape(self.constant.shape)
         return sides
 
-    def solution(self, x: FloatArray, discount: float) -> FloatArray:
+    def solution(self, x: FloatArray, discount: float, check: Callable[[], None]) -> FloatArray:
         """The fixed point, from above, by policy iteration."""
         from scipy.sparse import identity
         from scipy.sparse.linalg import splu
@@ -134,6 +140,7 @@ class _Equations(NamedTuple):
             if policy is not None and np.array_equal(best, policy):
                 break
             policy = best
+            check()
             rows = np.arange(n) * A + policy
             factors = splu((unit - self.matrix[rows]).tocsc())
             x = factors.solve(self.constant.ravel()[rows])
