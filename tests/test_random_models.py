@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from naive_planning import Array
 
 import pomdptool
 from pomdptool.graph import NOWHERE, PolicyGraph
+from pomdptool.kernels import compiling_seconds
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
 from pomdptool.policy import SolvedPolicy
@@ -62,21 +63,22 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     number = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(number)
-    S, A, Z = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    S = draw(st.sampled_from([3, 2, 4, 1]))
+    A, Z = draw(st.sampled_from([2, 3, 2, 1])), draw(st.sampled_from([2, 3, 2, 1]))
     discounts = st.sampled_from([0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999]) | st.floats(0.0, 0.9999)
     T = draw(st.sampled_from([dense, sparse, moved, kept]))(rng, (A, S, S))
     kind = draw(st.sampled_from(["noisy", "noisy", "sharp", "none", "observed", "mdp"]))
-    tables = {
-        "noisy": lambda: sparse(rng, (A, S, Z)),
-        "sharp": lambda: sharp(rng, (A, S, Z)),
-        "none": lambda: np.ones((A, S, 1)),
-        "observed": lambda: np.broadcast_to(np.eye(S), (A, S, S)),
-        "mdp": lambda: None,
+    tables: dict[str, Array | None] = {
+        "noisy": sparse(rng, (A, S, Z)),
+        "sharp": sharp(rng, (A, S, Z)),
+        "none": np.ones((A, S, 1)),
+        "observed": np.broadcast_to(np.eye(S), (A, S, S)),
+        "mdp": None,
     }
     return Case(
         make_model(
             T,
-            tables[kind](),
+            tables[kind],
             rewards(rng, (A, S), draw(st.integers(-9, 9)), mixed=draw(st.booleans())),
             discount=draw(discounts),
             start=draw(st.sampled_from([dense, moved]))(rng, (S,)),
@@ -196,8 +198,8 @@ def earned(model: Model, graph: PolicyGraph) -> float:
             if m != NOWHERE:
                 step = model.discount * model.T[a] * model.Z[a, :, o]
                 system[k * S : (k + 1) * S, m * S : (m + 1) * S] -= step
-    values = np.linalg.solve(system, model.expected_rewards[graph.actions].ravel()).reshape(n, S)
-    return from_start(model, graph, values)
+    values = np.linalg.solve(system, model.expected_rewards[graph.actions].ravel())
+    return from_start(model, graph, np.asarray(values, dtype=np.float64))
 
 
 def earned_sparse(model: Model, graph: PolicyGraph) -> float:
@@ -208,7 +210,7 @@ def earned_sparse(model: Model, graph: PolicyGraph) -> float:
     S, n = model.n_states, graph.n_nodes
     k, o = np.nonzero(graph.next != NOWHERE)
     a, m = graph.actions[k], graph.next[k, o]
-    steps = model.discount * model.T[a] * np.moveaxis(model.Z[a, :, o], -1, -1)[:, np.newaxis, :]
+    steps = model.discount * model.T[a] * model.Z[a, :, o][:, np.newaxis, :]
     s = np.arange(S)
     rows = np.broadcast_to((k[:, np.newaxis] * S + s)[:, :, np.newaxis], steps.shape)
     columns = np.broadcast_to((m[:, np.newaxis] * S + s)[:, np.newaxis, :], steps.shape)
@@ -216,10 +218,11 @@ def earned_sparse(model: Model, graph: PolicyGraph) -> float:
     matrix = coo_matrix(entries, shape=(n * S, n * S)).tocsc()
     system = identity(n * S, format="csc") - matrix
     values = spsolve(system, model.expected_rewards[graph.actions].ravel())
-    return from_start(model, graph, np.asarray(values).reshape(n, S))
+    return from_start(model, graph, np.asarray(values, dtype=np.float64))
 
 
 def from_start(model: Model, graph: PolicyGraph, values: Array) -> float:
+    values = values.reshape(graph.n_nodes, model.n_states)
     if graph.n_initial:
         return float(sum(model.start[s] * values[s, s] for s in range(model.n_states)))
     return float(values[graph.start] @ model.start)
@@ -257,12 +260,12 @@ def check(case: Case, methods: tuple[str, ...] = tuple(METHODS)) -> None:
     scale = scale_of(case.model)
     assert low <= high + 1e-11 * scale
     for method in methods:
-        began = time.process_time()
+        began = time.process_time() - compiling_seconds()
         rng = np.random.default_rng(case.number)
         solution = pomdptool.solve(
             case.model, method, precision=case.precision, time_limit=LIMIT, rng=rng
         )
-        assert time.process_time() - began <= LIMIT + GRACE, method
+        assert time.process_time() - compiling_seconds() - began <= LIMIT + GRACE, method
         check_solution(case, solution, low, high, scale)
 
 
@@ -288,6 +291,7 @@ def run(number: int, examples: int) -> None:
         max_examples=examples,
         deadline=None,
         database=None,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(cases())

@@ -51,7 +51,7 @@ def _sarsop(
         raise PomdpError("method 'sarsop' has no horizon: use 'exact'")
     from pomdptool.solving.mdp import observes_state, solve_observed
 
-    if observes_state(model):
+    if model.mdp or observes_state(model):
         return solve_observed(model, precision=precision, resume=resume, watch=watch)
     from pomdptool.solving.sarsop import solve_sarsop
 
