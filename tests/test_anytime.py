@@ -165,7 +165,8 @@ def stopped(model: Model, calls: int) -> sarsop._Run:
     run = sarsop._Run(model, 1e-9, Watch())
     run.start()
     run.watch.interrupted = after_backups(calls).interrupted
-    with mock.patch.object(sarsop._Run, "solve", return_value=0), pytest.raises(Stopped):
+    run.upper_pace.at = run.lower_pace.at = sarsop.ANY
+    with pytest.raises(Stopped):
         run.until_closed()
     return run
 
@@ -213,6 +214,15 @@ def test_too_large_graphs_are_left_to_sweeps() -> None:
     some = upper_iteration._reachable(run.blocks, run.search, 0)
     assert some[0] == 0
     assert 10 < len(np.unique(some)) == len(some)
+
+
+def test_systems_that_gain_little_are_solved_less_often() -> None:
+    pace = sarsop.Pace()
+    times = []
+    for gained in (False, False, True, True):
+        pace.go_on(1000, 400, gained)
+        times.append(pace.at)
+    assert times == [1512, 2024, 1400, 1400]
 
 
 # ---------------------------------------------------------------- limits

@@ -64,8 +64,10 @@ SWEEP_AFTER = 8
 """Backups for each expanded belief until all of them are swept again."""
 
 SOLVE_AFTER = 256
-"""Backups, at least, until the graph is solved for again; where it was too large, twice as many as
-before."""
+"""Backups, at least, until the graph, and the controller, are solved for again."""
+
+SOLVED = 1e-3
+"""Where that has not closed this share of the gap, the next time is after twice as many."""
 
 EVALUATE_AFTER = 0.25
 """Backups for each vector until the controllers are evaluated again."""
@@ -137,6 +139,19 @@ class Idle:
 
 
 @dataclass(slots=True)
+class Pace:
+    """After how many backups a linear system is solved anew: later where that gained little."""
+
+    at: int = FIRST_ROUND
+    pause: int = SOLVE_AFTER
+
+    def go_on(self, backups: int, size: int, gained: bool) -> None:
+        """Set the next time, after a system of some size."""
+        self.pause = max(SOLVE_AFTER, size) if gained else 2 * self.pause
+        self.at = backups + self.pause
+
+
+@dataclass(slots=True)
 class _Run:
     """One search, its arrays and its clocks."""
 
@@ -155,6 +170,8 @@ class _Run:
     rows_per_call: int = FIRST_ROUND
     listed: int = 0
     idle: Idle = field(default_factory=Idle)
+    upper_pace: Pace = field(default_factory=Pace)
+    lower_pace: Pace = field(default_factory=Pace)
 
     def start(self, resume: SolvedPolicy | None = None) -> None:
         """Compute the first bounds, and better ones from one-step beliefs; begin the search.
@@ -202,14 +219,10 @@ class _Run:
         Stopped
             Where the watch says so.
         """
-        sweep_at = evaluate_at = solve_at = FIRST_ROUND
-        until_solved = SOLVE_AFTER
+        sweep_at = evaluate_at = FIRST_ROUND
         while not self.finished:
-            self.trials(min(sweep_at, evaluate_at, solve_at))
-            if self.count(kernel.N_BACKUPS) >= solve_at:
-                n = self.solve()
-                until_solved = max(SOLVE_AFTER, n) if n else 2 * until_solved
-                solve_at = self.count(kernel.N_BACKUPS) + until_solved
+            self.trials(min(sweep_at, evaluate_at, self.upper_pace.at, self.lower_pace.at))
+            self.solve()
             if self.count(kernel.N_BACKUPS) >= sweep_at:
                 self.sweep()
                 expanded = self.count(kernel.N_EXPANDED)
@@ -313,13 +326,19 @@ class _Run:
                 break
         self.follow(since)
 
-    def solve(self) -> int:
-        """Solve for the upper bounds and the root's controller; of how many nodes."""
-        since = self.count(kernel.N_RISES)
-        n = solve_upper(self.blocks, self.search, ROOT, self.watch.check)
-        solve_lower(self.blocks, self.search, ROOT)
-        self.follow(since)
-        return n
+    def solve(self) -> None:
+        """Solve for the upper bounds, and for the root's controller, where it is time to."""
+        backups, before = self.count(kernel.N_BACKUPS), self.bounds
+        if backups >= self.upper_pace.at:
+            n = solve_upper(self.blocks, self.search, ROOT, self.watch.check)
+            closed = before.upper - self.bounds.upper
+            self.upper_pace.go_on(backups, n, closed > SOLVED * before.gap)
+        if backups >= self.lower_pace.at:
+            since = self.count(kernel.N_RISES)
+            n = solve_lower(self.blocks, self.search, ROOT)
+            self.follow(since)
+            closed = self.bounds.lower - before.lower
+            self.lower_pace.go_on(backups, n, closed > SOLVED * before.gap)
 
     def follow(self, since: int) -> None:
         """Raise the lower bounds of nodes whose vectors rose."""
