@@ -18,7 +18,7 @@ from pomdptool.kernels import nodes, points, vectors
 from pomdptool.kernels import search as kernel
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
-from pomdptool.solving import pools, sarsop, upkeep
+from pomdptool.solving import informed, pools, sarsop, upkeep
 from pomdptool.solving.blocks import BlockModel, block_model
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.controller import evaluate
@@ -146,6 +146,28 @@ def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
     for slot, s in enumerate(blocks.state_of_slot.tolist()):
         assert exact.policy.value(np.eye(model.n_states)[s]) <= above.corner[slot] + 1e-6
         assert (above.q[slot] <= qmdp[:, s] + 1e-3 * max(1.0, np.abs(qmdp).max())).all()
+
+
+@pytest.mark.parametrize("same", [1e-12, 10.0])
+def test_one_step_beliefs_are_one_where_they_are_equal(same: float) -> None:
+    """Also where their projections, here rounded to nothing, say that all of them are one."""
+    T = np.zeros((1, 6, 6))
+    T[0, 0, 3:5] = T[0, 1, 3:5] = 0.5
+    T[0, 2, 3:5] = 0.4, 0.6
+    T[0, 3, 4:] = 0.5
+    T[0, 4, 5] = T[0, 5, 5] = 1.0
+    model = make_model(T, np.ones((1, 6, 1)), np.zeros((1, 6)), discount=0.9)
+    blocks = block_model(model)
+    with mock.patch.object(informed, "SAME", same):
+        row, _, weight, number, B, drift = informed._one_step_beliefs(blocks, Watch())
+    B = B.toarray()
+    assert same > 1.0 or len(np.unique(B, axis=0)) == len(B)
+    assert drift == 0.0
+    for i, k in zip(row.tolist(), number.tolist(), strict=True):
+        after = np.zeros(6)
+        np.add.at(after, blocks.state_of_slot, B[k])
+        assert_allclose(after, T[0, blocks.state_of_slot[i]])
+    assert_allclose(weight, 1.0)
 
 
 def elements_of(search: kernel.Search, row: int, width: int) -> np.ndarray:
