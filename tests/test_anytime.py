@@ -279,19 +279,36 @@ def test_the_clock_changes_nothing() -> None:
     """Kernels interpreted or compiled, called for a backup or for thousands: the same policy."""
     model = pomdptool.load(ROOT / "problems" / "maze-4x3.pomdp")
 
-    def solved(compiled: bool, seconds: float) -> dict[str, Any]:
+    def solved(compiled: bool, seconds: float, precision: float = 0.02) -> dict[str, Any]:
         with (
             mock.patch.object(kernels, "PATIENCE", np.inf),
             mock.patch.object(kernels._way, "compiled", new=compiled),
             mock.patch.object(sarsop, "CHUNK_SECONDS", seconds),
         ):
-            return written(solve_sarsop(model, precision=0.02).policy)
+            return written(solve_sarsop(model, precision=precision).policy)
 
     first = solved(True, 0.05)
     assert first["stats"]["backups"] > 200
-    assert solved(True, 0.0) == first
-    assert solved(True, 100.0) == first
     assert solved(False, 0.05) == first
+    for precision in (0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.002, 0.001):
+        assert solved(True, 0.0, precision) == solved(True, 100.0, precision)
+
+
+def test_trials_end_at_the_same_backup_in_whatever_parts() -> None:
+    model = random_model(11, n_states=4, n_actions=3, n_observations=3, discount=0.97)
+    made = set()
+    for precision in np.geomspace(0.5, 0.02, 20):
+        runs = [sarsop._Run(model, float(precision), Watch()) for _ in range(2)]
+        for run, seconds in zip(runs, (0.0, 100.0), strict=True):
+            with mock.patch.object(sarsop, "CHUNK_SECONDS", seconds):
+                run.backups_per_call = 1 if seconds == 0.0 else 10_000
+                run.start()
+                run.trials(5000)
+        backups = [run.count(kernel.N_BACKUPS) for run in runs]
+        assert backups[0] == backups[1]
+        assert runs[0].bounds == runs[1].bounds
+        made.add(backups[0])
+    assert len(made) > 5
 
 
 def test_inner_products_are_the_same_compiled_and_interpreted() -> None:
