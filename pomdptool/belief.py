@@ -6,12 +6,13 @@ b'[s'] = Z[a, s', o] * sum over s of b[s] T[a, s, s'] / P(o | b, a).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pomdptool.model import Model
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import BoolArray, FloatArray, IntArray, entries_of
 
 
 def update(model: Model, b: FloatArray, a: int, o: int) -> tuple[FloatArray, float]:
@@ -61,35 +62,57 @@ class Blocks:
         return int(self.sizes.max())
 
 
-def belief_blocks(model: Model, *, every_belief: bool = False) -> Blocks:
+def belief_blocks(
+    model: Model, *, every_belief: bool = False, check: Callable[[], None] = lambda: None
+) -> Blocks:
     """Find the finest blocks such that every belief, after a step, lies inside one of them.
 
     The successors of the start belief (or, with `every_belief`, of all states) under one action
-    and observation share a block; and so do, to a fixpoint, the successors of a block.
+    and observation share a block; and so do, to a fixpoint, the successors of a block. `check` is
+    called between passes over the model, and may raise.
     """
-    T, S = model.sparse_T, model.n_states
-    action, source = np.divmod(T.row_of_entry(), S)
-    target = T.indices.astype(np.int64)
+    S = model.n_states
     seeds = np.ones(S, dtype=bool) if every_belief else model.start > 0
-    seeded = seeds[source]
-    everything = np.zeros(S, dtype=np.int64)
-    key, state = _arrivals(model, action[seeded], everything[source[seeded]], target[seeded])
+    reached = _reached(model, seeds)
+    check()
+    action, source, target = _steps_from(model, np.flatnonzero(seeds))
+    key, state = _arrivals(model, action, np.zeros_like(source), target)
     label = _merge(np.arange(S), key, state)
-    reached = np.zeros(S, dtype=bool)
-    reached[state] = True
-    while True:
-        live = reached[source]
-        key, state = _arrivals(model, action[live], label[source[live]], target[live])
+    changed = reached
+    while changed.any():
+        check()
+        action, source, target = _steps_from(model, np.flatnonzero(changed))
+        key, state = _arrivals(model, action, label[source], target)
         coarser = _merge(label, key, state)
-        grown = reached.copy()
-        grown[state] = True
-        if np.array_equal(coarser, label) and np.array_equal(grown, reached):
-            break
-        label, reached = coarser, grown
+        merged = np.zeros(S, dtype=bool)
+        merged[coarser[coarser != label]] = True
+        changed, label = reached & merged[coarser], coarser
     names, compact = np.unique(label[reached], return_inverse=True)
     blocks = np.full(S, -1, dtype=np.int64)
     blocks[reached] = compact
     return Blocks(blocks, np.bincount(compact, minlength=len(names)))
+
+
+def _reached(model: Model, seeds: BoolArray) -> BoolArray:
+    """States that can be reached in one step or more from some states; shape (S,)."""
+    reached = np.zeros(model.n_states, dtype=bool)
+    fresh = np.flatnonzero(seeds)
+    while len(fresh):
+        target = _steps_from(model, fresh)[2]
+        new = np.zeros_like(reached)
+        new[target] = True
+        fresh = np.flatnonzero(new & ~reached)
+        reached[fresh] = True
+    return reached
+
+
+def _steps_from(model: Model, states: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Action, source and target of every step that can happen from some states."""
+    T, A, S = model.sparse_T, model.n_actions, model.n_states
+    row = (np.arange(A)[:, np.newaxis] * S + states).ravel()
+    item, entry = entries_of(T.indptr, row)
+    action, source = np.divmod(row[item], S)
+    return action, source, T.indices[entry].astype(np.int64)
 
 
 def _arrivals(
@@ -100,11 +123,9 @@ def _arrivals(
     step = np.sort((action * S + block) * S + target)
     step = step[np.append(True, step[1:] != step[:-1])] if len(step) else step
     group, state = np.divmod(step, S)
-    row = (group // S) * S + state
-    count = np.diff(Z.indptr)[row]
-    first = np.repeat(Z.indptr[row] - (np.cumsum(count) - count), count)
-    observation = Z.indices[first + np.arange(len(first))].astype(np.int64)
-    return np.repeat(group, count) * model.n_observations + observation, np.repeat(state, count)
+    item, entry = entries_of(Z.indptr, (group // S) * S + state)
+    observation = Z.indices[entry].astype(np.int64)
+    return group[item] * model.n_observations + observation, state[item]
 
 
 def _merge(label: IntArray, key: IntArray, state: IntArray) -> IntArray:

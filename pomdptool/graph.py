@@ -2,6 +2,9 @@
 
 The agent begins in the start node, does its action, and moves along the edge of the observation
 made. A graph needs no belief while it acts, and its value is that of a Markov chain.
+
+In an MDP the state is observed before the first action too. Such a graph has an initial node for
+each state, nodes 0, 1, ... in the order of the states, and begins in the one of the state observed.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ class PolicyGraph:
         Shape (n, Z): successor for each observation; -1 where the observation is impossible or
         the horizon is over.
     start
-        The node to begin in.
+        The node to begin in, where nothing is observed before the first action.
+    n_initial
+        Number of initial nodes, one for each state; 0 where `start` is the node to begin in.
     values
         Shape (n, S): what each node is worth in each state, where that was computed.
     """
@@ -37,6 +42,29 @@ class PolicyGraph:
     next: IntArray
     start: int = 0
     values: FloatArray | None = None
+    n_initial: int = 0
+
+    @property
+    def roots(self) -> IntArray:
+        """The nodes to begin in."""
+        return np.arange(self.n_initial) if self.n_initial else np.array([self.start])
+
+    def worth(self, values: FloatArray, b: FloatArray) -> float:
+        """Value from the initial belief `b`, shape (S,), with the nodes' values, shape (n, S)."""
+        if self.n_initial:
+            return float(values[: self.n_initial].diagonal() @ b)
+        return float(values[self.start] @ b)
+
+    def starting_in(self, nodes: IntArray) -> PolicyGraph:
+        """The same graph with copies of some nodes, one for each state, as its initial nodes."""
+        n = len(nodes)
+        after = np.where(self.next == NOWHERE, NOWHERE, self.next + n)
+        graph = PolicyGraph(
+            np.append(self.actions[nodes], self.actions),
+            np.vstack([after[nodes], after]),
+            n_initial=n,
+        )
+        return graph.picked(graph.breadth_first())
 
     @property
     def n_nodes(self) -> int:
@@ -59,8 +87,8 @@ class PolicyGraph:
     def breadth_first(self) -> IntArray:
         """Nodes that the start reaches, itself first, in the order of their distance from it."""
         seen = np.zeros(self.n_nodes, dtype=bool)
-        seen[self.start] = True
-        wave = np.array([self.start])
+        wave = self.roots
+        seen[wave] = True
         waves = [wave]
         while len(wave):
             after = self.next[wave].ravel()
@@ -98,7 +126,11 @@ class PolicyGraph:
         place[nodes] = np.arange(len(nodes))
         values = None if self.values is None else self.values[nodes]
         return PolicyGraph(
-            self.actions[nodes], place[self.next[nodes]], int(place[self.start]), values
+            self.actions[nodes],
+            place[self.next[nodes]],
+            int(place[self.start]),
+            values,
+            self.n_initial,
         )
 
     def start_first(self) -> PolicyGraph:
@@ -123,8 +155,8 @@ class PolicyGraph:
         links = self.next
         if probabilities is not None:
             links = np.where(probabilities >= least, links, NOWHERE)
-        seen = {self.start: 0}
-        order = [self.start]
+        order = self.roots.tolist()
+        seen = dict.fromkeys(order, 0)
         for n in order:
             for m in links[n].tolist():
                 if m != NOWHERE and m not in seen and (depth is None or seen[n] < depth):

@@ -114,6 +114,7 @@ class Problem:
     discount: float
     costs: bool
     start: FloatArray
+    mdp: bool = False
 
 
 def problem_of(model: Model) -> Problem:
@@ -127,6 +128,7 @@ def problem_of(model: Model) -> Problem:
         discount=model.discount,
         costs=model.costs,
         start=model.start,
+        mdp=model.mdp,
     )
 
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
     IntArray = NDArray[np.int64]
     Int32Array = NDArray[np.int32]
+    BoolArray = NDArray[np.bool_]
 else:  # numpy.typing takes as long to import as a small model to read
-    FloatArray = IntArray = Int32Array = np.ndarray
+    FloatArray = IntArray = Int32Array = BoolArray = np.ndarray
 
 DENSE_LIMIT = 1 << 30
 """Largest dense view that is built, in bytes."""
@@ -130,6 +131,14 @@ class SparseRows:
             and np.array_equal(self.indices, other.indices)
             and np.array_equal(self.data, other.data)
         )
+
+
+def entries_of(indptr: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Entries of some rows of a compressed table, each with the number of its row in the list."""
+    count = indptr[rows + 1] - indptr[rows]
+    item = np.repeat(np.arange(len(rows)), count)
+    before = np.cumsum(count) - count
+    return item, (indptr[rows] - before)[item] + np.arange(len(item))
 
 
 def from_entries(

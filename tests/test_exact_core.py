@@ -196,10 +196,10 @@ def test_controller_values_are_what_the_controller_earns(seed: int) -> None:
         )
         for s in faces.faces
     )
-    stage = evaluated(faces, blind, model.discount)
+    stage = evaluated(faces, blind, model.discount).stage
     for b in random_beliefs(50, 3, seed):
         assert look_ahead(faces, stage, b)[0] <= optimum.policy.value(b) + 1e-5
-    again = evaluated(faces, stage, model.discount)
+    again = evaluated(faces, stage, model.discount).stage
     assert (
         min(float((y.vectors - x.vectors).max()) for x, y in zip(stage, again, strict=True))
         >= -1e-9

@@ -11,6 +11,7 @@ from models import random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
+import pomdptool
 from pomdptool.errors import FormatError, PolicyError, PomdpError
 from pomdptool.formats.graphs import graph_document, read_pg, tree_lines, write_dot, write_pg
 from pomdptool.graph import PolicyGraph
@@ -18,10 +19,10 @@ from pomdptool.model import Model, make_model
 from pomdptool.policy import Problem, problem_of
 from pomdptool.solving import controller, gmres
 from pomdptool.solving.controller import edge_probabilities, evaluate
-from pomdptool.solving.extraction import extract, extract_finite
+from pomdptool.solving.extraction import extract_finite
 from pomdptool.solving.faces import Faces, Source, find_faces
 from pomdptool.solving.prune import prune
-from pomdptool.solving.stage import Part, Stage, look_ahead
+from pomdptool.solving.stage import Part, Stage
 
 Array = NDArray[np.float64]
 
@@ -339,57 +340,34 @@ def test_no_horizon_no_graph() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_endless_graph_earns_what_the_vectors_promise(seed: int) -> None:
+@pytest.mark.parametrize("limit", [0.0, None])
+def test_graphs_without_a_horizon_earn_the_lower_bound(seed: int, limit: float | None) -> None:
+    """Also where the run is stopped at once."""
     model = random_model(seed, n_states=2 + seed % 3, discount=0.4)
-    faces = find_faces(model)
-    stage = stages_of(faces, 12)[-1]
     for b in random_beliefs(4, model.n_states, seed):
-        graph = extract(model, faces, stage, b)
-        assert graph.start == 0
-        value = evaluate(model, graph)[0] @ b
-        error = 4 * 0.4**12 * np.abs(model.expected_rewards).max()
-        assert abs(value - look_ahead(faces, stage, b)[0]) <= error
+        policy = pomdptool.solve(replace(model, start=b), "exact", time_limit=limit).policy
+        assert policy.graph is not None
+        assert policy.graph.start == 0
+        value = evaluate(model, policy.graph)[0] @ b
+        assert policy.bounds.lower - 1e-12 <= value <= policy.bounds.upper + 1e-12
 
 
-def test_tiger_is_extracted() -> None:
+def test_the_graph_of_tiger() -> None:
     model = tiger(0.75)
-    faces = find_faces(model)
-    graph = extract(model, faces, stages_of(faces, 40)[-1], model.start)
+    graph = pomdptool.solve(model, "exact", precision=1e-6).policy.graph
+    assert graph is not None
     assert_allclose(evaluate(model, graph)[0] @ model.start, 1.933439, atol=1e-5)
     assert sorted(set(graph.actions.tolist())) == [LISTEN, LEFT, RIGHT]
     assert graph.n_nodes == len({runs(graph, n, 8) for n in range(graph.n_nodes)})
-
-
-def test_observations_that_cannot_come_have_no_successor() -> None:
-    """The state is seen and stays: after the first step one observation is left."""
-    model = make_model(np.eye(2)[np.newaxis], np.eye(2), np.array([[1.0, 2.0]]), discount=0.5)
-    faces = find_faces(model)
-    stage = stages_of(faces, 40)[-1]
-    graph = extract(model, faces, stage, model.start)
-    assert (graph.next[0] >= 0).all()
-    assert [sorted(row) for row in graph.next[1:].tolist()] == [[-1, 1], [-1, 2]]
-    corner = extract(model, faces, stage, np.array([0.0, 1.0]))
-    assert corner.next.tolist() == [[-1, 0]]  # the root and the node after it are one
-    assert_allclose(evaluate(model, corner)[0, 1], 4.0)
 
 
 def test_root_is_a_node_that_also_knows_what_cannot_come_at_first() -> None:
     T = np.array([[[1.0, 0.0], [0.5, 0.5]]])
     Z = np.array([[1.0, 0.0], [0.5, 0.5]])
     model = make_model(T, Z, np.array([[1.0, 1.0]]), discount=0.5, start=np.array([1.0, 0.0]))
-    faces = find_faces(model)
-    assert extract(model, faces, stages_of(faces, 40)[-1], model.start).next.tolist() == [[0, 0]]
-
-
-def test_beliefs_need_not_be_one_for_each_vector() -> None:
-    model = tiger(0.75)
-    faces = find_faces(model)
-    stage = stages_of(faces, 40)[-1]
-    b = np.linspace(0.0, 1.0, 101)
-    everywhere = np.column_stack([b, 1.0 - b])
-    loose = tuple(replace(part, beliefs=everywhere) for part in stage)
-    graph = extract(model, faces, loose, model.start)
-    assert_allclose(evaluate(model, graph)[0] @ model.start, 1.933439, atol=1e-5)
+    graph = pomdptool.solve(model, "exact").policy.graph
+    assert graph is not None
+    assert graph.next.tolist() == [[0, 0]]
 
 
 # ---------------------------------------------------------------- texts

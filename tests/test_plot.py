@@ -134,7 +134,7 @@ def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
     [
         ("tiger.alpha", [], 1, "give --model"),
         ("tiger.policy", [], 1, "give --model"),
-        ("qmdp.json", ["--what", "graph"], 1, "method 'qmdp' gives no policy graph to draw"),
+        ("tiger.alpha", ["--what", "graph", "--model", str(TIGER)], 1, "no policy graph to draw"),
         ("tiger.alpha", ["--what", "bounds", "--model", str(TIGER)], 1, "no bounds over time"),
         ("trace.jsonl", ["--episode", "9"], 1, "no episode 9, only 0 to 1"),
         ("fit.json", ["--what", "graph"], 2, "Of this file --what draws: loglik."),

@@ -18,7 +18,7 @@ from pomdptool.kernels import nodes, points, vectors
 from pomdptool.kernels import search as kernel
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
-from pomdptool.solving import pools, sarsop, upkeep
+from pomdptool.solving import informed, pools, sarsop, upkeep
 from pomdptool.solving.blocks import BlockModel, block_model
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.controller import evaluate
@@ -43,8 +43,9 @@ def models() -> list[Model]:
 def parts(model: Model) -> tuple[BlockModel, Informed, kernel.Tables, kernel.Search]:
     blocks = block_model(model)
     blind = fixed_point(model, "blind", precision=1e-6, horizon=None, watch=Watch()).Q
-    above = informed_bounds(blocks, blind, Watch(), 10.0)
-    tables = pools.tables(blocks, above)
+    mdp = fixed_point(model, "mdp", precision=1e-6, horizon=None, watch=Watch()).Q
+    above = informed_bounds(blocks, mdp, blind, Watch())
+    tables = pools.tables(blocks, above, 1e-12)
     return blocks, above, tables, pools.begin(blocks, tables, blind)
 
 
@@ -147,6 +148,28 @@ def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
         assert (above.q[slot] <= qmdp[:, s] + 1e-3 * max(1.0, np.abs(qmdp).max())).all()
 
 
+@pytest.mark.parametrize("same", [1e-12, 10.0])
+def test_one_step_beliefs_are_one_where_they_are_equal(same: float) -> None:
+    """Also where their projections, here rounded to nothing, say that all of them are one."""
+    T = np.zeros((1, 6, 6))
+    T[0, 0, 3:5] = T[0, 1, 3:5] = 0.5
+    T[0, 2, 3:5] = 0.4, 0.6
+    T[0, 3, 4:] = 0.5
+    T[0, 4, 5] = T[0, 5, 5] = 1.0
+    model = make_model(T, np.ones((1, 6, 1)), np.zeros((1, 6)), discount=0.9)
+    blocks = block_model(model)
+    with mock.patch.object(informed, "SAME", same):
+        row, _, weight, number, B, drift = informed._one_step_beliefs(blocks, Watch())
+    B = B.toarray()
+    assert same > 1.0 or len(np.unique(B, axis=0)) == len(B)
+    assert drift == 0.0
+    for i, k in zip(row.tolist(), number.tolist(), strict=True):
+        after = np.zeros(6)
+        np.add.at(after, blocks.state_of_slot, B[k])
+        assert_allclose(after, T[0, blocks.state_of_slot[i]])
+    assert_allclose(weight, 1.0)
+
+
 def elements_of(search: kernel.Search, row: int, width: int) -> np.ndarray:
     """Elements of a list, a row each; a view."""
     begin, length = search.lists[row, : kernel.ROOM].tolist()
@@ -223,7 +246,7 @@ def test_interpolation_agrees_with_a_linear_program() -> None:
         columns = [*np.eye(len(states)), *(belief_of(run, p)[states] for p in others)]
         costs = [*corners_of(run, block), *(search.bounds[p, kernel.UPPER] for p in others)]
         best = linprog(costs, A_eq=np.array(columns).T, b_eq=belief_of(run, n)[states]).fun
-        found = points.program(run.tables, search, n)
+        found = points.program(run.tables, search, n, 1e-8)
         assert found >= best - 1e-5
         if search.nodes[n, kernel.N_SUPPORT] > 1 and others:
             assert found == pytest.approx(best, abs=1e-5)
@@ -275,8 +298,9 @@ def test_states_hardly_held_are_left_out_at_a_stated_error() -> None:
     assert size.min() == 1
     for n in range(run.count(kernel.N_NODES)):
         assert belief_of(run, n).sum() == pytest.approx(1.0, abs=1e-14)
-    with mock.patch.object(nodes, "FAINT", 0.0):
-        assert sarsop._error(run.blocks, 1.0) < run.error / 9.0
+    drift = run.search.f[kernel.DRIFT]
+    assert 1e-14 < drift < 1e-11
+    assert run.error.above(drift) > 10.0 * run.error.above(0.0)
     exact = pomdptool.solve(model, "exact", precision=1e-6)
     assert run.bounds.lower <= exact.bounds.upper
     assert run.bounds.upper >= exact.bounds.lower
@@ -301,8 +325,10 @@ def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         grown[0] += 1
         return pools.grown(blocks, tables, search)
 
-    def tight(blocks: BlockModel, tables: kernel.Tables, blind: np.ndarray) -> kernel.Search:
-        search = pools.begin(blocks, tables, blind)
+    def tight(
+        blocks: BlockModel, tables: kernel.Tables, blind: np.ndarray, drift: float
+    ) -> kernel.Search:
+        search = pools.begin(blocks, tables, blind, drift)
         room, need = pools.rooms(search), pools.needed(blocks)
         room = room._replace(nodes=4 + need.nodes, expanded=3, vectors=len(search.vectors) + 2)
         return pools.with_room(blocks, tables, search, room)

@@ -146,7 +146,7 @@ def test_an_interrupt_returns_the_best_so_far() -> None:
 
     def interrupted() -> bool:
         asked.append(True)
-        return len(asked) > 100
+        return len(asked) > 20
 
     solution = pomdptool.solve(
         random_model(2, n_states=6, n_observations=4), "exact", interrupted=interrupted

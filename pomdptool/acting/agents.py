@@ -21,12 +21,15 @@ from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
 from pomdptool.sparse import FloatArray
 
+BY_GRAPH = frozenset({"graph", "blind", "perseus"})
+"""Methods whose policies act by their graph, which earns the lower bound, not by their vectors."""
+
 
 class Acting(Protocol):
     """What `simulate` and a loop of one's own need of a policy."""
 
-    def reset(self) -> None:
-        """Begin an episode."""
+    def reset(self, state: int | None = None) -> None:
+        """Begin an episode; in an MDP in this state, which is observed."""
 
     def act(self) -> int:
         """Index of the action to do now."""
@@ -57,6 +60,11 @@ def impossible(model: Model, action: int, observation: int) -> PolicyError:
     )
 
 
+def initial_belief(model: Model, state: int | None) -> FloatArray:
+    """The initial belief, or certainty where the state is observed."""
+    return model.start if state is None else np.eye(1, model.n_states, state)[0]
+
+
 class GraphActing:
     """A controller: it keeps a node, and needs no belief."""
 
@@ -65,9 +73,10 @@ class GraphActing:
         self.graph = graph
         self.node = graph.start
 
-    def reset(self) -> None:
-        """Go to the start node."""
-        self.node = self.graph.start
+    def reset(self, state: int | None = None) -> None:
+        """Go to the node to begin in."""
+        known = state is not None and self.graph.n_initial > 0
+        self.node = state if known and state is not None else self.graph.start
 
     def act(self) -> int:
         """Return the node's action."""
@@ -89,9 +98,9 @@ class BeliefActing:
         self.policy = policy
         self.belief = model.start
 
-    def reset(self) -> None:
-        """Go to the start belief."""
-        self.belief = self.model.start
+    def reset(self, state: int | None = None) -> None:
+        """Go to the start belief, or to a state that is observed."""
+        self.belief = initial_belief(self.model, state)
 
     def act(self) -> int:
         """Return the policy's action at the belief."""
@@ -122,8 +131,8 @@ def controller_of(model: Model, policy: SolvedPolicy) -> PolicyGraph | None:
     check_fits(policy.problem, model)
     if isinstance(policy.values, LinkedVectors):
         return policy.values.graph()
-    if isinstance(policy.values, AlphaVectors) and policy.horizon is None:
-        return policy.graph if policy.method == "graph" else None
+    if isinstance(policy.values, AlphaVectors) and policy.method not in BY_GRAPH:
+        return None if policy.horizon is None or policy.method != "exact" else policy.graph
     return policy.graph
 
 
@@ -133,24 +142,25 @@ def compiled(model: Model, policy: SolvedPolicy) -> Agent | None:
     if graph is not None:
         return controller_agent(graph)
     if isinstance(policy.values, AlphaVectors):
-        return vectors_agent(policy.values, model.start)
+        return vectors_agent(policy.values, model)
     return None
 
 
 def controller_agent(graph: PolicyGraph) -> Agent:
     """A controller for kernels."""
-    header = [kernel.CONTROLLER, graph.n_nodes, graph.start]
+    start = kernel.OBSERVED if graph.n_initial else graph.start
+    header = [kernel.CONTROLLER, graph.n_nodes, start]
     return Agent(
         np.concatenate([header, graph.actions, graph.next.ravel()], dtype=np.int64), np.zeros(1)
     )
 
 
-def vectors_agent(vectors: AlphaVectors, start: FloatArray) -> Agent:
+def vectors_agent(vectors: AlphaVectors, model: Model) -> Agent:
     """Vectors at the exact belief, for kernels."""
-    header = [kernel.VECTORS, len(vectors.actions), 0]
+    header = [kernel.VECTORS, len(vectors.actions), kernel.OBSERVED if model.mdp else 0]
     return Agent(
         np.concatenate([header, vectors.actions], dtype=np.int64),
-        np.concatenate([start, vectors.values.ravel()]),
+        np.concatenate([model.start, vectors.values.ravel()]),
     )
 
 

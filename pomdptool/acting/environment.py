@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.acting.agents import Acting
+from pomdptool.acting.agents import Acting, initial_belief
 from pomdptool.acting.simulator import simulator_of, start_sums
 from pomdptool.belief import update
 from pomdptool.kernels.simulator import Simulator, step
@@ -67,9 +67,13 @@ def episode(
     observation is taken in.
     """
     environment.reset(rng)
-    acting.reset()
     model = environment.model
-    belief = model.start if note is not None else None
+    observed = environment.state if model.mdp else None
+    if observed is None:
+        acting.reset()
+    else:
+        acting.reset(observed)
+    belief = initial_belief(model, observed) if note is not None else None
     for time in range(steps):
         if environment.ended:
             return

@@ -61,15 +61,25 @@ def evaluate_policy(
     graph = policy.values.graph() if isinstance(policy.values, LinkedVectors) else policy.graph
     exact = None
     if graph is not None and controller.is_cheap(model, graph):
-        exact = float(controller.evaluate(model, graph)[graph.start] @ model.start)
+        exact = graph.worth(controller.evaluate(model, graph), model.start)
     met = beliefs_met(model, policy, beliefs, rng)
     residuals = [bellman_residual(model, policy, b) for b in met]
     return Evaluation(
         graph_value=exact,
-        vector_value=policy.value(model.start),
+        vector_value=value_at_start(model, policy),
         residual_min=min(residuals),
         residual_max=max(residuals),
         beliefs=len(met),
+    )
+
+
+def value_at_start(model: Model, policy: SolvedPolicy) -> float:
+    """Value at the initial belief; in an MDP the mean over the states that may be observed."""
+    if not model.mdp:
+        return policy.value(model.start)
+    corners = np.eye(model.n_states)
+    return sum(
+        float(model.start[s]) * policy.value(corners[s]) for s in np.flatnonzero(model.start)
     )
 
 

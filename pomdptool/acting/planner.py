@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.acting.agents import EpisodeInterruptedError, Interrupted, impossible
+from pomdptool.acting.agents import (
+    EpisodeInterruptedError,
+    Interrupted,
+    impossible,
+    initial_belief,
+)
 from pomdptool.acting.guide import guide_at, guide_of, no_guide
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import steps_until
@@ -120,6 +125,7 @@ class Pomcp:
     states: IntArray = field(init=False)
     sums: FloatArray = field(init=False)
     belief: FloatArray = field(init=False)
+    initial: FloatArray = field(init=False)
     numbers: IntArray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,11 +162,12 @@ class Pomcp:
         """Draw the state of the simulations' random numbers anew."""
         self.numbers = rng.integers(1, 2**31, numbers.STATE)
 
-    def reset(self) -> None:
-        """Go to the start belief, with nothing known."""
+    def reset(self, state: int | None = None) -> None:
+        """Go to the start belief, or to a state that is observed, with nothing else known."""
         self.history.clear()
+        self.initial = initial_belief(self.model, state)
         self.decision = None
-        self._believe(self.model.start)
+        self._believe(self.initial)
         kernel.clear(self.tree, self.plan, int(self.states[0]))
 
     def act(self) -> int:
@@ -270,7 +277,7 @@ class Pomcp:
             self.states = after[np.searchsorted(sums, points)]
             self._guide()
             return
-        b = self.model.start
+        b = self.initial
         for a, o in self.history:
             after_b = np.zeros(self.model.n_states)
             if filter_belief(self.simulator, b, a, o, after_b) == 0.0:

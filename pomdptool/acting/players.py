@@ -194,7 +194,7 @@ class RandomActing:
         """Draw from other random numbers."""
         self.rng = rng
 
-    def reset(self) -> None:
+    def reset(self, state: int | None = None) -> None:
         """Begin an episode."""
 
     def act(self) -> int:

@@ -85,7 +85,7 @@ def transfer(
 def earned(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Return:
     """What a controller earns: exactly, where that takes no more than a second."""
     if is_cheap(model, graph):
-        return Return(float(evaluate(model, graph)[graph.start] @ model.start))
+        return Return(graph.worth(evaluate(model, graph), model.start))
     found = simulate(model, GraphActing(model, graph), episodes=EPISODES, rng=rng)
     return Return(found.mean, found.standard_error)
 
@@ -103,6 +103,8 @@ def carried(policy: SolvedPolicy, model: Model) -> SolvedPolicy:
 
 def of_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
     """Make a controller a policy: its vectors are the values of its nodes."""
+    if model.mdp and graph.n_nodes >= model.n_states:
+        graph = replace(graph, n_initial=model.n_states)
     return SolvedPolicy(
         problem=problem_of(model),
         method="graph",

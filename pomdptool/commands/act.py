@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +13,12 @@ from pomdptool.commands.models import index_of, open_model, open_policy, warn
 from pomdptool.commands.options import EXISTING, from_option, nothing_more_option, quiet_option
 from pomdptool.errors import PolicyError
 from pomdptool.formats.files import Kind
+from pomdptool.model import Model
 from pomdptool.printable import printable
+from pomdptool.sparse import FloatArray
+
+if TYPE_CHECKING:
+    from pomdptool.acting.agents import Acting
 
 
 @click.command(
@@ -42,7 +49,8 @@ def command(
 ) -> None:
     r"""Read one observation a line from standard input; write one action a line at once.
 
-    The first action comes before the first observation. An empty line begins a new episode. In
+    The first action comes before the first observation. An empty line begins a new episode. Of an
+    MDP, a model without observations, the first line of an episode names the state it begins in. In
     names characters that are not printable are escaped, as `\x1b`; such names are read too.
     """
     from pomdptool.acting.agents import acting, impossible
@@ -50,10 +58,9 @@ def command(
 
     model = open_model(path, kind, quiet=quiet)
     player = acting(model, open_policy(policy_file, model))
-    places = {printable(name): k for k, name in enumerate(model.observations)}
-    places |= {name: k for k, name in enumerate(model.observations)}
-    belief = model.start
-    while True:
+    places = _places(model.observations)
+    belief = _begun(model, player, quiet)
+    while belief is not None:
         action = player.act()
         shown = "".join(
             f"\t{printable(model.states[s])} {belief[s]:.6g}" for s in belief.nonzero()[0].tolist()
@@ -64,8 +71,7 @@ def command(
         if not line:
             return
         if not line.strip():
-            player.reset()
-            belief = model.start
+            belief = _begun(model, player, quiet)
             continue
         observation = index_of(line.strip(), "observation", places)
         after, probability = update(model, belief, action, observation)
@@ -78,7 +84,29 @@ def command(
                 raise
             warn([error], quiet=quiet)
             if on_impossible == "reset":
-                player.reset()
-                belief = model.start
+                belief = _begun(model, player, quiet)
             continue
         belief = after
+
+
+def _begun(model: Model, player: Acting, quiet: bool) -> FloatArray | None:
+    """Begin an episode: the belief; None where the input ends before the state of an MDP."""
+    from pomdptool.acting.agents import initial_belief
+
+    if not model.mdp:
+        player.reset()
+        return model.start
+    name = sys.stdin.readline().strip()
+    if not name:
+        return None
+    state = index_of(name, "state", _places(model.states))
+    if not model.start[state]:
+        warn([PolicyError(f"no episode begins in state {name!r}")], quiet=quiet)
+    player.reset(state)
+    return initial_belief(model, state)
+
+
+def _places(names: Sequence[str]) -> dict[str, int]:
+    """Index of each name, as it is and as it is shown."""
+    shown = {printable(name): k for k, name in enumerate(names)}
+    return shown | {name: k for k, name in enumerate(names)}

@@ -154,7 +154,8 @@ def _drawings(
         "bounds": partial(bounds_figure, thing, heading),
     }
     few = len(thing.problem.states) in (2, 3)
-    usual = "value" if few else "bounds" if thing.graph is None else "graph"
+    drawn = thing.graph is not None and thing.graph.n_nodes > 1
+    usual = "value" if few else "graph" if drawn else "bounds"
     return {usual: drawings.pop(usual), **drawings}
 
 

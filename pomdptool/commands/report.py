@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MIN_CURVE = 3
 """Points of the shortest curve that is shown."""
 
+MAX_STATES = 3
+"""Initial states of an MDP whose actions are shown one by one."""
+
 MAX_TREE = 20
 """Nodes of the largest policy graph that is shown."""
 
@@ -31,7 +34,7 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
     problem, stats = policy.problem, policy.stats
     sign = -1.0 if problem.costs else 1.0
     low, high = sorted((sign * policy.bounds.lower, sign * policy.bounds.upper))
-    action = problem.actions[policy.act(problem.start)]
+    action = _first_action(policy)
     what = "cost" if problem.costs else "value"
     rows = [
         ("problem", problem.name or "-"),
@@ -39,10 +42,7 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
         *([(f"{what} at start", f"{sign * policy.bounds.lower:.6g}")] * policy.converged),
         ("optimum within", f"{_digits(low, high)} (certified)"),
         ("first action", action),
-        (
-            "stopped by",
-            policy.stop_reason + ("" if policy.converged else " (the gap is not closed)"),
-        ),
+        ("stopped by", policy.stop_reason + _still_open(solution)),
         *_curves(policy, sign, stream),
         *([("graph", _graph(policy, sign))] * (policy.graph is not None)),
         ("vectors", f"{stats['vectors']:.0f}"),
@@ -50,6 +50,33 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
         ("seconds", f"{stats['seconds']:.2f}"),
     ]
     show_pairs(rows, stream)
+
+
+def _first_action(policy: SolvedPolicy) -> str:
+    """The action at the initial belief, or in each initial state of an MDP, if these are few."""
+    import numpy as np
+
+    problem = policy.problem
+    if not problem.mdp:
+        return problem.actions[policy.act(problem.start)]
+    possible = np.flatnonzero(problem.start)
+    if len(possible) > MAX_STATES:
+        return "depends on the state"
+    corners = np.eye(len(problem.states))[possible]
+    actions = [problem.actions[policy.act(b)] for b in corners]
+    named = zip((problem.states[s] for s in possible), actions, strict=True)
+    return actions[0] if len(set(actions)) == 1 else ", ".join(f"{a} in {s}" for s, a in named)
+
+
+def _still_open(solution: Solution) -> str:
+    """What was asked for and not reached, in words."""
+    policy, trace = solution.policy, solution.trace
+    if not policy.converged:
+        least = ": floats certify no better" if policy.stop_reason == "rounding" else ""
+        return f" (a gap of {policy.bounds.gap:.3g} is not closed{least})"
+    if policy.stop_reason in ("precision", "horizon") or not trace or trace[-1].error is None:
+        return ""
+    return f" (closed at the initial belief; at others the error may be {trace[-1].error:.3g})"
 
 
 def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str, str]]:

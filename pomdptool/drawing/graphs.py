@@ -181,7 +181,7 @@ class _Drawing:
 
         shade = color(int(self.graph.actions[n]))
         corner = box.x - 0.5 * box.width + 0.06, box.y - 0.5 * box.height + 0.06
-        start = n == self.graph.start
+        start = n in self.graph.roots
         ax.add_patch(
             FancyBboxPatch(
                 corner,

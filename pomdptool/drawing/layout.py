@@ -64,7 +64,7 @@ def layout(graph: PolicyGraph, room: FloatArray | None = None) -> Layout:
 def distances(graph: PolicyGraph) -> IntArray:
     """Steps from the start to each node, shape (n,)."""
     steps = np.full(graph.n_nodes, graph.n_nodes)
-    steps[graph.start] = 0
+    steps[graph.roots] = 0
     for n in graph.breadth_first().tolist():
         after = graph.next[n]
         after = after[after != NOWHERE]

@@ -2,12 +2,14 @@
 
 .pg: a line for each node, `node action next_for_o0 next_for_o1 ...`, all of them numbers from 0;
 `-` (read also: `X`) where the observation is impossible or the horizon is over. What is written
-here begins in node 0; other programs leave the start to the belief.
+here begins in node 0; other programs leave the start to the belief. In an MDP, whose state is
+observed before the first action, it begins in node s if the state is number s.
 
 DOT: the language of Graphviz. Nodes are labelled with their actions, edges with the observations
 that lead along them.
 
-JSON: `{"start": 0, "nodes": [{"action": 1, "next": [0, null]}]}`, null in place of `-`.
+JSON: `{"start": 0, "nodes": [{"action": 1, "next": [0, null]}]}`, null in place of `-`. In an MDP
+"start" lists the nodes to begin in, one for each state: [0, 1, ...].
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from pomdptool.sparse import FloatArray
 
 def write_pg(graph: PolicyGraph) -> str:
     """Text in .pg form; the start is numbered 0, the others keep their order."""
-    graph = graph.start_first()
+    graph = graph if graph.n_initial else graph.start_first()
     return "".join(
         f"{n} {action}  {' '.join('-' if m == NOWHERE else str(m) for m in row)}\n"
         for n, (action, row) in enumerate(
@@ -134,7 +136,7 @@ def write_dot(graph: PolicyGraph, problem: Problem, probabilities: FloatArray | 
         f"digraph {_quoted(printable(problem.name) or 'policy')} {{",
         "  node [shape=box, style=rounded];",
         '  start [shape=point, label=""];',
-        f"  start -> n{graph.start};",
+        *_start_edges(graph, problem),
     ]
     for n, action in enumerate(graph.actions.tolist()):
         lines.append(f"  n{n} [label={_label(f'{n}: {printable(problem.actions[action])}')}];")
@@ -145,6 +147,14 @@ def write_dot(graph: PolicyGraph, problem: Problem, probabilities: FloatArray | 
                 label += f"\n{probabilities[n, seen].sum():.3g}"
             lines.append(f"  n{n} -> n{m} [label={_label(label)}];")
     return "\n".join(lines) + "\n}\n"
+
+
+def _start_edges(graph: PolicyGraph, problem: Problem) -> list[str]:
+    """Edges to the nodes to begin in, with the states observed where there are several."""
+    if not graph.n_initial:
+        return [f"  start -> n{graph.start};"]
+    possible = np.flatnonzero(problem.start).tolist()
+    return [f"  start -> n{s} [label={_label(problem.states[s])}];" for s in possible]
 
 
 def _quoted(text: str) -> str:
@@ -160,7 +170,7 @@ def _label(text: str) -> str:
 def graph_document(graph: PolicyGraph) -> dict[str, Any]:
     """Dict of the graph for JSON, its nodes numbered as they are."""
     return {
-        "start": graph.start,
+        "start": graph.roots.tolist() if graph.n_initial else graph.start,
         "nodes": [
             {"action": action, "next": [None if m == NOWHERE else m for m in row]}
             for action, row in zip(graph.actions.tolist(), graph.next.tolist(), strict=True)
@@ -180,9 +190,23 @@ def tree_lines(graph: PolicyGraph, problem: Problem, max_nodes: int = 40) -> lis
     """
     reached = graph.breadth_first().tolist()
     shown = set(reached[:max_nodes])
-    lines = [f"node {graph.start}: {problem.actions[graph.actions[graph.start]]}"]
     opened = _opened(graph, reached[:max_nodes])
-    stack = [_branches(graph, problem, graph.start, "")]
+    lines: list[str] = []
+    for root in [n for n in graph.roots.tolist() if n in shown]:
+        state = f"{problem.states[root]}: " if graph.n_initial else ""
+        lines.append(f"{state}node {root}: {problem.actions[graph.actions[root]]}")
+        lines += _below(graph, problem, root, opened, shown)
+    if len(reached) > max_nodes:
+        lines.append(f"... {len(reached) - max_nodes} of {len(reached)} nodes are not shown")
+    return lines
+
+
+def _below(
+    graph: PolicyGraph, problem: Problem, root: int, opened: dict[int, int], shown: set[int]
+) -> list[str]:
+    """Lines of the tree below a node to begin in."""
+    lines: list[str] = []
+    stack = [_branches(graph, problem, root, "")]
     while stack:
         branch = next(stack[-1], None)
         if branch is None:
@@ -194,15 +218,13 @@ def tree_lines(graph: PolicyGraph, problem: Problem, max_nodes: int = 40) -> lis
             stack.append(_branches(graph, problem, m, indent))
         else:
             lines.append(f"{text}  -> node {m}" + ("" if m in shown else " (not shown)"))
-    if len(reached) > max_nodes:
-        lines.append(f"... {len(reached) - max_nodes} of {len(reached)} nodes are not shown")
     return lines
 
 
 def _opened(graph: PolicyGraph, nodes: list[int]) -> dict[int, int]:
-    """For each node but the start, the first in breadth-first order that leads to it."""
+    """For each node but those to begin in, the first in breadth-first order that leads to it."""
     opened: dict[int, int] = {}
-    kept = set(nodes) - {graph.start}
+    kept = set(nodes) - set(graph.roots.tolist())
     for n in nodes:
         for m in graph.edges(n):
             if m in kept:

@@ -105,6 +105,7 @@ def _json(policy: SolvedPolicy) -> str:
             "discount": problem.discount,
             "values": "cost" if problem.costs else "reward",
             "start": problem.start.tolist(),
+            **({"mdp": True} if problem.mdp else {}),
         },
         "method": policy.method,
         "converged": policy.converged,

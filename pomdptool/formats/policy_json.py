@@ -68,6 +68,7 @@ def _problem(place: Place) -> Problem:
         discount=discount,
         costs=values.value == "cost",
         start=start,
+        mdp=place.get("mdp") is not None and place["mdp"].flag(),
     )
 
 
@@ -133,7 +134,7 @@ class _Reader:
             return None, None
         n_actions, n_observations = len(self.problem.actions), len(self.problem.observations)
         nodes = list(place["nodes"].items())
-        start = place["start"].index(len(nodes))
+        start, n_initial = self.start(place["start"], len(nodes))
         actions = [node["action"].index(n_actions) for node in nodes]
         table = []
         for node in nodes:
@@ -141,11 +142,22 @@ class _Reader:
             if len(links) != n_observations:
                 raise node["next"].wrong(f"must hold {n_observations} nodes, one an observation")
             table.append([NOWHERE if m.value is None else m.index(len(nodes)) for m in links])
-        graph = PolicyGraph(np.array(actions, np.int64), np.array(table, np.int64), start)
+        graph = PolicyGraph(
+            np.array(actions, np.int64), np.array(table, np.int64), start, n_initial=n_initial
+        )
         value = place.get("value")
         if value is None or value.value is None:
             return graph, None
         return graph, self.sign * value.number()
+
+    def start(self, place: Place, n_nodes: int) -> tuple[int, int]:
+        """The node to begin in, or 0 and the number of initial nodes, one for each state."""
+        if not isinstance(place.value, list):
+            return place.index(n_nodes), 0
+        n = len(self.problem.states)
+        if place.value != list(range(n)) or n > n_nodes:
+            raise place.wrong(f"must be a node, or the nodes 0 to {n - 1}, one for each state")
+        return 0, n
 
     def terminal(self, place: Place) -> FloatArray:
         rows = [row.numbers(len(self.problem.states)) for row in place.items()]

@@ -17,7 +17,8 @@ from pomdptool.kernels.simulator import (
     step,
 )
 
-# Agent.i begins with the kind. A controller's nodes follow: their number, the start, each node's
+# Agent.i begins with the kind. A controller's nodes follow: their number, the start (OBSERVED: the
+# node of the state, which is seen before the first action, as vectors' belief is too), each node's
 # action, and its successor for each observation. Of vectors, their number and actions; Agent.f has
 # the start belief, and then their values over all states. Of a script, its length and actions.
 RANDOM, CONTROLLER, VECTORS, SCRIPT = range(4)
@@ -25,6 +26,7 @@ KIND, N_ROWS, START = range(3)
 AGENT_HEADER = 3
 
 NOWHERE = -1
+OBSERVED = -2
 
 # How episodes ended.
 DONE, TERMINATED, LOST = range(3)
@@ -79,9 +81,14 @@ def play(m, agent, start, rng, log, at, most, beliefs, support):
     """
     n_states, n_observations, kind = m.i[N_STATES], m.i[N_OBSERVATIONS], agent.i[KIND]
     s, node, now = start_state(start, rng), agent.i[START], 0
+    observed = node == OBSERVED
+    if observed:
+        node = s
     if kind == VECTORS:
         for k in range(n_states):
             beliefs[0, k] = agent.f[k]
+            if observed:
+                beliefs[0, k] = 1.0 if k == s else 0.0
     for t in range(most):
         if m.i[m.i[TERMINAL] + s] == 1:
             return t, TERMINATED

@@ -28,11 +28,13 @@ from pomdptool.kernels.search import (
     CHILDREN,
     CORNERS,
     DISCOUNT,
+    DRIFT,
     EDGE_FIRST,
     EDGES,
     ENTRIES,
     ENTRY_FIRST,
     EXPANSION,
+    FAINT,
     INFORMED,
     LISTED,
     LOWER,
@@ -66,17 +68,8 @@ from pomdptool.kernels.search import (
 )
 from pomdptool.kernels.vectors import see_vectors
 
-SAME = 1e-12
-"""Beliefs are one where no probability differs by more."""
-
 GRID = 1e9
 """Probabilities are rounded to multiples of its inverse to find equal beliefs."""
-
-IMPOSSIBLE = 1e-14
-"""Observations less likely than this are taken not to happen."""
-
-FAINT = 1e-12
-"""States of a smaller probability are left out of a belief."""
 
 
 @kernel(inner=True)
@@ -90,14 +83,14 @@ def hash_of(s, first, size, block):
 
 
 @kernel(inner=True)
-def is_at(s, n, block, begin, size):
-    """Whether a node has the block and the belief that begins somewhere in the floats."""
+def is_at(s, n, block, begin, size, faint):
+    """Whether a node has the block and, but for little, the belief that begins somewhere."""
     node = s.i[NODES_AT] + n * NODE
     if s.i[node + BLOCK] != block:
         return False
     belief = s.i[node + BELIEF]
     for k in range(size):
-        if abs(s.f[belief + k] - s.f[begin + k]) > SAME:
+        if abs(s.f[belief + k] - s.f[begin + k]) > faint:
             return False
     return True
 
@@ -110,7 +103,7 @@ def find(m, s, block):
     begin, table = s.i[N_FLOATS], s.i[TABLE_AT]
     h = hash_of(s, begin, size, block)
     while s.i[table + h] != NONE:
-        if is_at(s, s.i[table + h], block, begin, size):
+        if is_at(s, s.i[table + h], block, begin, size, m.f[FAINT]):
             return s.i[table + h]
         h = (h + 1) & (s.i[TABLE_ROOM] - 1)
     n, k, mask = s.i[N_NODES], s.i[N_INTEGERS], 0
@@ -223,7 +216,10 @@ def expand(m, s, n):
 
 @kernel(inner=True)
 def expand_action(m, s, n, a):
-    """Find or make the children of a node under an action."""
+    """Find or make the children of a node under an action.
+
+    How far the children, weighted, are from the exact successors is kept where it is the largest.
+    """
     n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
     block, belief, support = s.i[node + BLOCK], s.i[node + BELIEF], s.i[node + SUPPORT]
     first = m.i[m.i[BLOCK_FIRST] + block]
@@ -240,7 +236,7 @@ def expand_action(m, s, n, a):
         row = m.i[ENTRY_FIRST] + (first + s.i[t]) * n_actions + a
         for entry in range(m.i[row], m.i[row + 1]):
             s.f[joint + m.i[m.i[ENTRIES] + 2 * entry + 1]] += p * m.f[m.i[WEIGHTS] + entry]
-    children, chances = s.i[N_INTEGERS], s.i[N_FLOATS]
+    children, chances, drift = s.i[N_INTEGERS], s.i[N_FLOATS], 0.0
     s.i[N_INTEGERS] += n_edges
     s.i[N_FLOATS] += n_edges
     for e in range(n_edges):
@@ -251,17 +247,24 @@ def expand_action(m, s, n, a):
             total += s.f[k]
         s.f[chances + e] = 0.0
         s.i[children + e] = NONE
-        if total > IMPOSSIBLE:
+        if total > m.f[FAINT]:
             s.f[chances + e] = total
-            least, kept = FAINT * total, 0.0
+            least, kept = m.f[FAINT] * total, 0.0
             for k in range(joint, joint + size):
                 if s.f[k] >= least:
                     kept += s.f[k]
             for k in range(size):
                 p = s.f[joint + k]
                 s.f[s.i[N_FLOATS] + k] = p / kept if p >= least else 0.0
-            s.i[children + e] = find(m, s, target)
+            child = find(m, s, target)
+            s.i[children + e] = child
+            stored = s.i[s.i[NODES_AT] + child * NODE + BELIEF]
+            for k in range(size):
+                drift += abs(s.f[joint + k] - total * s.f[stored + k])
+        else:
+            drift += total
         joint += size
+    s.f[DRIFT] = max(s.f[DRIFT], drift)
     row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + a) * ACTION
     s.i[row + CHILDREN], s.i[row + CHANCES] = children, chances
 

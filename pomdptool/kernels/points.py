@@ -89,6 +89,9 @@ INFORM = 10.0
 DROP = 0.1
 """A point is listed again when it has dropped by this share of its gap."""
 
+ROUNDING = 2.0**-51
+"""Relative error of a sum, for each term and some operations more, and as much again."""
+
 LP_STATES = 12
 """States of the largest block where linear programs interpolate."""
 
@@ -174,11 +177,18 @@ def update_upper(m, s, n):
         if base - ratio * drop < best:
             best, at, share = base - ratio * drop, s.i[k + WHICH], ratio
     s.i[node + SEEN_POINTS] = length
-    if at != NONE and at != n:
+    slack = rounding(m, s.i[node + N_SUPPORT])
+    if at != NONE and at != n and best + slack < s.f[bounds + UPPER]:
         room(s, n, 1)
         s.i[s.i[node + POINTS_MIXED]], s.f[s.i[node + WEIGHTS_MIXED]] = at, share
-        s.f[bounds + UPPER], s.f[bounds + SLACK] = best, 0.0
-    return best
+        s.f[bounds + UPPER], s.f[bounds + SLACK] = best + slack, slack
+    return s.f[bounds + UPPER]
+
+
+@kernel(inner=True)
+def rounding(m, size):
+    """What rounding may take off an interpolation over so many states."""
+    return ROUNDING * (size + 4) * m.f[LARGEST]
 
 
 @kernel(inner=True)
@@ -222,10 +232,10 @@ def upper_of_action(m, s, n, a):
 
 
 @kernel(inner=True, inline="always")
-def backup_upper(m, s, n):
+def backup_upper(m, s, n, gain):
     """Lower a node's upper bound, asking the most promising actions first; the best one of them.
 
-    A material drop is listed, for the nodes of the block to see.
+    A material drop, by more than `gain` too, is listed, for the nodes of the block to see.
     """
     n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
     row = s.i[node + EXPANSION] * n_actions
@@ -247,8 +257,8 @@ def backup_upper(m, s, n):
     upper = min(update_upper(m, s, n), value)
     s.f[bounds + UPPER] = upper
     listed = s.f[bounds + LISTED]
-    dropped = listed - upper > DROP * (upper - s.f[bounds + LOWER]) + 1e-9
-    if value <= upper + 1e-12 and dropped:
+    dropped = listed - upper > DROP * (upper - s.f[bounds + LOWER]) + gain
+    if value <= upper + 0.01 * gain and dropped:
         list_point(m, s, n)
     return action
 
@@ -283,7 +293,7 @@ def list_point(m, s, n):
 
 
 @kernel(inner=True, inline="always")
-def interpolate(m, s, n):
+def interpolate(m, s, n, gain):
     """Lower a node's upper bound by a linear program, where its block is small and has news."""
     node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
     block = s.i[node + BLOCK]
@@ -294,7 +304,7 @@ def interpolate(m, s, n):
         return
     s.i[node + SEEN_LP] = length
     upper = update_upper(m, s, n)
-    if program(m, s, n) < upper and s.f[bounds + LISTED] < np.inf:
+    if program(m, s, n, gain) < upper and s.f[bounds + LISTED] < np.inf:
         unlist(s, n)
         s.f[bounds + LISTED] = np.inf
 
@@ -335,10 +345,13 @@ def gather(s, n, points):
     return (end - points) // (count + 2)
 
 
-@kernel(fastmath={"reassoc", "contract"}, inner=True)
-def entering(f, points, count, size, price, x, first):
-    """Point of the least reduced cost (in the first round: of the largest gain), and that cost."""
-    at, least, reduced = NONE, -1e-8, 0.0
+@kernel(inner=True)
+def entering(f, points, count, size, price, x, first, gain):
+    """Point of the least reduced cost (in the first round: of the largest gain), and that cost.
+
+    Costs down to -gain count as 0.
+    """
+    at, least, reduced = NONE, -gain, 0.0
     for point in range(points, points + count * (size + 2), size + 2):
         r = f[point + 1]
         for i in range(size):
@@ -382,7 +395,7 @@ def pivot(f, inverse, x, price, column, point, reduced, size):
 
 
 @kernel(inner=True)
-def program(m, s, n):
+def program(m, s, n, gain):
     """Interpolate between the points inside the node's support, and lower its upper bound.
 
     Returns the value found. What the weights miss of the belief, by rounding, is made up for by
@@ -405,7 +418,7 @@ def program(m, s, n):
         s.f[x + i], s.f[price + i] = s.f[rest + i], m.f[corner + s.i[support + i]]
         s.f[basis + i], s.f[inverse + i * size + i] = NONE, 1.0
     for k in range(MAX_PIVOTS):
-        at, reduced = entering(s.f, points, count, size, price, x, k == 0)
+        at, reduced = entering(s.f, points, count, size, price, x, k == 0, gain)
         if at == NONE:
             break
         row = pivot(s.f, inverse, x, price, column, at, reduced, size)
@@ -425,7 +438,7 @@ def program(m, s, n):
                 s.f[rest + k] -= s.f[x + i] * s.f[at + 2 + k]
     for k in range(size):
         missed += abs(s.f[rest + k])
-    slack = 2.0 * missed * m.f[LARGEST]
+    slack = 2.0 * missed * m.f[LARGEST] + rounding(m, size + mixed)
     if value + slack < s.f[bounds + UPPER]:
         s.f[bounds + UPPER], s.f[bounds + SLACK] = value + slack, slack
         room(s, n, mixed)

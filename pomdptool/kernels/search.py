@@ -31,8 +31,10 @@ N_ACTIONS, BLOCK_FIRST, EDGE_FIRST, EDGES, ENTRY_FIRST, ENTRIES, STEP_FIRST, STE
 WEIGHTS, REWARDS, STEP_WEIGHTS, BELIEF_Q, SLOT_Q, CORNERS = range(8, 14)
 TABLES_HEADER = 14
 
-# Tables.f begins with the discount and a number that no value exceeds, nor its negative.
-DISCOUNT, LARGEST = range(2)
+# Tables.f begins with the discount; a number that the optimal value exceeds nowhere, nor does its
+# negative; and a probability: beliefs are one where no probability differs by more, and states of a
+# smaller probability are left out of a belief, observations of a smaller one out of a step.
+DISCOUNT, LARGEST, FAINT = range(3)
 
 
 class Tables(NamedTuple):
@@ -61,10 +63,11 @@ NODES_AT, ACTIONS_AT, VECTORS_AT, LISTS_AT, TABLE_AT, BOUNDS_AT, WORTHS_AT, SCRA
 )
 SEARCH_HEADER = 27
 
-# Search.f begins with the gap that the trial under way aims for at its depth; then the sum of all
-# points listed, one a slot.
-AIM, MASS = range(2)
-FLOATS_HEADER = 1
+# Search.f begins with the gap that the trial under way aims for at its depth; the largest L1
+# distance between the successors of a belief, times their probabilities, and the nodes that stand
+# for them; then the sum of all points listed, one a slot.
+AIM, DRIFT, MASS = range(3)
+FLOATS_HEADER = MASS
 
 # A node: block; where in the heap its belief (dense, over the block) and support begin; states in
 # the support, and a bit for each, modulo BITS; row in actions, NONE where not expanded; largest

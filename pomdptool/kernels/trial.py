@@ -28,6 +28,7 @@ from pomdptool.kernels.search import (
     CHILDREN,
     DEPTH,
     DISCOUNT,
+    DRIFT,
     EDGE_FIRST,
     EXPANDED_ROOM,
     EXPANSION,
@@ -66,14 +67,16 @@ DONE, BUDGET, FULL = range(3)
 class Aims(NamedTuple):
     """What is worked for, and what a backup needs.
 
-    The root's gap at which to stop, relative to max(1, |lower bound|), and the error that each
-    bound has besides; the least gain of a vector; a number of backups; and the most nodes,
-    integers, floats and scratch of one backup.
+    The root's gap at which to stop, relative to max(1, |lower bound|); the error that the gap has
+    besides, its constant part and that for each unit of drift; the least gain of a vector; a number
+    of vectors, and of backups; and the most nodes, integers, floats and scratch of one backup.
     """
 
     precision: float
     error: float
+    per_drift: float
     gain: float
+    vectors: int
     budget: int
     nodes: int
     integers: int
@@ -113,11 +116,12 @@ def next_child(m, s, n, action, aim):
 
 @kernel(inner=True)
 def is_closed(s, root, aims):
-    """Whether the root's gap is as wanted."""
+    """Whether the root's gap is as wanted, or so small that the errors exceed it."""
     bounds = s.i[BOUNDS_AT] + root * BOUND
-    lower = s.f[bounds + LOWER] - aims.error
-    gap = s.f[bounds + UPPER] + aims.error - lower
-    return gap <= aims.precision * max(1.0, abs(lower))
+    error = aims.error + aims.per_drift * s.f[DRIFT]
+    gap = s.f[bounds + UPPER] - s.f[bounds + LOWER]
+    wanted = aims.precision * max(1.0, abs(s.f[bounds + LOWER]) - error)
+    return gap <= max(wanted - 1.01 * error, error)
 
 
 @kernel(inner=True)
@@ -133,6 +137,7 @@ def begin_trial(s, root):
 def run(m, s, nodes, at, path, aims):
     """Back some nodes up in turn, from number `at`; where there are none, run trials.
 
+    Trials end as soon as the root's gap is closed, in whatever parts they are run.
     The root is path[0]. A trial under way goes on where it was left; which nodes it goes through is
     in `path`. Returns a status, and the number to go on with.
     """
@@ -143,7 +148,7 @@ def run(m, s, nodes, at, path, aims):
             return FULL, at
         if sweeping and at == nodes.shape[0]:
             return DONE, at
-        if s.i[N_BACKUPS] >= end:
+        if s.i[N_BACKUPS] >= end or s.i[N_VECTORS] > aims.vectors:
             return BUDGET, at
         if sweeping:
             n = nodes[at]
@@ -151,17 +156,20 @@ def run(m, s, nodes, at, path, aims):
             at += 1
             if s.f[bounds + UPPER] - s.f[bounds + LOWER] <= aims.gain:
                 continue
+            if s.i[s.i[NODES_AT] + n * NODE + EXPANSION] == NONE:
+                expand(m, s, n)
+                interpolate(m, s, n, aims.gain)
         else:
+            if is_closed(s, path[0], aims):
+                return DONE, at
             if s.i[DEPTH] == NONE:
-                if is_closed(s, path[0], aims):
-                    return DONE, at
                 begin_trial(s, path[0])
             n = path[s.i[DEPTH]]
             if s.i[STEP] == 1:
                 if s.i[s.i[NODES_AT] + n * NODE + EXPANSION] == NONE:
                     expand(m, s, n)
-                interpolate(m, s, n)
-        top = backup_upper(m, s, n)
+                interpolate(m, s, n, aims.gain)
+        top = backup_upper(m, s, n, aims.gain)
         low = backup_lower(m, s, n, aims.gain)
         s.i[N_BACKUPS] += 1
         if sweeping:

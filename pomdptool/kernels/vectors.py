@@ -35,6 +35,7 @@ from pomdptool.kernels.search import (
     EVALUATED,
     EXPANSION,
     FIRST,
+    LARGEST,
     LENGTH,
     LIST,
     LISTS,
@@ -44,7 +45,6 @@ from pomdptool.kernels.search import (
     N_BACKUPS,
     N_FLOATS,
     N_INTEGERS,
-    N_NODES,
     N_RISES,
     N_SUPPORT,
     N_VECTORS,
@@ -73,6 +73,9 @@ from pomdptool.kernels.search import (
     append,
 )
 
+ROUNDING = 2.0**-52
+"""Relative error of a sum, for each term and some operations more, and as much again."""
+
 SPARSE = 8
 """A belief is summed along its support where the block is this many times larger."""
 
@@ -84,12 +87,24 @@ SHARE = 0.002
 
 
 @kernel(fastmath={"reassoc", "contract"}, inner=True)
-def dot(x, i, j, n):
-    """Inner product of x[i:i + n] and x[j:j + n]."""
+def quick_dot(x, i, j, n):
+    """Inner product of x[i:i + n] and x[j:j + n], in whichever order is fastest."""
     total, i, j = 0.0, np.uint64(i), np.uint64(j)
     for k in range(np.uint64(n)):
         total += x[i + k] * x[j + k]
     return total
+
+
+@kernel(inner=True)
+def dot(x, i, j, n):
+    """The same in a fixed order, so that it is the same to the last bit compiled or interpreted."""
+    even, odd, i, j = 0.0, 0.0, np.uint64(i), np.uint64(j)
+    for k in range(np.uint64(0), np.uint64(n - n % 2), np.uint64(2)):
+        even += x[i + k] * x[j + k]
+        odd += x[i + k + np.uint64(1)] * x[j + k + np.uint64(1)]
+    if n % 2 == 1:
+        even += x[i + np.uint64(n - 1)] * x[j + np.uint64(n - 1)]
+    return even + odd
 
 
 @kernel(inner=True)
@@ -130,16 +145,23 @@ def update_lower(m, s, n):
 
 @kernel(inner=True)
 def see_vectors(m, s, n, length):
-    """Show a node the vectors of its block up to some length of the list."""
+    """Show a node the vectors of its block up to some length of the list.
+
+    A dense inner product is summed in a fixed order only where a quick one may be the largest.
+    """
     node, lower = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND + LOWER
     first = s.i[s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + VECTOR_LIST) * LIST + FIRST]
     best, at = s.f[lower], s.i[node + BEST]
     belief, size = s.i[node + BELIEF], size_of(m, s.i[node + BLOCK])
     support, n_support = s.i[node + SUPPORT], s.i[node + N_SUPPORT]
     begin, end = first + s.i[node + SEEN_VECTORS] * VECTOR_ELEMENT, first + length * VECTOR_ELEMENT
+    rounding = 4.0 * ROUNDING * (size + 4) * (2.0 * m.f[LARGEST] + abs(best))
+    dense = SPARSE * n_support > size
     for k in range(begin, end, VECTOR_ELEMENT):
         values = s.i[k + VALUES_AT]
-        if SPARSE * n_support > size:
+        if dense:
+            if quick_dot(s.f, belief, values, size) < best - rounding:
+                continue
             value = dot(s.f, belief, values, size)
         else:
             value = sparse_dot(s, belief, values, support, n_support)
@@ -211,7 +233,8 @@ def backup_lower(m, s, n, gain):
 def write_values(m, s, block, a, links, values):
     """Back values up from the vectors linked, and write them somewhere.
 
-    Returns by how much at most they rise. What would fall stays.
+    Returns by how much at most they rise. What would fall stays. What rounding may add is taken
+    off, so that no value exceeds what is earned.
     """
     n_actions, first, size = m.i[N_ACTIONS], m.i[m.i[BLOCK_FIRST] + block], size_of(m, block)
     edge = m.i[EDGE_FIRST] + block * n_actions + a
@@ -225,14 +248,18 @@ def write_values(m, s, block, a, links, values):
     rise = 0.0
     for i in range(size):
         row = m.i[ENTRY_FIRST] + (first + i) * n_actions + a
-        ahead = 0.0
+        ahead, size_ahead, reward = 0.0, 0.0, m.f[m.i[REWARDS] + (first + i) * n_actions + a]
         entries, weights = np.uint64(m.i[ENTRIES]), np.uint64(m.i[WEIGHTS])
         one, two = np.uint64(1), np.uint64(2)
         for entry in range(np.uint64(m.i[row]), np.uint64(m.i[row + 1])):
             at = entries + two * entry
             begin = np.uint64(s.i[np.uint64(begins + m.i[at])] + m.i[at + one])
-            ahead += m.f[weights + entry] * s.f[begin]
-        value = m.f[m.i[REWARDS] + (first + i) * n_actions + a] + m.f[DISCOUNT] * ahead
+            term = m.f[weights + entry] * s.f[begin]
+            ahead += term
+            size_ahead += abs(term)
+        most = abs(reward) + m.f[DISCOUNT] * size_ahead
+        value = reward + m.f[DISCOUNT] * ahead
+        value -= ROUNDING * (m.i[row + 1] - m.i[row] + 4) * most
         if value > s.f[values + i]:
             rise = max(rise, value - s.f[values + i])
             s.f[values + i] = value
@@ -303,28 +330,28 @@ def is_due(m, s, vector):
 
 
 @kernel
-def evaluate_vectors(m, s, sweeps, tolerance):
-    """Evaluate the controllers in place, oldest vectors first; they only rise.
+def evaluate_vectors(m, s, begin, end, tolerance):
+    """Back vectors up in place from those that they are linked to, in turn; they only rise.
 
     A rise of no more than the tolerance does not spread.
     """
-    began = s.i[N_RISES]
-    for _ in range(sweeps):
-        before = s.i[N_RISES]
-        for v in range(s.i[N_VECTORS]):
-            vector = s.i[VECTORS_AT] + v * VECTOR
-            if is_due(m, s, vector):
-                s.i[vector + EVALUATED] = s.i[N_RISES]
-                block, a = s.i[vector + V_BLOCK], s.i[vector + V_ACTION]
-                links, values = s.i[vector + V_LINKS], s.i[vector + V_VALUES]
-                if write_values(m, s, block, a, links, values) > tolerance:
-                    s.i[N_RISES] += 1
-                    s.i[vector + ROSE] = s.i[N_RISES]
-        if s.i[N_RISES] == before:
-            break
-    for n in range(s.i[N_NODES]):
+    for v in range(begin, end):
+        vector = s.i[VECTORS_AT] + v * VECTOR
+        if is_due(m, s, vector):
+            s.i[vector + EVALUATED] = s.i[N_RISES]
+            block, a = s.i[vector + V_BLOCK], s.i[vector + V_ACTION]
+            links, values = s.i[vector + V_LINKS], s.i[vector + V_VALUES]
+            if write_values(m, s, block, a, links, values) > tolerance:
+                s.i[N_RISES] += 1
+                s.i[vector + ROSE] = s.i[N_RISES]
+
+
+@kernel
+def raise_lower(m, s, begin, end, since):
+    """Raise the lower bounds of nodes whose largest vector rose since then."""
+    for n in range(begin, end):
         best = s.i[s.i[NODES_AT] + n * NODE + BEST]
         vector = s.i[VECTORS_AT] + best * VECTOR
-        if best != NONE and s.i[vector + ROSE] > began:
+        if best != NONE and s.i[vector + ROSE] > since:
             lower = s.i[BOUNDS_AT] + n * BOUND + LOWER
             s.f[lower] = max(s.f[lower], value_of(m, s, n, s.i[vector + V_VALUES]))

@@ -7,6 +7,7 @@ where no other holds it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from pomdptool.belief import belief_blocks
 from pomdptool.model import Model
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import FloatArray, IntArray, entries_of
 
 
 class Blocks(NamedTuple):
@@ -81,10 +82,13 @@ class BlockModel:
         return self.state_of_slot[first[block] : first[block + 1]]
 
 
-def block_model(model: Model) -> BlockModel:
-    """Find a model's blocks and lay its steps out along them."""
+def block_model(model: Model, check: Callable[[], None] = lambda: None) -> BlockModel:
+    """Find a model's blocks and lay its steps out along them.
+
+    `check` is called between passes over the model, and may raise.
+    """
     S, A, Z = model.n_states, model.n_actions, model.n_observations
-    label = belief_blocks(model).label.copy()
+    label = belief_blocks(model, check=check).label.copy()
     n_blocks = int(label.max()) + 1
     reached = np.flatnonzero(label >= 0)
     reached = reached[np.argsort(label[reached], kind="stable")]
@@ -100,7 +104,9 @@ def block_model(model: Model) -> BlockModel:
     place = np.full(S, -1)
     place[reached] = np.arange(len(reached))
 
+    check()
     slot, action, observation, target, weight = _steps(model, state_of_slot)
+    check()
     target = place[target]
     edge_key = (block_of_slot[slot] * A + action) * Z + observation
     keys, edge = np.unique(edge_key, return_inverse=True)
@@ -134,18 +140,10 @@ def _steps(
     n = len(state_of_slot)
     slot, action = np.repeat(np.arange(n), A), np.tile(np.arange(A), n)
     row = action * S + state_of_slot[slot]
-    item, entry = _spread(T.indptr, row)
+    item, entry = entries_of(T.indptr, row)
     slot, action, arrived, p = slot[item], action[item], T.indices[entry], T.data[entry]
-    item, entry = _spread(Z.indptr, action * S + arrived)
+    item, entry = entries_of(Z.indptr, action * S + arrived)
     target: IntArray = arrived[item].astype(np.int64)
     observation: IntArray = Z.indices[entry].astype(np.int64)
     weight: FloatArray = p[item] * Z.data[entry]
     return slot[item], action[item], observation, target, weight
-
-
-def _spread(indptr: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Entries of some rows of a sparse table, each with the number of its row in the list."""
-    count = np.diff(indptr)[rows]
-    first = np.repeat(indptr[rows] - (np.cumsum(count) - count), count)
-    item = np.repeat(np.arange(len(rows)), count)
-    return item, first + np.arange(len(first))

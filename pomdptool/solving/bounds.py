@@ -9,28 +9,35 @@ The optimum at belief b lies below V . b, max over a of Q[a] . b for QMDP, the s
 this order ever tighter (Littman, Cassandra and Kaelbling 1995; Hauskrecht 2000), and above the
 largest Q[a] . b of the blind policies, which repeat one action for ever.
 
-Each equation's right-hand side H is monotone and H(Q + c) = H(Q) + g c, so after any sweep the
-fixed point lies within Q + g / (1 - g) [min, max](Q - Q_before) (MacQueen 1966). Sweeps stop when
-that interval is narrow, and its valid end is returned: every bound is certified, up to rounding.
-With a horizon the sweeps are counted instead, from 0, and the result is exact.
+Each equation is solved by policy iteration, and the certified end of the enclosure that this ends
+with is returned (see `policy_iteration`). FIB starts from QMDP's upper bound. With a horizon the
+right-hand side is applied that many times instead, from 0; the result is exact up to rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
+from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.solving.policy_iteration import (
+    Applied,
+    Enclosure,
+    at_start,
+    iterate,
+    rounding_of,
+)
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead
 from pomdptool.sparse import FloatArray, IntArray
 
 Method = Literal["mdp", "qmdp", "fib", "blind"]
 
-Sweep = Callable[[FloatArray], FloatArray]
+GRAPH_CELLS = 1_000_000
+"""Most nodes times observations of the graph of a blind policy with a horizon."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -62,9 +69,9 @@ def solve_bound(
     upper_method: Method = "mdp" if method == "blind" else method
     lower = fixed_point(model, "blind", precision=precision, horizon=horizon, watch=watch)
     upper = fixed_point(model, upper_method, precision=precision, horizon=horizon, watch=watch)
-    b = model.start
-    at_start = (upper.Q.max(axis=0) if upper_method == "mdp" else upper.Q) @ b
-    bounds = Bounds(float((lower.Q @ b).max()), float(at_start.max()))
+    above = upper.Q.max(axis=0)[np.newaxis] if upper_method == "mdp" else upper.Q
+    below = at_start(model, lower.Q)[0]
+    bounds = Bounds(below, max(below, at_start(model, above)[1]))
     chosen = lower if method == "blind" else upper
     watch.step(chosen.sweeps, model.n_actions, bounds)
     reason = lower.stop_reason or upper.stop_reason or ("horizon" if horizon else "fixed-point")
@@ -77,6 +84,7 @@ def solve_bound(
         converged=converged,
         stop_reason="precision" if converged and not horizon else reason,
         horizon=horizon,
+        graph=repeated(model, lower.Q, horizon),
         stats={
             "seconds": watch.seconds,
             "iterations": chosen.sweeps,
@@ -87,6 +95,22 @@ def solve_bound(
     return Solution(policy, tuple(watch.trace))
 
 
+def repeated(model: Model, Q: FloatArray, horizon: int | None) -> PolicyGraph | None:
+    """Graph of the best blind policy, in an MDP for each initial state; None if it is too large."""
+    A, n, Z = model.n_actions, horizon or 1, model.n_observations
+    if A * n * Z > GRAPH_CELLS:
+        return None
+    after = np.arange(A * n).reshape(A, n) + (horizon is not None)
+    if horizon is not None:
+        after[:, -1] = NOWHERE
+    actions = np.repeat(np.arange(A), n)
+    graph = PolicyGraph(actions, np.repeat(after.reshape(-1, 1), Z, axis=1))
+    if model.mdp:
+        return graph.starting_in(n * Q.argmax(axis=0)).minimised()
+    graph = replace(graph, start=n * int((Q @ model.start).argmax()))
+    return graph.picked(graph.breadth_first())
+
+
 def fixed_point(
     model: Model, method: Method, *, precision: float, horizon: int | None, watch: Watch
 ) -> Table:
@@ -94,82 +118,159 @@ def fixed_point(
 
     It is within a thousandth of `precision`, times max(1, |values|), unless stopped before.
     """
-    sweep = _SWEEPS[method](model)
-    Q = np.zeros((model.n_actions, model.n_states))
     if horizon is not None:
-        return _counted_sweeps(model, method, sweep, Q, horizon, watch)
-    side = np.min if method == "blind" else np.max
-    ahead = model.discount / (1.0 - model.discount)
-    sweeps, reason = 0, None
-    while True:
-        before, Q = Q, sweep(Q)
-        sweeps += 1
-        change = Q - before
-        width = ahead * float(np.ptp(change))
-        if width <= 0.001 * precision * max(1.0, float(np.abs(Q).max())):
-            break
-        try:
-            watch.check()
-        except Stopped as stopped:
-            reason = stopped.reason
-            break
-    return Table(Q + ahead * float(side(change)), sweeps, reason)
+        return _finite_horizon(model, method, horizon, watch)
+
+    def enough(found: Enclosure, rounds: int) -> bool:  # noqa: ARG001
+        largest = max(float(np.abs(found.low).max()), float(np.abs(found.high).max()))
+        return found.width <= 0.001 * precision * max(1.0, largest)
+
+    shape = (model.n_actions, model.n_states)
+    if method == "blind":
+        done = iterate(Blind(model), np.zeros(shape), enough, watch)
+        return Table(done.best.low, done.rounds, done.reason)
+    done = iterate(ObservedState(model), np.zeros((1, model.n_states)), enough, watch)
+    Q, rounds = done.best.high, done.rounds
+    if method == "fib":
+        done = iterate(FastInformed(model), Q.reshape(1, -1), enough, watch)
+        Q, rounds = np.minimum(Q, done.best.high), rounds + done.rounds
+    return Table(Q, rounds, done.reason)
 
 
-def _counted_sweeps(
-    model: Model, method: Method, sweep: Sweep, Q: FloatArray, horizon: int, watch: Watch
-) -> Table:
+def _finite_horizon(model: Model, method: Method, horizon: int, watch: Watch) -> Table:
+    equation = EQUATIONS[method](model)
+    x = equation.zero()
+    Q = np.zeros((model.n_actions, model.n_states))
     for h in range(horizon):
         try:
             watch.check()
         except Stopped as stopped:
             rest = rewards_ahead(model, h, horizon)
             return Table(Q + (rest.lower if method == "blind" else rest.upper), h, stopped.reason)
-        Q = sweep(Q)
+        applied = equation.apply(x)
+        Q, x = applied.Q, applied.value
     return Table(Q, horizon, None)
 
 
-def _mdp_sweep(model: Model) -> Sweep:
-    """Sweep of QMDP, and of the MDP, whose V is the maximum of its Q over actions."""
-    r, T, g = model.expected_rewards, model.sparse_T, model.discount
-    return lambda Q: r + g * T.times(Q.max(axis=0)).reshape(r.shape)
+class ObservedState:
+    """MDP and QMDP: x = V, shape (1, S)."""
+
+    def __init__(self, model: Model) -> None:
+        from scipy.sparse import csr_matrix
+
+        T, self.discount, self.r = model.sparse_T, model.discount, model.expected_rewards
+        entries = (model.discount * T.data, T.indices, T.indptr)
+        self.matrix: Any = csr_matrix(entries, shape=(T.n_rows, T.n_columns))
+        self.longest = int(np.diff(T.indptr).max())
+
+    def zero(self) -> FloatArray:
+        """A vector of zeros."""
+        return np.zeros((1, self.r.shape[1]))
+
+    def look_ahead(self, V: FloatArray) -> FloatArray:
+        """Q[a, s] where arriving in s' is worth V[s']."""
+        Q: FloatArray = self.r + (self.matrix @ V).reshape(self.r.shape)
+        return Q
+
+    def apply(self, x: FloatArray) -> Applied:
+        """Compute H x."""
+        V = x[0]
+        Q = self.look_ahead(V)
+        mass = (self.matrix @ np.abs(V)).reshape(Q.shape)
+        error = rounding_of(mass, Q, self.longest)
+        low, high, value = (q.max(axis=0)[np.newaxis] for q in (Q - error, Q + error, Q))
+        return Applied(Q, error, low, value, high, lambda: self._policy(Q))
+
+    def _policy(self, Q: FloatArray) -> tuple[Any, FloatArray]:
+        rows = Q.argmax(axis=0) * Q.shape[1] + np.arange(Q.shape[1])
+        return self.matrix[rows], self.r.ravel()[rows]
 
 
-def _blind_sweep(model: Model) -> Sweep:
-    r, T, g = model.expected_rewards, model.sparse_T, model.discount
-    row = T.row_of_entry()
-    entry = (row // model.n_states) * model.n_states + T.indices
+class Blind:
+    """Blind policies: x = Q, a closed class for each action."""
 
-    def sweep(Q: FloatArray) -> FloatArray:
-        return r + g * T.sum_rows(T.data * Q.ravel()[entry]).reshape(r.shape)
+    def __init__(self, model: Model) -> None:
+        from scipy.sparse import csr_matrix
 
-    return sweep
+        T, self.discount, self.r = model.sparse_T, model.discount, model.expected_rewards
+        columns = T.row_of_entry() // model.n_states * model.n_states + T.indices
+        entries = (model.discount * T.data, columns, T.indptr)
+        self.matrix: Any = csr_matrix(entries, shape=(T.n_rows, T.n_rows))
+        self.longest = int(np.diff(T.indptr).max())
 
+    def zero(self) -> FloatArray:
+        """A table of zeros."""
+        return np.zeros(self.r.shape)
 
-def _fib_sweep(model: Model) -> Sweep:
-    r, T, Z, g = model.expected_rewards, model.sparse_T, model.sparse_Z, model.discount
-    support = model.support
-    row = T.row_of_entry()[support.t_entry]
-    branch = row * model.n_observations + Z.indices[support.z_entry]
-    order = np.argsort(branch, kind="stable")
-    target = T.indices[support.t_entry[order]]
-    weight = T.data[support.t_entry[order]] * Z.data[support.z_entry[order]]
-    first: IntArray = np.flatnonzero(np.diff(branch[order], prepend=-1))
-    row_of_branch = row[order][first]
-
-    def sweep(Q: FloatArray) -> FloatArray:
-        best = np.full(len(first), -np.inf)
-        for q in Q:
-            np.maximum(best, np.add.reduceat(weight * q[target], first), out=best)
-        ahead = np.bincount(row_of_branch, weights=best, minlength=T.n_rows)
-        return r + g * ahead.reshape(r.shape)
-
-    return sweep
+    def apply(self, x: FloatArray) -> Applied:
+        """Compute H x."""
+        Q: FloatArray = self.r + (self.matrix @ x.ravel()).reshape(x.shape)
+        mass = (self.matrix @ np.abs(x).ravel()).reshape(x.shape)
+        error = rounding_of(mass, Q, self.longest)
+        return Applied(Q, error, Q - error, Q, Q + error, lambda: (self.matrix, self.r.ravel()))
 
 
-_SWEEPS: dict[Method, Callable[[Model], Sweep]] = {
-    "mdp": _mdp_sweep,
-    "qmdp": _mdp_sweep,
-    "fib": _fib_sweep,
-    "blind": _blind_sweep,
+class FastInformed:
+    """FIB: x = Q as one row. A branch is an action, a state it is done in, and an observation.
+
+    A policy chooses for each branch the action whose values are taken ahead.
+    """
+
+    def __init__(self, model: Model) -> None:
+        T, Z, support = model.sparse_T, model.sparse_Z, model.support
+        self.discount, self.r = model.discount, model.expected_rewards
+        row = T.row_of_entry()[support.t_entry]
+        branch = row * model.n_observations + Z.indices[support.z_entry]
+        order = np.argsort(branch, kind="stable")
+        self.target = T.indices[support.t_entry[order]].astype(np.int64)
+        weight = T.data[support.t_entry[order]] * Z.data[support.z_entry[order]]
+        self.weight = model.discount * weight
+        self.first: IntArray = np.flatnonzero(np.diff(branch[order], prepend=-1))
+        self.row = row[order]
+        self.longest = 2 + int(np.bincount(self.row).max())
+
+    def zero(self) -> FloatArray:
+        """A row of zeros."""
+        return np.zeros((1, self.r.size))
+
+    def apply(self, x: FloatArray) -> Applied:
+        """Compute H x."""
+        q = x.reshape(self.r.shape)
+        best = self._sums(q[0])
+        choice = np.zeros(len(best), np.int64)
+        for a in range(1, len(q)):
+            sums = self._sums(q[a])
+            choice[sums > best] = a
+            np.maximum(best, sums, out=best)
+        Q = self.r + self._over_branches(best)
+        mass = self._over_branches(self._sums(np.abs(q).max(axis=0)))
+        error = rounding_of(mass, Q, self.longest)
+        low, value, high = (q.reshape(1, -1) for q in (Q - error, Q, Q + error))
+        return Applied(Q, error, low, value, high, lambda: self._policy(choice))
+
+    def _sums(self, q: FloatArray) -> FloatArray:
+        """Sum over a branch's successors."""
+        sums: FloatArray = np.add.reduceat(self.weight * q[self.target], self.first)
+        return sums
+
+    def _over_branches(self, values: FloatArray) -> FloatArray:
+        rows = self.row[self.first]
+        sums = np.bincount(rows, weights=values, minlength=self.r.size)
+        return sums.astype(np.float64, copy=False).reshape(self.r.shape)
+
+    def _policy(self, choice: IntArray) -> tuple[Any, FloatArray]:
+        from scipy.sparse import csr_matrix
+
+        lengths = np.diff(np.append(self.first, len(self.row)))
+        columns = np.repeat(choice, lengths) * self.r.shape[1] + self.target
+        size = self.r.size
+        matrix = csr_matrix((self.weight, (self.row, columns)), shape=(size, size))
+        return matrix, self.r.ravel()
+
+
+EQUATIONS: dict[Method, type[ObservedState | Blind | FastInformed]] = {
+    "mdp": ObservedState,
+    "qmdp": ObservedState,
+    "fib": FastInformed,
+    "blind": Blind,
 }

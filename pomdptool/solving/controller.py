@@ -180,7 +180,10 @@ def occupancy(
         As `evaluate`.
     """
     began = np.zeros((graph.n_nodes, model.n_states))
-    began[graph.start] = start_belief
+    if graph.n_initial:
+        np.fill_diagonal(began[: graph.n_initial], start_belief)
+    else:
+        began[graph.start] = start_belief
     occupied = _Chain(model, graph).solve(began.ravel(), forward=True, patient=patient)
     return np.maximum(occupied, 0.0).reshape(began.shape)  # rounding may leave less than 0
 

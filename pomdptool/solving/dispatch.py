@@ -57,8 +57,8 @@ def _sarsop(
         raise PomdpError("method 'sarsop' has no horizon: use 'exact'")
     from pomdptool.solving.mdp import observes_state, solve_observed
 
-    if observes_state(model) and resume is None:
-        return solve_observed(model, precision=precision, horizon=None, watch=watch)
+    if model.mdp or observes_state(model):
+        return solve_observed(model, precision=precision, resume=resume, watch=watch)
     from pomdptool.solving.sarsop import solve_sarsop
 
     return solve_sarsop(model, precision=precision, resume=resume, watch=watch)
@@ -160,7 +160,8 @@ def solve(
         Have `exact` back up by a classic algorithm: "incremental", "witness", "linear-support" or
         "enumerate".
     resume
-        Have `sarsop` begin with the vectors and the upper bound of an earlier result.
+        Have `sarsop` begin with an earlier result: its vectors and its upper bound, or the values
+        of a model that observes its state.
     rng
         Random numbers, which `perseus` needs.
     on_step
@@ -244,7 +245,7 @@ def _graph_value(model: Model, policy: SolvedPolicy) -> float | None:
             values = evaluate(model, graph, patient=False)
         except PomdpError:  # it takes long, or is infinite
             return None
-    return float(values[graph.start] @ model.start)
+    return graph.worth(values, model.start)
 
 
 def _checked_terminal(model: Model, terminal: FloatArray) -> FloatArray:

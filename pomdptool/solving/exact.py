@@ -24,15 +24,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from pomdptool.errors import PomdpError
+from pomdptool.graph import PolicyGraph
 from pomdptool.kernels import expect
 from pomdptool.model import Model
-from pomdptool.policy import Bounds
+from pomdptool.policy import Bounds, SolvedPolicy
 from pomdptool.solving.bounds import Method, fixed_point
 from pomdptool.solving.classic import backup_named
+from pomdptool.solving.controller import evaluate, is_cheap
 from pomdptool.solving.exact_run import Run, best_of, joined
-from pomdptool.solving.extraction import extract, extract_finite
+from pomdptool.solving.extraction import extract_finite
 from pomdptool.solving.gmres import ROUNDING
 from pomdptool.solving.improve import evaluated
+from pomdptool.solving.lineage import Lineage
 from pomdptool.solving.mdp import observes_state, solve_observed
 from pomdptool.solving.solution import (
     Solution,
@@ -56,8 +60,14 @@ GRAPH_STATES = 1000
 LEAST_TOLERANCE = 1e-12
 """Tolerance below which rounding decides, relative to the largest value."""
 
+AIM = 0.9
+"""Tolerance aimed for, in shares of the residual that is enough."""
+
 PATIENCE = 3
-"""Rounds at the tolerance aimed for that may gain nothing: rounding is all that is left."""
+"""Rounds at the tolerance aimed for that may gain nothing; after them a smaller one is taken.
+
+At the least one rounding is all that is left.
+"""
 
 SHRINK = 0.3
 """Factor of the tolerance from round to round."""
@@ -128,16 +138,18 @@ def _without_end(run: Run, precision: float) -> Solution:
     above = fixed_point(model, bound, precision=precision, horizon=None, watch=watch)
     upper = float((above.Q @ model.start).max())
     stage = run.restricted(blind.Q)
+    lineage = Lineage(run.faces, stage)
     value = run.value(stage)
-    tolerance = 0.1 * max(float(np.ptp(model.expected_rewards)), 1e-9)
-    least = LEAST_TOLERANCE * max(1.0, float(np.abs(above.Q).max()))
-    rounds, reason, least_error, stuck = 0, "precision", np.inf, 0
+    tolerance = 0.1 * float(np.ptp(model.expected_rewards))
+    least = LEAST_TOLERANCE * float(np.abs(above.Q).max())
+    rounds, reason, least_error, stuck, aim = 0, "precision", np.inf, 0, AIM
     try:
         while True:
             wanted = precision * max(1.0, abs(value))
-            floor = max(0.9 * (1.0 - g) * wanted, least)
+            floor = max(aim * (1.0 - g) * wanted, least)
             tolerance = max(floor, tolerance)
             step = run.backup(stage, tolerance, 0.5 * tolerance, given=True)
+            lineage.note_backup(stage, step.stage)
             error = g * step.residual / (1.0 - g) + step.lost
             rounds += 1
             value = run.value(step.stage)
@@ -147,29 +159,48 @@ def _without_end(run: Run, precision: float) -> Solution:
             gained = error < (1.0 - 0.1 * (1.0 - g)) * least_error
             stuck = 0 if gained or tolerance > floor else stuck + 1
             least_error = min(error, least_error)
-            if error <= precision * max(1.0, abs(value)) or stuck >= PATIENCE:
+            if error <= precision * max(1.0, abs(value)):
                 break
-            stage = joined(evaluated(run.faces, stage, g), stage)
+            if stuck >= PATIENCE:
+                if floor == least:
+                    break
+                aim, stuck = SHRINK * aim, 0
+            improved = evaluated(run.faces, stage, g, watch)
+            lineage.note_controller(improved)
+            stage = joined(improved.stage, stage)
             if not run.pruned or step.residual < SETTLED * tolerance:
                 tolerance *= SHRINK
     except Stopped as stopped:
         reason = stopped.reason
     if reason == "precision":
-        stage = best_of(evaluated(run.faces, stage, g), stage)
+        improved = evaluated(run.faces, stage, g)
+        lineage.note_controller(improved)
+        stage = best_of(improved.stage, stage)
     value = run.value(stage)
     bounds = Bounds(value, max(upper, value))
     if reason == "precision" and not bounds.closed(precision):
         reason = "rounding"
-    solution = run.solution(stage, bounds, reason, reason == "precision", rounds, None)
+    solution = run.solution(stage, bounds, reason, bounds.closed(precision), rounds, None)
     if model.n_states > GRAPH_STATES:
         return solution
-    graph = extract(model, run.faces, stage, model.start, wanted=value)
-    if graph.values is not None:
-        # What the graph earns, less what the residual may hide, is a lower bound too.
-        sure = float(graph.values[graph.start] @ model.start)
-        sure -= ROUNDING / (1.0 - g) * float(np.abs(graph.values).max())
-        bounds = Bounds(max(value, sure), max(upper, value, sure))
-    return replace(solution, policy=replace(solution.policy, graph=graph, bounds=bounds))
+    graph = lineage.graph(stage, model.start, model.n_observations)
+    return replace(solution, policy=_with_graph(run, solution.policy, graph))
+
+
+def _with_graph(run: Run, policy: SolvedPolicy, graph: PolicyGraph) -> SolvedPolicy:
+    """Add the graph; where it earns more than the lower bound, that rises."""
+    model, bounds = run.model, policy.bounds
+    try:
+        values = evaluate(model, graph, patient=False) if is_cheap(model, graph) else None
+    except PomdpError:  # it takes long
+        values = None
+    if values is not None:
+        # Less what the residual may hide.
+        hidden = ROUNDING / (1.0 - model.discount) * float(np.abs(values).max())
+        sure = float(values[graph.start] @ model.start) - hidden
+        bounds = Bounds(max(bounds.lower, sure), max(bounds.upper, sure))
+        graph = replace(graph, values=values)
+    return replace(policy, graph=graph, bounds=bounds)
 
 
 def _with_horizon(
@@ -181,7 +212,8 @@ def _with_horizon(
     largest, last = float(np.abs(model.expected_rewards).max()), float(np.abs(ends).max())
 
     def tolerance(steps: int) -> float:
-        return HORIZON_TOLERANCE * max(1.0, largest * discounted_steps(g, 0, steps) + last)
+        scale = largest * discounted_steps(g, 0, steps) + last
+        return min(HORIZON_TOLERANCE * scale, coarse(steps))
 
     def coarse(steps: int) -> float:
         """A share of the precision; later steps, which have more vectors, are given more."""
@@ -208,6 +240,8 @@ def _with_horizon(
         reason = stopped.reason
     value, rest = run.value(stage), rewards_ahead(model, done, horizon, terminal)
     bounds = Bounds(value + rest.lower, value + rest.upper + run.ahead * loss)
+    if reason == "horizon" and not bounds.closed(precision):
+        reason = "rounding"
     solution = run.solution(stage, bounds, reason, reason == "horizon", done, horizon)
     policy = replace(solution.policy, terminal=terminal)
     if all_stages:

@@ -6,6 +6,7 @@ a classic algorithm where one was asked for.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -114,7 +115,7 @@ class Run:
         if self.whole_face is not None:
             return self.value_function(stage)
         branches = pack(self.faces.whole, stage)
-        margin = FULL_SET_MARGIN * max(1.0, float(np.abs(branches.rewards).max()))
+        margin = FULL_SET_MARGIN * float(np.abs(branches.rewards).max())
         vectors, actions = full_set(branches, margin=margin, watch=self.watch)
         return AlphaVectors(actions, vectors)
 
@@ -152,10 +153,27 @@ class Run:
     def _backup_face(
         self, k: int, stage: Stage, tolerance: float, coarse: float, given: bool
     ) -> BackedUp:
+        """Back up a face, its numbers scaled by a power of 2 to near 1."""
         source, old = self.faces.faces[k], stage[k]
         self.watch.check(_size(stage))
         branches = pack(source, stage)
-        if source.size == 1:
+        scale = _scale(branches, old)
+        branches = branches._replace(
+            rewards=branches.rewards / scale, vectors=branches.vectors / scale
+        )
+        old = replace(old, vectors=old.vectors / scale)
+        found = self._backup_scaled(k, branches, old, tolerance / scale, coarse / scale, given)
+        return replace(
+            found,
+            part=replace(found.part, vectors=scale * found.part.vectors),
+            residual=scale * found.residual,
+            lost=scale * found.lost,
+        )
+
+    def _backup_scaled(
+        self, k: int, branches: Branches, old: Part, tolerance: float, coarse: float, given: bool
+    ) -> BackedUp:
+        if old.vectors.shape[1] == 1:
             return backup_single(branches, old, given=given)
         if self.classic is not None:
             return self.classic(branches, old, given=given, watch=self.watch)
@@ -253,6 +271,13 @@ class Run:
 def _by_action(part: Part) -> AlphaVectors:
     order = np.argsort(part.actions, kind="stable")
     return AlphaVectors(part.actions[order], part.vectors[order])
+
+
+def _scale(branches: Branches, old: Part) -> float:
+    """A power of 2 near the largest number."""
+    arrays = (branches.rewards, branches.vectors, old.vectors)
+    largest = max(float(np.abs(array).max(initial=0.0)) for array in arrays)
+    return 2.0 ** math.frexp(largest)[1]
 
 
 def _backups(branches: Branches, beliefs: FloatArray) -> Part:

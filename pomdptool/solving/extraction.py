@@ -1,17 +1,12 @@
-"""Policy graphs from value functions on faces.
+"""Policy graphs from value functions on faces, with a horizon.
 
 A value function yields a graph: a node for each vector, with the action and the successors that one
 step of look-ahead prefers at a belief in the vector's region, and a root for the start belief. Of
 all beliefs of a region that of the agent who arrives in the node is best: the mean of what it may
-believe there, each belief weighted by how often, discounted, it is held.
-
-With a horizon this mean is known when the node's choice is made, for the steps before are settled,
-and the graph earns the value exactly: every belief that arrives lies in the vector's region, where
-no choice earns more, and the one made earns as much in the mean.
-
-Without a horizon the graph is grown, evaluated, and grown again with the means that it brought
-about, while it earns less than the value function; the best graph is kept. It may still earn a
-little less: where the agent looks ahead at every step, one vector may be followed by several ones.
+believe there, each belief weighted by how often, discounted, it is held. This mean is known when
+the node's choice is made, for the steps before are settled, and the graph earns the value exactly:
+every belief that arrives lies in the vector's region, where no choice earns more, and the one made
+earns as much in the mean. Without a horizon graphs come from the vectors' lineage (see `lineage`).
 """
 
 from __future__ import annotations
@@ -22,10 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pomdptool.errors import PolicyError, PomdpError
+from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
-from pomdptool.solving.controller import CHEAP, evaluate, is_cheap, n_entries, occupancy
+from pomdptool.solving.controller import evaluate, is_cheap
 from pomdptool.solving.faces import Faces, Source
 from pomdptool.solving.stage import ahead
 from pomdptool.sparse import FloatArray, IntArray
@@ -40,45 +35,6 @@ of the face decides, and last the order.
 
 INWARD = 1e-6
 """How far beliefs of regions are moved towards the centre: they may lie at the rim."""
-
-ROUNDS = 8
-"""How often a graph is grown at most; less often where that is not cheap."""
-
-
-def extract(
-    model: Model, faces: Faces, stage: Stage, start_belief: FloatArray, wanted: float = -np.inf
-) -> PolicyGraph:
-    """Graph of a converged value function, minimised; its start is for this belief, shape (S,).
-
-    Its value at the belief is that of the value function, up to the error of the latter.
-
-    Parameters
-    ----------
-    wanted
-        What the graph should earn from the start belief: while it earns less, others are tried.
-
-    Returns
-    -------
-    graph
-        With the values of its nodes, where these are cheap.
-    """
-    best, most, spent = None, -np.inf, 0
-    growth = _Growth(model, faces, [stage], endless=True)
-    for _ in range(ROUNDS):
-        graph = growth.graph(start_belief)
-        spent += n_entries(model, graph)
-        try:
-            values = evaluate(model, graph, patient=False) if spent <= CHEAP else None
-        except PomdpError:  # it takes long
-            values = None
-        worth = -np.inf if values is None else float(values[graph.start] @ start_belief)
-        if best is None or worth > most:
-            best, most = replace(graph, values=values), worth
-        if values is None or most >= wanted:
-            break
-        growth = growth.again(graph, start_belief)
-    assert best is not None
-    return _root_merged(best.minimised())
 
 
 def extract_finite(
@@ -107,13 +63,13 @@ def extract_finite(
     """
     if not stages:
         raise PolicyError("a policy graph needs a horizon of at least 1")
-    growth = _Growth(model, faces, stages, endless=False)
+    growth = _Growth(model, faces, stages)
     graph = growth.graph(start_belief)
     if any(end.any() for end in growth.ends) and is_cheap(model, graph):
         rewards = model.expected_rewards[graph.actions]
         rewards[graph.n_nodes - len(growth.ends) :] += growth.ends
         graph = replace(graph, values=evaluate(model, graph, rewards))
-    return _root_merged(graph.minimised())
+    return root_merged(graph.minimised())
 
 
 class _Node(NamedTuple):
@@ -143,7 +99,6 @@ class _Growth:
     model: Model
     faces: Faces
     stages: Sequence[Stage]
-    endless: bool
     arriving: dict[_Node, FloatArray] = field(default_factory=dict)
     number: dict[_Node, int] = field(default_factory=dict)
     projected: dict[tuple[int, int], list[list[FloatArray]]] = field(default_factory=dict)
@@ -163,21 +118,9 @@ class _Growth:
             choices = self._wave(wave, beliefs)
             for node, belief, choice in zip(wave, beliefs, choices, strict=True):
                 actions.append(choice.action)
-                before = self._before(node.stage)
+                before = node.stage - 1
                 rows.append(self._successors(node.face, before, choice, belief, fresh))
         return PolicyGraph(np.array(actions, np.int64), np.array(rows, np.int64))
-
-    def again(self, graph: PolicyGraph, b: FloatArray) -> _Growth:
-        """Begin anew, with the beliefs that arrive in the nodes of this growth's graph."""
-        occupied = occupancy(self.model, graph, b)
-        arriving = {
-            node: occupied[n][self._source(node.face).states] for node, n in self.number.items()
-        }
-        return replace(self, arriving=arriving, number={}, ends=[])
-
-    def _before(self, stage: int) -> int:
-        """The stage that choices of this one look ahead to."""
-        return stage if self.endless else stage - 1
 
     def _source(self, face: int) -> Source:
         """A face, or the whole (-1)."""
@@ -203,9 +146,7 @@ class _Growth:
         choices: dict[int, _Choice] = {}
         for (stage, face), group in groups.items():
             stacked = np.array([beliefs[k] / beliefs[k].sum() for k in group])
-            choices.update(
-                zip(group, self._choices(face, self._before(stage), stacked), strict=True)
-            )
+            choices.update(zip(group, self._choices(face, stage - 1, stacked), strict=True))
         return [choices[k] for k in range(len(nodes))]
 
     def _choices(self, face: int, before: int, beliefs: FloatArray) -> list[_Choice]:
@@ -213,7 +154,7 @@ class _Growth:
         source = self._source(face)
         centre = np.full(source.size, 1.0 / source.size)
         worth, at_centre = beliefs @ source.rewards.T, source.rewards @ centre
-        scale = max(1.0, float(np.abs(worth).max()))
+        scale = float(np.abs(worth).max())
         links: list[list[IntArray]] = []
         for a, projected in enumerate(self._projected(face, before)):
             links.append([])
@@ -247,7 +188,7 @@ class _Growth:
     ) -> IntArray:
         """Row of successors; nodes that are new are numbered and appended to `fresh`."""
         row = np.full(self.model.n_observations, NOWHERE)
-        if before == 0 and not self.endless:
+        if before == 0:
             self.ends.append(self._end(face, choice))
             return row
         branches = self._source(face).branches[choice.action]
@@ -258,9 +199,8 @@ class _Growth:
             if node not in self.number:
                 self.number[node] = len(self.number) + 1  # the root is 0
                 fresh.append(node)
-            if not self.endless:
-                arrives = ahead(branch, belief, self.faces)
-                self.arriving[node] = self.arriving.get(node, 0.0) + arrives
+            arrives = ahead(branch, belief, self.faces)
+            self.arriving[node] = self.arriving.get(node, 0.0) + arrives
             row[list(branch.observations)] = self.number[node]
         return row
 
@@ -298,7 +238,7 @@ def _best(values: FloatArray, at_centre: FloatArray, tie: float) -> IntArray:
     return best
 
 
-def _root_merged(graph: PolicyGraph) -> PolicyGraph:
+def root_merged(graph: PolicyGraph) -> PolicyGraph:
     """Start in another node where one does what the root (node 0) does, wherever that can lead.
 
     Observations that are impossible from the start belief need not agree.

@@ -85,11 +85,30 @@ def _rounds(
     for left in range(most, -1, -1):
         residual = given + times(x) - x
         worst = float(np.abs(residual).max())
-        if worst <= ROUNDING * max(1.0, float(np.abs(x).max())):
+        if worst <= ROUNDING * max(float(np.abs(given).max()), float(np.abs(x).max())):
             return x, 0.0
         if left:
             x = x + _correction(times, residual)
     return x, worst
+
+
+def improved(
+    times: Product, given: FloatArray, x: FloatArray, target: float, check: Callable[[], None]
+) -> FloatArray:
+    """Better x in rounds of GMRES, until the largest residual is at most `target`.
+
+    At most `ROUNDS`, and no more where one gains next to nothing. Each begins with a `check`.
+    """
+    least = np.inf
+    for _ in range(ROUNDS):
+        check()
+        residual = given + times(x) - x
+        worst = float(np.abs(residual).max())
+        if worst <= target or worst > 0.95 * least:
+            break
+        least = worst
+        x = x + _correction(times, residual)
+    return x
 
 
 def _factored(rows: IntArray, columns: IntArray, data: FloatArray, given: FloatArray) -> FloatArray:

@@ -10,8 +10,9 @@ them, u, with Q[u, a] above what action a is worth there, gives at any belief b
 Q[u, a] = sum over s of u[s] q[s, a]; for TIB it is the fixed point of the equation itself. Equal
 one-step beliefs are one: where transitions are certain there are as few as states.
 
-Sweeps contract and are stopped early: what they are certain to exceed (MacQueen 1966, see
-`bounds`) is returned. One-step beliefs that would make sweeps slow, the least likely ones, keep the
+Sweeps go down from the MDP's values, contract, and are stopped early: what they are certain to
+exceed (MacQueen 1966, see `bounds`) is returned. Their number depends on the model alone, unless a
+time limit is near. One-step beliefs that would make sweeps slow, the least likely ones, keep the
 interpolation.
 """
 
@@ -23,12 +24,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pomdptool.solving.blocks import BlockModel
-from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.solution import Watch
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import FloatArray, IntArray, entries_of
 
 TOLERANCE = 1e-4
 """At which sweeps stop, relative to the span of values."""
+
+MAX_SWEEPS, MAX_WORK = 500, 500_000_000
+"""Most sweeps of one of the bounds, and multiplications of all; one sweep is made in any case."""
 
 MAX_PRODUCTS = 4_000_000
 """Entries of one sweep of TIB; beyond, less likely one-step beliefs are not improved."""
@@ -37,7 +40,10 @@ SPREAD = np.uint64(0x9E3779B97F4A7C15)
 """Odd multiplier that makes one number of several."""
 
 SAME = 1e-12
-"""Beliefs whose projections differ by less are one."""
+"""Beliefs whose projections differ by less may be one."""
+
+EQUAL = 1e-14
+"""Beliefs that differ by less in L1 norm are one: no more than rounding makes of them."""
 
 
 class Informed(NamedTuple):
@@ -46,8 +52,8 @@ class Informed(NamedTuple):
     Under action a in slot i these happen: step_first[i * A + a]:step_first[i * A + a + 1], each
     with its edge (as of Blocks), the number of the one-step belief arrived in, and its
     probability. Q (n_beliefs, A) bounds what an action is worth there; q (n_slots, A) what it is
-    worth in a state, corner (n_slots,) what the state is. No value anywhere is larger than
-    `largest`, nor smaller than its negative.
+    worth in a state, corner (n_slots,) what the state is. |V*| is nowhere larger than `largest`,
+    and no one-step belief taken for another differs from that by more than `drift`, in L1 norm.
     """
 
     step_first: IntArray
@@ -58,14 +64,15 @@ class Informed(NamedTuple):
     q: FloatArray
     corner: FloatArray
     largest: float
+    drift: float
 
 
 def informed_bounds(
-    blocks: BlockModel, blind: FloatArray, watch: Watch, seconds: float
+    blocks: BlockModel, mdp: FloatArray, blind: FloatArray, watch: Watch, end: float = np.inf
 ) -> Informed:
-    """Compute TIB's tables, or what is certain of them after some seconds.
+    """Compute TIB's tables, or what is certain of them when the watch shows `end` seconds.
 
-    `blind`, shape (A, S), bounds values from below.
+    `mdp` and `blind`, shape (A, S), are the MDP's values and bounds from below.
 
     Raises
     ------
@@ -75,10 +82,8 @@ def informed_bounds(
     from scipy.sparse import csr_matrix
 
     model, arrays = blocks.model, blocks.arrays
-    end = watch.seconds + seconds
-    mdp = fixed_point(model, "mdp", precision=1.0, horizon=None, watch=watch)
-    q = np.ascontiguousarray(mdp.Q.T[blocks.state_of_slot])
-    row, edge, weight, belief, B = _one_step_beliefs(blocks)
+    q = np.ascontiguousarray(mdp.T[blocks.state_of_slot])
+    row, edge, weight, belief, B, drift = _one_step_beliefs(blocks, watch)
     A, g, n_slots = model.n_actions, model.discount, blocks.n_slots
 
     weight_of_step = csr_matrix((weight, (row, belief)), shape=(n_slots * A, B.shape[0]))
@@ -88,10 +93,11 @@ def informed_bounds(
         ahead: FloatArray = (weight_of_step @ best).reshape(n_slots, A)
         return arrays.rewards + g * ahead
 
-    q = _lowered(q, fib, g, watch, end)
+    q = _lowered(q, fib, g, A * (B.nnz + B.shape[0]) + len(weight), watch, end)
     Q = np.asarray(B @ q)
-    improved, tib = _tib(blocks, B, Q, (row, edge, weight, belief))
-    Q[improved] = _lowered(Q[improved], tib, g, watch, end)
+    if watch.seconds < end and B.nnz > B.shape[0]:  # else TIB is FIB
+        improved, tib, work = _tib(blocks, B, Q, (row, edge, weight, belief))
+        Q[improved] = _lowered(Q[improved], tib, g, work, watch, end)
     above = Informed(
         step_first=np.searchsorted(row, np.arange(n_slots * A + 1)),
         step_edge=edge,
@@ -100,23 +106,30 @@ def informed_bounds(
         Q=Q,
         q=q,
         corner=np.empty(n_slots),
-        largest=float(max(np.abs(q).max(), np.abs(blind).max())),
+        largest=0.0,
+        drift=drift,
     )
     worth = weight_of_step @ Q.max(axis=1)
     better = np.minimum(q, arrays.rewards + g * worth.reshape(n_slots, A))
     above.corner[:] = better.max(axis=1)
-    return above._replace(q=better)
+    largest = max(abs(float(above.corner.max())), abs(float(blind.min(axis=1).max())))
+    return above._replace(q=better, largest=largest)
 
 
 Sweep = Callable[[FloatArray], FloatArray]
 
 
-def _lowered(Q: FloatArray, sweep: Sweep, g: float, watch: Watch, end: float) -> FloatArray:
-    """Sweep an upper bound towards its fixed point; what is returned lies above that."""
+def _lowered(
+    Q: FloatArray, sweep: Sweep, g: float, work: int, watch: Watch, end: float
+) -> FloatArray:
+    """Sweep an upper bound towards its fixed point; what is returned lies above that.
+
+    A sweep costs `work` multiplications.
+    """
     if not Q.size:
         return Q
-    now, span = Q, max(1e-9, float(np.ptp(Q)))
-    while True:
+    now, span = Q, max(1e-9, float(np.ptp(Q.max(axis=1))))
+    for _ in range(min(MAX_SWEEPS, 1 + MAX_WORK // work)):
         watch.check()
         before, now = now, sweep(now)
         change = now - before
@@ -127,15 +140,15 @@ def _lowered(Q: FloatArray, sweep: Sweep, g: float, watch: Watch, end: float) ->
 
 
 def _one_step_beliefs(
-    blocks: BlockModel,
-) -> tuple[IntArray, IntArray, FloatArray, IntArray, Any]:
+    blocks: BlockModel, watch: Watch
+) -> tuple[IntArray, IntArray, FloatArray, IntArray, Any, float]:
     """Group the entries of each slot, action and edge; number the beliefs arrived in.
 
     Returns
     -------
-    row, edge, weight, belief, B
+    row, edge, weight, belief, B, drift
         Of each group: slot * A + action, the edge, the probability, and the number of the belief,
-        a row of the sparse B (n_beliefs, n_slots).
+        a row of the sparse B (n_beliefs, n_slots); by how much beliefs of one number differ.
     """
     from scipy.sparse import csr_matrix
 
@@ -148,27 +161,50 @@ def _one_step_beliefs(
     size = np.diff(np.append(first, len(row)))
     share = arrays.weights / np.repeat(weight, size)
     row, edge = row[first], edge[first]
+    watch.check()
     block = blocks.block_of_slot[row // A]
     target = arrays.edge_target[arrays.edge_first[block * A + row % A] + edge]
     slot = np.repeat(arrays.block_first[target], size) + arrays.entry_slot
-    belief, examples = _numbered(first, size, slot, share)
-    entries = np.concatenate([np.arange(first[i], first[i] + size[i]) for i in examples.tolist()])
-    starts = np.cumsum([0, *size[examples].tolist()])
+    belief, examples, drift = _numbered(first, size, slot, share)
+    watch.check()
+    ends = np.append(first, len(slot))
+    starts = np.concatenate([[0], np.cumsum(size[examples])])
+    entries = entries_of(ends, examples)[1]
     B = csr_matrix((share[entries], slot[entries], starts), shape=(len(examples), blocks.n_slots))
-    return row, edge, weight, belief, B
+    return row, edge, weight, belief, B, drift
 
 
 def _numbered(
     first: IntArray, size: IntArray, slot: IntArray, share: FloatArray
-) -> tuple[IntArray, IntArray]:
-    """Number equal beliefs alike, by two random projections; and a group for each number."""
+) -> tuple[IntArray, IntArray, float]:
+    """Number equal beliefs alike, name a group for each number, and say how equal they are.
+
+    Beliefs in one state are numbered by it. Of the others those may be equal that two random
+    projections show as one; they are where they are compared with the first of them.
+    """
+    single = np.flatnonzero(size == 1)
+    _, examples, number = np.unique(slot[first[single]], return_index=True, return_inverse=True)
+    belief = np.empty(len(size), dtype=np.int64)
+    belief[single], examples = number, single[examples]
+    several = np.flatnonzero(size > 1)
+    if not len(several):
+        return belief, examples, 0.0
     rng = np.random.default_rng(0)
     weights = rng.random((2, int(slot.max()) + 1))
-    projections = np.add.reduceat(weights[:, slot] * share, first, axis=1)
+    projections = np.add.reduceat(weights[:, slot] * share, first, axis=1)[:, several]
     rounded = np.round(projections / SAME).astype(np.uint64)
-    key = (rounded[0] * SPREAD + rounded[1]) * SPREAD + size.astype(np.uint64)
-    _, examples, belief = np.unique(key, return_index=True, return_inverse=True)
-    return belief, examples
+    key = (rounded[0] * SPREAD + rounded[1]) * SPREAD + size[several].astype(np.uint64)
+    _, leader, number = np.unique(key, return_index=True, return_inverse=True)
+    alike = several[leader][number]
+    item, entry = entries_of(np.append(first, len(slot)), several)
+    other = first[alike][item] + entry - first[several][item]
+    apart = np.where(slot[entry] == slot[other], np.abs(share[entry] - share[other]), 1.0)
+    distance = np.bincount(item, apart)
+    equal = distance <= EQUAL
+    others, number = np.unique(np.where(equal, alike, several), return_inverse=True)
+    belief[several] = len(examples) + number
+    drift = float(distance[equal].max(initial=0.0))
+    return belief, np.concatenate([examples, others]), drift
 
 
 def _tib(
@@ -176,8 +212,8 @@ def _tib(
     B: Any,
     Q: FloatArray,
     steps: tuple[IntArray, IntArray, FloatArray, IntArray],
-) -> tuple[IntArray, Sweep]:
-    """Which one-step beliefs are improved, and the sweep of TIB over them."""
+) -> tuple[IntArray, Sweep, int]:
+    """Which one-step beliefs are improved, the sweep of TIB over them, and its multiplications."""
     from scipy.sparse import csr_matrix
 
     row, edge, weight, belief = steps
@@ -212,4 +248,4 @@ def _tib(
         after: FloatArray = rewards + g * ahead.reshape(len(improved), A)
         return after
 
-    return improved, sweep
+    return improved, sweep, A * products.nnz + part.nnz

@@ -1,50 +1,33 @@
 """Planning where the state is observed: in MDPs, and wherever observations tell as much.
 
 After every action the observation tells the state arrived in. A belief is then uncertain before
-the first step at most, so the rows of
+the first step at most, and in an MDP (a model without observations) not even then: its state is
+observed before the first action, and its value is the mean of V over the initial belief. So the
+rows of
 
     Q[a, s] = r[a, s] + g sum over s' of T[a, s, s'] V[s'],    V[s] = max over a of Q[a, s]
 
 are all the vectors that are needed: the optimum at any belief b is the largest Q[a] . b.
 
-With a horizon the equation is swept that many times, from 0. Without one this is modified policy
-iteration (Puterman and Shin 1978): a sweep takes V to HV and gives the greedy policy, which is then
-evaluated, not further than pays. With d = HV - V the sweep certifies, in every state, both for what
-the greedy policy earns and for the optimum (MacQueen 1966, Porteus 1971),
-
-    HV + g / (1 - g) min d  <=  V_greedy  <=  V*  <=  HV + g / (1 - g) max d,
-
-and the same with Q in place of HV. Only the span of d matters, not its level. The iteration stops
-when g / (1 - g) times the span is below the precision asked for; the vectors are Q at its lower
-end.
+Without a horizon this is solved by policy iteration with certified bounds (see `policy_iteration`):
+the vectors are Q at the lower end, which the policy that is greedy for them earns in every state.
+With a horizon the equation is applied that many times, from 0.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_fits, problem_of
+from pomdptool.solving.bounds import ObservedState
 from pomdptool.solving.mdp_graph import GRAPH_CELLS, ending_graph, endless_graph
+from pomdptool.solving.policy_iteration import Enclosure, at_start, iterate
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead
 from pomdptool.sparse import FloatArray, IntArray
-
-GAIN = 0.1
-"""A policy is evaluated until the span of a sweep's change has fallen by this factor."""
-
-PATIENCE = 100
-"""Sweeps of a policy after which its equations are factorised instead, where that is cheap."""
-
-MAX_FACTORING = 2_000_000_000
-"""Most multiplications that a factorisation may take; 10,000 states of a grid take 0.1 s."""
-
-MAX_FACTORS = 20_000_000
-"""Most numbers in a factor."""
 
 
 def observes_state(model: Model) -> bool:
@@ -69,6 +52,7 @@ def solve_observed(
     horizon: int | None = None,
     terminal: FloatArray | None = None,
     all_stages: bool = False,
+    resume: SolvedPolicy | None = None,
     watch: Watch | None = None,
 ) -> Solution:
     """Solve a model that observes its state (see `observes_state`), exactly at every belief.
@@ -85,19 +69,25 @@ def solve_observed(
         vectors; by default 0.
     all_stages
         With a horizon: keep the values with 1, 2, ... steps to go.
+    resume
+        Without a horizon: a result for the same model, whose values to begin with.
 
     Raises
     ------
     PomdpError
-        With discount 1 and no horizon.
+        With discount 1 and no horizon, or an earlier result of another model.
     """
     require_end(model, horizon)
+    first = np.zeros((1, model.n_states))
+    if resume is not None:
+        check_fits(resume.problem, model)
+        if isinstance(resume.values, AlphaVectors):
+            first = resume.values.values.max(axis=0, keepdims=True)
     watch = watch or Watch()
-    steps = _Steps(model)
     if horizon is None:
-        found = _endless(steps, precision, watch)
+        found = _endless(model, precision, first, watch)
     else:
-        found = _ending(steps, horizon, terminal, all_stages, watch)
+        found = _ending(model, horizon, terminal, all_stages, watch)
     policy = SolvedPolicy(
         problem=problem_of(model),
         method="exact",
@@ -134,46 +124,32 @@ class _Found:
     stages: tuple[FloatArray, ...] = ()
 
 
-def _endless(steps: _Steps, precision: float, watch: Watch) -> _Found:
-    model = steps.model
-    V = np.zeros(model.n_states)
-    best, sweeps, reason = None, 0, ""
-    while not reason:
-        Q = steps.look_ahead(V)
-        sweeps += 1
-        after = Q.max(axis=0)
-        found = _certified(model, Q, after - V)
-        if best is None or found.bounds.gap < best.bounds.gap:
-            best = found
-        watch.step(sweeps, model.n_actions, best.bounds, error=best.bounds.gap)
-        span, noise = float(np.ptp(after - V)), steps.rounding(Q)
-        if best.bounds.closed(precision):
-            reason = "precision"
-        elif span <= noise:
-            reason = "rounding"
-        else:
-            try:
-                V = steps.evaluated(Q.argmax(axis=0), after, max(noise, GAIN * span), watch)
-            except Stopped as stopped:
-                reason = stopped.reason
-    assert best is not None
-    graph = endless_graph(model, best.Q)
-    return replace(best, sweeps=sweeps, stop_reason=reason, graph=graph)
+def _endless(model: Model, precision: float, first: FloatArray, watch: Watch) -> _Found:
+    def enough(best: Enclosure, rounds: int) -> bool:
+        bounds = _at_start(model, best)
+        watch.step(rounds, model.n_actions, bounds, error=best.width)
+        return bounds.closed(precision)
+
+    done = iterate(ObservedState(model), first, enough, watch, model.n_actions)
+    return _Found(
+        done.best.low,
+        _at_start(model, done.best),
+        done.rounds,
+        done.reason or "precision",
+        endless_graph(model, done.best.low),
+    )
 
 
-def _certified(model: Model, Q: FloatArray, change: FloatArray) -> _Found:
-    """Q at the lower end of what a sweep certifies, and both ends at the start belief."""
-    ahead = model.discount / (1.0 - model.discount)
-    low, high = ahead * float(change.min()), ahead * float(change.max())
-    value = float((Q @ model.start).max())
-    return _Found(Q + low, Bounds(value + low, value + high))
+def _at_start(model: Model, found: Enclosure) -> Bounds:
+    """Bounds at the initial belief."""
+    return Bounds(at_start(model, found.low)[0], at_start(model, found.high)[1])
 
 
 def _ending(
-    steps: _Steps, horizon: int, terminal: FloatArray | None, all_stages: bool, watch: Watch
+    model: Model, horizon: int, terminal: FloatArray | None, all_stages: bool, watch: Watch
 ) -> _Found:
-    model = steps.model
-    Q = np.zeros_like(steps.r) if terminal is None else terminal
+    equation = ObservedState(model)
+    Q = np.zeros_like(equation.r) if terminal is None else terminal
     stages: list[FloatArray] = []
     policies: list[IntArray] = []
     kept = horizon * model.n_states <= GRAPH_CELLS
@@ -181,11 +157,15 @@ def _ending(
     while not reason:
         if done and kept:
             policies.append(Q.argmax(axis=0))
-        Q = steps.look_ahead(Q.max(axis=0))
+        Q = equation.look_ahead(Q.max(axis=0))
         done += 1
         if all_stages:
             stages.append(Q)
-        value, rest = float((Q @ model.start).max()), rewards_ahead(model, done, horizon, terminal)
+        known = Q.max(axis=0)[np.newaxis] if model.mdp else Q
+        value, rest = (
+            float((known @ model.start).max()),
+            rewards_ahead(model, done, horizon, terminal),
+        )
         bounds = Bounds(value + rest.lower, value + rest.upper)
         watch.step(done, model.n_actions, bounds)
         if done == horizon:
@@ -199,62 +179,3 @@ def _ending(
     if not kept or reason != "horizon":
         return found
     return replace(found, graph=ending_graph(model, Q, policies))
-
-
-class _Steps:
-    """r[a, s], and g T as a sparse matrix of rows a * S + s."""
-
-    def __init__(self, model: Model) -> None:
-        from scipy.sparse import csr_matrix
-
-        T, self.model, self.r = model.sparse_T, model, model.expected_rewards
-        entries = (model.discount * T.data, T.indices, T.indptr)
-        self.matrix: Any = csr_matrix(entries, shape=(T.n_rows, T.n_columns))
-        self.longest = int(np.diff(T.indptr).max())
-
-    def look_ahead(self, V: FloatArray) -> FloatArray:
-        """Q[a, s] where arriving in s' is worth V[s']."""
-        Q: FloatArray = self.r + (self.matrix @ V).reshape(self.r.shape)
-        return Q
-
-    def rounding(self, Q: FloatArray) -> float:
-        """Span of a sweep's change that may be rounding alone."""
-        return 2.0**-50 * (self.longest + 2) * float(np.abs(Q).max())
-
-    def evaluated(self, policy: IntArray, V: FloatArray, target: float, watch: Watch) -> FloatArray:
-        """Value of a policy, from V on, until a sweep changes it by a span of at most `target`."""
-        rows = policy * len(V) + np.arange(len(V))
-        matrix, r = self.matrix[rows], self.r.ravel()[rows]
-        for sweeps in itertools.count(1):
-            watch.check(self.model.n_actions)
-            before, V = V, r + matrix @ V
-            if np.ptp(V - before) <= target:
-                break
-            if sweeps == PATIENCE and (solved := _factored(matrix, r)) is not None:
-                return solved
-        return V
-
-
-def _factored(matrix: Any, r: FloatArray) -> FloatArray | None:
-    """Solve V = r + matrix V directly; None where no order of the states makes that cheap.
-
-    With all entries within a band about the diagonal the factors stay inside it (Cuthill and McKee
-    1969); the diagonal dominates, so there is no need of pivots.
-    """
-    from scipy.sparse import identity
-    from scipy.sparse.csgraph import reverse_cuthill_mckee
-    from scipy.sparse.linalg import splu
-
-    order = reverse_cuthill_mckee(matrix, symmetric_mode=False)
-    place = np.argsort(order)
-    source, target = matrix.nonzero()
-    band = float(np.abs(place[source] - place[target]).max(initial=0))
-    if len(r) * band > MAX_FACTORS or len(r) * band**2 > MAX_FACTORING:
-        return None
-    system = (identity(len(r), format="csr") - matrix)[order][:, order]
-    try:
-        factors = splu(system.tocsc(), permc_spec="NATURAL", diag_pivot_thresh=0.0)
-    except RuntimeError:  # singular: the discount is 1 up to rounding
-        return None
-    solved: FloatArray = factors.solve(r[order])[place]
-    return solved

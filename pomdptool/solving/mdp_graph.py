@@ -1,8 +1,9 @@
 """Policy graphs where the state is observed: a node for each state that is known.
 
 A node does what the policy does in its state, and each observation leads to the node of the state
-that it tells. A root does the action of the start belief. Graphs of more than `GRAPH_CELLS` nodes
-times observations are not built.
+that it tells. A root does the action of the start belief; in an MDP, whose state is observed before
+the first action, there is an initial node for each state instead. Graphs of more than `GRAPH_CELLS`
+nodes times observations are not built.
 """
 
 from __future__ import annotations
@@ -25,8 +26,13 @@ def endless_graph(model: Model, Q: FloatArray) -> PolicyGraph | None:
     S, Z = model.n_states, model.n_observations
     if (S + 1) * Z > GRAPH_CELLS:
         return None
-    first, policy = _root(model, Q), Q.argmax(axis=0)
+    policy = Q.argmax(axis=0)
     known = _wave(model, np.arange(S), policy)
+    if model.mdp:
+        after = np.full((S, Z), NOWHERE)
+        after[known.origin, known.seen] = known.told
+        return PolicyGraph(policy, after, n_initial=S).minimised()
+    first = _root(model, Q)
     after = np.full((S + 1, Z), NOWHERE)
     after[known.origin, known.seen] = known.told
     after[S, first.seen] = first.told
@@ -44,7 +50,8 @@ def ending_graph(model: Model, Q: FloatArray, policies: Sequence[IntArray]) -> P
         Actions of known states with 1, 2, ... steps to go, shape (S,) each; the first step is not
         among them.
     """
-    waves = [_root(model, Q)]
+    every = np.arange(model.n_states)
+    waves = [_wave(model, every, Q.argmax(axis=0)) if model.mdp else _root(model, Q)]
     for policy in reversed(policies):
         states = np.unique(waves[-1].told)
         waves.append(_wave(model, states, policy[states]))
@@ -61,6 +68,8 @@ def ending_graph(model: Model, Q: FloatArray, policies: Sequence[IntArray]) -> P
         n_nodes += len(table)
     rows = np.concatenate(tables)
     graph = PolicyGraph(rows[:, 0], rows[:, 1:], start=n_nodes - 1)
+    if model.mdp:
+        return graph.starting_in(node)
     return graph.picked(graph.breadth_first())
 
 

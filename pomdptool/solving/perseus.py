@@ -9,9 +9,12 @@ and goes on among the beliefs whose value that has not raised, until none is lef
 serves many. The first vectors are those of the blind policies, so that every set is a lower bound
 everywhere: what a backup makes of a lower bound is one. The upper bound is FIB's, and stays.
 
+A backup is linked to the vectors ahead, which other stages may drop. The policy graph that follows
+these links from the initial belief's vector earns what that says, and is the policy that acts.
+
 It stops when the bounds are close, or when a stage that backs up every belief raises no value by
-more than a tenth of (1 - g) times the gap asked for ("fixed-point"); such a stage follows any that
-raised no more.
+more than a tenth of (1 - g) times the gap asked for ("fixed-point"), or than rounding explains
+("rounding"); such a stage follows any that raised no more.
 """
 
 from __future__ import annotations
@@ -20,11 +23,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
 from pomdptool.solving.bounds import fixed_point
+from pomdptool.solving.policy_iteration import UNIT, at_start
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
-from pomdptool.sparse import FloatArray
+from pomdptool.sparse import FloatArray, IntArray
 
 BELIEFS = 1000
 """Most beliefs that are collected."""
@@ -59,9 +64,10 @@ def solve_perseus(
     watch = watch or Watch()
     blind = fixed_point(model, "blind", precision=precision, horizon=None, watch=watch)
     fib = fixed_point(model, "fib", precision=precision, horizon=None, watch=watch)
-    upper = float((fib.Q @ model.start).max())
+    upper = at_start(model, fib.Q)[1]
     run = _Run(model, rng, watch, upper, AlphaVectors(np.arange(model.n_actions), blind.Q))
-    reason = blind.stop_reason or fib.stop_reason
+    reasons = {blind.stop_reason, fib.stop_reason} - {None, "rounding"}
+    reason = reasons.pop() if reasons else None
     if reason is None:
         try:
             reason = run.until_no_more_rise(precision, beliefs)
@@ -72,7 +78,11 @@ def solve_perseus(
 
 @dataclass(slots=True)
 class _Run:
-    """One run: the vectors so far, and the model's entries as backups need them."""
+    """One run: the vectors so far, and the model's entries as backups need them.
+
+    Every vector ever made is a node of a policy graph: `links` holds the nodes that follow each
+    observation, and `nodes` which ones the present vectors are.
+    """
 
     model: Model
     rng: np.random.Generator
@@ -82,14 +92,27 @@ class _Run:
     stages: int = 0
     backups: int = 0
     steps: _Steps = field(init=False)
+    nodes: IntArray = field(init=False)
+    actions: list[int] = field(init=False)
+    links: list[IntArray] = field(init=False)
 
     def __post_init__(self) -> None:
         self.steps = _Steps(self.model)
+        self.nodes = np.arange(self.model.n_actions)
+        self.actions = self.nodes.tolist()
+        self.links = [self.steps.linked(a, np.array([a])) for a in self.actions]
+
+    @property
+    def noise(self) -> float:
+        """Rounding of a backup, at most."""
+        largest = float(np.abs(self.vectors.values).max())
+        return UNIT * self.steps.longest * largest
 
     @property
     def bounds(self) -> Bounds:
         """Certified bounds at the start belief."""
-        lower = self.vectors.value(self.model.start)
+        error = self.noise / (1.0 - self.model.discount) * bool(self.stages)
+        lower = at_start(self.model, self.vectors.values)[0] - error
         return Bounds(lower, max(lower, self.upper))
 
     def until_no_more_rise(self, precision: float, beliefs: int) -> str:
@@ -103,9 +126,10 @@ class _Run:
             self.stages += 1
             bounds = self.bounds
             self.watch.step(self.stages, len(self.vectors.actions), bounds, beliefs=len(points))
-            if every and rise <= wanted * max(1.0, abs(bounds.lower)):
-                return "fixed-point"
-            every = rise <= wanted * max(1.0, abs(bounds.lower))
+            enough = wanted * max(1.0, abs(bounds.lower))
+            if every and rise <= max(enough, self.noise):
+                return "fixed-point" if enough >= self.noise else "rounding"
+            every = rise <= max(enough, self.noise)
         return "precision"
 
     def stage(self, points: FloatArray, *, every: bool) -> float:
@@ -117,15 +141,21 @@ class _Run:
         after = np.full(len(points), -np.inf)
         actions: list[int] = []
         rows: list[FloatArray] = []
+        nodes: list[int] = []
         left = np.arange(len(points))
         try:
             while len(left):
                 k = int(self.rng.choice(left))
-                action, row = self.steps.backup(points[k], old.values)
+                action, row, ahead = self.steps.backup(points[k], old.values)
                 self.backups += 1
                 if row @ points[k] < before[k]:
                     best = int(np.argmax(old.values @ points[k]))
                     action, row = int(old.actions[best]), old.values[best]
+                    nodes.append(int(self.nodes[best]))
+                else:
+                    nodes.append(len(self.actions))
+                    self.actions.append(action)
+                    self.links.append(self.steps.linked(action, self.nodes[ahead]))
                 actions.append(action)
                 rows.append(row)
                 np.maximum(after, points @ row, out=after)
@@ -135,10 +165,22 @@ class _Run:
             self.vectors = AlphaVectors(
                 np.append(old.actions, actions).astype(np.int64), np.vstack([old.values, *rows])
             )
+            self.nodes = np.append(self.nodes, nodes).astype(np.int64)
             raise
         kept = np.unique((points @ np.array(rows).T).argmax(axis=1))
         self.vectors = AlphaVectors(np.array(actions)[kept], np.array(rows)[kept])
+        self.nodes = np.array(nodes)[kept]
         return float((after - before).max())
+
+    def graph(self) -> PolicyGraph | None:
+        """The controller of the initial belief's vector; None where it is too large."""
+        root = int(self.nodes[np.argmax(self.vectors.values @ self.model.start)])
+        if len(self.links) * self.model.n_observations > NUMBERS:
+            return None
+        graph = PolicyGraph(np.array(self.actions), np.array(self.links), root)
+        if self.model.mdp:
+            return graph.starting_in(self.nodes[self.vectors.values.argmax(axis=0)]).minimised()
+        return graph.picked(graph.breadth_first()).minimised()
 
     def solution(self, reason: str) -> Solution:
         """Put the result together."""
@@ -152,6 +194,7 @@ class _Run:
             bounds=bounds,
             converged=reason == "precision",
             stop_reason=reason,
+            graph=self.graph(),
             stats={
                 "seconds": self.watch.seconds,
                 "iterations": self.stages,
@@ -177,6 +220,13 @@ class _Steps:
         self.state = self.row % S
         n_branches = model.n_actions * model.n_observations
         self.first = np.searchsorted(self.branch, np.arange(n_branches + 1))
+        self.longest = 2 + int(np.diff(T.indptr).max()) + int(np.diff(Z.indptr).max())
+
+    def linked(self, action: int, ahead: IntArray) -> IntArray:
+        """Nodes after each observation, NOWHERE where the action cannot lead to it."""
+        n = self.model.n_observations
+        possible = np.diff(self.first)[action * n : (action + 1) * n] > 0
+        return np.where(possible, ahead, NOWHERE)
 
     def weights(self, b: FloatArray) -> FloatArray:
         """Chance, for each entry of Z, of its state and observation after its action from b."""
@@ -187,8 +237,11 @@ class _Steps:
         weights: FloatArray = self.probability * arrived[self.row]
         return weights
 
-    def backup(self, b: FloatArray, values: FloatArray) -> tuple[int, FloatArray]:
-        """The vector that a backup of `values`, shape (n, S), has at belief b, and its action."""
+    def backup(self, b: FloatArray, values: FloatArray) -> tuple[int, FloatArray, IntArray]:
+        """The action and vector that a backup of `values`, shape (n, S), has at belief b.
+
+        And which of the values follows each observation.
+        """
         from scipy.sparse import csr_array
 
         model, T = self.model, self.model.sparse_T
@@ -203,7 +256,8 @@ class _Steps:
         summed = T.sum_rows(T.data * ahead[self.arrival])
         rows = model.expected_rewards + model.discount * summed.reshape(model.n_actions, -1)
         action = int(np.argmax(rows @ b))
-        return action, rows[action]
+        n = model.n_observations
+        return action, rows[action], best[action * n : (action + 1) * n]
 
     def after(self, b: FloatArray, rng: np.random.Generator) -> FloatArray:
         """A belief that a random action from b leads to."""

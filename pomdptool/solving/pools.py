@@ -26,8 +26,11 @@ class Room(NamedTuple):
     scratch: int
 
 
-def tables(blocks: BlockModel, above: Informed) -> Tables:
-    """Lay a model in blocks, and its informed bounds, out for kernels."""
+def tables(blocks: BlockModel, above: Informed, faint: float) -> Tables:
+    """Lay a model in blocks, and its informed bounds, out for kernels.
+
+    Probabilities below `faint` count as 0.
+    """
     arrays = blocks.arrays
     size = np.diff(arrays.block_first)[arrays.edge_target]
     before = np.cumsum(size) - size
@@ -56,7 +59,7 @@ def tables(blocks: BlockModel, above: Informed) -> Tables:
     }
     header = np.zeros(kernel.TABLES_HEADER, np.int64)
     header[kernel.N_ACTIONS] = A
-    front = np.array([blocks.model.discount, above.largest])
+    front = np.array([blocks.model.discount, above.largest, faint])
     for parts, begin in ((integers, len(header)), (floats, len(front))):
         for slot, part in parts.items():
             header[slot] = begin
@@ -67,13 +70,15 @@ def tables(blocks: BlockModel, above: Informed) -> Tables:
     )
 
 
-def begin(blocks: BlockModel, tables: Tables, blind: FloatArray) -> Search:
+def begin(blocks: BlockModel, tables: Tables, blind: FloatArray, drift: float = 0.0) -> Search:
     """Make a search with the blind policies' vectors in every block and the start belief as node 0.
 
     Parameters
     ----------
     blind
         Values of repeating an action for ever, shape (A, S).
+    drift
+        Of the informed bounds.
     """
     A, need = blocks.model.n_actions, needed(blocks)
     n_vectors, n_edges = blocks.n_blocks * A, len(blocks.arrays.edge_target)
@@ -87,6 +92,7 @@ def begin(blocks: BlockModel, tables: Tables, blind: FloatArray) -> Search:
     )
     search = _laid_out(room, A, kernel.LISTS * blocks.n_blocks)
     search.i[[kernel.N_INTEGERS, kernel.DEPTH]] = kernel.SEARCH_HEADER, kernel.NONE
+    search.f[kernel.DRIFT] = drift
     _blind_vectors(blocks, search, blind)
     search.f[search.i[kernel.N_FLOATS] :][: len(blocks.start)] = blocks.start
     find(tables, search, blocks.start_block)

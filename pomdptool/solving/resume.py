@@ -31,6 +31,8 @@ def insert(blocks: BlockModel, tables: Tables, search: Search, policy: SolvedPol
     """
     check_fits(policy.problem, blocks.model)
     values = policy.values
+    if policy.method == "sarsop" and not isinstance(values, LinkedVectors):
+        return search  # stopped before it began: the vectors are those of blind policies
     if not isinstance(values, LinkedVectors):
         raise PolicyError(f"a result of method {policy.method!r} cannot be resumed")
     known = {tuple(blocks.states(b).tolist()): b for b in range(blocks.n_blocks)}

@@ -8,29 +8,37 @@
 after SARSOP (Kurniawati, Hsu and Lee 2008) and HSVI2 (Smith and Simmons 2005), with beliefs kept in
 a graph, inside belief blocks, and vectors linked to their successors, so that the policy is a
 controller that earns its vector (Hansen 1998). What is printed as a bound allows for beliefs that
-were taken for equal and for rounding: see `_error`.
+were taken for equal and for rounding: see `rounding`. Where that alone exceeds the gap asked for,
+the search ends as soon as what is left of the gap is no more.
+
+What is done, and in which order, depends on the model and the precision alone: the clock says when
+to stop, and how much work a kernel is given at once, which changes nothing else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.kernels import budget, expect, nodes, trial
+from pomdptool.kernels import budget, expect, trial
 from pomdptool.kernels import search as kernel
 from pomdptool.kernels.search import Search, Tables
-from pomdptool.kernels.vectors import evaluate_vectors, update_lower
+from pomdptool.kernels.vectors import evaluate_vectors, raise_lower, update_lower
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy, problem_of
 from pomdptool.solving.blocks import BlockModel, block_model
-from pomdptool.solving.bounds import fixed_point, solve_bound
 from pomdptool.solving.closure import linked_vectors
+from pomdptool.solving.first_bounds import FirstBounds, first_bounds
 from pomdptool.solving.informed import informed_bounds
+from pomdptool.solving.lower_evaluation import solve_lower
 from pomdptool.solving.pools import Room, begin, grown, needed, tables
 from pomdptool.solving.resume import insert
+from pomdptool.solving.rounding import Error, error_of, faint_probability, largest_value
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
 from pomdptool.solving.upkeep import prune_points, prune_vectors
+from pomdptool.solving.upper_iteration import solve_upper
 from pomdptool.sparse import IntArray
 
 ROOT = 0
@@ -38,17 +46,16 @@ ROOT = 0
 
 NO_NODES = np.zeros(0, dtype=np.int64)
 
+ANY = np.iinfo(np.int64).max
+
 MAX_DEPTH = 1000
 """Steps of the longest trial."""
 
 CHUNK_SECONDS = 0.05
 """How long a kernel is to run before limits are looked at."""
 
-SETUP_SHARE = 0.1
-"""Share of the time limit that the first upper bound may take."""
-
-SETUP_SECONDS = 2.0
-"""The same where there is no time limit."""
+INFORMED_SHARE = 0.1
+"""Share of the time limit that sweeps of the informed bounds may take."""
 
 FIRST_ROUND = 64
 """Backups after which expanded beliefs are swept and controllers evaluated for the first time."""
@@ -56,20 +63,29 @@ FIRST_ROUND = 64
 SWEEP_AFTER = 8
 """Backups for each expanded belief until all of them are swept again."""
 
+SOLVE_AFTER = 256
+"""Backups, at least, until the graph, and the controller, are solved for again."""
+
+SOLVED = 1e-3
+"""Where that has not closed this share of the gap, the next time is after twice as many."""
+
 EVALUATE_AFTER = 0.25
 """Backups for each vector until the controllers are evaluated again."""
 
 EVALUATION_SWEEPS = 5
-
-BLIND, BLIND_SWEEPS, BLIND_WORK = 1e-6, 1000, 200_000_000
-"""Blind policies are evaluated until they are this close, relative to the largest value; in at most
-so many sweeps, and multiplications."""
 
 GAIN = 0.01
 """A vector must raise its belief's bound by this share of (1 - discount) times the gap wanted."""
 
 FEW_VECTORS, MANY_POINTS = 2000, 20_000
 """Lists are shortened from these lengths on, whenever they have grown by half, or to fourfold."""
+
+ROUNDING_COUNTS = 0.01
+"""Share of the gap wanted from which on the error of the bounds is found out anew."""
+
+IDLE_SWEEPS, IDLE_GAIN = 30, 1e-3
+"""A search ends that for so many sweeps has expanded no belief and closed no more than this share
+of its gap: there is nothing left that floats can improve."""
 
 
 def solve_sarsop(
@@ -98,12 +114,41 @@ def solve_sarsop(
     try:
         run.start(resume)
     except Stopped as stopped:
-        return run.nothing(stopped.reason)
+        return run.first.solution(stopped.reason, run.watch)
     try:
         run.until_closed()
     except Stopped as stopped:
         return run.solution(stopped.reason)
-    return run.solution("precision")
+    return run.solution("precision" if run.bounds.closed(precision) else "rounding")
+
+
+@dataclass(slots=True)
+class Idle:
+    """Sweeps since a belief was expanded or the gap became smaller."""
+
+    sweeps: int = 0
+    expanded: int = 0
+    gap: float = np.inf
+
+    def too_long(self, expanded: int, gap: float) -> bool:
+        """Whether, after another sweep, there have been too many."""
+        if expanded > self.expanded or gap < (1.0 - IDLE_GAIN) * self.gap:
+            self.sweeps, self.expanded, self.gap = 0, expanded, gap
+        self.sweeps += 1
+        return self.sweeps > IDLE_SWEEPS
+
+
+@dataclass(slots=True)
+class Pace:
+    """After how many backups a linear system is solved anew: later where that gained little."""
+
+    at: int = FIRST_ROUND
+    pause: int = SOLVE_AFTER
+
+    def go_on(self, backups: int, size: int, gained: bool) -> None:
+        """Set the next time, after a system of some size."""
+        self.pause = max(SOLVE_AFTER, size) if gained else 2 * self.pause
+        self.at = backups + self.pause
 
 
 @dataclass(slots=True)
@@ -113,37 +158,58 @@ class _Run:
     model: Model
     precision: float
     watch: Watch
+    first: FirstBounds = field(init=False)
     blocks: BlockModel = field(init=False)
     tables: Tables = field(init=False)
     search: Search = field(init=False)
     need: Room = field(init=False)
-    error: float = field(init=False)
+    error: Error = field(init=False)
     path: IntArray = field(default_factory=lambda: np.zeros(MAX_DEPTH, np.int64))
     gain: float = 0.0
     backups_per_call: int = FIRST_ROUND
+    rows_per_call: int = FIRST_ROUND
     listed: int = 0
+    idle: Idle = field(default_factory=Idle)
+    upper_pace: Pace = field(default_factory=Pace)
+    lower_pace: Pace = field(default_factory=Pace)
 
     def start(self, resume: SolvedPolicy | None = None) -> None:
-        """Compute the first bounds, from blind policies and from one-step beliefs."""
-        blind = fixed_point(self.model, "blind", precision=1.0, horizon=None, watch=self.watch)
-        self.blocks = block_model(self.model)
-        expect(len(self.blocks.arrays.weights))
-        limit = self.watch.time_limit
-        seconds = SETUP_SECONDS if limit is None else SETUP_SHARE * limit
-        above = informed_bounds(self.blocks, blind.Q, self.watch, seconds)
-        self.tables = tables(self.blocks, above)
-        self.search = begin(self.blocks, self.tables, blind.Q)
-        self.need = needed(self.blocks)
-        self.error = _error(self.blocks, above.largest)
-        tolerance = BLIND * (1.0 - self.model.discount) * above.largest
-        sweeps = min(BLIND_SWEEPS, 1 + BLIND_WORK // (1 + len(self.blocks.arrays.weights)))
-        evaluate_vectors(self.tables, self.search, sweeps, tolerance)
+        """Compute the first bounds, and better ones from one-step beliefs; begin the search.
+
+        Raises
+        ------
+        Stopped
+            Where the watch says so: then `first` is all that is known.
+        """
+        self.first = first_bounds(self.model, self.watch)
+        try:
+            self.begin()
+        except MemoryError:
+            raise Stopped("memory") from None
         if resume is not None:
             self.search = insert(self.blocks, self.tables, self.search, resume)
             upper = self.search.bounds[ROOT, kernel.UPPER]
             self.search.bounds[ROOT, kernel.UPPER] = min(upper, resume.bounds.upper)
         update_lower(self.tables, self.search, ROOT)
         self.gain = self.least_gain()
+
+    def begin(self) -> None:
+        """Lay the model out in blocks, and the search, with the informed bounds."""
+        watch = self.watch
+        watch.check()
+        self.blocks = block_model(self.model, watch.check)
+        expect(len(self.blocks.arrays.weights))
+        watch.check()
+        limit = np.inf if watch.time_limit is None else watch.time_limit
+        end = watch.seconds + INFORMED_SHARE * limit
+        above = informed_bounds(self.blocks, self.first.mdp, self.first.blind, watch, end)
+        watch.check()
+        wanted = self.precision * max(1.0, abs(self.first.bounds.lower))
+        faint = faint_probability(self.blocks, above.largest, wanted)
+        self.tables = tables(self.blocks, above, faint)
+        self.search = begin(self.blocks, self.tables, self.first.blind, above.drift)
+        self.need = needed(self.blocks)
+        self.error = error_of(self.blocks, above.largest)
 
     def until_closed(self) -> None:
         """Improve the bounds at the start belief until they are close.
@@ -154,11 +220,14 @@ class _Run:
             Where the watch says so.
         """
         sweep_at = evaluate_at = FIRST_ROUND
-        while not self.bounds.closed(self.precision):
-            self.trials(min(sweep_at, evaluate_at))
+        while not self.finished:
+            self.trials(min(sweep_at, evaluate_at, self.upper_pace.at, self.lower_pace.at))
+            self.solve()
             if self.count(kernel.N_BACKUPS) >= sweep_at:
                 self.sweep()
                 expanded = self.count(kernel.N_EXPANDED)
+                if self.idle.too_long(expanded, self.bounds.gap):
+                    raise Stopped("rounding")
                 sweep_at = self.count(kernel.N_BACKUPS) + max(FIRST_ROUND, SWEEP_AFTER * expanded)
             if self.count(kernel.N_BACKUPS) >= evaluate_at:
                 self.evaluate()
@@ -174,20 +243,44 @@ class _Run:
     def bounds(self) -> Bounds:
         """Certified bounds at the start belief."""
         lower, upper = self.search.bounds[ROOT, [kernel.LOWER, kernel.UPPER]].tolist()
-        return Bounds(lower - self.error, max(lower, upper) + self.error)
+        above = self.error.above(float(self.search.f[kernel.DRIFT]))
+        return Bounds(lower - self.error.lower, max(lower, upper) + above)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the gap is closed, or smaller than the error of the bounds."""
+        return bool(trial.is_closed(self.search, ROOT, self.aims(1)))
+
+    def aims(self, backups: int) -> trial.Aims:
+        """What kernels are told to work for, with so many backups."""
+        return trial.Aims(
+            precision=self.precision,
+            error=self.error.lower + self.error.upper,
+            per_drift=self.error.per_drift,
+            gain=self.gain,
+            vectors=ANY if self.watch.max_vectors is None else self.watch.max_vectors,
+            budget=backups,
+            nodes=self.need.nodes,
+            integers=self.need.integers,
+            floats=self.need.floats,
+            scratch=self.need.scratch,
+        )
 
     def trials(self, end: int) -> None:
         """Run trials until so many backups were made, or the bounds are close."""
-        while self.count(kernel.N_BACKUPS) < end and not self.bounds.closed(self.precision):
+        while self.count(kernel.N_BACKUPS) < end and not self.finished:
             self.run(NO_NODES, 0, end - self.count(kernel.N_BACKUPS))
 
     def sweep(self) -> None:
         """Back up every expanded belief, the newest first."""
         expanded = self.search.nodes[:, kernel.EXPANSION]
-        order = np.argsort(-expanded, kind="stable")[: self.count(kernel.N_EXPANDED)]
+        self.back_up(np.argsort(-expanded, kind="stable")[: self.count(kernel.N_EXPANDED)])
+
+    def back_up(self, nodes: IntArray) -> None:
+        """Back up some nodes in turn."""
         at = 0
-        while at < len(order):
-            at = self.run(order, at, len(order))
+        while at < len(nodes):
+            at = self.run(nodes, at, len(nodes))
 
     def run(self, nodes: IntArray, at: int, most: int) -> int:
         """Back up the nodes from number `at`, or where there are none run trials, for a moment.
@@ -195,23 +288,8 @@ class _Run:
         At most so many backups are made. How long a moment is changes nothing of what is done.
         """
         began, before = self.watch.seconds, self.count(kernel.N_BACKUPS)
-        status, at = trial.run(
-            self.tables,
-            self.search,
-            nodes,
-            at,
-            self.path,
-            trial.Aims(
-                precision=self.precision,
-                error=self.error,
-                gain=self.gain,
-                budget=min(most, budget(self.backups_per_call)),
-                nodes=self.need.nodes,
-                integers=self.need.integers,
-                floats=self.need.floats,
-                scratch=self.need.scratch,
-            ),
-        )
+        aims = self.aims(min(most, budget(self.backups_per_call)))
+        status, at = trial.run(self.tables, self.search, nodes, at, self.path, aims)
         made, took = self.count(kernel.N_BACKUPS) - before, max(self.watch.seconds - began, 1e-9)
         fitting = int(made * CHUNK_SECONDS / took)
         self.backups_per_call = min(max(1, fitting), 2 * self.backups_per_call)
@@ -236,12 +314,68 @@ class _Run:
     def evaluate(self) -> None:
         """Let every vector earn what those that it is linked to have come to earn."""
         self.gain = self.least_gain()
-        evaluate_vectors(self.tables, self.search, EVALUATION_SWEEPS, 0.1 * self.gain)
+        tolerance, since = 0.1 * self.gain, self.count(kernel.N_RISES)
+
+        def back_up(begin: int, end: int) -> None:
+            evaluate_vectors(self.tables, self.search, begin, end, tolerance)
+
+        for _ in range(EVALUATION_SWEEPS):
+            before = self.count(kernel.N_RISES)
+            self.in_parts(back_up, self.count(kernel.N_VECTORS))
+            if self.count(kernel.N_RISES) == before:
+                break
+        self.follow(since)
+
+    def solve(self) -> None:
+        """Solve for the upper bounds, and for the root's controller, where it is time to."""
+        backups, before = self.count(kernel.N_BACKUPS), self.bounds
+        if backups >= self.upper_pace.at:
+            n = solve_upper(self.blocks, self.search, ROOT, self.watch.check)
+            closed = before.upper - self.bounds.upper
+            self.upper_pace.go_on(backups, n, closed > SOLVED * before.gap)
+        if backups >= self.lower_pace.at:
+            since = self.count(kernel.N_RISES)
+            n = solve_lower(self.blocks, self.search, ROOT)
+            self.follow(since)
+            closed = self.bounds.lower - before.lower
+            self.lower_pace.go_on(backups, n, closed > SOLVED * before.gap)
+
+    def follow(self, since: int) -> None:
+        """Raise the lower bounds of nodes whose vectors rose."""
+
+        def follow(begin: int, end: int) -> None:
+            raise_lower(self.tables, self.search, begin, end, since)
+
+        self.in_parts(follow, self.count(kernel.N_NODES))
+
+    def in_parts(self, call: Callable[[int, int], None], n: int) -> None:
+        """Call a kernel for all rows below n, in parts that take a moment each."""
+        at = 0
+        while at < n:
+            began, end = self.watch.seconds, min(at + self.rows_per_call, n)
+            call(at, end)
+            took = max(self.watch.seconds - began, 1e-9)
+            fitting = int((end - at) * CHUNK_SECONDS / took)
+            self.rows_per_call = min(max(1, fitting), 2 * self.rows_per_call)
+            at = end
+            self.watch.check(self.count(kernel.N_VECTORS))
 
     def least_gain(self) -> float:
-        """Least by which a vector must raise its belief's bound."""
+        """Least by which a vector must raise its belief's bound.
+
+        Where rounding counts, how much it does is found out anew: vectors bound values by now.
+        """
         wanted = self.precision * max(1.0, abs(self.bounds.lower))
-        return GAIN * (1.0 - self.model.discount) * max(wanted, self.error)
+        if self.least_error > ROUNDING_COUNTS * wanted:
+            largest = largest_value(self.blocks, self.tables, self.search)
+            self.tables.f[kernel.LARGEST] = largest
+            self.error = error_of(self.blocks, largest)
+        return GAIN * (1.0 - self.model.discount) * max(wanted, self.least_error)
+
+    @property
+    def least_error(self) -> float:
+        """What the bounds are apart at least, for rounding alone."""
+        return self.error.lower + self.error.above(float(self.search.f[kernel.DRIFT]))
 
     def shorten_lists(self) -> None:
         """Take vectors and points off the lists that are of no more use."""
@@ -280,24 +414,3 @@ class _Run:
     def floor(self) -> float:
         """What any policy earns from any state."""
         return float(self.model.expected_rewards.min()) / (1.0 - self.model.discount)
-
-    def nothing(self, reason: str) -> Solution:
-        """What is certain where there was no time for a first bound."""
-        solution = solve_bound(self.model, "blind", precision=self.precision, watch=self.watch)
-        policy = replace(solution.policy, method="sarsop", converged=False, stop_reason=reason)
-        return replace(solution, policy=policy)
-
-
-def _error(blocks: BlockModel, largest: float) -> float:
-    """Bound what taking beliefs for equal, what is left out and rounding can add up to.
-
-    Each step may replace a belief by one that differs by `nodes.SAME` in every entry, leave states
-    less likely than `nodes.FAINT` out of it, whose probability others are given, and drop
-    observations less likely than `nodes.IMPOSSIBLE`; and sums a block's values in floats.
-    """
-    g = blocks.model.discount
-    states = int(np.diff(blocks.arrays.block_first).max())
-    edges = int(np.diff(blocks.arrays.edge_first).max())
-    merged = (nodes.SAME + 2.0 * nodes.FAINT) * states + nodes.IMPOSSIBLE * edges
-    rounded = 4.0 * np.finfo(float).eps * (states + edges)
-    return float((g * merged + rounded) * largest / (1.0 - g))
