@@ -32,6 +32,10 @@ class _Node(NamedTuple):
     vector: bytes
 
 
+ROOT = _Node(-1, b"")
+"""The initial belief, where no face holds it: its action and links look ahead."""
+
+
 class _Birth(NamedTuple):
     """The backup that a vector came about in, its place there, and if a controller earns it."""
 
@@ -69,13 +73,19 @@ class Lineage:
             row = np.full(n_observations, NOWHERE)
             for branch, node in links:
                 if node not in number:
-                    number[node] = len(number) + 1  # the root is 0
+                    number[node] = len(number)
                     fresh.append(node)
                 row[list(branch.observations)] = number[node]
             actions.append(action)
             rows.append(row)
 
-        add(*self._root(stage, b))
+        if self.faces.faces[0] is self.faces.whole:
+            first = _node(0, stage[0].vectors[np.argmax(stage[0].vectors @ b)])
+            number[first] = 0
+            fresh.append(first)
+        else:
+            number[ROOT] = 0
+            add(*self._root(stage, b))
         while fresh:
             wave, fresh = fresh, []
             for node in wave:
