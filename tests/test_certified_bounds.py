@@ -290,6 +290,6 @@ def test_the_graph_begins_with_the_vector_that_the_bound_is_of() -> None:
     R = [[1640.0, 507.0, 964.0, -1028.0], [785.0, -1715.0, 636.0, 1237.0]]
     start = [0.38, 0.07, 0.29, 0.26]
     for precision in (1.0, 0.3, 0.1, 0.03):
-        model = make_model(T, Z, R, discount=0.3, start=start)
+        model = make_model(np.array(T), Z, R, discount=0.3, start=start)
         solution = pomdptool.solve(model, "exact", precision=precision)
         assert earned(model, solution) >= solution.bounds.lower - 1e-9

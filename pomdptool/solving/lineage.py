@@ -21,6 +21,9 @@ from pomdptool.solving.improve import Improved, unpruned
 from pomdptool.solving.stage import Stage, ahead
 from pomdptool.sparse import FloatArray, IntArray
 
+MINIMISED = 1000
+"""Most nodes of a graph that is minimised: a round of refinement may tell but one node apart."""
+
 MIXTURES = (1e-7, 0.0, 1e-3, 0.1)
 """How far beliefs are moved towards the centre, one after another, until the choices are found."""
 
@@ -90,7 +93,8 @@ class Lineage:
             wave, fresh = fresh, []
             for node in wave:
                 add(*self._links(node, births[node]))
-        return root_merged(PolicyGraph(np.array(actions), np.array(rows)).minimised())
+        graph = PolicyGraph(np.array(actions), np.array(rows))
+        return root_merged(graph.minimised()) if graph.n_nodes <= MINIMISED else graph
 
     def _births(self) -> dict[_Node, _Birth]:
         """How every vector first came about."""
