@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,20 @@ def test_what_a_stopped_run_writes_earns_its_lower_bound(
     solution = pomdptool.solve(model, method, rng=rng, precision=1e-9, **limit)
     slack = 1e-9 * abs(solution.bounds.lower)
     assert earned(model, solution) >= solution.bounds.lower - slack
+
+
+@pytest.mark.parametrize("method", ["exact", "blind", "fib"])
+@pytest.mark.parametrize("asked", [0, 3, 10, 25, 60, 200])
+@pytest.mark.parametrize("make", [tiger, lambda: case("mdp-start"), lambda: case("four-doors")])
+def test_a_horizon_that_is_not_reached_is_filled(
+    method: str, asked: int, make: Callable[[], Model]
+) -> None:
+    """The steps that are left repeat an action, and earn what the bound takes from them."""
+    model, count = make(), iter(range(10**6))
+    solution = pomdptool.solve(model, method, horizon=12, interrupted=lambda: next(count) >= asked)
+    if solution.policy.stats["iterations"] == 0:
+        return
+    assert earned(model, solution) >= solution.bounds.lower - 1e-9
 
 
 # ---------------------------------------------------------------- horizons, in every scale

@@ -45,6 +45,7 @@ from pomdptool.solving.solution import (
     discounted_steps,
     require_end,
     rewards_ahead,
+    safest,
 )
 from pomdptool.sparse import FloatArray
 
@@ -256,7 +257,7 @@ def _with_horizon(
     policy = replace(solution.policy, terminal=terminal)
     if all_stages:
         policy = run.with_stages(policy, stages)
-    if done == horizon <= GRAPH_HORIZON:
-        graph = extract_finite(model, run.faces, stages[:horizon], model.start)
-        policy = replace(policy, graph=graph)
+    if horizon <= GRAPH_HORIZON and (done == horizon or (done and terminal is None)):
+        graph = extract_finite(model, run.faces, stages[:done], model.start)
+        policy = replace(policy, graph=graph.followed_by(safest(model), horizon - done))
     return replace(solution, policy=policy)
