@@ -84,6 +84,25 @@ class PolicyGraph:
                 edges.setdefault(m, []).append(o)
         return edges
 
+    def followed_by(self, action: int, steps: int) -> PolicyGraph:
+        """The same graph, with an action that is repeated for some steps after its last ones."""
+        if steps == 0:
+            return self
+        last = (self.next == NOWHERE).all(axis=1, keepdims=True)
+        tail = self.n_nodes + 1 + np.arange(steps)
+        tail[-1] = NOWHERE
+        return replace(
+            self,
+            actions=np.append(self.actions, np.full(steps, action)),
+            next=np.vstack(
+                [
+                    np.where(last, self.n_nodes, self.next),
+                    np.repeat(tail[:, np.newaxis], self.n_observations, axis=1),
+                ]
+            ),
+            values=None,
+        )
+
     def breadth_first(self) -> IntArray:
         """Nodes that the start reaches, itself first, in the order of their distance from it."""
         seen = np.zeros(self.n_nodes, dtype=bool)

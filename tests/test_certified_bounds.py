@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,20 @@ def test_what_a_stopped_run_writes_earns_its_lower_bound(
     assert earned(model, solution) >= solution.bounds.lower - slack
 
 
+@pytest.mark.parametrize("method", ["exact", "blind", "fib"])
+@pytest.mark.parametrize("asked", [0, 3, 10, 25, 60, 200])
+@pytest.mark.parametrize("make", [tiger, lambda: case("mdp-start"), lambda: case("four-doors")])
+def test_a_horizon_that_is_not_reached_is_filled(
+    method: str, asked: int, make: Callable[[], Model]
+) -> None:
+    """The steps that are left repeat an action, and earn what the bound takes from them."""
+    model, count = make(), iter(range(10**6))
+    solution = pomdptool.solve(model, method, horizon=12, interrupted=lambda: next(count) >= asked)
+    if solution.policy.stats["iterations"] == 0:
+        return
+    assert earned(model, solution) >= solution.bounds.lower - 1e-9
+
+
 # ---------------------------------------------------------------- horizons, in every scale
 
 
@@ -270,3 +285,26 @@ def test_one_huge_reward_is_said_to_leave_an_error() -> None:
     assert solution.converged == solution.bounds.closed(1e-3)
     assert solution.stop_reason == ("horizon" if solution.converged else "rounding")
     assert pomdptool.solve(case("horizon-wide"), horizon=4, precision=0.1).converged
+
+
+def test_the_graph_begins_with_the_vector_that_the_bound_is_of() -> None:
+    """At a coarse precision a step of look-ahead from all vectors may be worth less than one."""
+    T = [
+        [
+            [0.99, 0.009, 0.001, 0.0],
+            [0.0, 0.99, 0.01, 0.0],
+            [0.0, 0.0, 0.99, 0.01],
+            [0, 0.01, 0, 0.99],
+        ],
+        np.eye(4),
+    ]
+    Z = [
+        [[1.0, 0.0], [1.0, 0.0], [0.4, 0.6], [0.001, 0.999]],
+        [[0.003, 0.997], [1.0, 0.0], [0.001, 0.999], [0.3, 0.7]],
+    ]
+    R = [[1640.0, 507.0, 964.0, -1028.0], [785.0, -1715.0, 636.0, 1237.0]]
+    start = [0.38, 0.07, 0.29, 0.26]
+    for precision in (1.0, 0.3, 0.1, 0.03):
+        model = make_model(np.array(T), Z, R, discount=0.3, start=start)
+        solution = pomdptool.solve(model, "exact", precision=precision)
+        assert earned(model, solution) >= solution.bounds.lower - 1e-9

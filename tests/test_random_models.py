@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from naive_planning import Array
 
 import pomdptool
+from pomdptool.formats.files import encode_model
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.kernels import compiling_seconds
 from pomdptool.linked import LinkedVectors
@@ -55,7 +56,7 @@ class Case:
     number: int
 
     def __repr__(self) -> str:
-        text, _ = pomdptool.formats.files.encode_model(self.model, "pomdp")
+        text, _ = encode_model(self.model, "pomdp")
         return f"precision {self.precision}, horizon {self.horizon}, {self.pruning}:\n{text}"
 
 

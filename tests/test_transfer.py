@@ -14,7 +14,7 @@ from pomdptool.errors import PolicyError
 from pomdptool.model import make_model
 from pomdptool.solving.dispatch import solve
 
-OPTIMUM = 19.3713683
+OPTIMUM = 19.371368374890
 
 
 def turned() -> tuple[list[int], list[int]]:
@@ -36,7 +36,7 @@ def test_names_carry_over_whatever_their_order() -> None:
     found = transfer(tiger(), other, rng=np.random.default_rng(0), precision=1e-4)
     assert found.learned_in_true.value == pytest.approx(OPTIMUM, abs=2e-3)
     assert found.true_in_learned.value == pytest.approx(OPTIMUM, abs=2e-3)
-    assert found.true_optimum.lower <= OPTIMUM <= found.learned_optimum.upper
+    assert found.true_optimum.lower - 1e-9 <= OPTIMUM <= found.learned_optimum.upper + 1e-9
 
 
 def test_a_wrong_model_costs() -> None:

@@ -45,6 +45,7 @@ from pomdptool.solving.solution import (
     discounted_steps,
     require_end,
     rewards_ahead,
+    safest,
 )
 from pomdptool.sparse import FloatArray
 
@@ -184,23 +185,33 @@ def _without_end(run: Run, precision: float) -> Solution:
     if model.n_states > GRAPH_STATES:
         return solution
     graph = lineage.graph(stage, model.start, model.n_observations)
-    return replace(solution, policy=_with_graph(run, solution.policy, graph))
+    return replace(solution, policy=_with_graph(run, solution.policy, graph, precision))
 
 
-def _with_graph(run: Run, policy: SolvedPolicy, graph: PolicyGraph) -> SolvedPolicy:
-    """Add the graph; where it earns more than the lower bound, that rises."""
+def _with_graph(
+    run: Run, policy: SolvedPolicy, graph: PolicyGraph, precision: float
+) -> SolvedPolicy:
+    """Add the graph, and make the lower bound what it earns, where rounding keeps them apart."""
     model, bounds = run.model, policy.bounds
     try:
         values = evaluate(model, graph, patient=False) if is_cheap(model, graph) else None
     except PomdpError:  # it takes long
         values = None
-    if values is not None:
-        # Less what the residual may hide.
-        hidden = ROUNDING / (1.0 - model.discount) * float(np.abs(values).max())
-        sure = float(values[graph.start] @ model.start) - hidden
-        bounds = Bounds(max(bounds.lower, sure), max(bounds.upper, sure))
-        graph = replace(graph, values=values)
-    return replace(policy, graph=graph, bounds=bounds)
+    if values is None:
+        return replace(policy, graph=graph)
+    worth = float(values[graph.start] @ model.start)
+    # What the residual may hide is not added to the bound.
+    hidden = ROUNDING / (1.0 - model.discount) * float(np.abs(values).max())
+    lower = min(worth, max(bounds.lower, worth - hidden))
+    bounds = Bounds(lower, max(bounds.upper, lower))
+    reason, converged = policy.stop_reason, policy.converged and bounds.closed(precision)
+    return replace(
+        policy,
+        graph=replace(graph, values=values),
+        bounds=bounds,
+        converged=converged,
+        stop_reason="rounding" if reason == "precision" and not converged else reason,
+    )
 
 
 def _with_horizon(
@@ -246,7 +257,7 @@ def _with_horizon(
     policy = replace(solution.policy, terminal=terminal)
     if all_stages:
         policy = run.with_stages(policy, stages)
-    if done == horizon <= GRAPH_HORIZON:
-        graph = extract_finite(model, run.faces, stages[:horizon], model.start)
-        policy = replace(policy, graph=graph)
+    if horizon <= GRAPH_HORIZON and (done == horizon or (done and terminal is None)):
+        graph = extract_finite(model, run.faces, stages[:done], model.start)
+        policy = replace(policy, graph=graph.followed_by(safest(model), horizon - done))
     return replace(solution, policy=policy)

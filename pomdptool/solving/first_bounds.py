@@ -41,17 +41,17 @@ class FirstBounds:
         return Bounds(lower, max(lower, float(self.mdp.max(axis=0) @ b)))
 
     def solution(self, reason: str, watch: Watch) -> Solution:
-        """The result of a search that did not begin."""
-        A = self.model.n_actions
+        """The result of a search that did not begin: the best blind policy."""
+        best = [int((self.blind @ self.model.start).argmax())]
         policy = SolvedPolicy(
             problem=problem_of(self.model),
             method="sarsop",
-            values=AlphaVectors(np.arange(A), self.blind),
+            values=AlphaVectors(np.array(best), self.blind[best]),
             bounds=self.bounds,
             converged=False,
             stop_reason=reason,
             graph=repeated(self.model, self.blind, None),
-            stats={"seconds": watch.seconds, "iterations": 0, "vectors": A, "backups": 0},
+            stats={"seconds": watch.seconds, "iterations": 0, "vectors": 1, "backups": 0},
         )
         return Solution(policy, tuple(watch.trace))
 

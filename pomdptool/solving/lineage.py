@@ -21,6 +21,9 @@ from pomdptool.solving.improve import Improved, unpruned
 from pomdptool.solving.stage import Stage, ahead
 from pomdptool.sparse import FloatArray, IntArray
 
+MINIMISED = 1000
+"""Most nodes of a graph that is minimised: a round of refinement may tell but one node apart."""
+
 MIXTURES = (1e-7, 0.0, 1e-3, 0.1)
 """How far beliefs are moved towards the centre, one after another, until the choices are found."""
 
@@ -30,6 +33,10 @@ class _Node(NamedTuple):
 
     face: int
     vector: bytes
+
+
+ROOT = _Node(-1, b"")
+"""The initial belief, where no face holds it: its action and links look ahead."""
 
 
 class _Birth(NamedTuple):
@@ -69,18 +76,25 @@ class Lineage:
             row = np.full(n_observations, NOWHERE)
             for branch, node in links:
                 if node not in number:
-                    number[node] = len(number) + 1  # the root is 0
+                    number[node] = len(number)
                     fresh.append(node)
                 row[list(branch.observations)] = number[node]
             actions.append(action)
             rows.append(row)
 
-        add(*self._root(stage, b))
+        if self.faces.faces[0] is self.faces.whole:
+            first = _node(0, stage[0].vectors[np.argmax(stage[0].vectors @ b)])
+            number[first] = 0
+            fresh.append(first)
+        else:
+            number[ROOT] = 0
+            add(*self._root(stage, b))
         while fresh:
             wave, fresh = fresh, []
             for node in wave:
                 add(*self._links(node, births[node]))
-        return root_merged(PolicyGraph(np.array(actions), np.array(rows)).minimised())
+        graph = PolicyGraph(np.array(actions), np.array(rows))
+        return root_merged(graph.minimised()) if graph.n_nodes <= MINIMISED else graph
 
     def _births(self) -> dict[_Node, _Birth]:
         """How every vector first came about."""

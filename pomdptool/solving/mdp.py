@@ -26,7 +26,7 @@ from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_fits, pro
 from pomdptool.solving.bounds import ObservedState
 from pomdptool.solving.mdp_graph import GRAPH_CELLS, ending_graph, endless_graph
 from pomdptool.solving.policy_iteration import Enclosure, at_start, iterate
-from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead
+from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead, safest
 from pomdptool.sparse import FloatArray, IntArray
 
 
@@ -176,6 +176,9 @@ def _ending(
             except Stopped as stopped:
                 reason = stopped.reason
     found = _Found(Q, bounds, done, reason, stages=tuple(stages))
-    if not kept or reason != "horizon":
+    if not kept or (reason != "horizon" and terminal is not None):
         return found
-    return replace(found, graph=ending_graph(model, Q, policies))
+    graph = ending_graph(model, Q, policies)
+    if graph is not None:
+        graph = graph.followed_by(safest(model), horizon - done)
+    return replace(found, graph=graph)

@@ -167,6 +167,11 @@ def rewards_ahead(
     return Bounds(rest.lower + last * low - first * high, rest.upper + last * high - first * low)
 
 
+def safest(model: Model) -> int:
+    """The action whose least reward is the largest: it earns what `rewards_ahead` promises."""
+    return int(model.expected_rewards.min(axis=1).argmax())
+
+
 def require_end(model: Model, horizon: int | None) -> None:
     """Refuse an endless sum of undiscounted rewards.
 
