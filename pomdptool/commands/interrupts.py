@@ -6,6 +6,7 @@ SIGTERM is what `timeout`, `kill`, batch systems and containers send before they
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STANDARD_ERROR = 2
 
 _noted: list[int] = []
 _raised: list[int] = []
@@ -58,7 +60,20 @@ def _note(signum: int, frame: FrameType | None) -> None:
 def _raise(signum: int, frame: FrameType | None) -> None:
     _noted.append(signum)
     _raised.append(signum)
+    if _within_an_import(frame):
+        with contextlib.suppress(OSError):
+            os.write(STANDARD_ERROR, b"interrupted\n")
+        os._exit(130)
     signal.default_int_handler(signum, frame)
+
+
+def _within_an_import(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: libraries may print an exception then, or swallow it."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _unraisable(args: UnraisableHookArgs) -> None:

@@ -95,6 +95,10 @@ def _csv_table(
             return _csv_columns(rows, n_columns, columns, delimiter, empty, point), ""
         except pa.ArrowInvalid as error:
             said = str(error).partition("\n")[0]
+        except MemoryError:
+            raise
+        except pa.ArrowException as error:  # such as a thread that cannot be started
+            raise DataError(f"pyarrow cannot read the data: {error}") from None
     return None, said
 
 
