@@ -22,6 +22,7 @@ from pomdptool.policy import Bounds
 from pomdptool.solving import policy_iteration
 from pomdptool.solving.bounds import EQUATIONS, Method, fixed_point
 from pomdptool.solving.controller import evaluate
+from pomdptool.solving.dispatch import METHODS
 from pomdptool.solving.solution import Solution, Watch
 
 CASES = ROOT / "tests" / "cases"
@@ -308,3 +309,15 @@ def test_the_graph_begins_with_the_vector_that_the_bound_is_of() -> None:
         model = make_model(np.array(T), Z, R, discount=0.3, start=start)
         solution = pomdptool.solve(model, "exact", precision=precision)
         assert earned(model, solution) >= solution.bounds.lower - 1e-9
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-250])
+@pytest.mark.parametrize("method", METHODS)
+def test_rewards_whose_squares_are_zero(method: str, scale: float) -> None:
+    model = tiger()
+    small = make_model(
+        model.T, model.Z, scale * model.expected_rewards, discount=model.discount, start=model.start
+    )
+    rng = np.random.default_rng(1)
+    solution = pomdptool.solve(small, method, rng=rng, time_limit=2.0)
+    assert solution.bounds.lower <= 19.3714 * scale <= solution.bounds.upper

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from models import tiger
 from test_commands import COMMAND, TIGER, run, until
 from test_fit import logged
 
 import pomdptool
+from pomdptool.commands.main import cli
 from pomdptool.episodes import Episodes
 
 
@@ -174,3 +177,47 @@ def test_a_learned_policy_is_evaluated_in_the_true_model(log: Path, tmp_path: Pa
     other = run("evaluate", TIGER.parent / "maze-4x3.pomdp", policy)
     assert other.returncode == 1
     assert "other actions" in other.stderr
+
+
+@pytest.mark.parametrize("options", ["--values cost", "--like {model}", "--init {model}"])
+def test_costs_stay_costs_from_sampling_to_solving(options: str, tmp_path: Path) -> None:
+    """A log of a model of costs holds costs, and the policy learned from it keeps them low."""
+    model, log, learned = (tmp_path / name for name in ("m.pomdp", "d.csv", "l.pomdp"))
+    pomdptool.dump(dataclasses.replace(tiger(), costs=True), model)
+    sampled = run("sample", model, "--episodes", 400, "--steps", 50, "--seed", 1, "-o", log)
+    assert "holds costs" in sampled.stderr
+    asked = options.format(model=model).split()
+    sizes = [] if "--init" in options else ["--states", "2"]
+    assert run("fit", log, *sizes, "--seed", 1, "-o", learned, *asked).returncode == 0
+    found = pomdptool.load(learned)
+    assert found.costs
+    solution = pomdptool.solve(found)
+    assert solution.bounds.lower == pytest.approx(19.4, abs=2.0)  # in rewards, as the tiger's
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--states 2 --significance 0.1", "--significance needs --method udm."),
+        ("--states 2 --max-states 3", "--max-states needs --method udm."),
+        ("--states 2 --select aic", "--select needs several numbers of states"),
+        ("--method udm --select aic", "--select needs several numbers of states"),
+        ("--method udm --states 3 --max-states 2", "--states 3 is more than --max-states 2."),
+        ("--init {model} --restarts 4", "--restarts does not go with --init"),
+        ("--states 2 --fix T", "--fix needs --init."),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(options: str, message: str, log: Path) -> None:
+    result = CliRunner().invoke(cli, ["fit", str(log), *options.format(model=TIGER).split()])
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not result.stdout
+
+
+def test_rewards_tell_states_apart_where_observations_do_not() -> None:
+    data = pomdptool.sample(tiger(), episodes=50, steps=20, rng=np.random.default_rng(1))
+    blind = dataclasses.replace(data, observations=np.zeros_like(data.observations))
+    for unpaid in (False, True):
+        seen = dataclasses.replace(blind, rewards=None) if unpaid else blind
+        found = pomdptool.fit(seen, 2, restarts=1, rng=np.random.default_rng(1))
+        assert any("nothing tells states apart" in said for said in found.warnings) == unpaid

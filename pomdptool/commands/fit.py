@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
 from pomdptool.commands.data import data_argument, data_options, open_episodes
 from pomdptool.commands.help import Choice, Command
@@ -83,7 +84,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     sections={
         "Model": (
             *("method", "states", "by", "significance", "max_states"),
-            *("observation_model", "reward_model", "discount", "like"),
+            *("observation_model", "reward_model", "values", "discount", "like"),
         ),
         "Search": ("restarts", "init", "max_iter", "tol", "damping", "fix"),
         "Priors": ("prior_transition", "prior_observation", "prior_start", "prior_reward"),
@@ -117,6 +118,11 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     default="bic",
     show_default=True,
     help="By what the number of states is chosen.",
+)
+@click.option(
+    "--values",
+    type=Choice(["reward", "cost"]),
+    help="What the column of rewards holds; by default what the model of --init or --like has.",
 )
 @click.option(
     "--observation-model",
@@ -176,6 +182,7 @@ def command(
     significance: float,
     max_states: int,
     by: Any,
+    values: str | None,
     init: str | None,
     like: str | None,
     seed: int | None,
@@ -213,10 +220,10 @@ def command(
     )
     if not states and init is None and method == "em":
         raise click.UsageError("--states says how many states to learn.")
-    if len(states) > 1 and method == "udm":
-        raise click.UsageError("--method udm begins with one number of states.")
+    _check_options(method, states, max_states, init, fix)
     given = None if init is None else open_model(init, None, quiet=quiet)
     names = given if like is None else open_model(like, None, quiet=quiet)
+    costs = names is not None and names.costs if values is None else values == "cost"
     episodes, odd = open_episodes(data, names, quiet=quiet, **columns)
     seed = chosen_seed(seed, quiet or given is not None)
     if not quiet:
@@ -238,6 +245,7 @@ def command(
             "damping": damping,
             "fix": fix,
             "discount": discount,
+            "costs": costs,
             "threads": threads,
             "time_limit": time_limit,
             "on_step": on_step,
@@ -273,6 +281,27 @@ def command(
         show_fit(found)
     warn((*found.warnings, *said), quiet=quiet)
     return 130 if found.stop_reason == "interrupted" else 0
+
+
+def _check_options(
+    method: str, states: tuple[int, ...], most: int, init: str | None, fix: Collection[str]
+) -> None:
+    """Refuse options that would be ignored."""
+    if method == "udm" and len(states) > 1:
+        raise click.UsageError("--method udm begins with one number of states.")
+    if method == "udm" and states and states[0] > most:
+        raise click.UsageError(f"--states {states[0]} is more than --max-states {most}.")
+    source = click.get_current_context().get_parameter_source
+    for name, applies, needed in (
+        ("significance", method == "udm", "needs --method udm"),
+        ("max_states", method == "udm", "needs --method udm"),
+        ("by", len(states) > 1, "needs several numbers of states, such as --states 2:4"),
+        ("restarts", init is None, "does not go with --init, which is the only start"),
+        ("fix", init is not None or method == "udm" or set(fix) <= {"start"}, "needs --init"),
+    ):
+        if source(name) is ParameterSource.COMMANDLINE and not applies:
+            option = {"by": "select"}.get(name, name).replace("_", "-")
+            raise click.UsageError(f"--{option} {needed}.")
 
 
 def _document(

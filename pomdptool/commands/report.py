@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, get_args
 
 from pomdptool.commands.terminal import LABEL, drawn, holds, say, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
@@ -72,7 +72,12 @@ def _still_open(solution: Solution) -> str:
     """What was asked for and not reached, in words."""
     policy, trace = solution.policy, solution.trace
     if not policy.converged:
-        least = ": floats certify no better" if policy.stop_reason == "rounding" else ""
+        least = ""
+        if policy.stop_reason == "rounding":
+            from pomdptool.solving.bounds import Method
+
+            only_bounds = policy.method in get_args(Method)
+            least = ": the method's bounds" if only_bounds else ": floats certify no better"
         return f" (a gap of {policy.bounds.gap:.3g} is not closed{least})"
     if policy.stop_reason in ("precision", "horizon") or not trace or trace[-1].error is None:
         return ""

@@ -23,7 +23,7 @@ from pomdptool.commands.options import (
     seed_option,
     steps_option,
 )
-from pomdptool.commands.terminal import escaped
+from pomdptool.commands.terminal import escaped, say
 from pomdptool.errors import DataError
 from pomdptool.formats.files import Kind
 from pomdptool.formats.tables import DataKind, data_kind
@@ -101,6 +101,8 @@ def command(
     if policy_file and actions_file:
         raise click.UsageError("--policy and --actions exclude each other.")
     model = open_model(path, kind, quiet=quiet)
+    if model.costs and not quiet:
+        say("note: the column reward holds costs: learn from it with --values cost or --like")
     scripts = _scripts(actions_file, model) if actions_file else None
     if steps is None:
         steps = default_steps(model) if scripts is None else max(map(len, scripts))

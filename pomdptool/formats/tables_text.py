@@ -186,7 +186,7 @@ def keys_of(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def text_in(value: Any) -> str | None:
-    """Name, or index in digits, that a value of a table is; None where it is empty.
+    """Name, or number in digits, that a value of a table is; None where it is empty.
 
     Raises
     ------
@@ -203,7 +203,9 @@ def text_in(value: Any) -> str | None:
         return None
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
-    raise ValueError(f"{str(value)[:80]} is neither a name nor a whole number")
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value)
+    raise ValueError(f"{str(value)[:80]} is neither a name nor a number")
 
 
 def is_number(text: str) -> bool:

@@ -67,6 +67,7 @@ def fit(
     damping: float = 0.0,
     fix: Collection[str] = (),
     discount: float = 0.95,
+    costs: bool | None = None,
     accelerate: bool = True,
     threads: int | None = None,
     time_limit: float | None = None,
@@ -104,6 +105,9 @@ def fit(
         Which of "T", "O" and "start" keep what `init` has (a start also without, uniform).
     discount
         Of the model; learning does not need it.
+    costs
+        Whether the rewards of the data are costs, which the model then minimises; by default as
+        `init` has it.
     accelerate
         Whether to take longer steps than EM does, where these pay.
     threads
@@ -120,6 +124,7 @@ def fit(
         Where tables would be too large for the memory.
     """
     watch = LearningWatch(time_limit, interrupted, on_step=on_step)
+    costs = costs if costs is not None else init is not None and init.costs
     priors = (prior_transition, prior_observation, prior_start)
     settings = Settings(*priors, frozenset(fix), damping, prior_reward)
     settings.check()
@@ -163,7 +168,8 @@ def fit(
             ending = partial(with_end, episodes=episodes, model=model)
             runs = race.chosen(seeds, lambda seed: map(ending, drafts.of(seed)), sample)
         counts = race.run(runs, tol, max_iter).counts
-        return _result(episodes, runs, counts, race, cuts, discount, tuple(warnings), init, model)
+        made = partial(_model, episodes=episodes, discount=discount, costs=costs, init=init)
+        return _result(episodes, runs, counts, race, cuts, tuple(warnings), made, model)
 
     if reward_model != "auto":
         return learned(reward_model)
@@ -189,7 +195,7 @@ def _check(
     if states is not None and states < 1:
         raise DataError(f"the number of states must be above 0, not {states}")
     if states == 1 and ended:
-        raise DataError("episodes terminated: there must be two states, one of them terminal")
+        raise DataError("episodes terminated: there must be at least two states, one terminal")
     if restarts < 1 or max_iter < 1:
         raise DataError("there must be at least one start and one iteration")
     if not tol >= 0.0:
@@ -206,9 +212,8 @@ def _result(
     counts: Expected | None,
     race: Race,
     cuts: FloatArray | None,
-    discount: float,
     warnings: tuple[str, ...],
-    init: Model | None,
+    made: Callable[[Tables, LearnedRewards | None], Model],
     reward_model: RewardModel,
 ) -> Fit:
     """Put together what was learned; without counts no pass over the data was completed."""
@@ -222,7 +227,7 @@ def _result(
         rewards = rewards_of_tables(tables, episodes, cuts)
     if rewards is not None and tables.terminal is not None:
         rewards = unpaid(rewards, tables.terminal)
-    model = _model(tables, rewards, episodes, discount, init)
+    model = made(tables, rewards)
     acted = episodes.actions[episodes.actions != NONE]
     tried = np.bincount(acted, minlength=len(episodes.action_names))
     if counts is None:
@@ -271,9 +276,9 @@ def _model(
     rewards: LearnedRewards | None,
     episodes: Episodes,
     discount: float,
+    costs: bool,
     init: Model | None,
 ) -> Model:
-    costs = init is not None and init.costs
     R: Rewards | FloatArray | None = None if init is None else init.rewards
     if rewards is not None:
         R = -rewards.R if costs else rewards.R

@@ -161,4 +161,5 @@ def step_in_words(
     end = CUT if tables.terminal is None else int(step_ends(episodes)[at])
     where = {TERMINATED: " in a terminal state", TRUNCATED: " outside of terminal states"}
     seen += where.get(end, "")
-    return f"episode {episodes.labels[e]}, step {t}: {seen}{after} is impossible"
+    hint = "" if end == CUT else " (--ends cut ignores how episodes ended)"
+    return f"episode {episodes.labels[e]}, step {t}: {seen}{after} is impossible{hint}"

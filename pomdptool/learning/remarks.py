@@ -11,7 +11,7 @@ from pomdptool.episodes import NONE, Episodes
 from pomdptool.learning.expectation import Expected
 from pomdptool.learning.rewards import LEAST_VISITS, LearnedRewards
 from pomdptool.model import Model
-from pomdptool.sparse import IntArray
+from pomdptool.sparse import FloatArray, IntArray
 
 EMPTY = 0.5
 """Expected visits below which a state is called empty."""
@@ -34,7 +34,7 @@ def remarks(
     )
     seen = np.unique(episodes.observations[episodes.observations != NONE])
     hidden = model.n_states - bool(episodes.terminated.any())
-    if len(seen) < 2 and hidden > 1:
+    if len(seen) < 2 and hidden > 1 and (rewards is None or len(_values(episodes)) < 2):
         yield "the data have fewer than two observations: nothing tells states apart"
     if model.n_states > episodes.n_steps:
         yield f"there are more states, {model.n_states}, than steps, {episodes.n_steps}"
@@ -59,6 +59,12 @@ def remarks(
             f"not known: it is set to the least one, {rewards.R[at[0], at[1]]:g}"
         ),
     )
+
+
+def _values(episodes: Episodes) -> FloatArray:
+    """The rewards that occur."""
+    assert episodes.rewards is not None
+    return np.unique(episodes.rewards[~np.isnan(episodes.rewards)])
 
 
 def _few(found: IntArray, words: Callable[[Any], str]) -> Iterator[str]:

@@ -122,6 +122,8 @@ def _factored(rows: IntArray, columns: IntArray, data: FloatArray, given: FloatA
 
 def _correction(times: Product, residual: FloatArray) -> FloatArray:
     """Minimise the Euclidean norm of residual - (I - gP) y over y in the Krylov space."""
+    scale = float(np.abs(residual).max())
+    residual = residual / scale  # squares of very small numbers would be 0
     size = float(np.linalg.norm(residual))
     basis = np.zeros((BASIS + 1, len(residual)))
     images = np.zeros((BASIS + 1, BASIS))
@@ -139,5 +141,5 @@ def _correction(times: Product, residual: FloatArray) -> FloatArray:
     wanted = np.zeros(j + 2)
     wanted[0] = size
     weights = np.linalg.lstsq(images[: j + 2, : j + 1], wanted, rcond=None)[0]
-    y: FloatArray = weights @ basis[: j + 1]
+    y: FloatArray = scale * (weights @ basis[: j + 1])
     return y
