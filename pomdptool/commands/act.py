@@ -109,7 +109,9 @@ def _another(player: FiniteActing, quiet: bool) -> bool:
     sys.stdout.flush()
     line = sys.stdin.readline()
     if line.strip():
-        raise PolicyError(f"{player.end}: only an empty line can follow, not {line.strip()!r}")
+        raise PolicyError(
+            f"{player.end}: only an empty line can follow, not {line.strip()[:100]!r}"
+        )
     return line != ""
 
 

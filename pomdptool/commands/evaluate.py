@@ -145,6 +145,8 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
         ("graph earns", graph),
         ("vectors say", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
         *[("optimum within", f"{optimum} (by the file)")] * (optimum != "unknown"),
+        *[("after the end", "terminal values count in the vectors and the bounds only")]
+        * (policy.terminal is not None),
         *[("residual", residual)] * (d["residual_beliefs"] > 0),
         (
             "simulated",
