@@ -76,6 +76,12 @@ class PolicyGraph:
         """Number of observations Z."""
         return int(self.next.shape[1])
 
+    @property
+    def horizon(self) -> int | None:
+        """Steps until the longest path from a root ends; None: there is a cycle, and no end."""
+        layers = self.picked(self.breadth_first()).layers()
+        return None if layers is None else len(layers)
+
     def edges(self, n: int) -> dict[int, list[int]]:
         """Successors of a node, each with the observations that lead there."""
         edges: dict[int, list[int]] = {}

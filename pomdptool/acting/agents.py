@@ -1,7 +1,8 @@
 """What acts: something that can be reset, asked for an action, and told what was observed.
 
 A saved policy acts as the controller that its vectors are linked to, where they are; else by its
-vectors at the exact belief. Planners (see `planner`) act alike.
+vectors at the exact belief. Planners (see `planner`) act alike. A policy with a horizon H can be
+followed for H steps, then it has ended; `horizon_of` is what everything that plays episodes asks.
 """
 
 from __future__ import annotations
@@ -86,7 +87,11 @@ class GraphActing:
         """Go on to the node after an observation."""
         after = int(self.graph.next[self.node, observation])
         if after == NOWHERE:
-            raise impossible(self.model, action, observation)
+            raise PolicyError(
+                f"the policy graph has no successor for observation "
+                f"{self.model.observations[observation]!r} after action "
+                f"{self.model.actions[action]!r}"
+            )
         self.node = after
 
 
@@ -114,7 +119,64 @@ class BeliefActing:
         self.belief = after
 
 
-def acting(model: Model, policy: SolvedPolicy) -> GraphActing | BeliefActing:
+class FiniteActing:
+    """A policy with a horizon: it has ended after that many steps."""
+
+    def __init__(self, policy: GraphActing | BeliefActing, horizon: int) -> None:
+        self.policy = policy
+        self.horizon = horizon
+        self.time = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether all steps are done."""
+        return self.time >= self.horizon
+
+    def reset(self, state: int | None = None) -> None:
+        """Begin an episode."""
+        self.time = 0
+        self.policy.reset(state)
+
+    def act(self) -> int:
+        """Return the policy's action.
+
+        Raises
+        ------
+        PolicyError
+            Where the policy has ended.
+        """
+        if self.ended:
+            raise PolicyError(self.end)
+        return self.policy.act()
+
+    def observe(self, action: int, observation: int) -> None:
+        """Take in what was observed; nothing follows the last observation."""
+        self.time += 1
+        if not self.ended:
+            self.policy.observe(action, observation)
+
+    @property
+    def end(self) -> str:
+        """Says that the policy has ended."""
+        return f"the policy of {self.horizon} step{'s' * (self.horizon != 1)} has ended"
+
+
+def until(policy: GraphActing | BeliefActing, horizon: int | None) -> Acting:
+    """Let a policy end with its horizon, where it has one."""
+    return policy if horizon is None else FiniteActing(policy, horizon)
+
+
+def horizon_of(policy: object) -> int | None:
+    """For how many steps what acts can be followed; None: without end."""
+    return policy.horizon if isinstance(policy, SolvedPolicy | FiniteActing) else None
+
+
+def has_ended(policy: Acting) -> bool:
+    """Whether a policy with a horizon has done its last step."""
+    return isinstance(policy, FiniteActing) and policy.ended
+
+
+def acting(model: Model, policy: SolvedPolicy) -> Acting:
     """Let a saved policy act in the model that it was made for.
 
     Raises
@@ -123,7 +185,8 @@ def acting(model: Model, policy: SolvedPolicy) -> GraphActing | BeliefActing:
         Where it was made for another model.
     """
     graph = controller_of(model, policy)
-    return BeliefActing(model, policy) if graph is None else GraphActing(model, graph)
+    player = BeliefActing(model, policy) if graph is None else GraphActing(model, graph)
+    return until(player, policy.horizon)
 
 
 def controller_of(model: Model, policy: SolvedPolicy) -> PolicyGraph | None:

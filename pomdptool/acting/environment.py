@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.acting.agents import Acting, initial_belief
+from pomdptool.acting.agents import Acting, has_ended, initial_belief
 from pomdptool.acting.simulator import simulator_of, start_sums
 from pomdptool.belief import update
 from pomdptool.kernels.simulator import Simulator, step
@@ -61,7 +61,7 @@ def episode(
     rng: np.random.Generator,
     note: Callable[[Step, FloatArray | None], None] | None = None,
 ) -> Iterator[Step]:
-    """Let something act until a terminal state, or for so many steps.
+    """Let something act until a terminal state, or for so many steps, or until it has ended.
 
     `note` is called with each step and the exact belief in which its action was chosen, before the
     observation is taken in.
@@ -75,7 +75,7 @@ def episode(
         acting.reset(observed)
     belief = initial_belief(model, observed) if note is not None else None
     for time in range(steps):
-        if environment.ended:
+        if environment.ended or has_ended(acting):
             return
         state, action = environment.state, acting.act()
         observation, reward = environment.step(action, rng)

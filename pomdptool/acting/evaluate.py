@@ -5,7 +5,8 @@ A controller's value is that of a Markov chain. The Bellman residual of vectors 
     max over a of ( r[a] . b + g sum over o of P(o | b, a) V(b after a and o) )  -  V(b);
 
 where it is nowhere negative, V lies below what acting by it earns. It is taken at the beliefs that
-the policy meets in simulated episodes, so that it is a sample, not a bound.
+the policy meets in simulated episodes, so that it is a sample, not a bound. With a horizon V is for
+that many steps on both sides of the difference, which says nothing: there it is not taken.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ class Evaluation:
     vector_value
         Of the largest vector.
     residual_min, residual_max, beliefs
-        Bellman residuals at beliefs that the policy met, and how many these are.
+        Bellman residuals at beliefs that the policy met, and how many these are; None and 0 with
+        a horizon.
     """
 
     graph_value: float | None
     vector_value: float
-    residual_min: float
-    residual_max: float
+    residual_min: float | None
+    residual_max: float | None
     beliefs: int
 
 
@@ -62,13 +64,13 @@ def evaluate_policy(
     exact = None
     if graph is not None and controller.is_cheap(model, graph):
         exact = graph.worth(controller.evaluate(model, graph), model.start)
-    met = beliefs_met(model, policy, beliefs, rng)
+    met = beliefs_met(model, policy, beliefs, rng) if policy.horizon is None else []
     residuals = [bellman_residual(model, policy, b) for b in met]
     return Evaluation(
         graph_value=exact,
         vector_value=value_at_start(model, policy),
-        residual_min=min(residuals),
-        residual_max=max(residuals),
+        residual_min=min(residuals, default=None),
+        residual_max=max(residuals, default=None),
         beliefs=len(met),
     )
 

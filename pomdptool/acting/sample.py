@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pomdptool.acting.agents import acting, compiled, random_agent, script_agent
+from pomdptool.acting.agents import acting, compiled, horizon_of, random_agent, script_agent
 from pomdptool.acting.environment import Environment, episode
 from pomdptool.acting.players import Player
 from pomdptool.acting.simulator import simulator_of
@@ -46,7 +46,7 @@ def sample(
     Parameters
     ----------
     episodes, steps
-        Number of episodes, and of steps of each at most.
+        Number of episodes, and of steps of each at most; a policy with a horizon ends with that.
     policy
         What acts; actions are uniform at random without it.
     actions
@@ -83,6 +83,8 @@ def sampled(
     ends: SampleEnds | None = None,
 ) -> Iterator[Episodes]:
     """Draw trajectories as `sample` does, lot by lot."""
+    horizon = None if actions else horizon_of(policy)
+    steps = steps if horizon is None else min(steps, horizon)
     expect(episodes * steps // INTERPRETED)
     stop = bool(model.rewards.stored.any()) if ends is None else ends == "stop"
     simulator = simulator_of(model, stop=stop)

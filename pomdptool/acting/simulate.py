@@ -3,7 +3,8 @@
 The mean discounted return of n episodes has the standard error s / sqrt(n), s the returns' standard
 deviation, and the 95% interval of Student's t distribution with n - 1 degrees of freedom. Episodes
 end in a terminal state or after a number of steps: what the steps beyond could still be worth, at
-most, is the truncation bound.
+most, is the truncation bound. A policy with a horizon ends with it, and so do its episodes: there
+are no steps beyond.
 
 Episodes have random streams of their own, so that they are the same whatever the number of
 threads; those of the environment and of the planner are apart, so that two policies meet the same
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.acting.agents import Acting, EpisodeInterruptedError, Interrupted
+from pomdptool.acting.agents import Acting, EpisodeInterruptedError, Interrupted, horizon_of
 from pomdptool.acting.planner import Pomcp
 from pomdptool.acting.players import Asking, Lot, OnSeen, Playing, played, workers_of
 from pomdptool.episodes import steps_until
@@ -26,7 +27,7 @@ from pomdptool.errors import PomdpError
 from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.solving.solution import check_sum
+from pomdptool.solving.solution import check_sum, discounted_steps
 from pomdptool.sparse import FloatArray, IntArray
 
 AT_ONCE = 64
@@ -108,9 +109,12 @@ def confidence(x: FloatArray) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def default_steps(model: Model) -> int:
-    """Steps after which a thousandth of all there is to earn is left."""
-    return steps_until(model.discount, TRUNCATION) or UNDISCOUNTED_STEPS
+def default_steps(model: Model, horizon: int | None = None) -> int:
+    """Steps after which a thousandth of all there is to earn is left, the horizon at most."""
+    steps = steps_until(model.discount, TRUNCATION)
+    if horizon is None:
+        return steps or UNDISCOUNTED_STEPS
+    return min(horizon, steps or MOST_AT_ONCE)
 
 
 def simulate(
@@ -133,7 +137,8 @@ def simulate(
     policy
         A saved policy, a planner, something of one's own that acts, or None: actions at random.
     steps
-        Of an episode at most; by default as many as the discount leaves worth a thousandth.
+        Of an episode at most; by default as many as the discount leaves worth a thousandth. A
+        policy with a horizon ends with that.
     threads
         How many episodes are played side by side; of something of one's own always one.
     on_seen
@@ -156,9 +161,11 @@ def simulate(
     """
     if episodes < 1:
         raise PomdpError(f"episodes must be 1 or more, not {episodes}")
-    steps = default_steps(model) if steps is None else steps
+    horizon = horizon_of(policy)
+    steps = default_steps(model, horizon) if steps is None else steps
     if steps < 1:
         raise PomdpError(f"steps must be 1 or more, not {steps}")
+    steps = steps if horizon is None else min(steps, horizon)
     check_sum("rewards", float(np.abs(model.rewards.stored).max(initial=0.0)), steps)
     clock = Clock()
     threads = 1 if on_seen else min(threads, episodes)
@@ -194,7 +201,7 @@ def simulate(
         lengths=lengths,
         terminated=int(ended.sum()),
         steps=steps,
-        truncation_bound=_beyond(model, lengths[~ended]) * float((~ended).mean()),
+        truncation_bound=_beyond(model, lengths[~ended], horizon) * float((~ended).mean()),
         seconds=clock.seconds,
         sims=sum(p.searched for p in searching),
         search_seconds=sum(p.seconds for p in searching),
@@ -202,14 +209,14 @@ def simulate(
     )
 
 
-def _beyond(model: Model, lengths: IntArray) -> float:
-    """What steps after the last could still be worth, at most, on average."""
+def _beyond(model: Model, lengths: IntArray, horizon: int | None) -> float:
+    """What steps after the last, up to the horizon, could still be worth, at most, on average."""
     largest = float(np.abs(model.expected_rewards).max())
     if not len(lengths) or largest == 0.0:
         return 0.0
-    if model.discount == 1.0:
-        return math.inf
-    return float((model.discount**lengths).mean()) * largest / (1.0 - model.discount)
+    played, times = np.unique(lengths, return_counts=True)
+    left = [discounted_steps(model.discount, n, horizon) for n in played.tolist()]
+    return float(np.average(left, weights=times)) * largest
 
 
 def _streams(rng: np.random.Generator, n: int) -> Iterator[np.random.Generator]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pomdptool.acting.agents import GraphActing
+from pomdptool.acting.agents import GraphActing, until
 from pomdptool.acting.simulate import simulate
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
@@ -86,7 +86,8 @@ def earned(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Ret
     """What a controller earns: exactly, where that takes no more than a second."""
     if is_cheap(model, graph):
         return Return(graph.worth(evaluate(model, graph), model.start))
-    found = simulate(model, GraphActing(model, graph), episodes=EPISODES, rng=rng)
+    player = until(GraphActing(model, graph), graph.horizon)
+    found = simulate(model, player, episodes=EPISODES, rng=rng)
     return Return(found.mean, found.standard_error)
 
 
@@ -102,16 +103,23 @@ def carried(policy: SolvedPolicy, model: Model) -> SolvedPolicy:
 
 
 def of_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
-    """Make a controller a policy: its vectors are the values of its nodes."""
+    """Make a controller a policy: its vectors are the values of its nodes.
+
+    Without cycles it ends, as a policy with a horizon does: then its vectors are those of the nodes
+    to begin in, for all others have fewer steps to go.
+    """
     if model.mdp and graph.n_nodes >= model.n_states:
         graph = replace(graph, n_initial=model.n_states)
+    horizon, values = graph.horizon, evaluate(model, graph)
+    nodes = np.arange(graph.n_nodes) if horizon is None else graph.roots
     return SolvedPolicy(
         problem=problem_of(model),
         method="graph",
-        values=AlphaVectors(graph.actions, evaluate(model, graph)),
+        values=AlphaVectors(graph.actions[nodes], values[nodes]),
         bounds=Bounds(-np.inf, np.inf),
         converged=False,
         stop_reason="unknown",
+        horizon=horizon,
         graph=graph,
     )
 

@@ -11,6 +11,7 @@ import click
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import index_of, open_model, open_policy, warn
 from pomdptool.commands.options import EXISTING, from_option, nothing_more_option, quiet_option
+from pomdptool.commands.terminal import say
 from pomdptool.errors import PolicyError
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
@@ -18,7 +19,7 @@ from pomdptool.printable import printable
 from pomdptool.sparse import FloatArray
 
 if TYPE_CHECKING:
-    from pomdptool.acting.agents import Acting
+    from pomdptool.acting.agents import Acting, FiniteActing
 
 
 @click.command(
@@ -50,10 +51,12 @@ def command(
     r"""Read one observation a line from standard input; write one action a line at once.
 
     The first action comes before the first observation. An empty line begins a new episode. Of an
-    MDP, a model without observations, the first line of an episode names the state it begins in. In
-    names characters that are not printable are escaped, as `\x1b`; such names are read too.
+    MDP, a model without observations, the first line of an episode names the state it begins in.
+    After the last observation of a policy with a horizon an empty line is written in place of an
+    action, and only an empty line can follow. In names characters that are not printable are
+    escaped, as `\x1b`; such names are read too.
     """
-    from pomdptool.acting.agents import acting, impossible
+    from pomdptool.acting.agents import FiniteActing, acting, impossible
     from pomdptool.belief import update
 
     model = open_model(path, kind, quiet=quiet)
@@ -61,6 +64,9 @@ def command(
     places = _places(model.observations)
     belief = _begun(model, player, quiet)
     while belief is not None:
+        if isinstance(player, FiniteActing) and player.ended:
+            belief = _begun(model, player, quiet) if _another(player, quiet) else None
+            continue
         action = player.act()
         shown = "".join(
             f"\t{printable(model.states[s])} {belief[s]:.6g}" for s in belief.nonzero()[0].tolist()
@@ -87,6 +93,26 @@ def command(
                 belief = _begun(model, player, quiet)
             continue
         belief = after
+
+
+def _another(player: FiniteActing, quiet: bool) -> bool:
+    """Say that the policy has ended; whether the input asks for another episode.
+
+    Raises
+    ------
+    PolicyError
+        Where another observation comes.
+    """
+    if not quiet:
+        say(f"note: {player.end}; an empty line begins a new episode")
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    line = sys.stdin.readline()
+    if line.strip():
+        raise PolicyError(
+            f"{player.end}: only an empty line can follow, not {line.strip()[:100]!r}"
+        )
+    return line != ""
 
 
 def _begun(model: Model, player: Acting, quiet: bool) -> FloatArray | None:

@@ -135,17 +135,19 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
     graph = "-" if d["graph_value"] is None else f"{d['graph_value']:.6g} (exact)"
     vectors = d["vector_value"]
     optimum = interval(*d["bounds"])
+    residual = (
+        f"{short(d['residual_min'])} to {short(d['residual_max'])} at "
+        f"{d['residual_beliefs']} beliefs met"
+    )
     return [
         ("problem", model.name or "-"),
         ("policy", f"by {policy.method}"),
         ("graph earns", graph),
         ("vectors say", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
         *[("optimum within", f"{optimum} (by the file)")] * (optimum != "unknown"),
-        (
-            "residual",
-            f"{short(d['residual_min'])} to {short(d['residual_max'])} at "
-            f"{d['residual_beliefs']} beliefs met",
-        ),
+        *[("after the end", "terminal values count in the vectors and the bounds only")]
+        * (policy.terminal is not None),
+        *[("residual", residual)] * (d["residual_beliefs"] > 0),
         (
             "simulated",
             f"{d['mean_discounted_return']:.6g}, 95% {interval(*d['confidence_95'])}, "

@@ -73,7 +73,10 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
     help="Another saved policy, to compare in the same random streams; more than once for more.",
 )
 @episodes_option(100)
-@steps_option("Steps of an episode at most; by default until a thousandth is left to earn.")
+@steps_option(
+    "Steps of an episode at most, up to the policy's horizon; by default until a thousandth is "
+    "left to earn."
+)
 @click.option(
     "--sims",
     metavar="N",
