@@ -184,11 +184,11 @@ def test_costs_stay_costs_from_sampling_to_solving(options: str, tmp_path: Path)
     """A log of a model of costs holds costs, and the policy learned from it keeps them low."""
     model, log, learned = (tmp_path / name for name in ("m.pomdp", "d.csv", "l.pomdp"))
     pomdptool.dump(dataclasses.replace(tiger(), costs=True), model)
-    sampled = run("sample", model, "--episodes", 400, "--steps", 50, "--seed", 1, "-o", log)
+    sampled = run(*f"sample {model} --episodes 400 --steps 50 --seed 1 -o {log}".split())
     assert "holds costs" in sampled.stderr
     asked = options.format(model=model).split()
     sizes = [] if "--init" in options else ["--states", "2"]
-    assert run("fit", log, *sizes, "--seed", 1, "-o", learned, *asked).returncode == 0
+    assert run("fit", log, *sizes, "--seed", "1", "-o", learned, *asked).returncode == 0
     found = pomdptool.load(learned)
     assert found.costs
     solution = pomdptool.solve(found)

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     type=Choice(["error", "reset", "ignore"]),
     default="error",
     show_default=True,
-    help="What to do where an observation cannot be: stop, go to the start, or go on as if nothing "
-    "had been observed.",
+    help="After an impossible observation: stop with an error, reset to the initial belief, or "
+    "ignore "
+    "the observation.",
 )
 @from_option
 @quiet_option

@@ -30,25 +30,25 @@ from pomdptool.model import Model
 @click.command(
     cls=Command,
     example="pomdptool compare tiger.pomdp learned.pomdp --seed 1",
-    sections={"Walks": ("episodes", "steps")},
+    sections={"Trajectories": ("episodes", "steps")},
 )
 @click.argument("true", type=EXISTING)
 @click.argument("learned", type=EXISTING)
 @click.option(
     "--episodes", metavar="N", type=Whole(1, MOST_KEPT), default=EPISODES, show_default=True,
-    help="Random walks through each model.",
+    help="Random trajectories of each model.",
 )  # fmt: skip
 @click.option(
     "--steps", metavar="H", type=Whole(1, MOST_KEPT), default=STEPS, show_default=True,
-    help="Steps of a walk.",
+    help="Steps of a trajectory.",
 )  # fmt: skip
 @click.option(
     "--precision", metavar="P", type=Real(min=0.0, min_open=True), default=1e-3,
-    show_default=True, help="Of the policies whose returns are compared.",
+    show_default=True, help="Precision of the policies whose returns are compared.",
 )  # fmt: skip
 @click.option(
     "--time-limit", metavar="SECONDS", type=Real(min=0.0), default=10.0,
-    show_default=True, help="For solving each model.",
+    show_default=True, help="Time limit for solving each model.",
 )  # fmt: skip
 @seed_option
 @json_option

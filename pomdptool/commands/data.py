@@ -65,23 +65,29 @@ def data_options(function: F) -> F:
         click.option(
             "--data-from",
             type=Choice(["csv", "tsv", "jsonl", "parquet"]),
-            help="Format of the data; by default known by its extension or first bytes.",
+            help="Format of the data; by default detected from its extension or first bytes.",
         ),
-        _list_option("--actions", "A,B", "All actions; the data have names, or indices from 0."),
-        _list_option("--observations", "A,B", "All observations, likewise."),
-        _list_option("--missing", "NA,-1", "Values that count as missing, as empty ones do."),
+        _list_option(
+            "--actions", "A,B", "Names of all actions; the data hold names, or indices from 0."
+        ),
+        _list_option("--observations", "A,B", "Names of all observations, in the same way."),
+        _list_option(
+            "--missing", "NA,-1", "Values that mean a missing observation, beside empty ones."
+        ),
         click.option(
             "--gaps",
             type=Choice(["consecutive", "missing"]),
             default="consecutive",
             show_default=True,
-            help="Steps absent from the column of steps: there were none, or they are unobserved.",
+            help="How to read gaps in the step numbers: consecutive ignores them, missing "
+            "inserts steps "
+            "with missing observations.",
         ),
         click.option(
             "--ends",
             type=Choice(["absorbing", "cut"]),
-            help="How all episodes ended: in an absorbing state, or cut off.  [default: as the "
-            "columns terminated and truncated say]",
+            help="How all episodes ended: absorbing, in a terminal state, or cut, in any state; "
+            "overrides the columns terminated and truncated.",
         ),
     )
     for option in reversed(options):

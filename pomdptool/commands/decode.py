@@ -34,14 +34,16 @@ from pomdptool.model import Model
     type=Choice(["posterior", "viterbi", "filter"]),
     default="posterior",
     show_default=True,
-    help="Given the whole episode; the likeliest path; given what came up to each step.",
+    help="posterior: smoothed, given the whole episode; viterbi: the most likely path; filter: "
+    "given "
+    "the data up to each step.",
 )
 @click.option(
     "--what",
     type=Choice(["states", "transitions", "outputs"]),
     default="states",
     show_default=True,
-    help="Probabilities to show; outputs of filter are those predicted.",
+    help="Probabilities to show; with filter, outputs are one-step predictions.",
 )
 @json_option
 @from_option

@@ -39,7 +39,7 @@ from pomdptool.policy import SolvedPolicy
 @click.argument("path", metavar="MODEL", type=EXISTING)
 @click.argument("policy_file", metavar="POLICY", type=EXISTING)
 @episodes_option(1000)
-@steps_option("Steps of a simulated episode at most.")
+@steps_option("Largest number of steps of a simulated episode.")
 @seed_option
 @threads_option
 @json_option

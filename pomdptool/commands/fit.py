@@ -93,7 +93,10 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 )
 @data_argument
 @click.option(
-    "--states", metavar="N", callback=_sizes, help="Hidden states: 4, or 2:8 or 2,4,6 to choose."
+    "--states",
+    metavar="N",
+    callback=_sizes,
+    help="Number of hidden states: 4; or 2:8 or 2,4,6 to choose from.",
 )
 @output_option("Write the model here: .pomdp or .json, also with .gz.")
 @click.option(
@@ -101,15 +104,18 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     type=Choice(["em", "udm"]),
     default="em",
     show_default=True,
-    help="As many states as are asked for, or utile distinction: few, split where returns differ.",
+    help="em: Baum-Welch with the given number of states; udm: utile distinction, which splits "
+    "states "
+    "where returns differ.",
 )
 @click.option(
     "--significance", metavar="P", type=Real(0.0, 1.0, min_open=True, max_open=True),
-    default=SIGNIFICANCE, show_default=True, help="With udm: chance of a difference that splits.",
+    default=SIGNIFICANCE, show_default=True, help="With udm: significance level for splitting a "
+    "state.",
 )  # fmt: skip
 @click.option(
     "--max-states", metavar="N", type=Whole(), default=MAX_STATES, show_default=True,
-    help="With udm: most states.",
+    help="With udm: largest number of states.",
 )  # fmt: skip
 @click.option(
     "--select",
@@ -117,7 +123,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     type=Choice(["bic", "aic", "heldout"]),
     default="bic",
     show_default=True,
-    help="By what the number of states is chosen.",
+    help="Criterion that chooses among several --states; needs a range such as 2:8.",
 )
 @click.option(
     "--values",
@@ -129,27 +135,32 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     type=Choice(["per-action", "shared"]),
     default="per-action",
     show_default=True,
-    help="Whether observations depend on the action.",
+    help="per-action: O depends on the action; shared: one O for all actions.",
 )
 @click.option(
     "--reward-model",
     type=Choice(["auto", "state", "transition"]),
     default="auto",
     show_default=True,
-    help="Whether rewards are R[a, s], or R[a, s, s', o]; auto finds out.",
+    help="state: R[a, s]; transition: R[a, s, s', o]; auto: chosen from the data.",
 )
 @click.option(
     "--restarts", metavar="N", type=Whole(1, 10_000), default=10, show_default=True,
-    help="Number of starts.",
+    help="Number of random initialisations; the best result is kept.",
 )  # fmt: skip
-@click.option("--init", metavar="MODEL", type=EXISTING, help="Start from this model.")
+@click.option(
+    "--init",
+    metavar="MODEL",
+    type=EXISTING,
+    help="Start from this model, as the only start.",
+)
 @click.option(
     "--max-iter", metavar="N", type=Whole(), default=1000, show_default=True,
-    help="Most passes over the data of one start.",
+    help="Largest number of EM iterations of a start.",
 )  # fmt: skip
 @click.option(
     "--tol", metavar="X", type=Real(min=0.0), default=1e-6, show_default=True,
-    help="Stop when a pass gains less, per step of the data.",
+    help="Stop when an iteration gains less log-likelihood per step of the data.",
 )  # fmt: skip
 @_prior("transition")
 @_prior("observation")
@@ -157,20 +168,34 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
 @_prior("reward")
 @click.option(
     "--damping", metavar="W", type=Real(0.0, 1.0, max_open=True), default=0.0,
-    show_default=True, help="Weight of the old parameters beside the new ones.",
+    show_default=True, help="Weight W of the old parameters; the new ones have 1 - W.",
 )  # fmt: skip
 @click.option(
-    "--fix", metavar="T,O,start", callback=_parts, default="", help="What is not learned."
+    "--fix",
+    metavar="T,O,start",
+    callback=_parts,
+    default="",
+    help="Parts that keep the values of --init; start alone: uniform without --init.",
 )
 @click.option(
     "--discount", metavar="D", type=Real(0.0, 1.0), default=0.95, show_default=True,
     help="Discount of the model that is written.",
 )  # fmt: skip
-@click.option("--like", metavar="MODEL", type=EXISTING, help="Names of actions, observations.")
+@click.option(
+    "--like",
+    metavar="MODEL",
+    type=EXISTING,
+    help="Take the names of actions and observations from this model.",
+)
 @seed_option
 @threads_option
 @time_limit_option
-@click.option("--report", metavar="FILE", type=Output(), help="Write figures here as JSON.")
+@click.option(
+    "--report",
+    metavar="FILE",
+    type=Output(),
+    help="Write a report here, as JSON: history, starts, criteria, warnings.",
+)
 @data_options
 @quiet_option
 @verbose_option

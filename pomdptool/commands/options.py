@@ -50,19 +50,17 @@ from_option = click.option(
     "--from",
     "kind",
     type=Choice(["pomdp", "json", "pomdpx"]),
-    help="Format of the input; by default known by its text, else by its extension.",
+    help="Format of the input; by default detected from its text, else from its extension.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="Nothing on standard error but errors."
+    "-q", "--quiet", is_flag=True, help="Print only errors on standard error."
 )
 
-verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say more.")
-nothing_more_option = click.option(
-    "-v", "--verbose", is_flag=True, expose_value=False, help="There is nothing more to say."
-)
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Print more detail.")
+nothing_more_option = click.option("-v", "--verbose", is_flag=True, expose_value=False, hidden=True)
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -82,8 +80,8 @@ memory_option = click.option(
     "--memory",
     metavar="SIZE",
     callback=_size,
-    help="Stop with the best so far when the process holds more, such as 500M or 4G (powers of "
-    "1024); by default when it takes half of what is free.",
+    help="Memory limit of the process, such as 500M or 4G (powers of 1024); at the limit the best "
+    "result so far is returned. Default: half of the free memory.",
 )
 
 
@@ -132,14 +130,14 @@ time_limit_option = click.option(
     "--time-limit",
     metavar="SECONDS",
     type=Real(min=0.0),
-    help="Stop after this time with the best so far.",
+    help="Time limit; when it is reached, the best result so far is returned.",
 )
 
 seed_option = click.option(
     "--seed",
     metavar="N",
     type=Whole(0, sys.maxsize),
-    help="Of the random numbers; by default one is chosen, and said.",
+    help="Random seed; drawn and printed if omitted.",
 )
 
 threads_option = click.option(
@@ -147,7 +145,7 @@ threads_option = click.option(
     metavar="N",
     type=Whole(1, sys.maxsize),
     callback=lambda _ctx, _param, value: value and min(value, MOST_THREADS),
-    help="Side by side; by default as many as there are cores. Results do not depend on it.",
+    help="Worker threads; default all cores. Results do not depend on it.",
 )
 
 

@@ -57,19 +57,22 @@ Drawings = dict[str, Callable[[], "Figure"]]
 @click.option(
     "--what",
     type=Choice(["value", "graph", "bounds", "loglik", "belief"]),
-    help="value: best actions and their worth over the belief, of 2 or 3 states; graph: the policy "
+    help="value: best actions and their values over the belief, of 2 or 3 states; graph: the "
+    "policy "
     "graph; bounds: over time. By default what suits FILE.",
 )
 @click.option(
     "--max-nodes", metavar="N", type=Whole(), default=100, show_default=True,
-    help="Of a policy graph: nodes that are drawn, those that the start reaches first.",
+    help="Of a policy graph: largest number of nodes drawn, nearest to the start first.",
 )  # fmt: skip
-@click.option("--episode", metavar="N", type=Whole(0), help="Of a trace; by default the first.")
+@click.option(
+    "--episode", metavar="N", type=Whole(0), help="Episode of a trace; default the first."
+)
 @click.option(
     "--max-steps", metavar="N", type=Whole(), default=200, show_default=True,
-    help="Of an episode: steps that are drawn, the first ones.",
+    help="Of an episode: largest number of steps drawn, from the first.",
 )  # fmt: skip
-@click.option("--title", "heading", metavar="TEXT", default="", help="Instead of the usual one.")
+@click.option("--title", "heading", metavar="TEXT", default="", help="Replaces the default title.")
 @click.option(
     "--model",
     "model_file",

@@ -49,24 +49,27 @@ if TYPE_CHECKING:
     "policy_file",
     metavar="FILE",
     type=EXISTING,
-    help="What acts: a saved policy; by default actions are uniform at random.",
+    help="A saved policy that acts; by default actions are uniform at random.",
 )
 @click.option(
     "--actions",
     "actions_file",
     metavar="FILE",
     type=EXISTING,
-    help="Do these actions: one a line, episodes parted by an empty line, taken in turn.",
+    help="Action sequences to follow: one action per line, an empty line between sequences; "
+    "episodes "
+    "take them in turn.",
 )
 @episodes_option(100)
 @steps_option(
-    "Steps of an episode at most; by default until a thousandth is left to earn.", MOST_STEPS
+    "Largest number of steps of an episode; by default until 0.1% of the return is left.",
+    MOST_STEPS,
 )
 @click.option(
     "--ends",
     type=Choice(["stop", "continue"]),
-    help="What episodes do in a terminal state; by default they stop, and continue where the model "
-    "has no rewards.",
+    help="Whether episodes stop or continue in a terminal state; default stop, for models without "
+    "rewards continue.",
 )
 @click.option("--states", is_flag=True, help="Write the hidden states too.")
 @seed_option

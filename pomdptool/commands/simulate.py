@@ -61,7 +61,7 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
     "--planner",
     type=Choice(PLANNERS),
     help="pomcp (the default without a policy): search with particles; pouct: search with exact "
-    "beliefs; qmdp: the best actions were the state known; random: any action.",
+    "beliefs; qmdp: the QMDP policy; random: uniform actions.",
 )
 @click.option("--policy", "policy_file", metavar="FILE", type=EXISTING, help="A saved policy.")
 @click.option(
@@ -70,37 +70,37 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
     metavar="FILE",
     type=EXISTING,
     multiple=True,
-    help="Another saved policy, to compare in the same random streams; more than once for more.",
+    help="Another saved policy, compared on the same random streams; may be repeated.",
 )
 @episodes_option(100)
 @steps_option(
-    "Steps of an episode at most, up to the policy's horizon; by default until a thousandth is "
-    "left to earn."
+    "Largest number of steps of an episode, up to the policy's horizon; by default until 0.1% of "
+    "the return is left."
 )
 @click.option(
     "--sims",
     metavar="N",
     type=Whole(),
-    help="Simulations for each decision; 4000, or with --time no limit.",
+    help="Simulations per decision; default 4000, with --time no limit.",
 )
 @click.option(
     "--time",
     "time_limit",
     metavar="SECONDS",
     type=Real(min=0.0, min_open=True),
-    help="For each decision.",
+    help="Planning time per decision.",
 )
 @click.option(
     "--exploration",
     metavar="C",
     type=Real(min=0.0),
-    help="Constant of UCB1; by default from bounds on the start belief's value.",
+    help="Exploration constant of UCB1; by default from bounds on the value of the initial belief.",
 )
 @click.option(
     "--depth",
     metavar="D",
     type=Whole(1, MOST_KEPT),
-    help="Steps of a simulation; by default until a hundredth is left to earn.",
+    help="Depth of a simulation; by default until 1% of the discounted reward is left.",
 )
 @click.option(
     "--rollout",
@@ -108,27 +108,27 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
     type=Input(words=("random", "qmdp")),
     default="qmdp",
     show_default=True,
-    help="What stands for the rest where a simulation leaves the tree; FILE: a saved policy.",
+    help="Rollout policy at leaf nodes; FILE: a saved policy.",
 )
 @click.option(
     "--leaf",
     "leaf_file",
     metavar="FILE",
     type=EXISTING,
-    help="A saved policy, whose values stand for rollouts.",
+    help="A saved policy whose value function evaluates leaf nodes, instead of rollouts.",
 )
 @click.option(
     "--prior",
     "prior_file",
     metavar="FILE",
     type=EXISTING,
-    help="JSON, {action: {visits, value}}: what the actions of a new node begin with; by default "
-    "one visit with QMDP's value.",
+    help="JSON, {action: {visits, value}}: initial counts and values of the actions of a new node; "
+    "by default one visit with the QMDP value.",
 )
 @click.option(
     "--belief",
     type=Choice(["exact", "particles"]),
-    help="How a planner keeps its belief; pomcp: particles, pouct: exact.",
+    help="Belief of the planner; default particles for pomcp, exact for pouct.",
 )
 @click.option(
     "--particles",
@@ -136,6 +136,7 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
     type=Whole(1, MOST_KEPT),
     default=2000,
     show_default=True,
+    help="Number of particles, with --belief particles.",
 )
 @output_option("Write the result here, as JSON.")
 @click.option(
@@ -143,7 +144,7 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
     "trace_file",
     metavar="FILE",
     type=Output(),
-    help="A JSON line a step.",
+    help="Write each step here, as JSON lines.",
 )
 @seed_option
 @threads_option

@@ -55,23 +55,26 @@ from pomdptool.sparse import FloatArray
     "horizon): value iteration; perseus: a lower bound at beliefs drawn at random; qmdp, fib, mdp: "
     "upper bounds; blind: a lower bound.",
 )
-@click.option("--horizon", metavar="H", type=Whole(), help="Steps to go; without end if absent.")
+@click.option(
+    "--horizon", metavar="H", type=Whole(), help="Number of steps; infinite horizon if omitted."
+)
 @click.option(
     "--precision",
     metavar="P",
     type=Real(min=0.0, min_open=True),
     default=1e-3,
     show_default=True,
-    help="Stop when upper less lower bound is below P times max(1, |value|).",
+    help="Stop when upper - lower bound is below P * max(1, |value|).",
 )
-@click.option("--discount", metavar="D", type=Real(0.0, 1.0), help="Instead of the model's.")
+@click.option("--discount", metavar="D", type=Real(0.0, 1.0), help="Overrides the model's.")
 @time_limit_option
 @click.option(
     "--max-vectors",
     metavar="N",
     type=Whole(),
-    help="Stop with the best so far when a set of vectors is larger; with sarsop, when more were "
-    "made.",
+    help="Largest number of vectors in a set (sarsop: computed in all); at the limit the best "
+    "result "
+    "so far is returned.",
 )
 @memory_option
 @click.option(
@@ -84,7 +87,7 @@ from pomdptool.sparse import FloatArray
     "terminal_file",
     metavar="FILE",
     type=EXISTING,
-    help="With a horizon: what beliefs are worth after the last step, the largest vector of this "
+    help="With a horizon: the value after the last step, the maximum over the vectors of this "
     ".alpha file or policy.",
 )
 @click.option(
@@ -95,28 +98,28 @@ from pomdptool.sparse import FloatArray
 @click.option(
     "--pruning",
     type=Choice(PRUNINGS),
-    help="Have exact back up by this classic algorithm, to compare; by default by polytopes, or by "
-    "incremental pruning to a tolerance where there are too many states.",
+    help="With exact: the classic algorithm of the backups, for comparison. Default: vertex "
+    "enumeration for small faces of the simplex, incremental pruning for larger ones.",
 )
 @click.option(
     "--resume",
     "resume_file",
     metavar="FILE",
     type=EXISTING,
-    help="Go on from an earlier result of sarsop, a .json policy.",
+    help="Continue from an earlier result of sarsop, a .json policy.",
 )
 @click.option(
     "--graph-depth",
     metavar="N",
     type=Whole(0),
-    help="In .pg and .dot: only nodes that so many steps reach.",
+    help="In .pg and .dot: only nodes within N steps of the start.",
 )
 @click.option(
     "--graph-probability",
     metavar="P",
     type=Real(0.0, 1.0),
     default=0.0,
-    help="In .pg and .dot: only edges that are at least so likely.",
+    help="In .pg and .dot: only edges of probability P or more.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the policy also on a terminal.")
 @seed_option
