@@ -220,7 +220,7 @@ def test_a_gap_that_is_open_is_named(tmp_path: Path) -> None:
         *(CASES / "float-cycle.pomdp", "--method", "blind", "--precision", "1e-13"),
         *("-o", tmp_path / "p.json"),
     )
-    assert "rounding (a gap of 9.18 is not closed: floats certify no better)" in shown
+    assert "rounding (a gap of 9.18 is not closed: this method gets no closer)" in shown
 
 
 def test_a_coarse_precision_is_met_and_not_called_rounding() -> None:

@@ -76,8 +76,8 @@ def _still_open(solution: Solution) -> str:
         if policy.stop_reason == "rounding":
             from pomdptool.solving.bounds import Method
 
-            only_bounds = policy.method in get_args(Method)
-            least = ": the method's bounds" if only_bounds else ": floats certify no better"
+            bounds_only = policy.method in get_args(Method)
+            least = ": this method gets no closer" if bounds_only else ": floats certify no better"
         return f" (a gap of {policy.bounds.gap:.3g} is not closed{least})"
     if policy.stop_reason in ("precision", "horizon") or not trace or trace[-1].error is None:
         return ""

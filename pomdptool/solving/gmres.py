@@ -24,6 +24,9 @@ ROUNDS = 20
 MAX_FACTORED = 5_000
 """Most (node, state) pairs that are factorised: for 11,000 of a random graph it took 5 s."""
 
+QUICKLY_FACTORED = 1_500
+"""Most pairs that are factorised where there is no time: a quarter of a second."""
+
 ROUNDING = 1e-13
 """Residual, relative to the largest value, that a solution may have."""
 
@@ -47,7 +50,7 @@ def fixed_vector(
         Shape (n,).
     sweeps
         Products with M, beyond the first rounds and some more, that it may take where it takes
-        long; None: it may not.
+        long; None: it may not, and only what is small is solved then.
 
     Returns
     -------
@@ -56,11 +59,13 @@ def fixed_vector(
     """
     times = _product(rows, columns, data, len(given))
     x, residual = _rounds(times, given, np.zeros_like(given), ROUNDS)
-    if residual and sweeps is not None:
-        if len(given) <= MAX_FACTORED:
-            x = _factored(rows, columns, data, given)
-        x, residual = _rounds(times, given, x, 100 + sweeps // BASIS)
-    return x, residual
+    if not residual:
+        return x, residual
+    if len(given) <= (QUICKLY_FACTORED if sweeps is None else MAX_FACTORED):
+        x = _factored(rows, columns, data, given)
+    elif sweeps is None:
+        return x, residual
+    return _rounds(times, given, x, ROUNDS if sweeps is None else 100 + sweeps // BASIS)
 
 
 def _product(rows: IntArray, columns: IntArray, data: FloatArray, size: int) -> Product:
