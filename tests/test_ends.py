@@ -132,7 +132,8 @@ def test_an_end_that_cannot_be_is_named() -> None:
     )  # fmt: skip
     said = pt.loglik(far, data).impossible
     assert said == (
-        "episode 2, step 0: observation '0' in a terminal state after action '0' is impossible"
+        "episode 2, step 0: observation '0' in a terminal state after action '0' is impossible "
+        "(--ends cut ignores how episodes ended)"
     )
 
 
@@ -151,7 +152,7 @@ def test_truncated_episodes_never_were_in_a_terminal_state() -> None:
     )
     assert pt.loglik(sure, one).impossible == (
         "episode 0, step 0: observation '0' outside of terminal states after action '0' is "
-        "impossible"
+        "impossible (--ends cut ignores how episodes ended)"
     )
 
 
@@ -261,7 +262,7 @@ def test_ends_can_be_told_or_ignored(ending: tuple[pt.Model, Episodes, Path]) ->
         replace(some, ends=np.full(500, TRUNCATED)), 2, restarts=2, rng=np.random.default_rng(1)
     )
     assert np.array_equal(never.model.T, cut.model.T)
-    with pytest.raises(DataError, match="two states, one of them terminal"):
+    with pytest.raises(DataError, match="at least two states, one terminal"):
         pt.fit(some, 1, rng=np.random.default_rng(1))
 
 
