@@ -99,6 +99,12 @@ def only(folder: Path, pattern: str) -> Path:
     return path
 
 
+def test_a_release_is_dated(request: pytest.FixtureRequest) -> None:
+    dated = re.search(r"^## \S+ - (\S+)$", changelog(), re.MULTILINE)
+    assert dated is not None
+    assert request.config.getoption("--release") is None or dated[1] != "unreleased"
+
+
 def test_the_wheel_holds_the_package_and_its_data(dist: Path) -> None:
     path = only(dist, "*.whl")
     assert path.name == f"pomdptool-{pomdptool.__version__}-py3-none-any.whl"
