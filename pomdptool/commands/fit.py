@@ -105,8 +105,7 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     default="em",
     show_default=True,
     help="em: Baum-Welch with the given number of states; udm: utile distinction, which splits "
-    "states "
-    "where returns differ.",
+    "states where returns differ.",
 )
 @click.option(
     "--significance", metavar="P", type=Real(0.0, 1.0, min_open=True, max_open=True),
@@ -185,7 +184,8 @@ def _prior(table: str) -> Callable[[Decorated], Decorated]:
     "--like",
     metavar="MODEL",
     type=EXISTING,
-    help="Take the names of actions and observations from this model.",
+    help="Take the names of actions and observations, and whether rewards are costs, from this "
+    "model.",
 )
 @seed_option
 @threads_option

@@ -42,7 +42,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
     One that came before and was lost in a library that cannot be interrupted counts as the first.
     """
-    before = {number: signal.signal(number, _note) for number in SIGNALS}
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _note) for number in heeded}
     try:
         yield lambda: bool(_noted)
     finally:

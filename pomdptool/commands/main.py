@@ -119,7 +119,7 @@ def main() -> None:
             _say("interrupted")
             code = 130
     except BaseException:
-        # An interrupt comes out of some libraries' imports as another error.
+        # An interrupt comes out of some libraries as another error.
         if not was_raised():
             raise
         _say("interrupted")
@@ -179,8 +179,6 @@ def _failed(error: Exception) -> int:
     """Say in a line what went wrong; a closed pipe is no failure."""
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return 0
-    if isinstance(error, ImportError) and was_raised():
-        raise error  # it is an interrupt
     placed = isinstance(error, FormatError) or (isinstance(error, DataError) and error.placed)
     if placed:
         _say(str(error))
