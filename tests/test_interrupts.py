@@ -152,3 +152,18 @@ def interrupted_at_random(name: str, folder: Path, times: int) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_interrupts_at_random(name: str, times: int, folder: Path) -> None:
     interrupted_at_random(name, folder, times)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ignored_signals_stay_ignored(number: signal.Signals, folder: Path) -> None:
+    """As under nohup, or in the background of a script."""
+    command = ["solve", str(PROBLEMS / "hallway.pomdp"), "--time-limit", "1", "-q", "-o", "k.json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pomdptool", *command],
+        cwd=folder,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN),
+    ) as process:
+        time.sleep(0.6)
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 0
+    assert json.loads((folder / "k.json").read_text())["stop_reason"] == "time-limit"
