@@ -66,7 +66,7 @@ def command(
 
     from pomdptool.acting.evaluate import evaluate_policy
     from pomdptool.acting.simulate import simulate
-    from pomdptool.kernels import cores
+    from pomdptool.kernels.jit import cores
 
     if not quiet:
         announce_compiling()

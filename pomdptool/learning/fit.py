@@ -16,7 +16,7 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, ModelError
-from pomdptool.kernels import cores
+from pomdptool.kernels.jit import cores
 from pomdptool.learning.em import Run
 from pomdptool.learning.ends import terminal_of, terminating, unpaid, with_end, without_end
 from pomdptool.learning.expectation import Expected, Threads, expected
