@@ -30,7 +30,7 @@ from pomdptool.commands.options import (
 from pomdptool.commands.paths import Output
 from pomdptool.commands.progress import announce_compiling, learning_progress
 from pomdptool.commands.report import show_candidates, show_fit, show_split
-from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
+from pomdptool.formats.files import WRITTEN_KINDS, WrittenKind, encode_model
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
 from pomdptool.learning.information import StandardErrors, standard_errors
@@ -241,7 +241,7 @@ def command(
     `--states`, and splits states where the returns that follow depend on how they were entered.
     """
     kind: WrittenKind = output_kind(
-        output, written_kind_of_path, "a model is written as .pomdp or .json", "pomdp"
+        output, WRITTEN_KINDS, "a model is written as .pomdp or .json", "pomdp"
     )
     if not states and init is None and method == "em":
         raise click.UsageError("--states says how many states to learn.")

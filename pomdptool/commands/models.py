@@ -13,7 +13,8 @@ from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, Finding, FormatError, nearest
 from pomdptool.formats import text_input
 from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind, read_model, write_file
+from pomdptool.formats.dump import write_file
+from pomdptool.formats.files import Kind, read_model
 from pomdptool.model import Model
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import numpy as np
 
 from pomdptool.errors import nearest
 from pomdptool.formats.counted import Counted
-from pomdptool.formats.findings import MAX_HINTS, Findings
+from pomdptool.formats.findings import Findings
+from pomdptool.formats.limits import MAX_HINTS, MAX_NAMES
 from pomdptool.formats.numbers import (
     name_places,
     number_places,
@@ -22,9 +23,6 @@ from pomdptool.formats.numbers import (
 from pomdptool.formats.syntax import Preamble, Start, Statement, Word
 from pomdptool.model import SUM_TOLERANCE
 from pomdptool.sparse import FloatArray
-
-MAX_NAMES = 1 << 22
-"""Most states, actions or observations that a file may declare."""
 
 MANDATORY = ("discount", "values", "states", "actions")
 
