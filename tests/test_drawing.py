@@ -187,6 +187,16 @@ def test_vectors_on_faces_are_looked_ahead_from() -> None:
         value_figure(replace(policy, values=policy.values.after))
 
 
+@pytest.mark.parametrize("n_states", [2, 3])
+def test_a_solved_policy_is_drawn_like_its_file(n_states: int) -> None:
+    model = faced(n_states)
+    policy = solve(model, "exact").policy
+    read = read_policy(encode_policy(policy, "json"), "p.json", model)
+    assert _vectors(policy).values == pytest.approx(_vectors(read).values)
+    assert _vectors(policy).actions.tolist() == _vectors(read).actions.tolist()
+    assert svg_of(value_figure(policy)) == svg_of(value_figure(read))
+
+
 # ------------------------------------------------------------ graphs
 
 
