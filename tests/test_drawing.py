@@ -24,15 +24,14 @@ from pomdptool.drawing.values import (
 )
 from pomdptool.envelope import upper_envelope
 from pomdptool.errors import DataError, PolicyError
-from pomdptool.formats.fit_report import FitReport
 from pomdptool.formats.policies import encode_policy
 from pomdptool.formats.policy_read import read_policy
-from pomdptool.formats.traces import TracedStep
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.lookahead import LookAhead
 from pomdptool.model import Model, make_model
 from pomdptool.policy import AlphaVectors, Bounds, Problem, SolvedPolicy, problem_of
 from pomdptool.solving.dispatch import solve
+from pomdptool.trace import FitReport, Restart, TracedStep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -294,7 +293,8 @@ def test_bounds_over_time_leave_infinities_out() -> None:
 
 
 def test_the_log_likelihood_is_a_step() -> None:
-    report = FitReport(2, 10, (-30.0, -20.0, -10.0), ((3, -10.0), (2, -25.0)))
+    restarts = (Restart(1, -10.0, 3, True), Restart(2, -25.0, 2, True))
+    report = FitReport(2, 10, (-30.0, -20.0, -10.0), restarts)
     others, best, *_ = loglik_figure(report).axes[0].lines
     assert np.asarray(best.get_ydata()).tolist() == [-3.0, -2.0, -1.0]
     assert np.asarray(others.get_ydata()).tolist() == [-1.0, -2.5]

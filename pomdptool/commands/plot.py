@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pomdptool.formats.pictured import Pictured
-    from pomdptool.formats.traces import TracedStep
     from pomdptool.graph import PolicyGraph
+    from pomdptool.trace import TracedStep
 
 Drawings = dict[str, Callable[[], "Figure"]]
 
@@ -135,7 +135,7 @@ def _drawings(
     from pomdptool.drawing.graphs import graph_figure
     from pomdptool.drawing.progress import bounds_figure, loglik_figure
     from pomdptool.drawing.values import value_figure
-    from pomdptool.formats.fit_report import FitReport
+    from pomdptool.trace import FitReport
 
     if isinstance(thing, FitReport):
         return {"loglik": partial(loglik_figure, thing, heading)}
