@@ -95,7 +95,7 @@ def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -
     DataError
         If the model has none such; it says which name is near.
     """
-    from pomdptool.formats.pomdp_write import allowed_name
+    from pomdptool.formats.pomdp_names import allowed_name
     from pomdptool.formats.tables_symbols import is_whole
 
     if text in places:

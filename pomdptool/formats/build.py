@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pomdptool.formats.axes import Axis
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.limits import MAX_ENTRIES, MAX_FINDINGS, MAX_ROWS
 from pomdptool.formats.numbers import place_of_number, read_numbers
-from pomdptool.formats.preamble import Axis, Head, read_head, read_start
+from pomdptool.formats.preamble import Head, read_head, read_start
 from pomdptool.formats.reward_rules import RewardRules
 from pomdptool.formats.rows import Content, RowTable, TooManyEntriesError
 from pomdptool.formats.runs import STRAY_COLON, Columns, places_in_run, read_run

@@ -132,7 +132,8 @@ def encode_model(model: Model, kind: WrittenKind, header: str = "") -> tuple[str
         from pomdptool.formats.model_json import write_model_json
 
         return write_model_json(model), []
-    from pomdptool.formats.pomdp_write import valid_names, write_pomdp
+    from pomdptool.formats.pomdp_names import valid_names
+    from pomdptool.formats.pomdp_write import write_pomdp
 
     model, said = valid_names(model)
     return write_pomdp(model, header), said
