@@ -15,7 +15,7 @@ from samples import ROOT
 PACKAGE = ROOT / "pomdptool"
 NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
-    *("episodes", "envelope", "limits", "printable"),
+    *("episodes", "envelope", "limits", "memory", "printable"),
 ]
 VERBS = ["formats", "families", "solving", "acting", "learning", "drawing", "kernels", "commands"]
 THIRD_PARTY = {
@@ -54,7 +54,6 @@ FILES = {
     "formats/tables_csv.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_columns.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_write.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
-    "learning/sizes.py": rule([*NOUNS, "learning", "solving"], []),  # solving/memory is a noun
     "__init__.py": rule(NOUNS, [], set(VERBS)),
     "__main__.py": rule(["commands"], []),
 }

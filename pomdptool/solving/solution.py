@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pomdptool.errors import PomdpError
 from pomdptool.limits import LARGEST_VALUE, Limits
 from pomdptool.limits import Stopped as Stopped
+from pomdptool.memory import resident
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
-from pomdptool.solving.memory import resident
 from pomdptool.sparse import FloatArray
 
 MEASURED_EVERY = 0.1
