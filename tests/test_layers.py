@@ -63,7 +63,6 @@ FILES = {
     "formats/tables_csv.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_columns.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_write.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
-    "learning/sizes.py": rule([*NOUNS, "learning", "solving"], []),  # solving/memory is a noun
     "__init__.py": rule(NOUNS, [], set(VERBS)),
     "__main__.py": rule(["commands"], []),
 }

@@ -23,7 +23,7 @@ import numpy as np
 
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.policy_iteration import (
     Applied,
     Enclosure,
@@ -77,23 +77,22 @@ def solve_bound(
     watch.step(chosen.sweeps, model.n_actions, bounds)
     reason = lower.stop_reason or upper.stop_reason or ("horizon" if horizon else "fixed-point")
     converged = reason == "horizon" or bounds.closed(precision)
-    policy = SolvedPolicy(
-        problem=problem_of(model),
-        method=method,
-        values=AlphaVectors(np.arange(model.n_actions), chosen.Q),
-        bounds=bounds,
+    return Solution.of(
+        model,
+        method,
+        watch,
+        AlphaVectors(np.arange(model.n_actions), chosen.Q),
+        bounds,
+        "precision" if converged and not horizon else reason,
         converged=converged,
-        stop_reason="precision" if converged and not horizon else reason,
-        horizon=horizon,
-        graph=repeated(model, lower.Q, horizon),
-        stats={
-            "seconds": watch.seconds,
+        counts={
             "iterations": chosen.sweeps,
             "vectors": model.n_actions,
             "backups": (lower.sweeps + upper.sweeps) * model.n_actions * model.n_states,
         },
+        horizon=horizon,
+        graph=repeated(model, lower.Q, horizon),
     )
-    return Solution(policy, tuple(watch.trace))
 
 
 def repeated(model: Model, Q: FloatArray, horizon: int | None) -> PolicyGraph | None:

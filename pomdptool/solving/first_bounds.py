@@ -12,7 +12,7 @@ import numpy as np
 
 from pomdptool.kernels.sarsop.lower_bound import ROUNDING
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.bounds import fixed_point, repeated
 from pomdptool.solving.solution import Solution, Watch
 from pomdptool.sparse import BoolArray, FloatArray
@@ -44,17 +44,21 @@ class FirstBounds:
     def solution(self, reason: str, watch: Watch) -> Solution:
         """The result of a search that did not begin: the best blind policy."""
         best = [int((self.blind @ self.model.start).argmax())]
-        policy = SolvedPolicy(
-            problem=problem_of(self.model),
-            method="sarsop",
-            values=AlphaVectors(np.array(best), self.blind[best]),
-            bounds=self.bounds,
+        return Solution.of(
+            self.model,
+            "sarsop",
+            watch,
+            AlphaVectors(np.array(best), self.blind[best]),
+            self.bounds,
+            reason,
             converged=False,
-            stop_reason=reason,
+            counts={
+                "iterations": 0,
+                "vectors": 1,
+                "backups": 0,
+            },
             graph=repeated(self.model, self.blind, None),
-            stats={"seconds": watch.seconds, "iterations": 0, "vectors": 1, "backups": 0},
         )
-        return Solution(policy, tuple(watch.trace))
 
 
 def first_bounds(model: Model, watch: Watch) -> FirstBounds:

@@ -25,7 +25,7 @@ import numpy as np
 
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.policy_iteration import UNIT, at_start
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
@@ -188,22 +188,21 @@ class _Run:
         bounds = self.bounds
         if not self.watch.trace:
             self.watch.step(self.stages, len(self.vectors.actions), bounds)
-        policy = SolvedPolicy(
-            problem=problem_of(self.model),
-            method="perseus",
-            values=self.vectors,
-            bounds=bounds,
+        return Solution.of(
+            self.model,
+            "perseus",
+            self.watch,
+            self.vectors,
+            bounds,
+            reason,
             converged=reason == "precision",
-            stop_reason=reason,
-            graph=self.graph(),
-            stats={
-                "seconds": self.watch.seconds,
+            counts={
                 "iterations": self.stages,
                 "vectors": len(self.vectors.actions),
                 "backups": self.backups,
             },
+            graph=self.graph(),
         )
-        return Solution(policy, tuple(self.watch.trace))
 
 
 class _Steps:
