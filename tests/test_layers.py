@@ -15,7 +15,7 @@ from samples import ROOT
 PACKAGE = ROOT / "pomdptool"
 NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
-    *("episodes", "envelope", "limits", "printable"),
+    *("episodes", "envelope", "limits", "printable", "deprecation"),
 ]
 VERBS = ["formats", "families", "solving", "acting", "learning", "drawing", "kernels", "commands"]
 THIRD_PARTY = {
