@@ -15,7 +15,7 @@ from samples import ROOT
 PACKAGE = ROOT / "pomdptool"
 NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
-    *("episodes", "envelope", "limits", "printable", "steps"),
+    *("episodes", "envelope", "limits", "printable", "steps", "distributions"),
 ]
 VERBS = ["formats", "families", "solving", "acting", "learning", "drawing", "kernels", "commands"]
 THIRD_PARTY = {

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from pomdptool.distributions import Renormalised
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.pomdpx_factors import (
     TOO_MANY,
@@ -31,7 +32,7 @@ from pomdptool.formats.pomdpx_variables import Digits, Space, Variable, Variable
 from pomdptool.formats.preamble import MAX_NAMES
 from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import FloatArray, IntArray, Renormalised, SparseRows, repeated, stacked
+from pomdptool.sparse import FloatArray, IntArray, SparseRows, repeated, stacked
 
 X = TypeVar("X")
 

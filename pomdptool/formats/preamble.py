@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.errors import nearest
 from pomdptool.formats.counted import Counted
 from pomdptool.formats.findings import MAX_HINTS, Findings
@@ -20,7 +21,6 @@ from pomdptool.formats.numbers import (
     without_comments,
 )
 from pomdptool.formats.syntax import Preamble, Start, Statement, Word
-from pomdptool.model import SUM_TOLERANCE
 from pomdptool.sparse import FloatArray
 
 MAX_NAMES = 1 << 22
