@@ -14,14 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pomdptool.errors import ModelError
-from pomdptool.sparse import (
-    FloatArray,
-    IntArray,
-    SparseRows,
-    check_dense_size,
-    numbers,
-    read_only,
-)
+from pomdptool.sparse import FloatArray, IntArray, SparseRows, check_dense_size, numbers, read_only
 from pomdptool.steps import Steps, steps_of
 
 if TYPE_CHECKING:

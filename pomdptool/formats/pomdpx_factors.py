@@ -17,13 +17,7 @@ from pomdptool.formats.pomdpx_tables import Table
 from pomdptool.formats.pomdpx_variables import Space
 from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.formats.rules import Kind, key_of, latest
-from pomdptool.sparse import (
-    BLOCK,
-    FloatArray,
-    IntArray,
-    SparseRows,
-    from_entries,
-)
+from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows, from_entries
 
 TOO_MANY = f"more than {MAX_ENTRIES} entries of one table are set"
 
