@@ -169,7 +169,10 @@ class _Net:
 
 
 def ascending(wish: FloatArray) -> FloatArray:
-    """Ascending numbers that are the closest to those wished for, by least squares."""
+    """Ascending numbers that are the closest to those wished for, by least squares.
+
+    As `scipy.optimize.isotonic_regression`, the import of which takes longer than a layout.
+    """
     blocks: list[tuple[float, int]] = []
     for x in wish.tolist():
         mean, count = float(x), 1

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.errors import FormatError
 from pomdptool.formats.strict_json import read_json
-from pomdptool.model import SUM_TOLERANCE
 from pomdptool.sparse import FloatArray
 
 

@@ -11,13 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.formats.documents import Place, read_document
 from pomdptool.formats.policies import FORMAT
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors
 from pomdptool.lookahead import FaceVectors, LookAhead, on_faces
-from pomdptool.model import SUM_TOLERANCE, Model
+from pomdptool.model import Model
 from pomdptool.policy import (
     AlphaVectors,
     Bounds,
