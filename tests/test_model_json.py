@@ -113,7 +113,7 @@ Message = str | tuple[str, ...]
         ({"states": []}, '"states" must be a list of 1'),
         ({"states": ["a", 5]}, '"states"[1] must be text'),
         ({"states": ["a", None]}, '"states"[1] must be text'),
-        ({"states": ["a", "a"]}, "\"states\" holds the name 'a' twice"),
+        ({"states": ["a", "a"]}, "\"states\" must hold different names: 'a' occurs twice"),
         ({"states": ["a"]}, '"T"[1] holds 1, which is not an index below 1'),
         ({"actions": {"x": 0}}, '"actions" must be a list'),
         ({"observations": ["o"]}, '"O"[1] holds 1, which is not an index below 1'),

@@ -329,7 +329,7 @@ def error(document: Any) -> str:
         (["problem"], [], '"problem" must be an object'),
         (["problem", "name"], None, '"problem"."name" must be text'),
         (["problem", "states"], [], '"problem"."states" must be a list of 1'),
-        (["problem", "states"], ["a", "a"], '"problem"."states" holds the name \'a\' twice'),
+        (["problem", "states"], ["a", "a"], '"problem"."states" must hold different names'),
         (["problem", "states", 1], 5, '"problem"."states"[1] must be text'),
         (["problem", "states"], ["a"], '"problem"."start" must hold 1 numbers'),
         (["problem", "discount"], 1.5, '"problem"."discount" must lie between'),

@@ -174,7 +174,7 @@ class Place:
                 place.text()
         if len(set(names)) < len(names):
             twice = next(name for name, n in Counter(names).items() if n > 1)
-            raise self.wrong(f"holds the name {twice!r} twice")
+            raise self.wrong(f"must hold different names: {twice!r} occurs twice")
         return tuple(names)
 
     def _floats(self, values: list[Any], message: str) -> FloatArray:
