@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.acting.agents import acting
-from pomdptool.acting.environment import Environment, Step, episode
+from pomdptool.acting.environment import Environment, episode
 from pomdptool.belief import update
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
@@ -104,13 +104,10 @@ def beliefs_met(
     """The first beliefs of episodes that a policy plays."""
     environment, player = Environment(model), acting(model, policy)
     met: list[FloatArray] = []
-
-    def note(step: Step, belief: FloatArray | None) -> None:  # noqa: ARG001
-        if belief is not None:
-            met.append(belief)
-
     for _ in range(count):
-        for _step in episode(environment, player, max(1, count // 10), rng, note):
+        for step in episode(environment, player, max(1, count // 10), rng, beliefs=True):
+            assert step.belief is not None
+            met.append(step.belief)
             if len(met) >= count:
                 return met
     return met or [model.start]

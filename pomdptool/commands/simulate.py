@@ -36,7 +36,8 @@ from pomdptool.formats.files import Kind
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
-    from pomdptool.acting.planner import Pomcp, Prior
+    from pomdptool.acting.plan import Prior
+    from pomdptool.acting.planner import Pomcp
     from pomdptool.acting.simulate import Simulation
     from pomdptool.policy import SolvedPolicy
 
@@ -277,7 +278,7 @@ def _prior(path: str, model: Model) -> Prior:
     """Read visits and values of actions."""
     import numpy as np
 
-    from pomdptool.acting.planner import Prior
+    from pomdptool.acting.plan import Prior
     from pomdptool.errors import DataError, nearest
     from pomdptool.formats.documents import Place
     from pomdptool.formats.strict_json import read_json

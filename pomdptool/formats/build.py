@@ -9,7 +9,7 @@ import numpy as np
 
 from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.formats.axes import Axis
-from pomdptool.formats.findings import MAX_FINDINGS, Findings
+from pomdptool.formats.findings import Findings
 from pomdptool.formats.limits import MAX_ENTRIES, MAX_FINDINGS, MAX_ROWS
 from pomdptool.formats.numbers import place_of_number, read_numbers
 from pomdptool.formats.preamble import Head, read_head, read_start

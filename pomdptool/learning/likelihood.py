@@ -154,8 +154,7 @@ def step_in_words(
     episodes: Episodes, sequences: Sequences, e: int, symbol: int, tables: Tables
 ) -> str:
     """Name the step of an episode that its symbol stands for; symbol -1 is what comes before."""
-    t = symbol + int(sequences.early[e])
-    at = int(episodes.first[e]) + t
+    at = int(episodes.first[e] + sequences.early[e]) + symbol
     a, o = int(episodes.actions[at]), int(episodes.observations[at])
     after = f" after action {episodes.action_names[a]!r}" if a >= 0 else ""
     seen = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "anything"
@@ -163,4 +162,4 @@ def step_in_words(
     where = {TERMINATED: " in a terminal state", TRUNCATED: " outside of terminal states"}
     seen += where.get(end, "")
     hint = "" if end == CUT else " (--ends cut ignores how episodes ended)"
-    return f"episode {episodes.labels[e]}, step {t}: {seen}{after} is impossible{hint}"
+    return f"{episodes.place(at)}: {seen}{after} is impossible{hint}"
