@@ -142,7 +142,7 @@ def test_compiled_and_interpreted_agree(method: Method, monkeypatch: pytest.Monk
     monkeypatch.setattr("pomdptool.learning.likelihood.expect", lambda n: None)
     results = []
     for compiled in (False, True):
-        monkeypatch.setattr(jit._way, "compiled", compiled)
+        monkeypatch.setattr(jit.runtime, "compiled", compiled)
         found = list(decode(model, episodes_of(lots), method))
         values = loglik(model, episodes_of(lots)).per_episode
         results.append((np.concatenate([d.states for d in found]), values))

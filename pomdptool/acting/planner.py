@@ -23,7 +23,7 @@ from pomdptool.acting.guide import guide_at, guide_of, no_guide
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
-from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.kernels.simulation import pomcp as kernel
 from pomdptool.kernels.simulation import random as numbers
 from pomdptool.kernels.simulation.pomcp import Plan, Tree
@@ -143,7 +143,7 @@ class Pomcp:
         self.plan = _plan(self)
         room = min(MOST_NODES, max(1024, 2 * (self.sims or SIMS_AT_ONCE)))
         self.tree = _tree(self.model.n_actions, room)
-        expect((self.sims or SIMS_AT_ONCE) * self.depth)
+        request_compilation((self.sims or SIMS_AT_ONCE) * self.depth)
         self.reseed(np.random.default_rng(self.seed))
         self.reset()
 
@@ -177,7 +177,7 @@ class Pomcp:
         path, returns = np.zeros(self.depth, np.int64), np.zeros(self.depth)
         while self.sims is None or done < self.sims:
             left = SIMS_AT_ONCE if self.sims is None else self.sims - done
-            at_once = min(left, budget(SIMS_AT_ONCE))
+            at_once = min(left, scaled_budget(SIMS_AT_ONCE))
             self._make_room(at_once)
             n = kernel.search(
                 self.simulator,
@@ -297,7 +297,7 @@ class Pomcp:
 
     def _make_room(self, sims: int) -> None:
         """Lengthen the tree for simulations to come."""
-        n, room = int(self.tree.i[kernel.N_NODES]), int(self.tree.i[kernel.ROOM])
+        n, room = int(self.tree.i[kernel.N_NODES]), int(self.tree.i[kernel.CAPACITY])
         if n + sims <= room or room == MOST_NODES:
             return
         larger = _tree(self.model.n_actions, min(MOST_NODES, max(2 * room, n + sims)))

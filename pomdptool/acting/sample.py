@@ -13,7 +13,7 @@ from pomdptool.acting.environment import Environment, episode
 from pomdptool.acting.players import Player
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes, joined
-from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.kernels.simulation.episodes import TERMINATED as ENDED
 from pomdptool.kernels.simulation.episodes import Log
 from pomdptool.model import Model
@@ -85,7 +85,7 @@ def sampled(
     """Draw trajectories as `sample` does, lot by lot."""
     horizon = None if actions else horizon_of(policy)
     steps = steps if horizon is None else min(steps, horizon)
-    expect(episodes * steps // INTERPRETED)
+    request_compilation(episodes * steps // INTERPRETED)
     stop = bool(model.rewards.stored.any()) if ends is None else ends == "stop"
     simulator = simulator_of(model, stop=stop)
     agents = [script_agent(list(script)) for script in actions or ()]
@@ -100,7 +100,7 @@ def sampled(
     players = [Player(model, agent, simulator) for agent in agents]
     done = 0
     while done < episodes:
-        at_once = 1 if len(players) > 1 else max(1, budget(STEPS_AT_ONCE) // steps)
+        at_once = 1 if len(players) > 1 else max(1, scaled_budget(STEPS_AT_ONCE) // steps)
         at_once = min(at_once, episodes - done)
         log, lengths, how = players[done % len(players)].play(at_once, steps, rng)
         yield _episodes(model, log, lengths, _ends(how == ENDED, stop), done, states)

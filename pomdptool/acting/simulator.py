@@ -21,17 +21,17 @@ def simulator_of(model: Model, *, stop: bool = True) -> Simulator:
     terminal[model.terminal_states if stop else []] = 1
     integers: dict[int, np.ndarray] = {
         kernel.T_ROWS: T.indptr,
-        kernel.ARRIVED: T.indices,
+        kernel.NEXT_STATES: T.indices,
         kernel.Z_ROWS: Z.indptr,
-        kernel.SEEN: Z.indices,
+        kernel.OBSERVATIONS: Z.indices,
         kernel.TERMINAL: terminal,
         kernel.FIRST_REWARD: first_reward,
     }
     floats: dict[int, np.ndarray] = {
         kernel.T_SUMS: running_sums(T),
         kernel.Z_SUMS: running_sums(Z),
-        kernel.T_CHANCES: T.data,
-        kernel.Z_CHANCES: Z.data,
+        kernel.T_PROBABILITIES: T.data,
+        kernel.Z_PROBABILITIES: Z.data,
         kernel.REWARDS: rewards,
     }
     listed = _listed(model)
@@ -63,8 +63,8 @@ def _listed(model: Model) -> tuple[IntArray, FloatArray] | None:
     support = model.support
     chance = T.data[support.t_entry] * Z.data[support.z_entry]
     outcomes = np.empty((len(chance), kernel.OUTCOME))
-    outcomes[:, kernel.NEXT] = T.indices[support.t_entry]
-    outcomes[:, kernel.SIGHT] = Z.indices[support.z_entry]
+    outcomes[:, kernel.NEXT_STATE] = T.indices[support.t_entry]
+    outcomes[:, kernel.OBSERVATION] = Z.indices[support.z_entry]
     outcomes[:, kernel.REWARD] = model.rewards.on_steps(T, Z, support)
     rows = SparseRows(0, begins, np.zeros(0, np.int32), chance)
     outcomes[:, kernel.SUM] = running_sums(rows)

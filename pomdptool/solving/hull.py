@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.kernels.exact import vertex_enumeration as kernel
-from pomdptool.kernels.exact.vertex_enumeration import Branches, Polytope
-from pomdptool.kernels.jit import budget
+from pomdptool.kernels.exact import polytope as kernel
+from pomdptool.kernels.exact.backup import Branches, backups
+from pomdptool.kernels.exact.polytope import Polytope
+from pomdptool.kernels.exact.vertex_enumeration import offer, regions, sweep
+from pomdptool.kernels.jit import scaled_budget
 from pomdptool.solving.solution import Watch
 from pomdptool.solving.stage import Part
 from pomdptool.sparse import FloatArray, IntArray
@@ -116,7 +118,7 @@ class _Growth:
         """Ask the vertices that are left until none is, or an edge has no end."""
         status, per_call = kernel.BUDGET, _backups_per_call(branches)
         while status != kernel.DONE and not polytope.counts[kernel.MISSED]:
-            status = kernel.sweep(polytope, branches, self.tolerance, self.delta, per_call)
+            status = sweep(polytope, branches, self.tolerance, self.delta, per_call)
             self.watch.check(_regions(polytope)[0].size if self.watch.max_vectors else 0)
             polytope = _make_room(polytope, status, self.max_vertices)
         return polytope
@@ -151,8 +153,8 @@ class _Growth:
         kernel.begin(polytope, top)
         done = 1
         while done < n:
-            last = done + budget(OFFERS_PER_CALL)
-            status, done = kernel.offer(
+            last = done + scaled_budget(OFFERS_PER_CALL)
+            status, done = offer(
                 polytope, vectors[:last], actions[:last], done, self.tolerance, self.delta
             )
             self.watch.check()
@@ -172,7 +174,7 @@ class _Growth:
             some = vertices[i : i + step]
             beliefs = np.ascontiguousarray(polytope.position[some, :d])
             vectors, actions = np.empty_like(beliefs), np.empty(len(some), np.int64)
-            kernel.backups(beliefs, self.branches, vectors, actions)
+            backups(beliefs, self.branches, vectors, actions)
             gap = (vectors * beliefs).sum(axis=1) - polytope.position[some, d]
             polytope.asked[some] = gap <= self.tolerance
             worst = max(worst, float(gap.max()))
@@ -183,14 +185,14 @@ class _Growth:
 
 def _backups_per_call(branches: Branches) -> int:
     multiplications = branches.rewards.size + branches.vectors.size
-    return budget(max(1, min(BACKUPS_PER_CALL, WORK_PER_CALL // multiplications)))
+    return scaled_budget(max(1, min(BACKUPS_PER_CALL, WORK_PER_CALL // multiplications)))
 
 
 def _regions(polytope: Polytope) -> tuple[IntArray, FloatArray]:
     """Vectors that are largest somewhere, and the mean of the corners where each is."""
     n, d = int(polytope.counts[kernel.VECTORS]), polytope.vectors.shape[1]
     centroids, corners = np.zeros((n, d)), np.zeros(n, dtype=np.int64)
-    kernel.regions(polytope, centroids, corners)
+    regions(polytope, centroids, corners)
     live = np.flatnonzero(corners)
     return live, centroids[live]
 
