@@ -255,7 +255,7 @@ def test_calls_of_interpreted_kernels_end_within_a_limit() -> None:
     model = pomdptool.load(CASES / "dialog-5.pomdp")
     with (
         mock.patch.object(jit, "PATIENCE", np.inf),
-        mock.patch.object(sarsop, "expect", return_value=None),
+        mock.patch.object(sarsop, "request_compilation", return_value=None),
         mock.patch.object(jit.runtime, "compiled", new=False),
     ):
         began = time.process_time()

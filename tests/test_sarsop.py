@@ -349,7 +349,7 @@ def test_how_much_is_done_at_once_changes_nothing() -> None:
     at_once.start()
     with mock.patch.object(sarsop, "CHUNK_SECONDS", 0.0):
         one_by_one.trials(200)
-    with mock.patch.object(sarsop, "budget", lambda work: work):
+    with mock.patch.object(sarsop, "scaled_budget", lambda work: work):
         at_once.trials(200)
     assert at_once.count(kernel.N_BACKUPS) == one_by_one.count(kernel.N_BACKUPS) == 200
     assert at_once.bounds == one_by_one.bounds

@@ -130,17 +130,17 @@ class _Growth:
         so close that rounding hides the way up. Here every vertex left to ask is compared.
         """
         d, before = given.vectors.shape[1], int(polytope.counts[kernel.VECTORS])
-        asked = polytope.asked.copy()
+        backed_up = polytope.backed_up.copy()
         none = np.zeros(0, np.int64)
         rows = Branches(given.vectors, np.zeros(1, np.int64), np.zeros((0, d)), none)
         polytope = self._swept(polytope, rows)
         after = int(polytope.counts[kernel.VECTORS])
         polytope.actions[before:after] = given.actions[polytope.actions[before:after]]
         if after == before:
-            polytope.asked[:] = asked
+            polytope.backed_up[:] = backed_up
         else:
-            polytope.asked[:] = False
-            polytope.asked[d : 2 * d] = True  # those at the top
+            polytope.backed_up[:] = False
+            polytope.backed_up[d : 2 * d] = True  # those at the top
         return polytope, after > before
 
     def _offered(self, given: Part, top: float) -> Polytope:
@@ -168,7 +168,7 @@ class _Growth:
         """
         d, worst = polytope.vectors.shape[1], 0.0
         used = int(polytope.counts[kernel.USED])
-        vertices = np.flatnonzero(polytope.alive[:used] & ~polytope.asked[:used])
+        vertices = np.flatnonzero(polytope.alive[:used] & ~polytope.backed_up[:used])
         step = _backups_per_call(self.branches)
         for i in range(0, len(vertices), step):
             some = vertices[i : i + step]
@@ -176,7 +176,7 @@ class _Growth:
             vectors, actions = np.empty_like(beliefs), np.empty(len(some), np.int64)
             backups(beliefs, self.branches, vectors, actions)
             gap = (vectors * beliefs).sum(axis=1) - polytope.position[some, d]
-            polytope.asked[some] = gap <= self.tolerance
+            polytope.backed_up[some] = gap <= self.tolerance
             worst = max(worst, float(gap.max()))
             self.watch.check()
         polytope.counts[kernel.BACKUPS] += len(vertices)
@@ -218,7 +218,7 @@ def _allocate(d: int, n: int, n_vectors: int) -> Polytope:
         tight=np.empty((n, d), integers),
         adjacent=np.full((n, d), -1, integers),
         alive=np.zeros(n, np.bool_),
-        asked=np.zeros(n, np.bool_),
+        backed_up=np.zeros(n, np.bool_),
         mark=np.zeros(n, integers),
         slack=np.zeros(n),
         key=np.zeros(n, np.uint64),

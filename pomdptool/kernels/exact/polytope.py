@@ -35,17 +35,18 @@ class Polytope(NamedTuple):
     """Vertices in slots 0 .. n-1 (those listed in `free` are not in use) and k vectors.
 
     position (n, d + 1): b and v; tight (n, d): constraints; adjacent (n, d): the neighbour when
-    that constraint is relaxed (-1: none); alive, asked (n,): whether in use, and whether backed up;
-    mark (n,): stamp of the last search; slack (n,): excess of the vector being inserted; key (n,):
-    hash of the constraints; free, cut, fresh (n,): lists of slots; table_* (m,): hash table, m a
-    power of two; vectors (k, d), offsets (k,), actions (k,); counts (COUNTS,).
+    that constraint is relaxed (-1: none); alive, backed_up (n,): whether it is in use, and whether
+    its backup is done; mark (n,): stamp of the last search; slack (n,): excess of the vector being
+    inserted; key (n,): hash of the constraints; free, cut, fresh (n,): lists of slots; table_*
+    (m,): hash table, m a power of two; vectors (k, d), offsets (k,), actions (k,); counts
+    (COUNTS,).
     """
 
     position: np.ndarray
     tight: np.ndarray
     adjacent: np.ndarray
     alive: np.ndarray
-    asked: np.ndarray
+    backed_up: np.ndarray
     mark: np.ndarray
     slack: np.ndarray
     key: np.ndarray
@@ -86,7 +87,7 @@ def begin(polytope, top):
             polytope.adjacent[n, d - 1] = i + (1 - upper) * d
             polytope.key[n] = key + mix(last)
             polytope.alive[n] = True
-            polytope.asked[n] = upper == 1
+            polytope.backed_up[n] = upper == 1
             polytope.mark[n] = 0
     polytope.counts[USED] = 2 * d
     polytope.counts[ALIVE] = 2 * d
@@ -185,7 +186,7 @@ def make_vertex(polytope, p, n, i, constraint):
             polytope.adjacent[k, q] = p
             break
     polytope.alive[p] = True
-    polytope.asked[p] = False
+    polytope.backed_up[p] = False
     polytope.mark[p] = 0
 
 

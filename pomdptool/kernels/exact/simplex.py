@@ -1,4 +1,4 @@
-"""How far a vector exceeds a set of vectors somewhere: the primal simplex method.
+"""The largest excess of a vector over a set of vectors: the primal simplex method.
 
 The set is the polyhedron {(b, u): b in the simplex, w_j . b + delta_j <= u for every vector j}. The
 largest excess of a candidate v is the linear program

@@ -56,7 +56,7 @@ def sweep(polytope, branches, tolerance, delta, budget):
             n = 0
         counts[CURSOR] = n + 1
         passed += 1
-        if not polytope.alive[n] or polytope.asked[n]:
+        if not polytope.alive[n] or polytope.backed_up[n]:
             continue
         if spent >= budget:
             counts[CURSOR] = n
@@ -72,7 +72,7 @@ def sweep(polytope, branches, tolerance, delta, budget):
                 counts[CURSOR] = n
                 return status
         else:
-            polytope.asked[n] = True
+            polytope.backed_up[n] = True
         passed = 0
     return DONE
 

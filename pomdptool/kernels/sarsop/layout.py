@@ -2,7 +2,7 @@
 
 Each is two flat arrays, one of integers `i` and one of floats `f`, because the number of arguments
 that kernels pass on dominates their compilation time. Named slots in a header say where everything
-else begins; in the tables below, an entry named X_AT or X_FIRST holds an index into the array.
+else begins; the tables below list the parts in the order in which they lie.
 
 Tables, the model
 
@@ -18,22 +18,27 @@ Tables, the model
     f   DISCOUNT, VALUE_BOUND (|V*| is at most this), NEGLIGIBLE (beliefs are equal if no
         probability differs by more; states of a belief and observations of a step that are less
         likely are dropped); then
-        WEIGHTS       T Z of each entry            REWARDS   r(slot, action)
-        STEP_WEIGHTS  probability of each step     CORNERS   upper bounds of V(slot)
+        WEIGHTS       T Z of each entry
+        REWARDS       r(slot, action)
+        STEP_WEIGHTS  probability of each step
         BELIEF_Q      upper bounds of Q(one-step belief, action)
         SLOT_Q        upper bounds of Q(slot, action)
+        CORNERS       upper bounds of V(slot)
 
 Search, which grows: the caller enlarges the arrays, and a kernel that lacks space returns FULL
 
     i   header: counters, capacities, where the parts begin; SEARCH_HEADER slots in all
         heap      all that has no fixed size (supports, lists, links, children); it never moves
-        NODES_AT      (nodes, NODE)            ACTIONS_AT   (expanded nodes * A, ACTION)
-        VECTORS_AT    (vectors, VECTOR)        LISTS_AT     (blocks * LISTS, LIST)
+        NODES_AT      rows of NODE integers, one a node
+        ACTIONS_AT    rows of ACTION integers, A to each expanded node
+        VECTORS_AT    rows of VECTOR integers, one an alpha vector
+        LISTS_AT      rows of LIST integers, LISTS to each block
         TABLE_AT      hash table from beliefs to nodes
     f   AIM and DRIFT (header); POINT_MASS, for each slot of the model the sum of all listed points
         there; heap (beliefs, values, probabilities)
-        SCRATCH_AT    scratch                  BOUNDS_AT    (nodes, BOUND)
-        Q_VALUES_AT   (expanded nodes * A, Q_VALUE)
+        SCRATCH_AT    scratch
+        BOUNDS_AT     rows of BOUND floats, one a node
+        Q_VALUES_AT   rows of Q_VALUE floats, A to each expanded node
 """
 
 from __future__ import annotations
@@ -112,8 +117,8 @@ LISTS = 3
 FIRST, LENGTH, CAPACITY = range(3)
 LIST = 3
 
-# An element of a list holds what a scan needs to skip most of them. A vector: its number and where
-# its values begin. A point: its node, mask and belief; its drop, the distance below the
+# An element of a list holds the data by which a scan skips most of them. A vector: its number and
+# where its values begin. A point: its node, mask and belief; its drop, the distance below the
 # interpolation between the corners; its peak, the state where it is largest, and its mark, where it
 # is largest relative to the other points, each with the drop divided by the point's probability
 # there. Times the probability of that state, it bounds the drop at any belief. Drops are stored as

@@ -1,8 +1,9 @@
 """The lower bound: alpha vectors over blocks, linked to the vectors that they were backed up from.
 
 A vector is the value of the controller that takes its action and continues, after each observation,
-with the linked vector. The lower bound at a belief is its largest vector's value; a node remembers
-that vector and how many of its block's list it has checked, so that an update costs only new ones.
+with the linked vector. The lower bound at a belief is the maximum over vectors; a node remembers
+its maximal vector and how many vectors of its block it has checked, so that an update costs only
+the new ones.
 
 A new vector that dominates the node's previous best takes its place: every vector linked to the old
 one then has at least its value (Hansen 1998). So controllers acquire loops, and evaluating them

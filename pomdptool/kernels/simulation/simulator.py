@@ -16,7 +16,7 @@ A model is two flat arrays, as in `sarsop.layout`; `Simulator.i` begins with a h
     REWARDS                     in the floats: rewards
     REWARD_KIND                 how a step's reward is addressed: see below
     STRIDE_A .. STRIDE_O        with BY_TABLE, strides for a, s, s' and o, 0 for an axis it lacks
-    JOINT_ROWS, JOINT           first outcome of each row of T (0: not listed); outcomes, in floats
+    JOINT_ROWS, JOINT           first outcome of each row of T (0: none); in the floats: outcomes
 
 Rewards are a table (BY_TABLE), one for each T entry (BY_ENTRY), or one for each T entry and
 possible observation (BY_STEP). If rows are short, the joint outcomes of each are listed as well:
@@ -40,7 +40,7 @@ HEADER = 21
 
 BY_TABLE, BY_ENTRY, BY_STEP = range(3)
 
-# Columns of a joint outcome.
+# Fields of a joint outcome.
 SUM, NEXT_STATE, OBSERVATION, REWARD = range(4)
 OUTCOME = 4
 
