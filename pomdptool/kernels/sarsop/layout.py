@@ -2,7 +2,8 @@
 
 Each is two flat arrays, one of integers `i` and one of floats `f`, because the number of arguments
 that kernels pass on dominates their compilation time. Named slots in a header say where everything
-else begins; the tables below list the parts in the order in which they lie.
+else begins; the tables below list the parts in the order in which they lie. Kernels import this
+module as `at`, so that s.f[s.i[at.BOUNDS_AT] + n * at.BOUND + at.LOWER] is node n's lower bound.
 
 Tables, the model
 

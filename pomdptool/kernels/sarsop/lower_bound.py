@@ -15,60 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from pomdptool.kernels.jit import kernel
-from pomdptool.kernels.sarsop.layout import (
-    ACTION,
-    ACTIONS_AT,
-    BELIEF,
-    BEST,
-    BLOCK,
-    BOUND,
-    BOUNDS_AT,
-    CHECKED_VECTORS,
-    CHILDREN,
-    DISCOUNT,
-    EDGE_FIRST,
-    EDGES,
-    EVALUATED,
-    EXPANSION,
-    FIRST,
-    ITEM,
-    LENGTH,
-    LIST,
-    LISTS,
-    LISTS_AT,
-    LOWER,
-    N_ACTIONS,
-    N_BACKUPS,
-    N_FLOATS,
-    N_INTEGERS,
-    N_RISES,
-    N_SUPPORT,
-    N_VECTORS,
-    NODE,
-    NODES_AT,
-    NONE,
-    PROBABILITIES,
-    Q_LOWER,
-    Q_UPPER,
-    Q_VALUE,
-    Q_VALUES_AT,
-    REWARD,
-    ROSE,
-    ROUNDING,
-    SUPPORT,
-    UPPER,
-    V_ACTION,
-    V_BLOCK,
-    V_LINKS,
-    V_VALUES,
-    VALUE_BOUND,
-    VALUES_AT,
-    VECTOR,
-    VECTOR_ELEMENT,
-    VECTOR_LIST,
-    VECTORS_AT,
-    append,
-)
+from pomdptool.kernels.sarsop import layout as at
+from pomdptool.kernels.sarsop.layout import append
 from pomdptool.kernels.sarsop.policy_evaluation import (
     SPARSE,
     dot,
@@ -89,11 +37,11 @@ SMALL_SHARE = 0.002
 @kernel(inner=True)
 def update_lower(m, s, n):
     """Lower bound of a node, after checking the new vectors of its block."""
-    node = s.i[NODES_AT] + n * NODE
-    row = s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + VECTOR_LIST) * LIST
-    if s.i[node + CHECKED_VECTORS] < s.i[row + LENGTH]:
-        check_vectors(m, s, n, s.i[row + LENGTH])
-    return s.f[s.i[BOUNDS_AT] + n * BOUND + LOWER]
+    node = s.i[at.NODES_AT] + n * at.NODE
+    row = s.i[at.LISTS_AT] + (at.LISTS * s.i[node + at.BLOCK] + at.VECTOR_LIST) * at.LIST
+    if s.i[node + at.CHECKED_VECTORS] < s.i[row + at.LENGTH]:
+        check_vectors(m, s, n, s.i[row + at.LENGTH])
+    return s.f[s.i[at.BOUNDS_AT] + n * at.BOUND + at.LOWER]
 
 
 @kernel(inner=True)
@@ -102,19 +50,21 @@ def check_vectors(m, s, n, length):
 
     Of dense inner products, only those are summed in fixed order that may be the largest.
     """
-    node, lower = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND + LOWER
-    first = s.i[s.i[LISTS_AT] + (LISTS * s.i[node + BLOCK] + VECTOR_LIST) * LIST + FIRST]
-    best, at = s.f[lower], s.i[node + BEST]
-    belief, size = s.i[node + BELIEF], size_of(m, s.i[node + BLOCK])
-    support, n_support = s.i[node + SUPPORT], s.i[node + N_SUPPORT]
+    node, lower = s.i[at.NODES_AT] + n * at.NODE, s.i[at.BOUNDS_AT] + n * at.BOUND + at.LOWER
+    first = s.i[
+        s.i[at.LISTS_AT] + (at.LISTS * s.i[node + at.BLOCK] + at.VECTOR_LIST) * at.LIST + at.FIRST
+    ]
+    best, best_vector = s.f[lower], s.i[node + at.BEST]
+    belief, size = s.i[node + at.BELIEF], size_of(m, s.i[node + at.BLOCK])
+    support, n_support = s.i[node + at.SUPPORT], s.i[node + at.N_SUPPORT]
     begin, end = (
-        first + s.i[node + CHECKED_VECTORS] * VECTOR_ELEMENT,
-        first + length * VECTOR_ELEMENT,
+        first + s.i[node + at.CHECKED_VECTORS] * at.VECTOR_ELEMENT,
+        first + length * at.VECTOR_ELEMENT,
     )
-    rounding = 4.0 * ROUNDING * (size + 4) * (2.0 * m.f[VALUE_BOUND] + abs(best))
+    rounding = 4.0 * at.ROUNDING * (size + 4) * (2.0 * m.f[at.VALUE_BOUND] + abs(best))
     dense = SPARSE * n_support > size
-    for k in range(begin, end, VECTOR_ELEMENT):
-        values = s.i[k + VALUES_AT]
+    for k in range(begin, end, at.VECTOR_ELEMENT):
+        values = s.i[k + at.VALUES_AT]
         if dense:
             if fast_dot(s.f, belief, values, size) < best - rounding:
                 continue
@@ -122,29 +72,29 @@ def check_vectors(m, s, n, length):
         else:
             value = sparse_dot(s, belief, values, support, n_support)
         if value > best:
-            best, at = value, s.i[k + ITEM]
-    s.i[node + CHECKED_VECTORS], s.i[node + BEST], s.f[lower] = length, at, best
+            best, best_vector = value, s.i[k + at.ITEM]
+    s.i[node + at.CHECKED_VECTORS], s.i[node + at.BEST], s.f[lower] = length, best_vector, best
 
 
 @kernel(inner=True, inline="always")
 def q_lower(m, s, n, row):
     """Lower bound of Q for an expanded action, given by its row, from its successors."""
-    node, bounds = s.i[NODES_AT] + n * NODE, s.i[BOUNDS_AT] + n * BOUND
-    n_actions = m.i[N_ACTIONS]
-    edge = m.i[EDGE_FIRST] + s.i[node + BLOCK] * n_actions + row % n_actions
-    action = s.i[ACTIONS_AT] + row * ACTION
-    small = SMALL_SHARE * (s.f[bounds + UPPER] - s.f[bounds + LOWER])
+    node, bounds = s.i[at.NODES_AT] + n * at.NODE, s.i[at.BOUNDS_AT] + n * at.BOUND
+    n_actions = m.i[at.N_ACTIONS]
+    edge = m.i[at.EDGE_FIRST] + s.i[node + at.BLOCK] * n_actions + row % n_actions
+    action = s.i[at.ACTIONS_AT] + row * at.ACTION
+    small = SMALL_SHARE * (s.f[bounds + at.UPPER] - s.f[bounds + at.LOWER])
     value = 0.0
     for e in range(m.i[edge + 1] - m.i[edge]):
-        child = s.i[s.i[action + CHILDREN] + e]
-        if child == NONE:
+        child = s.i[s.i[action + at.CHILDREN] + e]
+        if child == at.NONE:
             continue
-        p, bounds = s.f[s.i[action + PROBABILITIES] + e], s.i[BOUNDS_AT] + child * BOUND
-        lower = s.f[bounds + LOWER]
-        if p * (s.f[bounds + UPPER] - lower) > small:
+        p, bounds = s.f[s.i[action + at.PROBABILITIES] + e], s.i[at.BOUNDS_AT] + child * at.BOUND
+        lower = s.f[bounds + at.LOWER]
+        if p * (s.f[bounds + at.UPPER] - lower) > small:
             lower = update_lower(m, s, child)
         value += p * lower
-    return s.f[s.i[Q_VALUES_AT] + row * Q_VALUE + REWARD] + m.f[DISCOUNT] * value
+    return s.f[s.i[at.Q_VALUES_AT] + row * at.Q_VALUE + at.REWARD] + m.f[at.DISCOUNT] * value
 
 
 @kernel(inner=True, inline="always")
@@ -153,32 +103,32 @@ def backup_lower(m, s, n, gain):
 
     Returns the best action by lower bound. Actions that an upper bound rules out are skipped.
     """
-    n_actions, lower = m.i[N_ACTIONS], update_lower(m, s, n)
-    row = s.i[s.i[NODES_AT] + n * NODE + EXPANSION] * n_actions
-    q_row = s.i[Q_VALUES_AT] + row * Q_VALUE
+    n_actions, lower = m.i[at.N_ACTIONS], update_lower(m, s, n)
+    row = s.i[s.i[at.NODES_AT] + n * at.NODE + at.EXPANSION] * n_actions
+    q_row = s.i[at.Q_VALUES_AT] + row * at.Q_VALUE
     top, low = 0, 0
     for a in range(1, n_actions):
-        if s.f[q_row + a * Q_VALUE + Q_UPPER] > s.f[q_row + top * Q_VALUE + Q_UPPER]:
+        if s.f[q_row + a * at.Q_VALUE + at.Q_UPPER] > s.f[q_row + top * at.Q_VALUE + at.Q_UPPER]:
             top = a
-        if s.f[q_row + a * Q_VALUE + Q_LOWER] > s.f[q_row + low * Q_VALUE + Q_LOWER]:
+        if s.f[q_row + a * at.Q_VALUE + at.Q_LOWER] > s.f[q_row + low * at.Q_VALUE + at.Q_LOWER]:
             low = a
-    best, action = -np.inf, NONE
+    best, action = -np.inf, at.NONE
     for a in range(n_actions):
-        if s.i[s.i[ACTIONS_AT] + (row + a) * ACTION + CHILDREN] < 0:
+        if s.i[s.i[at.ACTIONS_AT] + (row + a) * at.ACTION + at.CHILDREN] < 0:
             continue
-        if s.f[q_row + a * Q_VALUE + Q_UPPER] < lower:
+        if s.f[q_row + a * at.Q_VALUE + at.Q_UPPER] < lower:
             continue
-        below = q_row + a * Q_VALUE + Q_LOWER
+        below = q_row + a * at.Q_VALUE + at.Q_LOWER
         known = s.f[below] > -np.inf
-        if known and a != top and a != low and (s.i[N_BACKUPS] + a) % OTHERS != 0:
+        if known and a != top and a != low and (s.i[at.N_BACKUPS] + a) % OTHERS != 0:
             continue
         value = q_lower(m, s, n, row + a)
         s.f[below] = value
-        if value > s.f[q_row + low * Q_VALUE + Q_LOWER]:
+        if value > s.f[q_row + low * at.Q_VALUE + at.Q_LOWER]:
             low = a
         if value > best:
             best, action = value, a
-    if action != NONE and best > lower + gain:
+    if action != at.NONE and best > lower + gain:
         add_vector(m, s, n, action)
     return low
 
@@ -186,44 +136,44 @@ def backup_lower(m, s, n, gain):
 @kernel(inner=True, inline="always")
 def add_vector(m, s, n, a):
     """Back up the best vectors of a node's successors; add the result if it is larger there."""
-    n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
-    lower, block = s.i[BOUNDS_AT] + n * BOUND + LOWER, s.i[node + BLOCK]
-    edge = m.i[EDGE_FIRST] + block * n_actions + a
+    n_actions, node = m.i[at.N_ACTIONS], s.i[at.NODES_AT] + n * at.NODE
+    lower, block = s.i[at.BOUNDS_AT] + n * at.BOUND + at.LOWER, s.i[node + at.BLOCK]
+    edge = m.i[at.EDGE_FIRST] + block * n_actions + a
     n_edges = m.i[edge + 1] - m.i[edge]
-    row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + a) * ACTION
-    values, links, size = s.i[N_FLOATS], s.i[N_INTEGERS], size_of(m, block)
+    row = s.i[at.ACTIONS_AT] + (s.i[node + at.EXPANSION] * n_actions + a) * at.ACTION
+    values, links, size = s.i[at.N_FLOATS], s.i[at.N_INTEGERS], size_of(m, block)
     for e in range(n_edges):
-        child = s.i[s.i[row + CHILDREN] + e]
-        if child == NONE:
+        child = s.i[s.i[row + at.CHILDREN] + e]
+        if child == at.NONE:
             # The observation cannot occur, so any vector is sound: the first, a blind policy's.
-            target = LISTS * m.i[m.i[EDGES] + 2 * (m.i[edge] + e)] + VECTOR_LIST
-            s.i[links + e] = s.i[s.i[s.i[LISTS_AT] + target * LIST + FIRST] + ITEM]
+            target = at.LISTS * m.i[m.i[at.EDGES] + 2 * (m.i[edge] + e)] + at.VECTOR_LIST
+            s.i[links + e] = s.i[s.i[s.i[at.LISTS_AT] + target * at.LIST + at.FIRST] + at.ITEM]
         else:
-            s.i[links + e] = s.i[s.i[NODES_AT] + child * NODE + BEST]
+            s.i[links + e] = s.i[s.i[at.NODES_AT] + child * at.NODE + at.BEST]
     for i in range(size):
         s.f[values + i] = -np.inf
     write_values(m, s, block, a, links, values)
     value = value_of(m, s, n, values)
     if value <= s.f[lower]:
         return
-    s.i[N_INTEGERS] += n_edges
-    v, old = s.i[N_VECTORS], s.i[VECTORS_AT] + s.i[node + BEST] * VECTOR
-    if dominates(s, values, s.i[old + V_VALUES], size):
-        v = s.i[node + BEST]
+    s.i[at.N_INTEGERS] += n_edges
+    v, old = s.i[at.N_VECTORS], s.i[at.VECTORS_AT] + s.i[node + at.BEST] * at.VECTOR
+    if dominates(s, values, s.i[old + at.V_VALUES], size):
+        v = s.i[node + at.BEST]
         for i in range(size):
-            s.f[s.i[old + V_VALUES] + i] = s.f[values + i]
-        values = s.i[old + V_VALUES]
+            s.f[s.i[old + at.V_VALUES] + i] = s.f[values + i]
+        values = s.i[old + at.V_VALUES]
     else:
-        s.i[N_VECTORS] += 1
-        s.i[N_FLOATS] += size
-    s.i[N_RISES] += 1
-    vector = s.i[VECTORS_AT] + v * VECTOR
-    s.i[vector + V_BLOCK], s.i[vector + V_ACTION] = block, a
-    s.i[vector + V_VALUES], s.i[vector + V_LINKS] = values, links
-    s.i[vector + ROSE], s.i[vector + EVALUATED] = s.i[N_RISES], s.i[N_RISES]
-    element = append(s, LISTS * block + VECTOR_LIST, VECTOR_ELEMENT)
-    s.i[element + ITEM], s.i[element + VALUES_AT] = v, values
-    s.f[lower], s.i[node + BEST] = value, v
+        s.i[at.N_VECTORS] += 1
+        s.i[at.N_FLOATS] += size
+    s.i[at.N_RISES] += 1
+    vector = s.i[at.VECTORS_AT] + v * at.VECTOR
+    s.i[vector + at.V_BLOCK], s.i[vector + at.V_ACTION] = block, a
+    s.i[vector + at.V_VALUES], s.i[vector + at.V_LINKS] = values, links
+    s.i[vector + at.ROSE], s.i[vector + at.EVALUATED] = s.i[at.N_RISES], s.i[at.N_RISES]
+    element = append(s, at.LISTS * block + at.VECTOR_LIST, at.VECTOR_ELEMENT)
+    s.i[element + at.ITEM], s.i[element + at.VALUES_AT] = v, values
+    s.f[lower], s.i[node + at.BEST] = value, v
 
 
 @kernel(inner=True)

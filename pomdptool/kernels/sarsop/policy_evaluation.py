@@ -14,39 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from pomdptool.kernels.jit import kernel
-from pomdptool.kernels.sarsop.layout import (
-    BELIEF,
-    BEST,
-    BLOCK,
-    BLOCK_FIRST,
-    BOUND,
-    BOUNDS_AT,
-    DISCOUNT,
-    EDGE_FIRST,
-    EDGES,
-    ENTRIES,
-    ENTRY_FIRST,
-    EVALUATED,
-    LOWER,
-    N_ACTIONS,
-    N_INTEGERS,
-    N_RISES,
-    N_SUPPORT,
-    NODE,
-    NODES_AT,
-    NONE,
-    REWARDS,
-    ROSE,
-    ROUNDING,
-    SUPPORT,
-    V_ACTION,
-    V_BLOCK,
-    V_LINKS,
-    V_VALUES,
-    VECTOR,
-    VECTORS_AT,
-    WEIGHTS,
-)
+from pomdptool.kernels.sarsop import layout as at
 
 SPARSE = 8
 """Inner products follow a belief's support if its block is more than this many times larger."""
@@ -76,7 +44,7 @@ def dot(x, i, j, n):
 @kernel(inner=True)
 def size_of(m, block):
     """Number of slots of a block."""
-    return m.i[m.i[BLOCK_FIRST] + block + 1] - m.i[m.i[BLOCK_FIRST] + block]
+    return m.i[m.i[at.BLOCK_FIRST] + block + 1] - m.i[m.i[at.BLOCK_FIRST] + block]
 
 
 @kernel(inner=True)
@@ -92,11 +60,13 @@ def sparse_dot(s, belief, values, support, n):
 @kernel(inner=True)
 def value_of(m, s, n, values):
     """Value at a node of the alpha vector over its block whose values begin at `values`."""
-    node = s.i[NODES_AT] + n * NODE
-    size = size_of(m, s.i[node + BLOCK])
-    if SPARSE * s.i[node + N_SUPPORT] > size:
-        return dot(s.f, s.i[node + BELIEF], values, size)
-    return sparse_dot(s, s.i[node + BELIEF], values, s.i[node + SUPPORT], s.i[node + N_SUPPORT])
+    node = s.i[at.NODES_AT] + n * at.NODE
+    size = size_of(m, s.i[node + at.BLOCK])
+    if SPARSE * s.i[node + at.N_SUPPORT] > size:
+        return dot(s.f, s.i[node + at.BELIEF], values, size)
+    return sparse_dot(
+        s, s.i[node + at.BELIEF], values, s.i[node + at.SUPPORT], s.i[node + at.N_SUPPORT]
+    )
 
 
 @kernel(inner=True)
@@ -106,30 +76,30 @@ def write_values(m, s, block, a, links, values):
     Values that would fall are kept. An allowance for rounding is subtracted, so that no value
     exceeds that of the controller.
     """
-    n_actions, first, size = m.i[N_ACTIONS], m.i[m.i[BLOCK_FIRST] + block], size_of(m, block)
-    edge = m.i[EDGE_FIRST] + block * n_actions + a
+    n_actions, first, size = m.i[at.N_ACTIONS], m.i[m.i[at.BLOCK_FIRST] + block], size_of(m, block)
+    edge = m.i[at.EDGE_FIRST] + block * n_actions + a
     # Past the end of the heap: for each edge, where the linked values begin, less the index of
     # their first slot.
-    begins = s.i[N_INTEGERS] + m.i[edge + 1] - m.i[edge]
+    begins = s.i[at.N_INTEGERS] + m.i[edge + 1] - m.i[edge]
     place = 0
     for e in range(m.i[edge + 1] - m.i[edge]):
-        s.i[begins + e] = s.i[s.i[VECTORS_AT] + s.i[links + e] * VECTOR + V_VALUES] - place
-        place += size_of(m, m.i[m.i[EDGES] + 2 * (m.i[edge] + e)])
+        s.i[begins + e] = s.i[s.i[at.VECTORS_AT] + s.i[links + e] * at.VECTOR + at.V_VALUES] - place
+        place += size_of(m, m.i[m.i[at.EDGES] + 2 * (m.i[edge] + e)])
     rise = 0.0
     for i in range(size):
-        row = m.i[ENTRY_FIRST] + (first + i) * n_actions + a
-        expected, magnitude, reward = 0.0, 0.0, m.f[m.i[REWARDS] + (first + i) * n_actions + a]
-        entries, weights = np.uint64(m.i[ENTRIES]), np.uint64(m.i[WEIGHTS])
+        row = m.i[at.ENTRY_FIRST] + (first + i) * n_actions + a
+        expected, magnitude, reward = 0.0, 0.0, m.f[m.i[at.REWARDS] + (first + i) * n_actions + a]
+        entries, weights = np.uint64(m.i[at.ENTRIES]), np.uint64(m.i[at.WEIGHTS])
         one, two = np.uint64(1), np.uint64(2)
         for entry in range(np.uint64(m.i[row]), np.uint64(m.i[row + 1])):
-            at = entries + two * entry
-            begin = np.uint64(s.i[np.uint64(begins + m.i[at])] + m.i[at + one])
+            edge_at = entries + two * entry
+            begin = np.uint64(s.i[np.uint64(begins + m.i[edge_at])] + m.i[edge_at + one])
             term = m.f[weights + entry] * s.f[begin]
             expected += term
             magnitude += abs(term)
-        largest = abs(reward) + m.f[DISCOUNT] * magnitude
-        value = reward + m.f[DISCOUNT] * expected
-        value -= ROUNDING * (m.i[row + 1] - m.i[row] + 4) * largest
+        largest = abs(reward) + m.f[at.DISCOUNT] * magnitude
+        value = reward + m.f[at.DISCOUNT] * expected
+        value -= at.ROUNDING * (m.i[row + 1] - m.i[row] + 4) * largest
         if value > s.f[values + i]:
             rise = max(rise, value - s.f[values + i])
             s.f[values + i] = value
@@ -139,10 +109,14 @@ def write_values(m, s, block, a, links, values):
 @kernel(inner=True)
 def needs_update(m, s, vector):
     """Whether a vector is linked to one that rose since its last evaluation."""
-    edge = m.i[EDGE_FIRST] + s.i[vector + V_BLOCK] * m.i[N_ACTIONS] + s.i[vector + V_ACTION]
-    links = s.i[vector + V_LINKS]
+    edge = (
+        m.i[at.EDGE_FIRST]
+        + s.i[vector + at.V_BLOCK] * m.i[at.N_ACTIONS]
+        + s.i[vector + at.V_ACTION]
+    )
+    links = s.i[vector + at.V_LINKS]
     for k in range(links, links + m.i[edge + 1] - m.i[edge]):
-        if s.i[s.i[VECTORS_AT] + s.i[k] * VECTOR + ROSE] > s.i[vector + EVALUATED]:
+        if s.i[s.i[at.VECTORS_AT] + s.i[k] * at.VECTOR + at.ROSE] > s.i[vector + at.EVALUATED]:
             return True
     return False
 
@@ -154,22 +128,22 @@ def evaluate_vectors(m, s, begin, end, tolerance):
     An increase of at most the tolerance does not propagate.
     """
     for v in range(begin, end):
-        vector = s.i[VECTORS_AT] + v * VECTOR
+        vector = s.i[at.VECTORS_AT] + v * at.VECTOR
         if needs_update(m, s, vector):
-            s.i[vector + EVALUATED] = s.i[N_RISES]
-            block, a = s.i[vector + V_BLOCK], s.i[vector + V_ACTION]
-            links, values = s.i[vector + V_LINKS], s.i[vector + V_VALUES]
+            s.i[vector + at.EVALUATED] = s.i[at.N_RISES]
+            block, a = s.i[vector + at.V_BLOCK], s.i[vector + at.V_ACTION]
+            links, values = s.i[vector + at.V_LINKS], s.i[vector + at.V_VALUES]
             if write_values(m, s, block, a, links, values) > tolerance:
-                s.i[N_RISES] += 1
-                s.i[vector + ROSE] = s.i[N_RISES]
+                s.i[at.N_RISES] += 1
+                s.i[vector + at.ROSE] = s.i[at.N_RISES]
 
 
 @kernel
 def raise_lower(m, s, begin, end, since):
     """Raise the lower bounds of nodes whose maximal vector rose after increase `since`."""
     for n in range(begin, end):
-        best = s.i[s.i[NODES_AT] + n * NODE + BEST]
-        vector = s.i[VECTORS_AT] + best * VECTOR
-        if best != NONE and s.i[vector + ROSE] > since:
-            lower = s.i[BOUNDS_AT] + n * BOUND + LOWER
-            s.f[lower] = max(s.f[lower], value_of(m, s, n, s.i[vector + V_VALUES]))
+        best = s.i[s.i[at.NODES_AT] + n * at.NODE + at.BEST]
+        vector = s.i[at.VECTORS_AT] + best * at.VECTOR
+        if best != at.NONE and s.i[vector + at.ROSE] > since:
+            lower = s.i[at.BOUNDS_AT] + n * at.BOUND + at.LOWER
+            s.f[lower] = max(s.f[lower], value_of(m, s, n, s.i[vector + at.V_VALUES]))
