@@ -138,8 +138,8 @@ def test_names_may_come_in_any_order() -> None:
 @pytest.mark.parametrize("method", ["posterior", "filter", "viterbi"])
 def test_compiled_and_interpreted_agree(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
     model, lots = case(5, True)
-    monkeypatch.setattr("pomdptool.learning.decode.expect", lambda n: None)
-    monkeypatch.setattr("pomdptool.learning.likelihood.expect", lambda n: None)
+    monkeypatch.setattr("pomdptool.learning.decode.request_compilation", lambda n: None)
+    monkeypatch.setattr("pomdptool.learning.likelihood.request_compilation", lambda n: None)
     results = []
     for compiled in (False, True):
         monkeypatch.setattr(jit.runtime, "compiled", compiled)

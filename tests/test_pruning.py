@@ -167,7 +167,9 @@ def test_both_ways_of_running_give_the_same_set() -> None:
             jit.runtime.compiled = compiled
             jit.runtime.interpreted_seconds = -1e9
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("pomdptool.solving.cover.expect", lambda multiplications: None)
+                patch.setattr(
+                    "pomdptool.solving.cover.request_compilation", lambda multiplications: None
+                )
                 found.append(
                     backup_within(branches, old, tolerance=0.1, given=True, limits=Limits(Watch()))
                 )
