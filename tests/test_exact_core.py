@@ -6,8 +6,9 @@ from models import PROBLEMS, ROOT, random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
 import pomdptool
-from pomdptool.kernels.exact import vertex_enumeration as kernel
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact import polytope as kernel
+from pomdptool.kernels.exact.backup import Branches
+from pomdptool.kernels.exact.vertex_enumeration import sweep
 from pomdptool.model import Model
 from pomdptool.solving import exact_run, hull
 from pomdptool.solving.faces import find_faces
@@ -129,7 +130,7 @@ def test_every_edge_of_the_polytope_is_found() -> None:
     polytope = hull._allocate(d, 1 << 14, 256)
     polytope.vectors[0] = low
     kernel.begin(polytope, 1e3)
-    assert kernel.sweep(polytope, branches, 1e-9, 1e-12, 10**6) == kernel.DONE
+    assert sweep(polytope, branches, 1e-9, 1e-12, 10**6) == kernel.DONE
     assert polytope.counts[kernel.MISSED] == 0
     for n in range(int(polytope.counts[kernel.USED])):
         if polytope.alive[n]:

@@ -1,9 +1,9 @@
 """Planners that search online: POMCP and POUCT (Silver and Veness 2010).
 
-Both grow a tree of histories from the current belief by simulations (see
-`kernels.simulation.pomcp`). POMCP keeps the belief as particles (see `particles`); where none of them agrees with an observation, new
-ones are drawn from the exact belief, so that they cannot run out. POUCT keeps the exact belief. The
-subtree of the history that came about is kept.
+Both grow a tree of histories from the current belief by simulations, compiled in
+`kernels.simulation.pomcp`. POMCP keeps the belief as particles (see `particles`); where none of
+them agrees with an observation, new ones are drawn from the exact belief, so that the filter never
+runs out. POUCT keeps the exact belief. After a step the subtree of the observed history is kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pomdptool.acting.plan import Prior, default_depth, default_exploration, pla
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.deprecation import renamed
 from pomdptool.errors import PomdpError
-from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.kernels.simulation import pomcp as kernel
 from pomdptool.kernels.simulation import random as numbers
 from pomdptool.kernels.simulation.pomcp import Plan, Tree
@@ -147,7 +147,7 @@ class Pomcp:
         )
         room = min(MOST_NODES, max(1024, 2 * (self.sims or SIMS_AT_ONCE)))
         self.tree = _tree(self.model.n_actions, room)
-        expect((self.sims or SIMS_AT_ONCE) * self.depth)
+        request_compilation((self.sims or SIMS_AT_ONCE) * self.depth)
         self.reseed(np.random.default_rng(0) if self.rng is None else self.rng)
         self.reset()
 
@@ -177,7 +177,7 @@ class Pomcp:
         path, returns = np.zeros(self.depth, np.int64), np.zeros(self.depth)
         while self.sims is None or done < self.sims:
             left = SIMS_AT_ONCE if self.sims is None else self.sims - done
-            at_once = min(left, budget(SIMS_AT_ONCE))
+            at_once = min(left, scaled_budget(SIMS_AT_ONCE))
             self._make_room(at_once)
             n = kernel.search(
                 self.simulator,
@@ -281,7 +281,7 @@ class Pomcp:
 
     def _make_room(self, sims: int) -> None:
         """Lengthen the tree for simulations to come."""
-        n, room = int(self.tree.i[kernel.N_NODES]), int(self.tree.i[kernel.ROOM])
+        n, room = int(self.tree.i[kernel.N_NODES]), int(self.tree.i[kernel.CAPACITY])
         if n + sims <= room or room == MOST_NODES:
             return
         larger = _tree(self.model.n_actions, min(MOST_NODES, max(2 * room, n + sims)))

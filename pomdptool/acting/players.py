@@ -22,7 +22,7 @@ from pomdptool.acting.agents import (
 from pomdptool.acting.environment import Environment, Step, episode
 from pomdptool.acting.planner import Decision, Pomcp
 from pomdptool.acting.simulator import simulator_of, start_sums
-from pomdptool.kernels.jit import expect
+from pomdptool.kernels.jit import request_compilation
 from pomdptool.kernels.simulation.episodes import TERMINATED, Agent, Log, play_many
 from pomdptool.kernels.simulation.simulator import Simulator
 from pomdptool.model import Model
@@ -160,7 +160,7 @@ def runners_of(
     if policy is None or isinstance(policy, SolvedPolicy):
         agent = random_agent() if policy is None else compiled(model, policy)
         if agent is not None and on_seen is None:
-            expect(steps)
+            request_compilation(steps)
             return [CompiledRunner(model, agent, steps) for _ in range(threads)]
         policy = RandomActing(model) if policy is None else acting(model, policy)
     if not isinstance(policy, Pomcp):

@@ -12,7 +12,7 @@ from pomdptool.acting.environment import Environment
 from pomdptool.acting.players import AgentRunner, CompiledRunner, Played, Runner
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes, joined
-from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 
@@ -81,7 +81,7 @@ def sampled(
     """Draw trajectories as `sample` does, lot by lot."""
     horizon = None if actions else horizon_of(policy)
     steps = steps if horizon is None else min(steps, horizon)
-    expect(episodes * steps // INTERPRETED)
+    request_compilation(episodes * steps // INTERPRETED)
     stop = bool(model.rewards.stored.any()) if ends is None else ends == "stop"
     simulator = simulator_of(model, stop=stop)
     runners: list[Runner]
@@ -96,7 +96,7 @@ def sampled(
         runners = [AgentRunner(environment, acting(model, policy), steps)]
     done = 0
     while done < episodes:
-        at_once = 1 if len(runners) > 1 else max(1, budget(STEPS_AT_ONCE) // steps)
+        at_once = 1 if len(runners) > 1 else max(1, scaled_budget(STEPS_AT_ONCE) // steps)
         count = min(at_once, episodes - done)
         played = runners[done % len(runners)].play(done, count, rng)
         yield _episodes(model, played, stop, done, states)

@@ -28,7 +28,7 @@ Report = Callable[[Callable[[], str]], None]
 
 def announce_compiling() -> None:
     """Say so where kernels are about to be compiled for the first time."""
-    jit.announce(lambda: say("compiling the solver's kernels, once ..."))
+    jit.on_first_compile(lambda: say("compiling the solver's kernels, once ..."))
 
 
 @contextlib.contextmanager

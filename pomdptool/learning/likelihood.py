@@ -9,7 +9,7 @@ import numpy as np
 
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.kernels.hmm.decode import measure_episodes
-from pomdptool.kernels.jit import cores, expect
+from pomdptool.kernels.jit import cores, request_compilation
 from pomdptool.learning.criteria import aic, bic
 from pomdptool.learning.ends import terminal_of, terminating
 from pomdptool.learning.expectation import LEAST_STATES, Threads, kernel_tables
@@ -133,7 +133,7 @@ def measured(
     """
     arrays = kernel_tables(tables, sequences)
     n = max(tables.n_states, LEAST_STATES)
-    expect(sequences.n_steps * n * n)
+    request_compilation(sequences.n_steps * n * n)
     values = np.zeros(len(sequences.steps.kinds))
     stopped = np.full(len(values), POSSIBLE, dtype=np.int64)
 

@@ -22,11 +22,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.kernels.sarsop import layout as kernel
 from pomdptool.kernels.sarsop import trial
 from pomdptool.kernels.sarsop.layout import Search, Tables
-from pomdptool.kernels.sarsop.lower_bound import evaluate_vectors, raise_lower, update_lower
+from pomdptool.kernels.sarsop.lower_bound import update_lower
+from pomdptool.kernels.sarsop.policy_evaluation import evaluate_vectors, raise_lower
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
 from pomdptool.solving.blocks import BlockModel, block_model
@@ -34,7 +35,7 @@ from pomdptool.solving.closure import linked_vectors
 from pomdptool.solving.first_bounds import FirstBounds, first_bounds
 from pomdptool.solving.informed import informed_bounds
 from pomdptool.solving.lower_evaluation import solve_lower
-from pomdptool.solving.pools import Room, begin, grown, needed, tables
+from pomdptool.solving.pools import Capacity, begin, grown, needed, tables
 from pomdptool.solving.resume import insert
 from pomdptool.solving.rounding import Error, error_of, faint_probability, largest_value
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
@@ -163,7 +164,7 @@ class _Run:
     blocks: BlockModel = field(init=False)
     tables: Tables = field(init=False)
     search: Search = field(init=False)
-    need: Room = field(init=False)
+    need: Capacity = field(init=False)
     error: Error = field(init=False)
     path: IntArray = field(default_factory=lambda: np.zeros(MAX_DEPTH, np.int64))
     gain: float = 0.0
@@ -199,7 +200,7 @@ class _Run:
         watch = self.watch
         watch.check()
         self.blocks = block_model(self.model, watch.check)
-        expect(len(self.blocks.arrays.weights))
+        request_compilation(len(self.blocks.arrays.weights))
         watch.check()
         limit = np.inf if watch.time_limit is None else watch.time_limit
         end = watch.seconds + INFORMED_SHARE * limit
@@ -289,7 +290,7 @@ class _Run:
         At most so many backups are made. How long a moment is changes nothing of what is done.
         """
         began, before = self.watch.seconds, self.count(kernel.N_BACKUPS)
-        aims = self.aims(min(most, budget(self.backups_per_call)))
+        aims = self.aims(min(most, scaled_budget(self.backups_per_call)))
         status, at = trial.run(self.tables, self.search, nodes, at, self.path, aims)
         made, took = self.count(kernel.N_BACKUPS) - before, max(self.watch.seconds - began, 1e-9)
         fitting = int(made * CHUNK_SECONDS / took)
@@ -369,7 +370,7 @@ class _Run:
         wanted = self.precision * max(1.0, abs(self.bounds.lower))
         if self.least_error > ROUNDING_COUNTS * wanted:
             largest = largest_value(self.blocks, self.tables, self.search)
-            self.tables.f[kernel.LARGEST] = largest
+            self.tables.f[kernel.VALUE_BOUND] = largest
             self.error = error_of(self.blocks, largest)
         return GAIN * (1.0 - self.model.discount) * max(wanted, self.least_error)
 

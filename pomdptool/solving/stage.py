@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.kernels.exact import dominance as kernel
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.policy import Row
 from pomdptool.solving.branches import stack
 from pomdptool.solving.faces import Branch, Faces, Source
