@@ -10,7 +10,13 @@ import click
 
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import index_of, open_model, open_policy, warn
-from pomdptool.commands.options import EXISTING, from_option, nothing_more_option, quiet_option
+from pomdptool.commands.options import (
+    EXISTING,
+    from_option,
+    ignored_verbose_option,
+    policy_argument,
+    quiet_option,
+)
 from pomdptool.commands.terminal import say
 from pomdptool.errors import PolicyError
 from pomdptool.formats.files import Kind
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     example="printf 'tiger-left\\ntiger-left\\n' | pomdptool act tiger.pomdp tiger.json",
 )
 @click.argument("path", metavar="MODEL", type=EXISTING)
-@click.argument("policy_file", metavar="POLICY", type=EXISTING)
+@policy_argument
 @click.option("--belief", "with_belief", is_flag=True, help="Write the belief after each action.")
 @click.option(
     "--on-impossible",
@@ -40,7 +46,7 @@ if TYPE_CHECKING:
 )
 @from_option
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     path: str,
     policy_file: str,

@@ -14,10 +14,10 @@ from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model, write_json
 from pomdptool.commands.numbers import MOST_KEPT, MOST_STEPS, Real, Whole
 from pomdptool.commands.options import (
-    EXISTING,
+    EXISTING_OR_INPUT,
     chosen_seed,
+    ignored_verbose_option,
     json_option,
-    nothing_more_option,
     quiet_option,
     seed_option,
 )
@@ -32,8 +32,8 @@ from pomdptool.model import Model
     example="pomdptool compare tiger.pomdp learned.pomdp --seed 1",
     sections={"Trajectories": ("episodes", "steps")},
 )
-@click.argument("true", type=EXISTING)
-@click.argument("learned", type=EXISTING)
+@click.argument("true", type=EXISTING_OR_INPUT)
+@click.argument("learned", type=EXISTING_OR_INPUT)
 @click.option(
     "--episodes", metavar="N", type=Whole(1, MOST_KEPT), default=EPISODES, show_default=True,
     help="Random trajectories of each model.",
@@ -53,7 +53,7 @@ from pomdptool.model import Model
 @seed_option
 @json_option
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     true: str,
     learned: str,

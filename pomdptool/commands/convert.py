@@ -9,20 +9,20 @@ from pomdptool.commands.models import open_model, warn, write_result
 from pomdptool.commands.options import (
     from_option,
     model_argument,
-    output_kind,
-    output_option,
+    model_kind,
+    model_output_option,
     quiet_option,
     verbose_option,
 )
 from pomdptool.commands.terminal import say
-from pomdptool.formats.files import Kind, WrittenKind, encode_model, written_kind_of_path
+from pomdptool.formats.files import Kind, WrittenKind, encode_model
 
 
 @click.command(
     cls=Command, updates=("path",), example="pomdptool convert tiger.pomdp -o tiger.json.gz"
 )
 @model_argument
-@output_option("Write here: .pomdp or .json, also with .gz.")
+@model_output_option
 @click.option(
     "--to",
     "target",
@@ -41,10 +41,8 @@ def command(
     verbose: bool,
 ) -> None:
     """Write a model in another format; every float reads back bit for bit."""
-    what = "a model is written as .pomdp or .json (or give --to)"
-    usual: WrittenKind = "pomdp"
     if target is None:
-        target = output_kind(output, written_kind_of_path, what, usual)
+        target = model_kind(output, " (or give --to)")
     text, said = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
     if verbose and not quiet:

@@ -11,12 +11,13 @@ from pomdptool.commands.help import Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, write_json
 from pomdptool.commands.options import (
-    EXISTING,
     chosen_seed,
     episodes_option,
+    first_model_argument,
     from_option,
+    ignored_verbose_option,
     json_option,
-    nothing_more_option,
+    policy_argument,
     quiet_option,
     seed_option,
     steps_option,
@@ -36,8 +37,8 @@ from pomdptool.policy import SolvedPolicy
     example="pomdptool evaluate tiger.pomdp tiger.json",
     sections={"Simulation": ("episodes", "steps")},
 )
-@click.argument("path", metavar="MODEL", type=EXISTING)
-@click.argument("policy_file", metavar="POLICY", type=EXISTING)
+@first_model_argument
+@policy_argument
 @episodes_option(1000)
 @steps_option("Largest number of steps of a simulated episode.")
 @seed_option
@@ -45,7 +46,7 @@ from pomdptool.policy import SolvedPolicy
 @json_option
 @from_option
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     path: str,
     policy_file: str,

@@ -19,15 +19,12 @@ from importlib import import_module
 import click
 
 from pomdptool import __version__
+from pomdptool.commands.completion import COMPLETE, NAME
 from pomdptool.commands.help import Group
 from pomdptool.commands.interrupts import SIGNALS, was_raised, watch_interrupts
 from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, FormatError, PomdpError
 from pomdptool.printable import printable
-
-NAME = "pomdptool"
-COMPLETE = "_POMDPTOOL_COMPLETE"
-"""The variable by which a shell asks for completions."""
 
 SECTIONS = {
     "Models": {

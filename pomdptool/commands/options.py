@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ from pomdptool.commands.help import Choice
 from pomdptool.commands.numbers import MOST_KEPT, MOST_THREADS, Real, Whole
 from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.terminal import say
+from pomdptool.formats.files import WrittenKind, written_kind_of_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)
@@ -38,13 +41,20 @@ def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
     return value
 
 
-model_argument = click.argument(
-    "path",
-    metavar="[MODEL]",
-    type=EXISTING_OR_INPUT,
-    required=False,
-    callback=piped,
-)
+def piped_argument(name: str, metavar: str) -> Callable[[F], F]:
+    """A file to read; by default standard input, where a pipe feeds it."""
+    return click.argument(
+        name, metavar=f"[{metavar}]", type=EXISTING_OR_INPUT, required=False, callback=piped
+    )
+
+
+model_argument = piped_argument("path", "MODEL")
+"""The model of a command that reads no other file."""
+
+first_model_argument = click.argument("path", metavar="MODEL", type=EXISTING_OR_INPUT)
+"""The model of a command that also reads a policy or data."""
+
+policy_argument = click.argument("policy_file", metavar="POLICY", type=EXISTING)
 
 from_option = click.option(
     "--from",
@@ -60,7 +70,10 @@ quiet_option = click.option(
 )
 
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Print more detail.")
-nothing_more_option = click.option("-v", "--verbose", is_flag=True, expose_value=False, hidden=True)
+ignored_verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, hidden=True
+)
+"""`-v` of commands that have no more to print: accepted for one version, not shown."""
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -107,6 +120,45 @@ def output_option(help_text: str) -> Callable[[F], F]:
         type=Output(allow_dash=True),
         help=help_text,
     )
+
+
+model_output_option = output_option("Write the model to this file: .pomdp or .json, also .gz.")
+
+
+def model_kind(output: str | None, hint: str = "") -> WrittenKind:
+    """Format in which a model is written: by the output's extension, else .pomdp."""
+    usual: WrittenKind = "pomdp"
+    accepted = f"a model is written as .pomdp or .json{hint}"
+    return output_kind(output, written_kind_of_path, accepted, usual)
+
+
+def collected(
+    name: str, kind: type[Any], *options: Callable[[Any], Any]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options that a command gets as one argument: an object of a dataclass.
+
+    Parameters
+    ----------
+    name
+        The name of the argument.
+    kind
+        The dataclass; its fields have the names of the options.
+    options
+        The options, in the order of the help, but those that the command has already.
+    """
+    names = [field.name for field in fields(kind)]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def command(**values: Any) -> Any:
+            values[name] = kind(**{key: values.pop(key) for key in names})
+            return function(**values)
+
+        for option in reversed(options):
+            option(command)
+        return command
+
+    return decorate
 
 
 def episodes_option(default: int) -> Callable[[F], F]:

@@ -56,13 +56,20 @@ class Output(click.Path):
 
 
 def check_apart(command: click.Command, ctx: click.Context, updates: tuple[str, ...]) -> None:
-    """Refuse two outputs to one file, and an output that is an input.
+    """Refuse two outputs to one file, an output that is an input, and two standard inputs.
 
     Parameters
     ----------
     updates
         Names of the inputs that `--output` may replace.
     """
+    piped = [
+        _spelled(param)
+        for param in command.params
+        if isinstance(param.type, Input) and ctx.params.get(param.name or "") == "-"
+    ]
+    if len(piped) > 1:
+        raise click.UsageError(f"Only one of {' and '.join(piped)} can be standard input.", ctx)
     outputs = list(_files(command, ctx, Output))
     for k, (param, path) in enumerate(outputs):
         for other, its_path in outputs[:k]:

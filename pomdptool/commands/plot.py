@@ -17,11 +17,10 @@ from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.numbers import Whole
 from pomdptool.commands.options import (
     EXISTING,
-    EXISTING_OR_INPUT,
-    nothing_more_option,
+    ignored_verbose_option,
     output_kind,
     output_option,
-    piped,
+    piped_argument,
     quiet_option,
 )
 from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, picture_kind_of_path, render
@@ -48,13 +47,7 @@ Drawings = dict[str, Callable[[], "Figure"]]
         "Input": ("model_file",),
     },
 )
-@click.argument(
-    "file",
-    metavar="[FILE]",
-    type=EXISTING_OR_INPUT,
-    required=False,
-    callback=piped,
-)
+@piped_argument("file", "FILE")
 @click.option(
     "--show",
     cls=Renamed,
@@ -89,7 +82,7 @@ Drawings = dict[str, Callable[[], "Figure"]]
     help="Format of the picture; by default the output's extension, else svg.",
 )  # fmt: skip
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     file: str,
     show: str | None,

@@ -15,9 +15,9 @@ from pomdptool.commands.numbers import AnyReal, Real, Whole
 from pomdptool.commands.options import (
     EXISTING_OR_INPUT,
     chosen_seed,
-    nothing_more_option,
-    output_kind,
-    output_option,
+    ignored_verbose_option,
+    model_kind,
+    model_output_option,
     quiet_option,
     seed_option,
 )
@@ -26,7 +26,7 @@ from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
 from pomdptool.families.tag import tag
 from pomdptool.families.tiger import tiger
-from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
+from pomdptool.formats.files import encode_model
 from pomdptool.model import Model
 from pomdptool.printable import printable
 
@@ -39,10 +39,9 @@ def command() -> None:
 
 
 def _write(model: Model, output: str | None, made_by: str) -> None:
-    kind: WrittenKind = output_kind(
-        output, written_kind_of_path, "a model is written as .pomdp or .json", "pomdp"
+    text, _ = encode_model(
+        model, model_kind(output), header=f"Made by: pomdptool problem {made_by}"
     )
-    text, _ = encode_model(model, kind, header=f"Made by: pomdptool problem {made_by}")
     write_result(text, output)
 
 
@@ -51,8 +50,7 @@ def _family(function: Callable[..., Any]) -> Callable[..., Any]:
     discount = click.option(
         "--discount", metavar="D", type=Real(0.0, 1.0), help="Instead of the family's."
     )
-    output = output_option("Write here: .pomdp or .json, also with .gz.")
-    return discount(output(quiet_option(nothing_more_option(function))))
+    return discount(model_output_option(quiet_option(ignored_verbose_option(function))))
 
 
 def _given(**options: float | None) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from pomdptool.commands.options import (
     episodes_option,
     from_option,
     generator,
+    ignored_verbose_option,
     model_argument,
-    nothing_more_option,
     output_kind,
     output_option,
     quiet_option,
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 @seed_option
 @from_option
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     path: str,
     output: str | None,
