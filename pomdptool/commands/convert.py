@@ -1,4 +1,4 @@
-"""`pomdptool convert`: a model in another format."""
+"""`pomdptool convert`: convert a model to another format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pomdptool.formats.files import Kind, WrittenKind, encode_model
     "--to",
     "target",
     type=Choice(["pomdp", "json"]),
-    help="Format to write; by default the output's extension, else .pomdp.",
+    help="Output format; by default from the extension of the output, else .pomdp.",
 )
 @from_option
 @quiet_option
@@ -40,7 +40,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Write a model in another format; every float reads back bit for bit."""
+    """Convert a model to another format; every number reads back bit for bit."""
     if target is None:
         target = model_kind(output, " (or give --to)")
     text, said = encode_model(open_model(path, kind, quiet=quiet), target)

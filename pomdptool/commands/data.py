@@ -1,4 +1,4 @@
-"""Episodes as arguments of commands: the file, its columns, and what it means by its values."""
+"""Data as arguments of commands: the file, its columns and its conventions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ROLES = {
 
 
 def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Names that are separated by commas, quoted as in CSV where one has a comma itself."""
+    """Names separated by commas, quoted as in CSV if they contain commas."""
     if value is None:
         return ()
     names = next(csv.reader([value], skipinitialspace=True), [])
@@ -95,26 +95,25 @@ data_options = collected(
         help="Format of the data; by default detected from its extension or first bytes.",
     ),
     _list_option(
-        "--actions", "A,B", "Names of all actions; the data hold names, or indices from 0."
+        "--actions", "A,B", "Names of all actions; the data hold these names or indices from 0."
     ),
-    _list_option("--observations", "A,B", "Names of all observations, in the same way."),
+    _list_option("--observations", "A,B", "Names of all observations, likewise."),
     _list_option(
-        "--missing", "NA,-1", "Values that mean a missing observation, beside empty ones."
+        "--missing", "NA,-1", "Values that denote a missing observation; empty ones always do."
     ),
     click.option(
         "--gaps",
         type=Choice(["consecutive", "missing"]),
         default="consecutive",
         show_default=True,
-        help="How to read gaps in the step numbers: consecutive ignores them, missing "
-        "inserts steps "
-        "with missing observations.",
+        help="Gaps in the step numbers: consecutive ignores them, missing inserts steps with "
+        "missing observations.",
     ),
     click.option(
         "--ends",
         type=Choice(["absorbing", "cut"]),
-        help="How all episodes ended: absorbing, in a terminal state, or cut, in any state; "
-        "overrides the columns terminated and truncated.",
+        help="How all episodes ended: absorbing, in a terminal state; cut, in any state. "
+        "Overrides the columns terminated and truncated.",
     ),
     *(
         click.option(f"--{role}-column", metavar="NAME", help=f"{text}  [default: {role}]")
@@ -132,7 +131,7 @@ def open_episodes(
     Raises
     ------
     DataError
-        If the file is no table of episodes.
+        If the file does not hold episodes.
     """
     from pomdptool.formats.tables import examined_episodes
     from pomdptool.formats.tables_conventions import Conventions
@@ -167,7 +166,7 @@ class ModelAndData:
         Raises
         ------
         FormatError, DataError
-            If a file is not what it should be.
+            If a file is invalid.
         """
         model = open_model(self.path, self.kind, quiet=self.quiet)
         episodes, _ = open_episodes(self.data, model, self.data_format, quiet=self.quiet)

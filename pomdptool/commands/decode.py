@@ -1,4 +1,4 @@
-"""`pomdptool decode`: which states the data went through."""
+"""`pomdptool decode`: infer the hidden states of data."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ from pomdptool.model import Model
     type=Choice(["posterior", "viterbi", "filter"]),
     default="posterior",
     show_default=True,
-    help="posterior: smoothed, given the whole episode; viterbi: the most likely path; filter: "
-    "given "
-    "the data up to each step.",
+    help="posterior: smoothing, given the whole episode; viterbi: the most likely path; filter: "
+    "given the data up to each step.",
 )
 @click.option(
     "--show",
@@ -42,7 +41,7 @@ from pomdptool.model import Model
 )
 @json_option
 def command(files: ModelAndData, method: Method, show: str, as_json: bool) -> None:
-    """State estimates for each step of DATA under MODEL, as CSV: the state after the step."""
+    """Infer the hidden state after each step of DATA under MODEL; prints CSV."""
     model, episodes = files.read()
     found = zip(episodes.labels, decode(model, episodes, method), strict=True)
     if as_json:

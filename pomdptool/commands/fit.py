@@ -55,13 +55,14 @@ from pomdptool.limits import Limits
 @click.option(
     "--values",
     type=Choice(["reward", "cost"]),
-    help="What the column of rewards holds; by default what the model of --init or --like has.",
+    help="Whether the reward column holds rewards or costs; by default as in the model of --init "
+    "or --like.",
 )
 @click.option(
     "--init",
     metavar="MODEL",
     type=EXISTING,
-    help="Start from this model, as the only start.",
+    help="Start EM from this model only.",
 )
 @click.option(
     "--like",
@@ -76,7 +77,7 @@ from pomdptool.limits import Limits
     "--report",
     metavar="FILE",
     type=Output(),
-    help="Write a report here, as JSON: history, starts, criteria, warnings.",
+    help="Write a report to this file, as JSON: history, restarts, criteria, warnings.",
 )
 @data_options
 @quiet_option
@@ -97,13 +98,13 @@ def command(
 ) -> int:
     """Learn a POMDP from a log of actions and observations (and rewards).
 
-    A row of DATA is an action and what followed it: columns episode, step, action, observation,
-    reward, terminated, truncated. Rewards tell hidden states apart as observations do. Where
-    episodes terminated, one of the states is terminal. An interrupt (Ctrl-C) writes the best model
-    so far and exits with code 130.
+    A row of DATA is an action with the observation and reward that followed. Its columns are
+    episode, step, action, observation, reward, terminated and truncated. If there are rewards, the
+    reward model is learned as well; if episodes terminated, one of the states is terminal. An
+    interrupt (Ctrl-C) writes the best model so far and exits with code 130.
 
-    With `--method udm` (McCallum 1993) learning starts with a state for each observation, or with
-    `--states`, and splits states where the returns that follow depend on how they were entered.
+    `--method udm` (utile distinction, McCallum 1993) starts with one state per observation, or with
+    `--states`, and splits states whose expected returns depend on how they were entered.
     """
     kind = model_kind(output)
     choice.check(init, em.fix)
@@ -142,7 +143,7 @@ def command(
 def _learned(
     episodes: Episodes, choice: StateOptions, keywords: dict[str, Any], *, quiet: bool
 ) -> tuple[Fit, tuple[Candidate, ...], tuple[Split, ...]]:
-    """Learn a model; also the models that it was selected from, or the splits that led to it."""
+    """Learn a model; return it with its candidates or splits."""
     if choice.method == "udm":
         distinction = distinguish(
             episodes,

@@ -31,7 +31,7 @@ class StateOptions:
 
     @property
     def first(self) -> int | None:
-        """The only number of states, or the one to begin with."""
+        """The only number of states, or the initial one of udm."""
         return self.states[0] if self.states else None
 
     def check(self, init: str | None, fix: Collection[str]) -> None:
@@ -56,7 +56,7 @@ class StateOptions:
             ("significance", "--significance", utile, "needs --method udm"),
             ("max_states", "--max-states", utile, "needs --method udm"),
             ("by", "--select", len(self.states) > 1, "needs several --states, such as 2:4"),
-            ("restarts", "--restarts", init is None, "excludes --init"),
+            ("restarts", "--restarts", init is None, "cannot be used with --init"),
             ("fix", "--fix", init is not None or utile or set(fix) <= {"start"}, "needs --init"),
         ):
             if source(name) is ParameterSource.COMMANDLINE and not applies:
@@ -84,7 +84,7 @@ class EmOptions:
 
 
 def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Numbers of states that `4`, `2:8` or `2,4,6` means."""
+    """The numbers of states of `4`, `2:8` or `2,4,6`."""
     if value is None:
         return ()
     if re.fullmatch(r"[0-9]{1,5}:[0-9]{1,5}", value):
@@ -125,15 +125,15 @@ state_options = collected(
         "--states",
         metavar="N",
         callback=_sizes,
-        help="Number of hidden states: 4; or 2:8 or 2,4,6 to choose from.",
+        help="Number of hidden states: 4; or candidates 2:8 or 2,4,6.",
     ),
     click.option(
         "--method",
         type=Choice(["em", "udm"]),
         default="em",
         show_default=True,
-        help="em: Baum-Welch with the given number of states; udm: utile distinction, which splits "
-        "states where returns differ.",
+        help="em: Baum-Welch with a fixed number of states; udm: utile distinction, which splits "
+        "states whose returns differ.",
     ),
     click.option(
         "--significance",
@@ -149,7 +149,7 @@ state_options = collected(
         type=Whole(),
         default=MAX_STATES,
         show_default=True,
-        help="With udm: largest number of states.",
+        help="With udm: maximum number of states.",
     ),
     click.option(
         "--select",
@@ -157,7 +157,7 @@ state_options = collected(
         type=Choice(["bic", "aic", "heldout"]),
         default="bic",
         show_default=True,
-        help="Criterion that chooses among several --states; needs a range such as 2:8.",
+        help="Criterion that selects among several --states.",
     ),
 )
 """Options of the number of states."""
@@ -194,7 +194,7 @@ em_options = collected(
         type=Whole(),
         default=1000,
         show_default=True,
-        help="Largest number of EM iterations of a start.",
+        help="Maximum number of EM iterations per restart.",
     ),
     click.option(
         "--tol",
@@ -202,7 +202,7 @@ em_options = collected(
         type=Real(min=0.0),
         default=1e-6,
         show_default=True,
-        help="Stop when an iteration gains less log-likelihood per step of the data.",
+        help="Stop when an iteration improves the log-likelihood per step by less.",
     ),
     *map(_prior, ("transition", "observation", "start", "reward")),
     click.option(
@@ -211,14 +211,14 @@ em_options = collected(
         type=Real(0.0, 1.0, max_open=True),
         default=0.0,
         show_default=True,
-        help="Weight W of the old parameters; the new ones have 1 - W.",
+        help="Weight of the old parameters in each update.",
     ),
     click.option(
         "--fix",
         metavar="T,O,start",
         callback=_parts,
         default="",
-        help="Parts that keep the values of --init; start alone: uniform without --init.",
+        help="Parameters fixed at the values of --init; start also without it, then uniform.",
     ),
     click.option(
         "--discount",
@@ -226,7 +226,7 @@ em_options = collected(
         type=Real(0.0, 1.0),
         default=0.95,
         show_default=True,
-        help="Discount of the model that is written.",
+        help="Discount factor of the learned model.",
     ),
     threads_option,
     time_limit_option,

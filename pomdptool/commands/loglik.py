@@ -1,4 +1,4 @@
-"""`pomdptool loglik`: how likely data are under a model."""
+"""`pomdptool loglik`: the log-likelihood of data under a model."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pomdptool.learning.likelihood import Likelihood, loglik
 
 @click.command(cls=Command, example="pomdptool loglik learned.pomdp data.csv")
 @model_and_data
-@click.option("--per-episode", is_flag=True, help="Show each episode's log-likelihood too.")
+@click.option("--per-episode", is_flag=True, help="Also print the log-likelihood of each episode.")
 @threads_option
 @json_option
 def command(files: ModelAndData, per_episode: bool, threads: int | None, as_json: bool) -> None:
-    """Log-likelihood of DATA under MODEL; minus infinity where a step is impossible."""
+    """Compute the log-likelihood of DATA under MODEL; -inf if a step has probability zero."""
     model, episodes = files.read()
     found = loglik(model, episodes, threads=threads)
     if as_json:

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, spelled once."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXISTING_OR_INPUT = Input(allow_dash=True)
 
 
 def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
-    """Without a file, read standard input where something else than a terminal feeds it."""
+    """Without a file, read standard input unless it is a terminal."""
     if value is None:
         if ctx.resilient_parsing:
             return "-"
@@ -60,7 +60,7 @@ from_option = click.option(
     "--from",
     "kind",
     type=Choice(["pomdp", "json", "pomdpx"]),
-    help="Format of the input; by default detected from its text, else from its extension.",
+    help="Input format; by default detected from the content, else the extension.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -77,7 +77,7 @@ ignored_verbose_option = click.option(
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Bytes that a size such as `500M`, `1.5GB` or `4096` means."""
+    """Bytes of a size such as `500M`, `1.5GB` or `4096`."""
     if value is None:
         return None
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(?:([KMGT])(?:i?B)?|B)?", value, re.IGNORECASE)
@@ -93,15 +93,15 @@ memory_option = click.option(
     "--memory",
     metavar="SIZE",
     callback=_size,
-    help="Memory limit of the process, such as 500M or 4G (powers of 1024); at the limit the best "
-    "result so far is returned. Default: half of the free memory.",
+    help="Memory limit of the process, such as 500M or 4G (powers of 1024); when it is reached, "
+    "the best result so far is returned. Default: half of the free memory.",
 )
 
 
 def output_kind(output: str | None, kind_of: Callable[[str], K | None], what: str, default: K) -> K:
-    """Format that a result is written in: by the output's extension, else the default.
+    """Format of a result: by the extension of the output, else the default.
 
-    Without an extension that names a format, only standard output and devices take a result.
+    An output of unknown extension must be standard output or a device.
     """
     if output is None or output == "-":
         return default
@@ -112,7 +112,7 @@ def output_kind(output: str | None, kind_of: Callable[[str], K | None], what: st
 
 
 def output_option(help_text: str) -> Callable[[F], F]:
-    """`-o FILE`, with what may be written."""
+    """`-o FILE`; the help names the formats."""
     return click.option(
         "-o",
         "--output",
@@ -202,7 +202,7 @@ threads_option = click.option(
 
 
 def chosen_seed(seed: int | None, quiet: bool) -> int:
-    """The seed asked for, or one chosen, which is said on standard error."""
+    """The seed, or one drawn and printed to standard error."""
     if seed is None:
         import secrets
 
@@ -213,5 +213,5 @@ def chosen_seed(seed: int | None, quiet: bool) -> int:
 
 
 def generator(seed: int | None, quiet: bool) -> np.random.Generator:
-    """Random numbers from the seed asked for, or from one chosen."""
+    """A generator with this seed, or one drawn and printed."""
     return np.random.default_rng(chosen_seed(seed, quiet))

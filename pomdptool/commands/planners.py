@@ -40,7 +40,7 @@ class PlannerOptions:
     particles: int
 
     def planner_for(self, model: Model) -> Pomcp | SolvedPolicy | None:
-        """Set the planner up for a model; None stands for random actions."""
+        """Make the planner for a model; None stands for uniformly random actions."""
         from pomdptool.acting.planner import Pomcp
         from pomdptool.solving.dispatch import solve
 
@@ -69,14 +69,14 @@ planner_options = collected(
     click.option(
         "--planner",
         type=Choice(PLANNERS),
-        help="pomcp (the default without a policy): search with particles; pouct: search with "
-        "exact beliefs; qmdp: the QMDP policy; random: uniform actions.",
+        help="pomcp (default): tree search with a particle belief; pouct: with an exact belief; "
+        "qmdp: the QMDP policy; random: uniformly random actions.",
     ),
     click.option(
         "--sims",
         metavar="N",
         type=Whole(),
-        help="Simulations per decision; default 4000, with --time no limit.",
+        help="Simulations per decision; default 4000, unlimited with --time.",
     ),
     click.option(
         "--time",
@@ -89,14 +89,14 @@ planner_options = collected(
         "--exploration",
         metavar="C",
         type=Real(min=0.0),
-        help="Exploration constant of UCB1; by default from bounds on the value of the initial "
+        help="UCB1 exploration constant; by default derived from value bounds at the initial "
         "belief.",
     ),
     click.option(
         "--depth",
         metavar="D",
         type=Whole(1, MOST_KEPT),
-        help="Depth of a simulation; by default until 1% of the discounted reward is left.",
+        help="Search depth; by default until 1% of the discounted reward remains.",
     ),
     click.option(
         "--rollout",
@@ -104,7 +104,7 @@ planner_options = collected(
         type=Input(words=("random", "qmdp")),
         default="qmdp",
         show_default=True,
-        help="Rollout policy at leaf nodes; FILE: a saved policy.",
+        help="Rollout policy at leaf nodes; FILE is a saved policy.",
     ),
     click.option(
         "--leaf-values",
@@ -113,20 +113,20 @@ planner_options = collected(
         former="--leaf",
         metavar="FILE",
         type=EXISTING,
-        help="A saved policy whose value function evaluates leaf nodes, instead of rollouts.",
+        help="Saved policy whose value function evaluates leaf nodes in place of rollouts.",
     ),
     click.option(
         "--prior",
         "prior_file",
         metavar="FILE",
         type=EXISTING,
-        help="JSON, {action: {visits, value}}: initial counts and values of the actions of a new "
-        "node; by default one visit with the QMDP value.",
+        help="Initial visit counts and values of actions, as JSON {action: {visits, value}}; "
+        "default one visit with the QMDP value.",
     ),
     click.option(
         "--belief",
         type=Choice(["exact", "particles"]),
-        help="Belief of the planner; default particles for pomcp, exact for pouct.",
+        help="Belief representation; default particles for pomcp, exact for pouct.",
     ),
     click.option(
         "--particles",

@@ -1,4 +1,4 @@
-"""`pomdptool simulate`: what a planner or a saved policy earns."""
+"""`pomdptool simulate`: the expected return of a planner or a saved policy."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     example="pomdptool simulate tiger.pomdp --episodes 10 --sims 500\n"
     "pomdptool simulate tiger.pomdp --policy tiger.json --trace trace.jsonl",
     sections={
-        "What acts": ("planner", "policy_file", "compared"),
+        "Policy": ("planner", "policy_file", "compared"),
         "Episodes": ("episodes", "steps"),
         "Planner": (
             *("sims", "time_limit", "exploration", "depth", "rollout", "leaf_file"),
@@ -53,19 +53,21 @@ if TYPE_CHECKING:
     },
 )
 @model_argument
-@click.option("--policy", "policy_file", metavar="FILE", type=EXISTING, help="A saved policy.")
+@click.option(
+    "--policy", "policy_file", metavar="FILE", type=EXISTING, help="Simulate this saved policy."
+)
 @click.option(
     "--compare",
     "compared",
     metavar="FILE",
     type=EXISTING,
     multiple=True,
-    help="Another saved policy, compared on the same random streams; may be repeated.",
+    help="Compare with this saved policy on the same random streams; may be repeated.",
 )
 @episodes_option(100)
 @steps_option(
-    "Largest number of steps of an episode, up to the policy's horizon; by default until 0.1% of "
-    "the return is left."
+    "Maximum number of steps per episode, at most the policy's horizon; by default until 0.1% of "
+    "the discounted reward remains."
 )
 @planner_options
 @output_option("Write the result to this file, as JSON.")
@@ -74,7 +76,7 @@ if TYPE_CHECKING:
     "trace_file",
     metavar="FILE",
     type=Output(),
-    help="Write each step here, as JSON lines.",
+    help="Write each step to this file, as JSON lines.",
 )
 @seed_option
 @threads_option
@@ -98,9 +100,9 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Play episodes, and estimate the expected discounted return with its 95% interval.
+    """Estimate the expected discounted return, with a 95% confidence interval.
 
-    An interrupt (Ctrl-C) gives the statistics so far and exits with code 130.
+    An interrupt (Ctrl-C) prints the statistics so far and exits with code 130.
     """
     import numpy as np
 

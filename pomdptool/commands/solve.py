@@ -1,4 +1,4 @@
-"""`pomdptool solve`: a policy with certified bounds."""
+"""`pomdptool solve`: compute a policy with certified bounds."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class SolveOptions:
             if wanted and self.horizon is None:
                 raise click.UsageError(f"{option} needs --horizon.")
         if self.all_horizons and kind != "json":
-            raise click.UsageError("--all-horizons: only .json holds stages.")
+            raise click.UsageError("--all-horizons needs .json output.")
         if self.algorithm is not None and self.method not in (None, "exact"):
             raise click.UsageError("--algorithm needs --method exact.")
         if self.full_simplex and self._method == "sarsop":
@@ -97,13 +97,13 @@ class SolveOptions:
     },
 )
 @model_argument
-@output_option("Write the policy here: .json, .alpha, .policy, .pg or .dot, also with .gz.")
+@output_option("Write the policy to this file: .json, .alpha, .policy, .pg or .dot, also .gz.")
 @click.option(
     "--method",
     type=Choice(list(METHODS)),
-    help="sarsop (the default): two bounds that close in on each other; exact (the default with a "
-    "horizon): value iteration; perseus: a lower bound at beliefs drawn at random; qmdp, fib, mdp: "
-    "upper bounds; blind: a lower bound.",
+    help="sarsop (default): converging lower and upper bounds; exact (default with a horizon): "
+    "value iteration; perseus: randomised point-based value iteration, a lower bound; qmdp, fib, "
+    "mdp: upper bounds; blind: a lower bound.",
 )
 @click.option(
     "--horizon", metavar="H", type=Whole(), help="Number of steps; infinite horizon if omitted."
@@ -116,15 +116,16 @@ class SolveOptions:
     show_default=True,
     help="Stop when upper - lower bound is below P * max(1, |value|).",
 )
-@click.option("--discount", metavar="D", type=Real(0.0, 1.0), help="Overrides the model's.")
+@click.option(
+    "--discount", metavar="D", type=Real(0.0, 1.0), help="Overrides the model's discount factor."
+)
 @time_limit_option
 @click.option(
     "--max-vectors",
     metavar="N",
     type=Whole(),
-    help="Largest number of vectors in a set (sarsop: computed in all); at the limit the best "
-    "result "
-    "so far is returned.",
+    help="Maximum number of vectors in a set (sarsop: in total); when it is reached, the best "
+    "result so far is returned.",
 )
 @memory_option
 @click.option(
@@ -132,37 +133,36 @@ class SolveOptions:
     cls=Renamed,
     former="--full-set",
     is_flag=True,
-    help="Compute the vectors over all states, which .alpha holds in any case.",
+    help="With exact: compute vectors over all states, as .alpha always holds.",
 )
 @click.option(
     "--terminal-values",
     "terminal_file",
     metavar="FILE",
     type=EXISTING,
-    help="With a horizon: the value after the last step, the maximum over the vectors of this "
-    ".alpha file or policy.",
+    help="With a horizon: value function after the last step, from an .alpha file or a policy.",
 )
 @click.option(
     "--all-horizons",
     cls=Renamed,
     former="--all-stages",
     is_flag=True,
-    help="With a horizon: write the vectors for 1, 2, ... steps to go too, into .json.",
+    help="With a horizon: also write the value functions for 1, 2, ... steps to go, in .json.",
 )
 @click.option(
     "--algorithm",
     cls=Renamed,
     former="--pruning",
     type=Choice(ALGORITHMS),
-    help="With exact: the classic algorithm of the backups, for comparison. Default: vertex "
-    "enumeration for small faces of the simplex, incremental pruning for larger ones.",
+    help="With exact: backup algorithm, for comparison. Default: vertex enumeration on small "
+    "faces of the simplex, incremental pruning on larger ones.",
 )
 @click.option(
     "--resume",
     "resume_file",
     metavar="FILE",
     type=EXISTING,
-    help="Continue from an earlier result of sarsop, a .json policy.",
+    help="Continue from an earlier .json policy of sarsop.",
 )
 @click.option(
     "--graph-depth",
@@ -177,7 +177,9 @@ class SolveOptions:
     default=0.0,
     help="In .pg and .dot: only edges of probability P or more.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the policy also on a terminal.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the policy as JSON even on a terminal."
+)
 @seed_option
 @from_option
 @quiet_option
@@ -197,9 +199,9 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Compute a policy, and bounds between which the optimal value certainly lies.
+    """Compute a policy with certified bounds on the optimal value.
 
-    An interrupt (Ctrl-C) writes the best so far and exits with code 130.
+    An interrupt (Ctrl-C) writes the best policy so far and exits with code 130.
     """
     accepted = "a policy is written as .json, .alpha, .policy, .pg or .dot"
     policy_kind: PolicyKind = output_kind(output, policy_kind_of_path, accepted, "json")
