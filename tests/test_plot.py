@@ -226,7 +226,7 @@ def test_a_terminal_is_not_drawn_upon(folder: Path) -> None:
 
     shown, code = terminal_result("plot", folder / "tiger.json")
     assert code == 2
-    assert "-o picture.svg" in shown
+    assert "-o plot.svg" in shown
 
 
 def test_reports_of_fit_have_what_is_drawn(folder: Path) -> None:
