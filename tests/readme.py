@@ -21,7 +21,7 @@ README = ROOT / "README.md"
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 VOLATILE = re.compile(r"(seconds\s+|\"seconds\": |simulations\s+)[\d.e+]+")
-COMPILING = "compiling the solver's kernels, once ..."
+COMPILING = "compiling kernels (once) ..."
 LONG = re.compile(r"\d+\.\d{4,}")
 
 

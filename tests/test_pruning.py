@@ -387,6 +387,25 @@ def test_what_is_said_of_the_faces() -> None:
     assert "'linear-support'" in wrong.stderr
 
 
+def test_options_that_have_no_effect_are_not_ignored() -> None:
+    tiger_file = str(ROOT / "problems" / "tiger.pomdp")
+    for options in (["--full-simplex"], ["--full-simplex", "--method", "sarsop"]):
+        result = CliRunner().invoke(cli, ["solve", tiger_file, *options])
+        assert result.exit_code == 2
+        assert "--full-simplex needs --method exact." in result.stderr
+    with pytest.raises(PomdpError, match="the full simplex need method 'exact', not 'sarsop'"):
+        pomdptool.solve(tiger(), full_simplex=True)
+    result = CliRunner().invoke(
+        cli, ["solve", tiger_file, "--method", "qmdp", "--algorithm", "witness"]
+    )
+    assert result.exit_code == 2
+    assert "--algorithm needs --method exact." in result.stderr
+    mdp = ["solve", str(ROOT / "tests" / "cases" / "mdp-start.pomdp"), "--algorithm", "witness"]
+    warning = "warning: --algorithm has no effect on an MDP: this model observes its state"
+    assert warning in CliRunner().invoke(cli, mdp).stderr.splitlines()
+    assert warning not in CliRunner().invoke(cli, [*mdp, "-q"]).stderr
+
+
 def test_many_faces_are_not_all_listed() -> None:
     n = 12
     model = pomdptool.make_model(np.full((1, n, n), 1 / n), np.eye(n)[np.newaxis], discount=0.5)

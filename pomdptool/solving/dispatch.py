@@ -28,9 +28,6 @@ from pomdptool.solving.solution import (
 )
 from pomdptool.sparse import FloatArray
 
-DEFAULT_METHOD = "sarsop"
-"""Without a horizon; with one it is \"exact\"."""
-
 ALGORITHMS = ("incremental", "witness", "linear-support", "enumerate")
 """Names of the classic algorithms of `classic`."""
 
@@ -111,6 +108,11 @@ RANDOM = frozenset({"perseus"})
 """Methods that draw random numbers."""
 
 
+def default_method(horizon: int | None, algorithm: str | None) -> str:
+    """Name the method that is used where none is asked for."""
+    return "sarsop" if horizon is None and algorithm is None else "exact"
+
+
 @renamed(full_set="full_simplex", all_stages="all_horizons", pruning="algorithm")
 def solve(
     model: Model,
@@ -176,8 +178,7 @@ def solve(
     PomdpError
         With an unknown method, discount 1 and no horizon, or options that do not go together.
     """
-    if method is None:
-        method = DEFAULT_METHOD if horizon is None and algorithm is None else "exact"
+    method = default_method(horizon, algorithm) if method is None else method
     if method not in METHODS:
         hint = nearest(method, METHODS) or f": one of {', '.join(METHODS)}"
         raise PomdpError(f"there is no method {method!r}{hint}")
@@ -191,6 +192,8 @@ def solve(
             raise PomdpError(f"{what} need a horizon")
         if method != "exact":
             raise PomdpError(f"{what} need method 'exact', not {method!r}")
+    if full_simplex and method == "sarsop":
+        raise PomdpError("vectors over the full simplex need method 'exact', not 'sarsop'")
     if algorithm is not None and method != "exact":
         raise PomdpError(f"algorithm {algorithm!r} is for method 'exact', not {method!r}")
     if terminal is not None:
