@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from pomdptool.kernels.polytope import Branches, backups
+from pomdptool.lookahead import FaceVectors, LookAhead, on_faces
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction
 from pomdptool.solving.backup import BackedUp, backup_single
@@ -22,7 +23,7 @@ from pomdptool.solving.faces import Faces, find_faces, twins
 from pomdptool.solving.full_set import full_set
 from pomdptool.solving.hull import TooManyVerticesError, grow
 from pomdptool.solving.solution import Solution, Stopped, Watch
-from pomdptool.solving.stage import FaceValues, Part, Stage, StageValues, pack, undominated
+from pomdptool.solving.stage import Part, Stage, pack, undominated, value_at
 from pomdptool.sparse import FloatArray
 
 POLYTOPE_STATES = 7
@@ -98,13 +99,22 @@ class Run:
 
     def value(self, stage: Stage) -> float:
         """Value of a stage at the start belief."""
-        return self.value_function(stage).value(self.model.start)
+        if self.whole_face is None:
+            return value_at(self.faces, stage, self.model.start)
+        return float((stage[self.whole_face].vectors @ self.model.start).max())
 
     def value_function(self, stage: Stage) -> ValueFunction:
         """Values of a stage at all beliefs."""
-        if self.whole_face is None:
-            return FaceValues(self.faces, stage)
-        return _by_action(stage[self.whole_face])
+        if self.whole_face is not None:
+            return _by_action(stage[self.whole_face])
+        vectors = self.on_faces(stage)
+        return LookAhead(self.model, vectors, vectors)
+
+    def on_faces(self, stage: Stage) -> FaceVectors:
+        """A stage's vectors, each with the states of its face."""
+        pairs = zip(stage, self.faces.faces, strict=True)
+        vectors = [(AlphaVectors(part.actions, part.vectors), face.states) for part, face in pairs]
+        return on_faces(vectors, self.model.n_states)
 
     def full_values(self, stage: Stage) -> ValueFunction:
         """Values of a stage as vectors over all states."""
@@ -250,7 +260,8 @@ class Run:
         if self.whole_face is not None:
             return replace(policy, stages=tuple(map(self.value_function, stages[1:])))
         if not self.full_set:
-            kept = (StageValues(self.faces, stage, ahead) for ahead, stage in pairwise(stages))
+            steps = pairwise(map(self.on_faces, stages))
+            kept = (LookAhead(self.model, before, vectors) for before, vectors in steps)
             return replace(policy, stages=tuple(kept))
         full: list[ValueFunction] = []
         try:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from pomdptool.kernels import dominance as kernel
 from pomdptool.kernels.polytope import Branches
-from pomdptool.policy import Row
 from pomdptool.solving.branches import stack
 from pomdptool.solving.faces import Branch, Faces, Source
 from pomdptool.sparse import FloatArray, IntArray
@@ -36,50 +34,6 @@ class Part:
 
 Stage = tuple[Part, ...]
 """One part for each face."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class FaceValues:
-    """A value function over all beliefs: one step of look-ahead from the vectors on faces."""
-
-    faces: Faces
-    stage: Stage
-
-    def value(self, b: FloatArray) -> float:
-        """Value of the best action at belief `b`, shape (S,)."""
-        return look_ahead(self.faces, self.stage, b)[0]
-
-    def action(self, b: FloatArray) -> int:
-        """Index of the best action at belief `b`, shape (S,)."""
-        return look_ahead(self.faces, self.stage, b)[1]
-
-    def rows(self) -> Iterator[Row]:
-        """Every vector: its action, its values, and the states that they belong to."""
-        for source, part in zip(self.faces.faces, self.stage, strict=True):
-            states = source.states.tolist()
-            for action, vector in zip(part.actions.tolist(), part.vectors, strict=True):
-                yield Row(action, vector, states)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class StageValues:
-    """Values with some steps to go, over all beliefs; `before` has a step less to go."""
-
-    faces: Faces
-    stage: Stage
-    before: Stage
-
-    def value(self, b: FloatArray) -> float:
-        """Value of the best action at belief `b`, shape (S,)."""
-        return look_ahead(self.faces, self.before, b)[0]
-
-    def action(self, b: FloatArray) -> int:
-        """Index of the best action at belief `b`, shape (S,)."""
-        return look_ahead(self.faces, self.before, b)[1]
-
-    def rows(self) -> Iterator[Row]:
-        """Every vector: its action, its values, and the states that they belong to."""
-        return FaceValues(self.faces, self.stage).rows()
 
 
 def pack(source: Source, stage: Stage) -> Branches:
@@ -113,14 +67,18 @@ def undominated(vectors: FloatArray, slack: float = 1e-14) -> IntArray:
     return order[kept[: kernel.undominated(np.ascontiguousarray(vectors[order]), slack, kept)]]
 
 
-def look_ahead(faces: Faces, stage: Stage, b: FloatArray) -> tuple[float, int]:
-    """Value and action at a belief over all states, shape (S,), by one step from the faces."""
+def value_at(faces: Faces, stage: Stage, b: FloatArray) -> float:
+    """Value at a belief over all states, shape (S,), by a step of look-ahead along the branches.
+
+    `LookAhead` takes the best vector of all faces that hold the belief after the step. Here a
+    branch keeps to its own face, as controllers do that are made of a stage (see `extraction`):
+    so they earn this value.
+    """
     values = faces.whole.rewards @ b
     for a, branches in enumerate(faces.whole.branches):
         for branch in branches:
             values[a] += (stage[branch.target].vectors @ ahead(branch, b, faces)).max()
-    action = int(np.argmax(values))
-    return float(values[action]), action
+    return float(values.max())
 
 
 def ahead(branch: Branch, b: FloatArray, faces: Faces) -> FloatArray:
