@@ -8,6 +8,8 @@ import numpy as np
 
 from pomdptool.kernels import dominance as kernel
 from pomdptool.kernels.polytope import Branches
+from pomdptool.lookahead import FaceVectors, on_faces
+from pomdptool.policy import AlphaVectors
 from pomdptool.solving.branches import stack
 from pomdptool.solving.faces import Branch, Faces, Source
 from pomdptool.sparse import FloatArray, IntArray
@@ -34,6 +36,43 @@ class Part:
 
 Stage = tuple[Part, ...]
 """One part for each face."""
+
+
+def n_vectors(stage: Stage) -> int:
+    """How many vectors all faces have."""
+    return sum(len(part.vectors) for part in stage)
+
+
+def by_action(part: Part) -> AlphaVectors:
+    """The vectors of a face that holds all states, in the order of their actions."""
+    order = np.argsort(part.actions, kind="stable")
+    return AlphaVectors(part.actions[order], part.vectors[order])
+
+
+def face_vectors(faces: Faces, stage: Stage) -> FaceVectors:
+    """All vectors of a stage, each with the states of its face."""
+    pairs = zip(stage, faces.faces, strict=True)
+    vectors = [(AlphaVectors(part.actions, part.vectors), face.states) for part, face in pairs]
+    return on_faces(vectors, faces.whole.size)
+
+
+def best_of(controller: Stage, stage: Stage) -> Stage:
+    """What a controller earns and the vectors that describe it, less those exceeded singly."""
+    parts = []
+    for a, b in zip(controller, stage, strict=True):
+        vectors = np.vstack([a.vectors, b.vectors])
+        kept = undominated(vectors)
+        actions, beliefs = np.append(a.actions, b.actions), np.vstack([b.beliefs, b.beliefs])
+        parts.append(Part(vectors[kept], actions[kept], beliefs[kept]))
+    return tuple(parts)
+
+
+def joined(first: Stage, second: Stage) -> Stage:
+    """Both stages' vectors; the beliefs are the same."""
+    return tuple(
+        Part(np.vstack([a.vectors, b.vectors]), np.append(a.actions, b.actions), b.beliefs)
+        for a, b in zip(first, second, strict=True)
+    )
 
 
 def pack(source: Source, stage: Stage) -> Branches:
