@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.numbers import Whole
@@ -23,7 +24,7 @@ from pomdptool.commands.options import (
     piped,
     quiet_option,
 )
-from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, picture_kind_of_path, render
+from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, render
 from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.formats.atomic import write_whole
 from pomdptool.model import Model
@@ -33,17 +34,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pomdptool.formats.pictured import Pictured
-    from pomdptool.formats.traces import TracedStep
     from pomdptool.graph import PolicyGraph
+    from pomdptool.trace import TracedStep
 
 Drawings = dict[str, Callable[[], "Figure"]]
 
 
 @click.command(
     cls=Command,
-    example="pomdptool plot tiger.json --what graph -o tiger.svg",
+    example="pomdptool plot tiger.json --show graph -o tiger.svg",
     sections={
-        "Picture": ("what", "max_nodes", "episode", "max_steps", "heading"),
+        "Picture": ("show", "max_nodes", "episode", "max_steps", "heading"),
         "Input": ("model_file",),
     },
 )
@@ -55,7 +56,9 @@ Drawings = dict[str, Callable[[], "Figure"]]
     callback=piped,
 )
 @click.option(
-    "--what",
+    "--show",
+    cls=Renamed,
+    former="--what",
     type=Choice(["value", "graph", "bounds", "loglik", "belief"]),
     help="value: best actions and their values over the belief, of 2 or 3 states; graph: the "
     "policy "
@@ -89,7 +92,7 @@ Drawings = dict[str, Callable[[], "Figure"]]
 @nothing_more_option
 def command(
     file: str,
-    what: str | None,
+    show: str | None,
     max_nodes: int,
     episode: int | None,
     max_steps: int,
@@ -109,7 +112,7 @@ def command(
     if target is None:
         usual: PictureKind = "svg"
         told = "a picture is written as .svg, .png or .pdf (or give --to)"
-        target = output_kind(output, picture_kind_of_path, told, usual)
+        target = output_kind(output, PICTURE_KINDS, told, usual)
     if output is None and sys.stdout.isatty():
         raise click.UsageError("A picture goes into a file: -o picture.svg, or a pipe.")
     model = None if model_file is None else open_model(model_file, None, quiet=quiet)
@@ -117,9 +120,9 @@ def command(
     if isinstance(thing, list):
         thing = _steps(thing, episode)
     drawings = _drawings(thing, model, max_nodes, max_steps, heading)
-    if what is not None and what not in drawings:
-        raise click.UsageError(f"Of this file --what draws: {', '.join(drawings)}.")
-    picture = render(drawings[what or next(iter(drawings))], target)
+    if show is not None and show not in drawings:
+        raise click.UsageError(f"Of this file --show draws: {', '.join(drawings)}.")
+    picture = render(drawings[show or next(iter(drawings))], target)
     if output is None or output == "-":
         sys.stdout.buffer.write(picture)
         sys.stdout.buffer.flush()
@@ -135,7 +138,7 @@ def _drawings(
     from pomdptool.drawing.graphs import graph_figure
     from pomdptool.drawing.progress import bounds_figure, loglik_figure
     from pomdptool.drawing.values import value_figure
-    from pomdptool.formats.fit_report import FitReport
+    from pomdptool.trace import FitReport
 
     if isinstance(thing, FitReport):
         return {"loglik": partial(loglik_figure, thing, heading)}

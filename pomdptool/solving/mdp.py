@@ -28,6 +28,7 @@ from pomdptool.solving.mdp_graph import GRAPH_CELLS, ending_graph, endless_graph
 from pomdptool.solving.policy_iteration import Enclosure, at_start, iterate
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead, safest
 from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.steps import arrival_rows
 
 
 def observes_state(model: Model) -> bool:
@@ -37,7 +38,7 @@ def observes_state(model: Model) -> bool:
     """
     T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
     arrived = np.zeros(T.n_rows, dtype=bool)
-    arrived[T.row_of_entry() // S * S + T.indices] = True
+    arrived[arrival_rows(T)] = True
     row = Z.row_of_entry()
     seen = np.flatnonzero(arrived[row])
     told = row[seen] // S * model.n_observations + Z.indices[seen]

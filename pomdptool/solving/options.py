@@ -23,8 +23,8 @@ Solver = Callable[..., Solution]
 REFUSALS = {
     "horizon": "method {method!r} has no horizon: use 'exact'",
     "terminal": "terminal values need method 'exact', not {method!r}",
-    "all_stages": "all stages need method 'exact', not {method!r}",
-    "pruning": "pruning {value!r} is for method 'exact', not {method!r}",
+    "all_stages": "all horizons need method 'exact', not {method!r}",
+    "pruning": "algorithm {value!r} is for method 'exact', not {method!r}",
     "resume": "method {method!r} cannot resume: use 'sarsop'",
 }
 """What to say where an option is given to a method without it; others are ignored there."""
@@ -56,7 +56,7 @@ class Options:
             if self.terminal is not None:
                 raise PomdpError("terminal values need a horizon")
             if self.all_stages:
-                raise PomdpError("all stages need a horizon")
+                raise PomdpError("all horizons need a horizon")
         elif not isinstance(self.horizon, int) or self.horizon < 1:
             raise PomdpError(f"the horizon must be a whole number above 0, not {self.horizon}")
 

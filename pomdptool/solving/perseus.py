@@ -30,6 +30,7 @@ from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.policy_iteration import UNIT, at_start
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
 from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.steps import arrival_rows
 
 BELIEFS = 1000
 """Most beliefs that are collected."""
@@ -211,7 +212,7 @@ class _Steps:
         T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
         self.model = model
         self.action, self.source = np.divmod(T.row_of_entry(), S)
-        self.arrival = self.action * S + T.indices
+        self.arrival = arrival_rows(T)
         row = Z.row_of_entry()
         branch = (row // S) * model.n_observations + Z.indices
         order = np.argsort(branch, kind="stable")

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.vectors import evaluate_vectors
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.lower_bound import evaluate_vectors
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.closure import linked_vectors

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.kernels import dominance as kernel
-from pomdptool.kernels.polytope import Branches
+from pomdptool.kernels.exact import dominance as kernel
+from pomdptool.kernels.exact.vertex_enumeration import Branches
 from pomdptool.lookahead import FaceVectors, on_faces
 from pomdptool.policy import AlphaVectors
 from pomdptool.solving.branches import stack
