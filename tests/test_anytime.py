@@ -21,7 +21,7 @@ from pomdptool.kernels.sarsop import layout as kernel
 from pomdptool.kernels.sarsop.policy_evaluation import dot
 from pomdptool.model import Model, make_model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.solving import sarsop, upper_iteration
+from pomdptool.solving import sarsop, sarsop_search, upper_iteration
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.controller import evaluate
 from pomdptool.solving.first_bounds import earned
@@ -74,7 +74,7 @@ def test_frozen_bounds_close() -> None:
 
 def test_a_search_that_no_longer_moves_ends() -> None:
     """Where thresholds keep the gap from closing, though rounding alone would not."""
-    with mock.patch.object(sarsop, "GAIN", 1e6):
+    with mock.patch.object(sarsop_search, "GAIN", 1e6):
         solution = solve_sarsop(tiger(), precision=1e-4)
     assert solution.stop_reason == "rounding"
     assert not solution.converged
@@ -165,7 +165,7 @@ def stopped(model: Model, calls: int) -> sarsop._Run:
     run = sarsop._Run(model, 1e-9, Watch())
     run.start()
     run.watch.interrupted = after_backups(calls).interrupted
-    run.upper_pace.at = run.lower_pace.at = sarsop.ANY
+    run.upper_pace.at = run.lower_pace.at = sarsop_search.ANY
     with pytest.raises(Stopped):
         run.until_closed()
     return run
@@ -243,7 +243,7 @@ def test_an_interrupt_at_any_look_at_the_watch_gives_certified_bounds(calls: int
 
 def test_first_bounds_come_before_anything_that_takes_long() -> None:
     model = random_model(1, n_states=40, n_actions=4, n_observations=5, discount=0.99)
-    with mock.patch.object(sarsop, "block_model", side_effect=MemoryError):
+    with mock.patch.object(sarsop_search, "block_model", side_effect=MemoryError):
         solution = solve_sarsop(model)
     assert solution.stop_reason == "memory"
     assert np.isfinite([solution.bounds.lower, solution.bounds.upper]).all()
@@ -255,7 +255,7 @@ def test_calls_of_interpreted_kernels_end_within_a_limit() -> None:
     model = pomdptool.load(CASES / "dialog-5.pomdp")
     with (
         mock.patch.object(jit, "PATIENCE", np.inf),
-        mock.patch.object(sarsop, "request_compilation", return_value=None),
+        mock.patch.object(sarsop_search, "request_compilation", return_value=None),
         mock.patch.object(jit.runtime, "compiled", new=False),
     ):
         began = time.process_time()
@@ -283,7 +283,7 @@ def test_the_clock_changes_nothing() -> None:
         with (
             mock.patch.object(jit, "PATIENCE", np.inf),
             mock.patch.object(jit.runtime, "compiled", new=compiled),
-            mock.patch.object(sarsop, "CHUNK_SECONDS", seconds),
+            mock.patch.object(sarsop_search, "CHUNK_SECONDS", seconds),
         ):
             return written(solve_sarsop(model, precision=precision).policy)
 
@@ -300,7 +300,7 @@ def test_trials_end_at_the_same_backup_in_whatever_parts() -> None:
     for precision in np.geomspace(0.5, 0.02, 20):
         runs = [sarsop._Run(model, float(precision), Watch()) for _ in range(2)]
         for run, seconds in zip(runs, (0.0, 100.0), strict=True):
-            with mock.patch.object(sarsop, "CHUNK_SECONDS", seconds):
+            with mock.patch.object(sarsop_search, "CHUNK_SECONDS", seconds):
                 run.backups_per_call = 1 if seconds == 0.0 else 10_000
                 run.start()
                 run.trials(5000)
@@ -325,7 +325,7 @@ def test_a_limit_on_vectors_is_met_at_the_same_backup() -> None:
     model = pomdptool.load(ROOT / "problems" / "maze-4x3.pomdp")
     made = []
     for seconds in (0.0, 100.0):
-        with mock.patch.object(sarsop, "CHUNK_SECONDS", seconds):
+        with mock.patch.object(sarsop_search, "CHUNK_SECONDS", seconds):
             solution = solve_sarsop(model, precision=1e-9, watch=Watch(max_vectors=200))
         assert solution.stop_reason == "max-vectors"
         made.append(written(solution.policy))

@@ -15,7 +15,7 @@ from pomdptool.solving.faces import find_faces
 from pomdptool.solving.improve import evaluated
 from pomdptool.solving.incremental import backup_by_pruning
 from pomdptool.solving.solution import Watch
-from pomdptool.solving.stage import Part, look_ahead, undominated
+from pomdptool.solving.stage import Part, undominated, value_at
 
 # ------------------------------------------------------------ faces
 
@@ -199,7 +199,7 @@ def test_controller_values_are_what_the_controller_earns(seed: int) -> None:
     )
     stage = evaluated(faces, blind, model.discount).stage
     for b in random_beliefs(50, 3, seed):
-        assert look_ahead(faces, stage, b)[0] <= optimum.policy.value(b) + 1e-5
+        assert value_at(faces, stage, b) <= optimum.policy.value(b) + 1e-5
     again = evaluated(faces, stage, model.discount).stage
     assert (
         min(float((y.vectors - x.vectors).max()) for x, y in zip(stage, again, strict=True))

@@ -18,7 +18,7 @@ from pomdptool.kernels.sarsop import belief_graph, interpolation, lower_bound, u
 from pomdptool.kernels.sarsop import layout as kernel
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
-from pomdptool.solving import informed, pools, sarsop, upkeep
+from pomdptool.solving import informed, pools, sarsop, sarsop_search, upkeep
 from pomdptool.solving.blocks import BlockModel, block_model
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.controller import evaluate
@@ -67,7 +67,7 @@ def searched(model: Model, backups: int) -> sarsop._Run:
     run = sarsop._Run(model, 1e-9, Watch(), backups_per_call=1)
     run.start()
     run.watch.interrupted = interrupted
-    with contextlib.suppress(Stopped), mock.patch.object(sarsop, "CHUNK_SECONDS", 0.0):
+    with contextlib.suppress(Stopped), mock.patch.object(sarsop_search, "CHUNK_SECONDS", 0.0):
         run.until_closed()
     return run
 
@@ -313,7 +313,7 @@ def test_calls_of_kernels_stay_short() -> None:
     with contextlib.suppress(Stopped):
         run.until_closed()
     per_second = run.count(kernel.N_BACKUPS) / run.watch.seconds
-    assert run.backups_per_call < 20 * sarsop.CHUNK_SECONDS * per_second
+    assert run.backups_per_call < 20 * sarsop_search.CHUNK_SECONDS * per_second
 
 
 def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,8 +333,8 @@ def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         room = room._replace(nodes=4 + need.nodes, expanded=3, vectors=len(search.vectors) + 2)
         return pools.with_capacity(blocks, tables, search, room)
 
-    monkeypatch.setattr(sarsop, "grown", counted)
-    monkeypatch.setattr(sarsop, "begin", tight)
+    monkeypatch.setattr(sarsop_search, "grown", counted)
+    monkeypatch.setattr(sarsop_search, "begin", tight)
     small = searched(model, 50)
     assert grown[0] > 1
     assert small.search.i[kernel.N_NODES] > 4
@@ -347,9 +347,9 @@ def test_how_much_is_done_at_once_changes_nothing() -> None:
     one_by_one, at_once = (sarsop._Run(model, 1e-9, Watch(), backups_per_call=n) for n in (1, 999))
     one_by_one.start()
     at_once.start()
-    with mock.patch.object(sarsop, "CHUNK_SECONDS", 0.0):
+    with mock.patch.object(sarsop_search, "CHUNK_SECONDS", 0.0):
         one_by_one.trials(200)
-    with mock.patch.object(sarsop, "scaled_budget", lambda work: work):
+    with mock.patch.object(sarsop_search, "scaled_budget", lambda work: work):
         at_once.trials(200)
     assert at_once.count(kernel.N_BACKUPS) == one_by_one.count(kernel.N_BACKUPS) == 200
     assert at_once.bounds == one_by_one.bounds

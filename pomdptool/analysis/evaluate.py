@@ -17,8 +17,8 @@ import numpy as np
 
 from pomdptool.acting.agents import acting
 from pomdptool.acting.environment import Environment, episode
-from pomdptool.belief import update
 from pomdptool.linked import LinkedVectors
+from pomdptool.lookahead import action_values
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving import controller
@@ -87,15 +87,7 @@ def value_at_start(model: Model, policy: SolvedPolicy) -> float:
 
 def bellman_residual(model: Model, policy: SolvedPolicy, b: FloatArray) -> float:
     """By how much a step of look-ahead is worth more than the policy's value at a belief."""
-    best = -np.inf
-    for a in range(model.n_actions):
-        ahead = 0.0
-        for o in range(model.n_observations):
-            after, p = update(model, b, a, o)
-            if p > 0.0:
-                ahead += p * policy.value(after)
-        best = max(best, float(model.expected_rewards[a] @ b) + model.discount * ahead)
-    return best - policy.value(b)
+    return float(action_values(model, b, policy.value).max()) - policy.value(b)
 
 
 def beliefs_met(

@@ -17,7 +17,7 @@ from pomdptool.model import Model
 
 if TYPE_CHECKING:
     from pomdptool.acting.plan import Prior
-from pomdptool.acting.planner import Pomcp
+    from pomdptool.acting.planner import Pomcp
     from pomdptool.policy import SolvedPolicy
 
 PLANNERS = ("pomcp", "pouct", "random", "qmdp")
