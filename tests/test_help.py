@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from models import ROOT
 
 import pomdptool
-from pomdptool.commands import help as helping
+from pomdptool.commands import click_help as helping
 from pomdptool.commands.main import COMMANDS, cli
 from pomdptool.commands.problem import command as problem
 

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from pomdptool.acting.transfer import Transfer, transfer
-from pomdptool.commands.help import Command
+from pomdptool.commands.click_help import Command
 from pomdptool.commands.models import open_model, write_json
 from pomdptool.commands.numbers import MOST_KEPT, MOST_STEPS, Real, Whole
 from pomdptool.commands.options import (

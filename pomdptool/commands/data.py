@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pomdptool.commands.help import Choice
+from pomdptool.commands.click_help import Choice
 from pomdptool.commands.models import open_model, warn
 from pomdptool.commands.options import EXISTING_OR_INPUT, piped
 from pomdptool.commands.progress import announce_compiling

@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.data import data_argument, data_options, open_both
-from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import write_json
 from pomdptool.commands.options import (
     EXISTING,

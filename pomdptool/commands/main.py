@@ -19,7 +19,7 @@ from importlib import import_module
 import click
 
 from pomdptool import __version__
-from pomdptool.commands.help import Group
+from pomdptool.commands.click_help import Group
 from pomdptool.commands.interrupts import SIGNALS, was_raised, watch_interrupts
 from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, FormatError, PomdpError
@@ -50,7 +50,10 @@ SECTIONS = {
         "decode": "Estimate the hidden states of data.",
         "compare": "Measure how far a learned model is from the true one.",
     },
-    "Shell": {"completion": "Print a script that completes commands in a shell."},
+    "Other": {
+        "help": "Show a page of the manual.",
+        "completion": "Print a script that completes commands in a shell.",
+    },
 }
 """All commands, and what each does."""
 
@@ -95,7 +98,7 @@ class Commands(Group):
     example="pomdptool problem tiger -o tiger.pomdp\n"
     "pomdptool solve tiger.pomdp -o tiger.json\n"
     "pomdptool plot tiger.json -o tiger.svg\n"
-    "pomdptool solve --help",
+    "pomdptool help solve",
 )
 @click.version_option(__version__, "-V", "--version", prog_name=NAME)
 def cli() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.numbers import Whole
 from pomdptool.commands.options import (

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, write_result
 from pomdptool.commands.numbers import Real, Whole
