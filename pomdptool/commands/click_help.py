@@ -106,12 +106,18 @@ class _Helped(click.Command):
             with formatter.section(heading if len(used) > 1 else "Options"):
                 formatter.write_dl(records)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the example, its lines as they are."""
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example, its lines as they are, and where the manual has more."""
         lines = self.example.splitlines()
-        with formatter.section("Examples" if len(lines) > 1 else "Example"):
-            for line in lines:
-                formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+        program, *topic = ctx.command_path.split()[:2]
+        parts = {
+            "Examples" if len(lines) > 1 else "Example": lines,
+            "Manual": [" ".join([program, "help", *topic])],
+        }
+        for heading, texts in parts.items():
+            with formatter.section(heading):
+                for text in texts:
+                    formatter.write(f"{'':>{formatter.current_indent}}{text}\n")
 
 
 class Command(_Helped):

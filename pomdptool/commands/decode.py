@@ -10,8 +10,8 @@ from typing import Any
 import click
 import numpy as np
 
-from pomdptool.commands.data import data_argument, data_options, open_both
 from pomdptool.commands.click_help import Choice, Command
+from pomdptool.commands.data import data_argument, data_options, open_both
 from pomdptool.commands.models import write_json
 from pomdptool.commands.options import (
     EXISTING,

@@ -11,8 +11,8 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
-from pomdptool.commands.data import data_argument, data_options, open_episodes
 from pomdptool.commands.click_help import Choice, Command
+from pomdptool.commands.data import data_argument, data_options, open_episodes
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, warn, write_json, write_result
 from pomdptool.commands.numbers import Real, Whole

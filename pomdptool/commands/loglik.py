@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from pomdptool.commands.data import data_argument, data_options, open_both
 from pomdptool.commands.click_help import Command
+from pomdptool.commands.data import data_argument, data_options, open_both
 from pomdptool.commands.models import write_json
 from pomdptool.commands.options import (
     EXISTING,

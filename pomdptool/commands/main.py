@@ -98,7 +98,7 @@ class Commands(Group):
     example="pomdptool problem tiger -o tiger.pomdp\n"
     "pomdptool solve tiger.pomdp -o tiger.json\n"
     "pomdptool plot tiger.json -o tiger.svg\n"
-    "pomdptool help solve",
+    "pomdptool solve --help",
 )
 @click.version_option(__version__, "-V", "--version", prog_name=NAME)
 def cli() -> None:

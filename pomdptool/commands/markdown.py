@@ -1,10 +1,10 @@
-"""Markdown in a terminal: headings as in a man page, code blocks as they are, links as their text."""
+"""Markdown in a terminal: headings as in a man page, code blocks as they are, links as text."""
 
 from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import Console
 from rich.markdown import CodeBlock, Heading, Markdown
@@ -50,7 +50,7 @@ class _CodeBlock(CodeBlock):
 
 
 class _Page(Markdown):
-    elements = {**Markdown.elements, "heading_open": _Heading, "fence": _CodeBlock}
+    elements: ClassVar = {**Markdown.elements, "heading_open": _Heading, "fence": _CodeBlock}
 
 
 def rendered(text: str, columns: int) -> str:

@@ -49,7 +49,9 @@ def holds(stream: TextIO, characters: str) -> bool:
 
 def drawn(lines: list[str], stream: TextIO) -> list[str]:
     """Lines with box-drawing characters as the stream can hold them."""
-    return lines if holds(stream, "".join(map(chr, _PLAINER))) else [line.translate(_PLAINER) for line in lines]
+    if holds(stream, "".join(map(chr, _PLAINER))):
+        return lines
+    return [line.translate(_PLAINER) for line in lines]
 
 
 def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
