@@ -23,7 +23,8 @@ if TYPE_CHECKING:
         PomdpError,
         PomdpWarning,
     )
-    from pomdptool.formats.files import dump, load, loads
+    from pomdptool.formats.dump import dump
+    from pomdptool.formats.files import load, loads
     from pomdptool.formats.policy_read import load_policy
     from pomdptool.formats.tables import read_episodes as load_data
     from pomdptool.formats.tables_report import Columns
@@ -71,7 +72,7 @@ _HOME = {
     "compare": "learning.compare",
     "decode": "learning.decode",
     "distinguish": "learning.utile",
-    "dump": "formats.files",
+    "dump": "formats.dump",
     "fit": "learning.fit",
     "load": "formats.files",
     "load_data": "formats.tables",

@@ -15,7 +15,8 @@ from numpy.testing import assert_allclose
 
 import pomdptool
 from pomdptool.errors import PolicyError
-from pomdptool.formats.files import encode_model, write_file
+from pomdptool.formats.dump import write_file
+from pomdptool.formats.files import encode_model
 from pomdptool.formats.policies import encode_policy
 from pomdptool.model import Model, make_model
 from pomdptool.solving import exact, exact_run, mdp, mdp_graph, policy_iteration

@@ -18,10 +18,10 @@ from models import ROOT, SHARED, random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
 import pomdptool
-from pomdptool import kernels
 from pomdptool.commands.main import cli
 from pomdptool.errors import PomdpError
-from pomdptool.kernels.polytope import Branches
+from pomdptool.kernels import jit
+from pomdptool.kernels.exact.vertex_enumeration import Branches
 from pomdptool.model import Model
 from pomdptool.solving import cover, enumeration, exact_run, prune
 from pomdptool.solving.backup import BackedUp
@@ -160,20 +160,20 @@ def test_tolerances_are_in_values(scale: float) -> None:
 
 def test_both_ways_of_running_give_the_same_set() -> None:
     branches, old = make_branches(5, 3, "dense"), some_part(5, 3)
-    before = dict(vars(kernels._way))
+    before = dict(vars(jit._way))
     found = []
     try:
         for compiled in (False, True):
-            kernels._way.compiled = compiled
-            kernels._way.interpreted_seconds = -1e9
+            jit._way.compiled = compiled
+            jit._way.interpreted_seconds = -1e9
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("pomdptool.solving.cover.expect", lambda multiplications: None)
                 found.append(
                     backup_within(branches, old, tolerance=0.1, given=True, limits=Limits(Watch()))
                 )
-            assert kernels._way.compiled == compiled
+            assert jit._way.compiled == compiled
     finally:
-        vars(kernels._way).update(before)
+        vars(jit._way).update(before)
     assert found[0].part.vectors.tolist() == found[1].part.vectors.tolist()
     assert (found[0].lost, found[0].residual) == (found[1].lost, found[1].residual)
 

@@ -21,7 +21,7 @@ from naive_planning import Array
 import pomdptool
 from pomdptool.formats.files import encode_model
 from pomdptool.graph import NOWHERE, PolicyGraph
-from pomdptool.kernels import compiling_seconds
+from pomdptool.kernels.jit import compiling_seconds
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
 from pomdptool.policy import SolvedPolicy

@@ -1,10 +1,10 @@
 """Planners that search online: POMCP and POUCT (Silver and Veness 2010).
 
-Both grow a tree of histories from the present belief by simulations (see `kernels.pomcp`). POMCP
-keeps the belief as particles, which the simulator moves; where too few of them agree with what was
-observed, they are drawn anew by weight, and where none does, from the exact belief, so that they
-cannot run out. POUCT keeps the exact belief. What the tree knows of the history that came about is
-kept.
+Both grow a tree of histories from the present belief by simulations, `kernels.simulation.pomcp`.
+POMCP keeps the belief as particles, which the simulator moves; where too few of them agree with
+what was observed, they are drawn anew by weight, and where none does, from the exact belief, so
+that they cannot run out. POUCT keeps the exact belief. What the tree knows of the history that came
+about is kept.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from pomdptool.acting.guide import guide_at, guide_of, no_guide
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
-from pomdptool.kernels import budget, expect
-from pomdptool.kernels import pomcp as kernel
-from pomdptool.kernels import random as numbers
-from pomdptool.kernels.pomcp import Plan, Tree
-from pomdptool.kernels.simulator import Simulator, filter_belief
+from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.simulation import pomcp as kernel
+from pomdptool.kernels.simulation import random as numbers
+from pomdptool.kernels.simulation.pomcp import Plan, Tree
+from pomdptool.kernels.simulation.simulator import Simulator, filter_belief
 from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy

@@ -19,9 +19,9 @@ from pomdptool.acting.agents import (
 from pomdptool.acting.environment import Environment, Step, episode
 from pomdptool.acting.planner import Decision, Pomcp
 from pomdptool.acting.simulator import simulator_of, start_sums
-from pomdptool.kernels import expect
-from pomdptool.kernels.episodes import TERMINATED, Agent, Log, play_many
-from pomdptool.kernels.simulator import Simulator
+from pomdptool.kernels.jit import expect
+from pomdptool.kernels.simulation.episodes import TERMINATED, Agent, Log, play_many
+from pomdptool.kernels.simulation.simulator import Simulator
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.sparse import FloatArray, IntArray

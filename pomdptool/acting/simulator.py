@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import simulator as kernel
-from pomdptool.kernels.simulator import Simulator
+from pomdptool.kernels.simulation import simulator as kernel
+from pomdptool.kernels.simulation.simulator import Simulator
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
 

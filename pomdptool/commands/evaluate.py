@@ -66,7 +66,7 @@ def command(
 
     from pomdptool.acting.evaluate import evaluate_policy
     from pomdptool.acting.simulate import simulate
-    from pomdptool.kernels import cores
+    from pomdptool.kernels.jit import cores
 
     if not quiet:
         announce_compiling()
@@ -114,11 +114,12 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
     """
     from pomdptool.acting.transfer import carried, of_graph
     from pomdptool.formats.graphs import read_pg
-    from pomdptool.formats.policies import policy_kind_of_path
+    from pomdptool.formats.kinds import kind_of_path
+    from pomdptool.formats.policies import POLICY_KINDS
     from pomdptool.formats.policy_read import load_policy
     from pomdptool.formats.text_input import text_of
 
-    kind = policy_kind_of_path(path)
+    kind = kind_of_path(path, POLICY_KINDS)
     if kind == "pg":
         return of_graph(read_pg(*text_of(path)), model)
     if kind == "json":

@@ -13,7 +13,8 @@ from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, Finding, FormatError, nearest
 from pomdptool.formats import text_input
 from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind, read_model, write_file
+from pomdptool.formats.dump import write_file
+from pomdptool.formats.files import Kind, read_model
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -
     DataError
         If the model has none such; it says which name is near.
     """
-    from pomdptool.formats.pomdp_write import allowed_name
+    from pomdptool.formats.pomdp_names import allowed_name
     from pomdptool.formats.tables_symbols import is_whole
 
     if text in places:

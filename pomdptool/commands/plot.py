@@ -23,7 +23,7 @@ from pomdptool.commands.options import (
     piped,
     quiet_option,
 )
-from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, picture_kind_of_path, render
+from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, render
 from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.formats.atomic import write_whole
 from pomdptool.model import Model
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pomdptool.formats.pictured import Pictured
-    from pomdptool.formats.traces import TracedStep
     from pomdptool.graph import PolicyGraph
+    from pomdptool.trace import TracedStep
 
 Drawings = dict[str, Callable[[], "Figure"]]
 
@@ -109,7 +109,7 @@ def command(
     if target is None:
         usual: PictureKind = "svg"
         told = "a picture is written as .svg, .png or .pdf (or give --to)"
-        target = output_kind(output, picture_kind_of_path, told, usual)
+        target = output_kind(output, PICTURE_KINDS, told, usual)
     if output is None and sys.stdout.isatty():
         raise click.UsageError("A picture goes into a file: -o picture.svg, or a pipe.")
     model = None if model_file is None else open_model(model_file, None, quiet=quiet)
@@ -135,7 +135,7 @@ def _drawings(
     from pomdptool.drawing.graphs import graph_figure
     from pomdptool.drawing.progress import bounds_figure, loglik_figure
     from pomdptool.drawing.values import value_figure
-    from pomdptool.formats.fit_report import FitReport
+    from pomdptool.trace import FitReport
 
     if isinstance(thing, FitReport):
         return {"loglik": partial(loglik_figure, thing, heading)}

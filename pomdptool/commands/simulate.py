@@ -184,7 +184,7 @@ def command(
     import numpy as np
 
     from pomdptool.acting.simulate import simulate
-    from pomdptool.kernels import cores
+    from pomdptool.kernels.jit import cores
 
     if planner and policy_file:
         raise click.UsageError("--planner and --policy exclude each other.")

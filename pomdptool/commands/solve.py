@@ -28,7 +28,7 @@ from pomdptool.commands.progress import announce_compiling, progress_of
 from pomdptool.commands.report import show_graph, show_solution
 from pomdptool.commands.terminal import say
 from pomdptool.formats.files import Kind
-from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of_path
+from pomdptool.formats.policies import POLICY_KINDS, PolicyKind, encode_policy
 from pomdptool.model import Model
 from pomdptool.solving.controller import probabilities_along
 from pomdptool.solving.dispatch import METHODS, PRUNINGS, RANDOM, solve
@@ -155,7 +155,7 @@ def command(
     """
     policy_kind: PolicyKind = output_kind(
         output,
-        policy_kind_of_path,
+        POLICY_KINDS,
         "a policy is written as .json, .alpha, .policy, .pg or .dot",
         "json",
     )

@@ -12,7 +12,6 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -74,11 +73,6 @@ _UNDATED: dict[PictureKind, dict[str, None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None},
 }
-
-
-def picture_kind_of_path(path: str) -> PictureKind | None:
-    """Format that a file name asks for (None: none that is known)."""
-    return PICTURE_KINDS.get(Path(path.lower()).suffix)
 
 
 def render(draw: Callable[[], Figure], kind: PictureKind) -> bytes:

@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 
 from pomdptool.errors import FormatError, ModelError
-from pomdptool.formats.build import MAX_ROWS
 from pomdptool.formats.documents import read_document
-from pomdptool.formats.preamble import MAX_NAMES
+from pomdptool.formats.limits import MAX_NAMES, MAX_ROWS
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import TABLE_LIMIT, Rewards, reward_on_support, reward_table, support_of
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries

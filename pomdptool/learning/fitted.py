@@ -10,19 +10,7 @@ from pomdptool.learning.maximisation import Settings
 from pomdptool.learning.rewards import LearnedRewards
 from pomdptool.learning.tables import Tables
 from pomdptool.model import Model
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """What came of one start: the seed that it was drawn with, None for a model that was given.
-
-    The log-likelihood is that of observations and rewards.
-    """
-
-    seed: int | None
-    loglik: float
-    iterations: int
-    converged: bool
+from pomdptool.trace import Restart
 
 
 @dataclass(frozen=True, eq=False, slots=True)

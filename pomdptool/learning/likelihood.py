@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
-from pomdptool.kernels import cores, expect
-from pomdptool.kernels.decode import measure_episodes
+from pomdptool.kernels.hmm.decode import measure_episodes
+from pomdptool.kernels.jit import cores, expect
 from pomdptool.learning.ends import terminal_of, terminating
 from pomdptool.learning.expectation import LEAST_STATES, Threads, kernel_tables
 from pomdptool.learning.maximisation import Settings, n_parameters

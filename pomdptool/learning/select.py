@@ -17,7 +17,7 @@ import numpy as np
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
-from pomdptool.kernels import cores
+from pomdptool.kernels.jit import cores
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
 from pomdptool.learning.likelihood import measured, observed_steps

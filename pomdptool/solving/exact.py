@@ -26,7 +26,7 @@ import numpy as np
 
 from pomdptool.errors import PomdpError
 from pomdptool.graph import PolicyGraph
-from pomdptool.kernels import expect
+from pomdptool.kernels.jit import expect
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
 from pomdptool.solving.bounds import Method, fixed_point

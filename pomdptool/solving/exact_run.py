@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pomdptool.kernels.polytope import Branches, backups
+from pomdptool.kernels.exact.vertex_enumeration import Branches, backups
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction, problem_of
 from pomdptool.solving.backup import BackedUp, backup_single

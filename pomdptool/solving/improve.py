@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pomdptool.kernels import budget
-from pomdptool.kernels import controller as kernel
-from pomdptool.kernels.controller import Controller
-from pomdptool.kernels.polytope import Branches, choices
+from pomdptool.kernels.exact import graph_evaluation as kernel
+from pomdptool.kernels.exact.graph_evaluation import Controller
+from pomdptool.kernels.exact.vertex_enumeration import Branches, choices
+from pomdptool.kernels.jit import budget
 from pomdptool.solving.faces import Faces, Source
 from pomdptool.solving.policy_iteration import UNIT
 from pomdptool.solving.policy_iteration import evaluated as evaluated_policy

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search
-from pomdptool.kernels.vectors import ROUNDING
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search
+from pomdptool.kernels.sarsop.lower_bound import ROUNDING
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.sparse import FloatArray, IntArray, entries_of
 

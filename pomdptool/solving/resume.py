@@ -11,8 +11,8 @@ import numpy as np
 
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search, Tables
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search, Tables
 from pomdptool.linked import LinkedVectors
 from pomdptool.policy import SolvedPolicy, check_fits
 from pomdptool.solving.blocks import BlockModel

@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.kernels import budget, expect, trial
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search, Tables
-from pomdptool.kernels.vectors import evaluate_vectors, raise_lower, update_lower
+from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop import trial
+from pomdptool.kernels.sarsop.layout import Search, Tables
+from pomdptool.kernels.sarsop.lower_bound import evaluate_vectors, raise_lower, update_lower
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy, problem_of
 from pomdptool.solving.blocks import BlockModel, block_model

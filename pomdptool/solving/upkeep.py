@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search
 from pomdptool.sparse import IntArray
 
 

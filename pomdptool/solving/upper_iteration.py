@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.sparse import BoolArray, FloatArray, IntArray, entries_of
 
