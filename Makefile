@@ -80,7 +80,7 @@ docs: $(INSTALLED) ## Update outputs, options and pictures in README and manual
 	$(BIN)/python tests/docs.py
 	$(BIN)/pomdptool solve problems/tiger.pomdp -q | $(BIN)/pomdptool plot -o $(PICTURES)/value.svg
 	$(BIN)/pomdptool solve problems/tiger.pomdp -q | \
-	  $(BIN)/pomdptool plot --what graph -o $(PICTURES)/graph.svg
+	  $(BIN)/pomdptool plot --show graph -o $(PICTURES)/graph.svg
 
 bench: $(INSTALLED) ## Measure, beside the peers that are installed
 	$(BIN)/python tests/bench_read.py

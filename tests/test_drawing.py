@@ -157,7 +157,7 @@ def test_three_states_are_a_triangle_and_more_are_refused() -> None:
     flat = policy_of(model, np.ones((1, 3)), [0])
     assert svg_of(value_figure(flat))
     many = random_model(3, 5)
-    with pytest.raises(PolicyError, match="for 2 or 3 states, not for 5; --what graph"):
+    with pytest.raises(PolicyError, match="for 2 or 3 states, not for 5; --show graph"):
         value_figure(policy_of(many, np.ones((1, 5)), [0]))
 
 
@@ -182,7 +182,7 @@ def test_vectors_on_faces_are_looked_ahead_from() -> None:
         assert drawn.value(inner) == pytest.approx(policy.value(inner), rel=1e-3)
         assert drawn.value(inner) <= policy.value(inner) + 1e-9
     assert svg_of(value_figure(policy))
-    with pytest.raises(PolicyError, match="give --model, or solve with --full-set"):
+    with pytest.raises(PolicyError, match="give --model, or solve with --full-simplex"):
         value_figure(replace(policy, values=policy.values.after))
 
 

@@ -24,7 +24,7 @@ def way() -> Iterator[jit._Way]:
 
 def solved(model: Model, way: jit._Way, *, compiled: bool) -> str:
     way.compiled, way.interpreted_seconds = compiled, -1e9
-    solution = pomdptool.solve(model, "exact", full_set=True)
+    solution = pomdptool.solve(model, "exact", full_simplex=True)
     assert way.compiled == compiled
     policy = replace(solution.policy, trace=())
     policy.stats["seconds"] = 0.0

@@ -15,7 +15,7 @@ from samples import ROOT
 PACKAGE = ROOT / "pomdptool"
 NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
-    *("episodes", "envelope", "limits", "printable", "trace"),
+    *("episodes", "envelope", "limits", "printable", "trace", "deprecation"),
 ]
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 NAMES = {path: "pomdptool." + path.removesuffix(".py").replace("/", ".") for path in MODULES}

@@ -31,7 +31,7 @@ from pomdptool.formats import findings
 from pomdptool.formats.files import MODEL_KINDS
 from pomdptool.formats.policies import POLICY_KINDS
 from pomdptool.formats.tables import DATA_KINDS
-from pomdptool.solving.dispatch import METHODS, PRUNINGS
+from pomdptool.solving.dispatch import ALGORITHMS, METHODS
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in MANUAL.glob("*.md")}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -60,7 +60,7 @@ def codes(page: str) -> set[str]:
 
 HEADED = {
     ("solve", "method"): "methods",
-    ("solve", "pruning"): "methods",
+    ("solve", "algorithm"): "methods",
     ("simulate", "planner"): "planners",
     ("fit", "method"): "fit",
 }
@@ -124,7 +124,7 @@ def test_what_is_not_documented_is_named() -> None:
 @pytest.mark.parametrize(
     ("page", "names"),
     [
-        ("methods", [*METHODS, *PRUNINGS]),
+        ("methods", [*METHODS, *ALGORITHMS]),
         ("planners", PLANNERS),
         ("formats", set(MODEL_KINDS.values())),
         ("policies", POLICY_KINDS),
@@ -169,7 +169,7 @@ DOCUMENTS = [
     ("check", "check broken.pomdp --json"),
     ("formats", "convert tiger.pomdp --to json"),
     ("policies", "solve tiger.pomdp --json"),
-    ("policies", "solve tiger.pomdp --horizon 2 --all-stages --json"),
+    ("policies", "solve tiger.pomdp --horizon 2 --all-horizons --json"),
     ("simulate", "simulate tiger.pomdp --policy p.json --compare p.json --episodes 5 --json"),
     ("planners", "simulate tiger.pomdp --sims 5 --episodes 2 --json"),
     ("evaluate", "evaluate tiger.pomdp p.json --episodes 5 --json"),

@@ -54,7 +54,7 @@ READERS: dict[str, Callable[[str], list[str]]] = {
     "resume": lambda f: ["solve", "m.json", "--resume", f],
     "terminal": lambda f: ["solve", "m.json", "--horizon", "2", "--terminal-values", f],
     "prior": lambda f: ["simulate", "m.json", "--prior", f],
-    "leaf": lambda f: ["simulate", "m.json", "--leaf", f],
+    "leaf": lambda f: ["simulate", "m.json", "--leaf-values", f],
     "actions": lambda f: ["sample", "m.json", "--actions", f],
     "maze": lambda f: ["problem", "maze", f],
     "tag": lambda f: ["problem", "tag", "--map", f],

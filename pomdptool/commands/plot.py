@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.numbers import Whole
@@ -41,9 +42,9 @@ Drawings = dict[str, Callable[[], "Figure"]]
 
 @click.command(
     cls=Command,
-    example="pomdptool plot tiger.json --what graph -o tiger.svg",
+    example="pomdptool plot tiger.json --show graph -o tiger.svg",
     sections={
-        "Picture": ("what", "max_nodes", "episode", "max_steps", "heading"),
+        "Picture": ("show", "max_nodes", "episode", "max_steps", "heading"),
         "Input": ("model_file",),
     },
 )
@@ -55,7 +56,9 @@ Drawings = dict[str, Callable[[], "Figure"]]
     callback=piped,
 )
 @click.option(
-    "--what",
+    "--show",
+    cls=Renamed,
+    former="--what",
     type=Choice(["value", "graph", "bounds", "loglik", "belief"]),
     help="value: best actions and their values over the belief, of 2 or 3 states; graph: the "
     "policy "
@@ -89,7 +92,7 @@ Drawings = dict[str, Callable[[], "Figure"]]
 @nothing_more_option
 def command(
     file: str,
-    what: str | None,
+    show: str | None,
     max_nodes: int,
     episode: int | None,
     max_steps: int,
@@ -117,9 +120,9 @@ def command(
     if isinstance(thing, list):
         thing = _steps(thing, episode)
     drawings = _drawings(thing, model, max_nodes, max_steps, heading)
-    if what is not None and what not in drawings:
-        raise click.UsageError(f"Of this file --what draws: {', '.join(drawings)}.")
-    picture = render(drawings[what or next(iter(drawings))], target)
+    if show is not None and show not in drawings:
+        raise click.UsageError(f"Of this file --show draws: {', '.join(drawings)}.")
+    picture = render(drawings[show or next(iter(drawings))], target)
     if output is None or output == "-":
         sys.stdout.buffer.write(picture)
         sys.stdout.buffer.flush()

@@ -41,4 +41,4 @@ def backup_named(name: str) -> Backup:
     if name in BACKUPS:
         return BACKUPS[name]
     hint = nearest(name, BACKUPS) or f": one of {', '.join(BACKUPS)}"
-    raise PomdpError(f"there is no pruning {name!r}{hint}")
+    raise PomdpError(f"there is no algorithm {name!r}{hint}")

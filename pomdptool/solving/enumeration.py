@@ -35,7 +35,7 @@ def backup_by_enumeration(branches: Branches, old: Part, *, given: bool, watch: 
     if total > MAX_VECTORS:
         raise PomdpError(
             f"enumeration would have to list {total:.3g} vectors for one backup: "
-            "use --pruning incremental, witness or linear-support"
+            "use --algorithm incremental, witness or linear-support"
         )
     found = []
     for a, of_action in enumerate(sets):
