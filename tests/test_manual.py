@@ -146,7 +146,6 @@ def test_every_method_planner_and_format_has_a_section(page: str, names: Any) ->
 def test_every_extension_and_public_name_is_documented(page: str, names: Any) -> None:
     lacking = {name.removesuffix(".gz") for name in names} - codes(page)
     assert lacking == set(), f"add these to manual/{page}.md"
-    )
 
 
 def test_every_code_of_a_finding_is_documented() -> None:

@@ -1,4 +1,4 @@
-"""Markdown in a terminal: headings as in a man page, code blocks as they are, links as text."""
+"""Markdown in a terminal: headings as in a man page, code blocks as they are, links underlined."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ STYLES = Theme(
     {
         **{f"markdown.h{level}": "bold" for level in range(1, 7)},
         "markdown.code": "cyan",
+        "markdown.em": "underline",
         "markdown.item.bullet": "none",
         "markdown.table.border": "dim",
         "markdown.table.header": "bold",
@@ -57,7 +58,7 @@ def rendered(text: str, columns: int) -> str:
     """A page of Markdown as lines for a terminal of so many columns, with ANSI styles."""
     text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
     text = re.sub(r"!\[([^]]*)\]\([^)]*\)", r"[Picture: \1]", text)
-    text = re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+    text = re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"*\1*", text)
     stream = io.StringIO()
     console = Console(
         file=stream,
@@ -68,4 +69,5 @@ def rendered(text: str, columns: int) -> str:
         theme=STYLES,
     )
     console.print(_Page(text, hyperlinks=False))
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+    lines = "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines).strip("\n") + "\n"
