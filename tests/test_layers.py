@@ -15,16 +15,19 @@ from samples import ROOT
 PACKAGE = ROOT / "pomdptool"
 NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
-    *("episodes", "envelope", "limits", "printable", "trace", "deprecation"),
+    *("episodes", "envelope", "limits", "printable", "trace", "steps", "memory", "deprecation"),
 ]
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 NAMES = {path: "pomdptool." + path.removesuffix(".py").replace("/", ".") for path in MODULES}
-VERBS = ["formats", "families", "solving", "acting", "learning", "drawing", "kernels", "commands"]
+VERBS = [
+    *("formats", "families", "solving", "acting", "learning", "analysis", "drawing", "kernels"),
+    "commands",
+]
 THIRD_PARTY = {
     *("numpy", "numba", "scipy", "highspy", "click", "rich", "lark", "pyarrow", "matplotlib"),
 }
 LAZY = {"numba", "scipy", "highspy"}
-"""What nouns, solving, acting and learning may import only in functions and for type checking."""
+"""Libraries that nouns and verbs import only inside functions and for type checking."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ FOLDERS = {
     "solving": rule([*NOUNS, "kernels", "solving"], ["numpy"], LAZY),
     "acting": rule([*NOUNS, "kernels", "solving", "acting"], ["numpy"], LAZY),
     "learning": rule([*NOUNS, "kernels", "learning"], ["numpy"], LAZY),
+    "analysis": rule(
+        [*NOUNS, "kernels", "solving", "acting", "learning", "analysis"], ["numpy"], LAZY
+    ),
     "drawing": rule([*NOUNS, "drawing"], ["numpy"], {"matplotlib"}),
     "commands": rule(["", *NOUNS, *VERBS], ["numpy", "click", "rich"]),
 }
@@ -57,7 +63,6 @@ FILES = {
     "formats/tables_csv.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_columns.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_write.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
-    "learning/sizes.py": rule([*NOUNS, "learning", "solving"], []),  # solving/memory is a noun
     "__init__.py": rule(NOUNS, [], set(VERBS)),
     "__main__.py": rule(["commands"], []),
 }
@@ -175,6 +180,7 @@ def test_every_module_has_a_place() -> None:
         ("solving/exact.py", "import scipy.optimize"),
         ("solving/exact.py", "class A:\n    import rich"),
         ("learning/em.py", "if True:\n    from pomdptool.acting.sample import sample"),
+        ("acting/simulate.py", "from pomdptool.analysis.transfer import transfer"),
         ("families/tiger.py", "from pomdptool.kernels import em"),
         ("drawing/values.py", "from matplotlib.figure import Figure"),
         ("drawing/values.py", "from pomdptool.formats import traces"),
@@ -198,6 +204,7 @@ def test_breach_is_seen(path: str, source: str) -> None:
         ("formats/tables.py", "def f():\n    import pyarrow.parquet"),
         ("kernels/hmm/em.py", "from numba import njit\nfrom pomdptool.kernels.jit import solve"),
         ("acting/simulate.py", "from pomdptool.solving.bounds import qmdp"),
+        ("analysis/compare.py", "from pomdptool.acting.sample import sample"),
         ("drawing/values.py", "def f():\n    from matplotlib.figure import Figure"),
         ("commands/main.py", "import click\nimport pomdptool\nfrom rich.table import Table"),
         ("__init__.py", "def f():\n    from pomdptool.formats.files import load"),

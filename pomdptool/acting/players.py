@@ -24,7 +24,7 @@ from pomdptool.kernels.simulation.episodes import TERMINATED, Agent, Log, play_m
 from pomdptool.kernels.simulation.simulator import Simulator
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import FloatArray, IntArray, ragged
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,8 @@ class Playing:
     def play(self, first: int, count: int, rng: np.random.Generator) -> Lot:  # noqa: ARG002
         """Play some episodes."""
         log, lengths, ends = self.player.play(count, self.steps, rng)
-        owner = np.repeat(np.arange(count), lengths)
-        time_of = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        weight = self.model.discount ** time_of.astype(np.float64)
+        owner, time = ragged(np.zeros_like(lengths), lengths)
+        weight = self.model.discount ** time.astype(np.float64)
         returns, plain = np.zeros(count), np.zeros(count)
         np.add.at(returns, owner, weight * log.rewards)
         np.add.at(plain, owner, log.rewards)

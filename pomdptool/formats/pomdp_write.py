@@ -222,24 +222,17 @@ def _reward_line(named: list[str], value: float) -> str:
 
 
 def _rewards_on_support(model: Model, sign: float) -> Iterator[str]:
-    T, Z = model.sparse_T, model.sparse_Z
     values = sign * model.rewards.stored + 0.0
     distinct, counts = np.unique(values, return_counts=True)
     common = float(distinct[np.argmax(counts)])
     yield _reward_line(["*"] * (3 if model.mdp else 4), common)
     differ = np.flatnonzero(values != common)
-    by_observation = model.rewards.by_observation
-    t_entry = model.support.t_entry[differ] if by_observation else differ
-    a, s = np.divmod(T.row_of_entry()[t_entry], model.n_states)
-    names = [
-        [model.actions[i] for i in a.tolist()],
-        [model.states[i] for i in s.tolist()],
-        [model.states[i] for i in T.indices[t_entry].tolist()],
-    ]
-    if by_observation:
-        o = Z.indices[model.support.z_entry[differ]]
-        names.append([model.observations[i] for i in o.tolist()])
-    elif not model.mdp:
+    indices = model.rewards.steps(model.sparse_T, model.sparse_Z)[differ].indices
+    axes = [model.actions, model.states, model.states]
+    if model.rewards.by_observation:
+        axes.append(model.observations)
+    names = [[axis[i] for i in index.tolist()] for axis, index in zip(axes, indices, strict=False)]
+    if len(names) == 3 and not model.mdp:
         names.append(["*"] * len(differ))
     for *named, value in zip(*names, values[differ].tolist(), strict=True):
         yield _reward_line(named, value)

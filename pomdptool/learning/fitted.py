@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from pomdptool.learning.criteria import aic, bic
 from pomdptool.learning.maximisation import Settings
 from pomdptool.learning.rewards import LearnedRewards
 from pomdptool.learning.tables import Tables
@@ -73,13 +72,10 @@ class Fit:
 
     @property
     def bic(self) -> float:
-        """Bayesian information criterion, p log n - 2 joint (Schwarz 1978); less is better.
-
-        n counts steps with an observation or a reward: others are no data.
-        """
-        return self.parameters * float(np.log(max(1, self.n_informative))) - 2.0 * self.joint
+        """BIC of `joint`; n counts steps with an observation or a reward, others are no data."""
+        return bic(self.parameters, self.joint, self.n_informative)
 
     @property
     def aic(self) -> float:
-        """Akaike's information criterion, 2 p - 2 joint (1974); less is better."""
-        return 2.0 * self.parameters - 2.0 * self.joint
+        """AIC of `joint`."""
+        return aic(self.parameters, self.joint)

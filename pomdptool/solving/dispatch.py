@@ -13,11 +13,11 @@ import numpy as np
 from pomdptool.deprecation import renamed
 from pomdptool.errors import PomdpError, nearest
 from pomdptool.limits import LARGEST_VALUE
+from pomdptool.memory import half_of_what_is_free
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
 from pomdptool.solving.controller import evaluate, is_cheap
-from pomdptool.solving.memory import half_of_what_is_free
 from pomdptool.solving.solution import (
     OnStep,
     Progress,

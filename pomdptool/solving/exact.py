@@ -125,7 +125,7 @@ def solve_exact(
             all_stages=all_stages,
             watch=watch,
         )
-    expect(len(model.support.t_entry))
+    expect(len(model.steps))
     run = Run(model, watch or Watch(), full_set, pruning, classic)
     if horizon is None:
         return _without_end(run, precision)
