@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+PICTURES := pomdptool/manual/pictures
 
 # Resolves dependencies; installed by the targets that need it, beside the others.
 UV := .venv-uv/bin/uv
@@ -66,21 +67,20 @@ $(UV): Makefile
 	.venv-uv/bin/python $(PIP) uv==$(UV_VERSION)
 	@touch $@
 
-lint: $(INSTALLED) ## Check style and types, and that the README's output is true
+lint: $(INSTALLED) ## Check style and types, and the outputs shown in README and manual
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python tests/readme.py --check
+	$(BIN)/python tests/docs.py --check
 
 golden: $(INSTALLED) ## Write the golden outputs of the tests anew
 	$(BIN)/python -m pytest -q tests/test_golden.py --golden
 
-docs: $(INSTALLED) ## Write the README's outputs and pictures anew
-	$(BIN)/python tests/readme.py
-	@mkdir -p pictures
-	$(BIN)/pomdptool solve problems/tiger.pomdp -q | $(BIN)/pomdptool plot -o pictures/value.svg
+docs: $(INSTALLED) ## Update outputs, options and pictures in README and manual
+	$(BIN)/python tests/docs.py
+	$(BIN)/pomdptool solve problems/tiger.pomdp -q | $(BIN)/pomdptool plot -o $(PICTURES)/value.svg
 	$(BIN)/pomdptool solve problems/tiger.pomdp -q | \
-	  $(BIN)/pomdptool plot --show graph -o pictures/graph.svg
+	  $(BIN)/pomdptool plot --show graph -o $(PICTURES)/graph.svg
 
 bench: $(INSTALLED) ## Measure, beside the peers that are installed
 	$(BIN)/python tests/bench_read.py

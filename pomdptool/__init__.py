@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pomdptool.solving.dispatch import solve
     from pomdptool.solving.solution import Progress, Solution
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOME = {
     "AlphaVectors": "policy",

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from models import ROOT
 
 import pomdptool
-from pomdptool.commands import help as helping
+from pomdptool.commands import click_help as helping
 from pomdptool.commands.main import COMMANDS, cli
 from pomdptool.commands.problem import command as problem
 
@@ -124,6 +124,8 @@ def test_no_arguments_show_the_help(monkeypatch: pytest.MonkeyPatch) -> None:
         ("decode tiger.pomdp data.csv --method viterby", "Did you mean 'viterbi'?"),
         ("plot tiger.json --show grahp", "Did you mean 'graph'?"),
         ("completion bsh", "Did you mean 'bash'?"),
+        ("help slove", "Did you mean 'solve'?"),
+        ("help Formats", "Did you mean 'formats'?"),
         ("SOLVE tiger.pomdp", "Did you mean 'solve'?"),
         ("solve tiger.pomdp --PRECISION 1", "Did you mean '--precision'?"),
         ("solve tiger.pomdp --Precision 1", "Did you mean '--precision'?"),
@@ -190,6 +192,7 @@ def test_bash_completes_commands_options_values_and_files(folder: Path) -> None:
     assert completed(folder, "pomdptool", "solve", "--meth") == ["--method"]
     assert completed(folder, "pomdptool", "solve", "--method", "s") == ["sarsop"]
     assert completed(folder, "pomdptool", "problem", "t") == ["tag", "tiger"]
+    assert completed(folder, "pomdptool", "help", "pol") == ["policies"]
     assert completed(folder, "pomdptool", "info", "ti") == ["<files>"]
     assert completed(folder, "pomdptool", "solve", "tiger.pomdp", "--resume", "ti") == ["<files>"]
 

@@ -172,6 +172,7 @@ CASES: dict[str, list[list[str]]] = {
         ["m.json", "f.jsonl", *options] for options in ([], ["--json"], ["--show", "transitions"])
     ] + [["m.json", "bad.jsonl"]],
     "compare": [[f"{FILE}.json", "m2.json", *SIMULATE], ["m.json", "m2.json", *SIMULATE, "--json"]],
+    "help": [[], ["solve"], [BAD]],
     "completion": [["bash"], [BAD]],
 }  # fmt: skip
 """Ways to call each command so that it prints names, or refuses them."""

@@ -110,8 +110,9 @@ def test_the_wheel_holds_the_package_and_its_data(dist: Path) -> None:
     assert path.name == f"pomdptool-{pomdptool.__version__}-py3-none-any.whl"
     with zipfile.ZipFile(path) as wheel:
         names = set(wheel.namelist())
-    for file in (ROOT / "pomdptool").rglob("*.py"):
-        assert str(file.relative_to(ROOT)) in names
+    for pattern in ("*.py", "*.md", "*.svg"):
+        for file in (ROOT / "pomdptool").rglob(pattern):
+            assert str(file.relative_to(ROOT)) in names
     assert {"pomdptool/py.typed", "pomdptool/grammars/pomdp.lark"} <= names
     assert {f"pomdptool/problems/{path.name}" for path in PROBLEMS} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"pomdptool"}
@@ -121,7 +122,8 @@ def test_the_sdist_builds_the_same_wheel_and_has_the_tests(dist: Path, tmp_path:
     with tarfile.open(only(dist, "*.tar.gz")) as archive:
         archive.extractall(tmp_path, filter="data")
     source = only(tmp_path, "pomdptool-*")
-    for name in ("tests/test_release.py", "Makefile", "requirements.txt", "CHANGELOG.md"):
+    names = ["tests/test_release.py", "Makefile", "requirements.txt"]
+    for name in [*names, "CONTRIBUTING.md", "CHANGELOG.md"]:
         assert (source / name).is_file()
     build(source, tmp_path / "again")
     assert checksums(only(dist, "*.whl")) == checksums(only(tmp_path / "again", "*.whl"))
@@ -167,6 +169,7 @@ def works(environment: Path, folder: Path) -> None:
     output("solve", "tiger.pomdp", "-o", "tiger.json")
     policy = json.loads((folder / "tiger.json").read_text())
     assert policy["graph_value"] == pytest.approx(19.3714, abs=1e-4)
+    assert output("help", "solve").startswith("# solve\n")
     output("plot", "tiger.json", "-o", "tiger.svg")
     assert (folder / "tiger.svg").read_text().startswith("<?xml")
 

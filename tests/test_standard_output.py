@@ -63,6 +63,7 @@ LINES = [
     f"compare {TIGER} l.pomdp --seed 1 --episodes 5 --json",
     *(f"plot {file} -o x.svg" for file in ("p.json", "r.json", "t.jsonl")),
     "plot p.json --show graph -o x.png",
+    "help solve",
     "completion bash",
 ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import index_of, open_model, open_policy, warn
 from pomdptool.commands.options import (
     EXISTING,

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pomdptool.commands.help import Command
+from pomdptool.commands.click_help import Command
 from pomdptool.commands.models import examine_model, show_notes, write_json
 from pomdptool.commands.options import (
     from_option,

@@ -11,7 +11,7 @@ import numpy as np
 
 from pomdptool.analysis.compare import EPISODES, STEPS, Comparison, compare
 from pomdptool.analysis.transfer import Transfer, transfer
-from pomdptool.commands.help import Command
+from pomdptool.commands.click_help import Command
 from pomdptool.commands.models import open_model, write_json
 from pomdptool.commands.numbers import MOST_KEPT, MOST_STEPS, Real, Whole
 from pomdptool.commands.options import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.click_help import Choice, Command
 
 NAME = "pomdptool"
 """The name of the program."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import open_model, warn, write_result
 from pomdptool.commands.options import (
     from_option,

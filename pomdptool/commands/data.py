@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pomdptool.commands.help import Choice
+from pomdptool.commands.click_help import Choice
 from pomdptool.commands.models import open_model, warn
 from pomdptool.commands.options import (
     collected,

@@ -11,8 +11,11 @@ import click
 import numpy as np
 
 from pomdptool.commands.aliases import Renamed
-from pomdptool.commands.data import ModelAndData, model_and_data
-from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.click_help import Choice, Command
+from pomdptool.commands.data import (
+    ModelAndData,
+    model_and_data,
+)
 from pomdptool.commands.models import write_json
 from pomdptool.commands.options import json_option
 from pomdptool.commands.terminal import escaped

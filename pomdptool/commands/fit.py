@@ -8,9 +8,9 @@ from typing import Any
 import click
 import numpy as np
 
+from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.data import DataFormat, data_argument, data_options, open_episodes
 from pomdptool.commands.fit_options import EmOptions, StateOptions, em_options, state_options
-from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, warn, write_result
 from pomdptool.commands.options import (

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from pomdptool.commands.help import Choice
+from pomdptool.commands.click_help import Choice
 from pomdptool.commands.numbers import Real, Whole
 from pomdptool.commands.options import collected, threads_option, time_limit_option
 from pomdptool.learning.fit import ObservationModel

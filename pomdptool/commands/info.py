@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from pomdptool.belief import Blocks, belief_blocks
-from pomdptool.commands.help import Command
+from pomdptool.commands.click_help import Command
 from pomdptool.commands.models import examine_model, write_json
 from pomdptool.commands.options import (
     from_option,

@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
-from pomdptool.commands.data import ModelAndData, model_and_data
-from pomdptool.commands.help import Command
+from pomdptool.commands.click_help import Command
+from pomdptool.commands.data import (
+    ModelAndData,
+    model_and_data,
+)
 from pomdptool.commands.models import write_json
 from pomdptool.commands.options import json_option, threads_option
 from pomdptool.commands.terminal import show_pairs

@@ -19,8 +19,8 @@ from importlib import import_module
 import click
 
 from pomdptool import __version__
+from pomdptool.commands.click_help import Group
 from pomdptool.commands.completion import COMPLETE, NAME
-from pomdptool.commands.help import Group
 from pomdptool.commands.interrupts import SIGNALS, was_raised, watch_interrupts
 from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, FormatError, PomdpError
@@ -47,7 +47,10 @@ SECTIONS = {
         "decode": "Infer the hidden states of data.",
         "compare": "Compare a learned model with the true one.",
     },
-    "Shell": {"completion": "Print a shell completion script."},
+    "Other": {
+        "help": "Show a page of the manual.",
+        "completion": "Print a shell completion script.",
+    },
 }
 """All commands by section, each with its summary."""
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from pomdptool.commands.help import Choice
+from pomdptool.commands.click_help import Choice
 from pomdptool.commands.numbers import MOST_KEPT, MOST_THREADS, Real, Whole
 from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.terminal import say

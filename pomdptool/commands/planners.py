@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pomdptool.commands.aliases import Renamed
-from pomdptool.commands.help import Choice
+from pomdptool.commands.click_help import Choice
 from pomdptool.commands.models import open_policy, read_text
 from pomdptool.commands.numbers import MOST_KEPT, Real, Whole
 from pomdptool.commands.options import EXISTING, collected

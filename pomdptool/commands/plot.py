@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.aliases import Renamed
-from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.numbers import Whole
 from pomdptool.commands.options import (

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 import numpy as np
 
-from pomdptool.commands.help import Choice, Command, Group
+from pomdptool.commands.click_help import Choice, Command, Group
 from pomdptool.commands.models import read_text, write_result
 from pomdptool.commands.numbers import AnyReal, Real, Whole
 from pomdptool.commands.options import (

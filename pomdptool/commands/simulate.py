@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pomdptool.commands.help import Command
+from pomdptool.commands.click_help import Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, write_json
 from pomdptool.commands.options import (

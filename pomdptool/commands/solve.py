@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pomdptool.commands.aliases import Renamed
-from pomdptool.commands.help import Choice, Command
+from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, warn, write_result
 from pomdptool.commands.numbers import Real, Whole

@@ -19,7 +19,7 @@ Named = TypeVar("Named", "Episodes", "Model")
 LABEL = 16
 """Columns of the labels of a table."""
 
-_PLAINER = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "…": "~"})
+_PLAINER = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "…": "~", "•": "*", "━": "-"})
 
 
 def say(line: str, stream: TextIO | None = None) -> None:
@@ -49,7 +49,9 @@ def holds(stream: TextIO, characters: str) -> bool:
 
 def drawn(lines: list[str], stream: TextIO) -> list[str]:
     """Lines with box-drawing characters as the stream can hold them."""
-    return lines if holds(stream, "└├│─…") else [line.translate(_PLAINER) for line in lines]
+    if holds(stream, "".join(map(chr, _PLAINER))):
+        return lines
+    return [line.translate(_PLAINER) for line in lines]
 
 
 def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
