@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pomdptool.acting.planner import Pomcp
     from pomdptool.acting.sample import sample
     from pomdptool.acting.simulate import Simulation, simulate
-    from pomdptool.acting.transfer import Transfer, carried, transfer
+    from pomdptool.analysis.compare import Comparison, compare
+    from pomdptool.analysis.transfer import Transfer, carried, transfer
     from pomdptool.episodes import Episodes
     from pomdptool.errors import (
         DataError,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pomdptool.formats.policy_read import load_policy
     from pomdptool.formats.tables import read_episodes as load_data
     from pomdptool.formats.tables_report import Columns
-    from pomdptool.learning.compare import Comparison, compare
     from pomdptool.learning.decode import Decoded, decode
     from pomdptool.learning.fit import fit
     from pomdptool.learning.fitted import Fit
@@ -45,7 +45,7 @@ _HOME = {
     "AlphaVectors": "policy",
     "Bounds": "policy",
     "Columns": "formats.tables_report",
-    "Comparison": "learning.compare",
+    "Comparison": "analysis.compare",
     "DataError": "errors",
     "Decoded": "learning.decode",
     "Distinction": "learning.utile",
@@ -66,9 +66,9 @@ _HOME = {
     "Simulation": "acting.simulate",
     "Solution": "solving.solution",
     "SolvedPolicy": "policy",
-    "Transfer": "acting.transfer",
-    "carried": "acting.transfer",
-    "compare": "learning.compare",
+    "Transfer": "analysis.transfer",
+    "carried": "analysis.transfer",
+    "compare": "analysis.compare",
     "decode": "learning.decode",
     "distinguish": "learning.utile",
     "dump": "formats.files",
@@ -84,7 +84,7 @@ _HOME = {
     "select": "learning.select",
     "simulate": "acting.simulate",
     "solve": "solving.dispatch",
-    "transfer": "acting.transfer",
+    "transfer": "analysis.transfer",
 }
 
 _CALLED_THERE = {"load_data": "read_episodes", "player": "acting"}

@@ -20,11 +20,11 @@ import pomdptool
 from pomdptool.acting import simulator as layout
 from pomdptool.acting.agents import acting
 from pomdptool.acting.environment import Environment, episode
-from pomdptool.acting.evaluate import bellman_residual, evaluate_policy
 from pomdptool.acting.planner import Pomcp, Prior
 from pomdptool.acting.sample import sample
 from pomdptool.acting.simulate import simulate
 from pomdptool.acting.simulator import simulator_of
+from pomdptool.analysis.evaluate import bellman_residual, evaluate_policy
 from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.kernels.random import uniform
 from pomdptool.kernels.simulator import filter_belief, step

@@ -16,12 +16,12 @@ from click.testing import CliRunner
 from models import random_model, tiger
 
 import pomdptool
-from pomdptool.acting import transfer
 from pomdptool.acting.agents import horizon_of
 from pomdptool.acting.environment import Environment, episode
-from pomdptool.acting.evaluate import evaluate_policy
 from pomdptool.acting.sample import sample
 from pomdptool.acting.simulate import default_steps, simulate
+from pomdptool.analysis import transfer
+from pomdptool.analysis.evaluate import evaluate_policy
 from pomdptool.commands.main import cli
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph

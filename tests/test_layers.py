@@ -17,12 +17,15 @@ NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
     *("episodes", "envelope", "limits", "printable"),
 ]
-VERBS = ["formats", "families", "solving", "acting", "learning", "drawing", "kernels", "commands"]
+VERBS = [
+    *("formats", "families", "solving", "acting", "learning", "analysis", "drawing", "kernels"),
+    "commands",
+]
 THIRD_PARTY = {
     *("numpy", "numba", "scipy", "highspy", "click", "rich", "lark", "pyarrow", "matplotlib"),
 }
 LAZY = {"numba", "scipy", "highspy"}
-"""What nouns, solving, acting and learning may import inside functions only."""
+"""What nouns, solving, acting, learning and analysis may import inside functions only."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ FOLDERS = {
     "solving": rule([*NOUNS, "kernels", "solving"], ["numpy"], LAZY),
     "acting": rule([*NOUNS, "kernels", "solving", "acting"], ["numpy"], LAZY),
     "learning": rule([*NOUNS, "kernels", "learning"], ["numpy"], LAZY),
+    "analysis": rule(
+        [*NOUNS, "kernels", "solving", "acting", "learning", "analysis"], ["numpy"], LAZY
+    ),
     "drawing": rule([*NOUNS, "drawing"], ["numpy"], {"matplotlib"}),
     "commands": rule(["", *NOUNS, *VERBS], ["numpy", "click", "rich"]),
 }
@@ -169,6 +175,7 @@ def test_every_module_has_a_place() -> None:
         ("solving/exact.py", "import scipy.optimize"),
         ("solving/exact.py", "class A:\n    import rich"),
         ("learning/em.py", "if True:\n    from pomdptool.acting.sample import sample"),
+        ("acting/simulate.py", "from pomdptool.analysis.transfer import transfer"),
         ("families/tiger.py", "from pomdptool.kernels import em"),
         ("drawing/values.py", "from matplotlib.figure import Figure"),
         ("drawing/values.py", "from pomdptool.formats import traces"),
@@ -191,6 +198,7 @@ def test_breach_is_seen(path: str, source: str) -> None:
         ("formats/tables.py", "def f():\n    import pyarrow.parquet"),
         ("kernels/em.py", "from numba import njit\nfrom pomdptool.kernels.simplex import solve"),
         ("acting/simulate.py", "from pomdptool.solving.bounds import qmdp"),
+        ("analysis/compare.py", "from pomdptool.acting.sample import sample"),
         ("drawing/values.py", "def f():\n    from matplotlib.figure import Figure"),
         ("commands/main.py", "import click\nimport pomdptool\nfrom rich.table import Table"),
         ("__init__.py", "def f():\n    from pomdptool.formats.files import load"),

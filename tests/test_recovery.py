@@ -8,7 +8,7 @@ from models import ROOT, random_model, tiger
 
 import pomdptool
 from pomdptool.acting.sample import sample
-from pomdptool.acting.transfer import transfer
+from pomdptool.analysis.transfer import transfer
 from pomdptool.learning.fit import fit
 from pomdptool.learning.likelihood import loglik
 from pomdptool.model import Model

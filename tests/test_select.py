@@ -12,8 +12,8 @@ from test_fit import logged
 
 import pomdptool
 from pomdptool.acting.sample import sample
+from pomdptool.analysis.compare import compare
 from pomdptool.errors import DataError
-from pomdptool.learning.compare import compare
 from pomdptool.learning.expectation import Threads, expected
 from pomdptool.learning.parts import beginning
 from pomdptool.learning.rewards import cuts_of

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from models import random_model, tiger
 
-from pomdptool.acting import transfer as module
-from pomdptool.acting.transfer import carried, earned, transfer
+from pomdptool.analysis import transfer as module
+from pomdptool.analysis.transfer import carried, earned, transfer
 from pomdptool.errors import PolicyError
 from pomdptool.model import make_model
 from pomdptool.solving.dispatch import solve

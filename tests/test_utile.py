@@ -15,7 +15,7 @@ from test_fit import logged
 
 import pomdptool
 from pomdptool.acting.sample import sample
-from pomdptool.acting.transfer import transfer
+from pomdptool.analysis.transfer import transfer
 from pomdptool.errors import DataError
 from pomdptool.learning.returns import discounted, p_value, returns_of, window
 from pomdptool.learning.rewards import cuts_of

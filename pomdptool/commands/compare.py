@@ -9,7 +9,8 @@ from typing import Any
 import click
 import numpy as np
 
-from pomdptool.acting.transfer import Transfer, transfer
+from pomdptool.analysis.compare import EPISODES, STEPS, Comparison, compare
+from pomdptool.analysis.transfer import Transfer, transfer
 from pomdptool.commands.help import Command
 from pomdptool.commands.models import open_model, write_json
 from pomdptool.commands.numbers import MOST_KEPT, MOST_STEPS, Real, Whole
@@ -23,7 +24,6 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.terminal import say, show_pairs
-from pomdptool.learning.compare import EPISODES, STEPS, Comparison, compare
 from pomdptool.model import Model
 
 

@@ -64,8 +64,8 @@ def command(
     """
     import numpy as np
 
-    from pomdptool.acting.evaluate import evaluate_policy
     from pomdptool.acting.simulate import simulate
+    from pomdptool.analysis.evaluate import evaluate_policy
     from pomdptool.kernels import cores
 
     if not quiet:
@@ -112,7 +112,7 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
 
     One that was made for another model with the same actions and observations acts by its graph.
     """
-    from pomdptool.acting.transfer import carried, of_graph
+    from pomdptool.analysis.transfer import carried, of_graph
     from pomdptool.formats.graphs import read_pg
     from pomdptool.formats.policies import policy_kind_of_path
     from pomdptool.formats.policy_read import load_policy

@@ -1,1 +1,1 @@
-"""Learning models from data: expectation and maximisation, starts, selection, comparison."""
+"""Learning models from data: expectation and maximisation, starts, selection."""
