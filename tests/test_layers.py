@@ -60,6 +60,9 @@ FILES = {
     "formats/tables_csv.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_columns.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_write.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
+    "drawing/plot.py": rule(  # draws what files and learning have
+        [*NOUNS, "drawing", "formats", "learning"], ["numpy"], {"matplotlib"}
+    ),
     "learning/sizes.py": rule([*NOUNS, "learning", "solving"], []),  # solving/memory is a noun
     "__init__.py": rule(NOUNS, [], set(VERBS)),
     "__main__.py": rule(["commands"], []),
