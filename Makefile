@@ -80,7 +80,7 @@ docs: $(INSTALLED) ## Write the README's outputs and pictures anew
 	@mkdir -p pictures
 	$(BIN)/pomdptool solve problems/tiger.pomdp -q | $(BIN)/pomdptool plot -o pictures/value.svg
 	$(BIN)/pomdptool solve problems/tiger.pomdp -q | \
-	  $(BIN)/pomdptool plot --what graph -o pictures/graph.svg
+	  $(BIN)/pomdptool plot --show graph -o pictures/graph.svg
 
 bench: $(INSTALLED) ## Measure, beside the peers that are installed
 	$(BIN)/python tests/bench_read.py

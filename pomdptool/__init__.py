@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from pomdptool.families.tag import tag
     from pomdptool.families.tiger import tiger
     from pomdptool.formats.check import Check, check
-    from pomdptool.formats.files import dump, load, loads
+    from pomdptool.formats.dump import dump
+    from pomdptool.formats.files import load, loads
     from pomdptool.formats.graphs import load_graph
     from pomdptool.formats.policy_read import load_policy, load_vectors
     from pomdptool.formats.tables import read_episodes as load_data
@@ -92,7 +93,7 @@ _HOME = {
     "compare": "analysis.compare",
     "decode": "learning.decode",
     "distinguish": "learning.utile",
-    "dump": "formats.files",
+    "dump": "formats.dump",
     "evaluate": "analysis.evaluate",
     "fit": "learning.fit",
     "heavenhell": "families.heavenhell",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.model import Model
-from pomdptool.sparse import BoolArray, FloatArray, IntArray, entries_of
+from pomdptool.sparse import BoolArray, FloatArray, IntArray
 
 
 def update(model: Model, b: FloatArray, a: int, o: int) -> tuple[FloatArray, float]:
@@ -110,7 +110,7 @@ def _steps_from(model: Model, states: IntArray) -> tuple[IntArray, IntArray, Int
     """Action, source and target of every step that can happen from some states."""
     T, A, S = model.sparse_T, model.n_actions, model.n_states
     row = (np.arange(A)[:, np.newaxis] * S + states).ravel()
-    item, entry = entries_of(T.indptr, row)
+    item, entry = T.take(row)
     action, source = np.divmod(row[item], S)
     return action, source, T.indices[entry].astype(np.int64)
 
@@ -123,7 +123,7 @@ def _arrivals(
     step = np.sort((action * S + block) * S + target)
     step = step[np.append(True, step[1:] != step[:-1])] if len(step) else step
     group, state = np.divmod(step, S)
-    item, entry = entries_of(Z.indptr, (group // S) * S + state)
+    item, entry = Z.take((group // S) * S + state)
     observation = Z.indices[entry].astype(np.int64)
     return group[item] * model.n_observations + observation, state[item]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pomdptool.kernels import compiling_seconds
+from pomdptool.kernels.jit import compiling_seconds
 
 LARGEST_VALUE = 1e100
 """Rewards and values from which on sums and squares of floats say nothing."""

@@ -82,7 +82,7 @@ def over_all_states(policy: SolvedPolicy) -> AlphaVectors:
     rows = list(policy.values.rows())
     linked = isinstance(policy.values, LinkedVectors)
     if not linked and any(row.states is not None for row in rows):
-        raise PolicyError("vectors over all states are needed: solve with --full-set")
+        raise PolicyError("vectors over all states are needed: solve with --full-simplex")
     floor = policy.values.floor if isinstance(policy.values, LinkedVectors) else 0.0
     values = np.full((len(rows), len(policy.problem.states)), floor)
     for vector, row in zip(values, rows, strict=True):

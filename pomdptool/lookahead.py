@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +20,14 @@ from pomdptool.errors import PolicyError
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Row, ValueFunction
 from pomdptool.sparse import FloatArray, IntArray
+
+
+@runtime_checkable
+class OneStepValues(Protocol):
+    """Values by one step of look-ahead, of which each belief has its own best vector."""
+
+    def vector(self, b: FloatArray) -> tuple[int, FloatArray]:
+        """Action and vector over all states, shape (S,), that are best at belief `b`."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -18,13 +18,7 @@ import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.printable import first_surrogate
-from pomdptool.rewards import (
-    TABLE_LIMIT,
-    Rewards,
-    Support,
-    reward_table,
-    support_of,
-)
+from pomdptool.rewards import TABLE_LIMIT, Rewards, reward_table
 from pomdptool.sparse import (
     FloatArray,
     IntArray,
@@ -35,6 +29,7 @@ from pomdptool.sparse import (
     read_only,
     renormalise,
 )
+from pomdptool.steps import Steps, steps_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -139,12 +134,12 @@ class Model:
         return array
 
     @property
-    def support(self) -> Support:
-        """The steps (a, s, s', o) that can happen."""
-        if "support" not in self._cache:
-            self._cache["support"] = support_of(self.sparse_T, self.sparse_Z)
-        support: Support = self._cache["support"]
-        return support
+    def steps(self) -> Steps:
+        """Every step (a, s, s', o) of positive probability. Raises ModelError where too many."""
+        if "steps" not in self._cache:
+            self._cache["steps"] = steps_of(self.sparse_T, self.sparse_Z)
+        steps: Steps = self._cache["steps"]
+        return steps
 
     @property
     def terminal_states(self) -> IntArray:
@@ -154,9 +149,8 @@ class Model:
         first = T.indices[np.minimum(T.indptr[:-1], T.nonzeros - 1)]
         stays = (np.diff(T.indptr) == 1) & (first == row % S)
         if self.rewards.depends_on_observation:
-            paid = self.rewards.on_steps(T, self.sparse_Z, self.support) != 0
-            paid_rows = T.row_of_entry()[self.support.t_entry[paid]]
-            free = np.bincount(paid_rows, minlength=A * S) == 0
+            paid = np.flatnonzero(self.rewards.on_steps(self.steps))
+            free = np.bincount(self.steps[paid].row, minlength=A * S) == 0
         else:
             free = self.expected_rewards.ravel() == 0
         return np.flatnonzero((stays & free).reshape(A, S).all(axis=0))

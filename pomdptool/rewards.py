@@ -14,43 +14,10 @@ import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, check_dense_size, read_only
+from pomdptool.steps import Steps, steps_of
 
 TABLE_LIMIT = 1 << 24
 """Largest number of values in a reward table; beyond it rewards live on the support."""
-
-
-SUPPORT_LIMIT = 1 << 26
-"""Largest number of steps that is listed."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Support:
-    """The steps (a, s, s', o) that can happen, one element each, in the order of T's entries.
-
-    Attributes
-    ----------
-    t_entry, z_entry
-        Shape (n_steps,): the entry of the sparse T (it gives a, s, s') and of the sparse Z (it
-        gives o).
-    """
-
-    t_entry: IntArray
-    z_entry: IntArray
-
-
-def support_of(T: SparseRows, Z: SparseRows) -> Support:
-    """Pair every entry of T with every entry of the Z row that it leads to."""
-    n_states = T.n_columns
-    action = T.row_of_entry() // n_states
-    z_row = action * n_states + T.indices
-    count = np.diff(Z.indptr)[z_row]
-    if count.sum() > SUPPORT_LIMIT:
-        raise ModelError(
-            f"{int(count.sum())} steps (a, s, s', o) can happen; at most {SUPPORT_LIMIT} are listed"
-        )
-    t_entry = np.repeat(np.arange(T.nonzeros), count)
-    first = np.repeat(Z.indptr[z_row] - (np.cumsum(count) - count), count)
-    return Support(t_entry, first + np.arange(len(t_entry)))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -62,7 +29,7 @@ class Rewards:
     table
         Shape (A or 1, S or 1, S or 1, Z or 1).
     values
-        Shape (T.nonzeros,), or with `by_observation` one value per element of `support_of(T, Z)`.
+        Shape (n,): one value for each of the n steps of `steps`.
     """
 
     table: FloatArray | None = None
@@ -94,10 +61,9 @@ class Rewards:
             assert self.table is not None
             return np.array(np.broadcast_to(self.table[:, :, 0, 0], (n_actions, n_states)))
         if self.depends_on_observation:
-            support = support_of(T, Z)
-            value = self.on_steps(T, Z, support) * Z.data[support.z_entry]
-            per_entry = np.zeros(T.nonzeros)
-            np.add.at(per_entry, support.t_entry, value)
+            steps = steps_of(T, Z)
+            value = self.on_steps(steps) * Z.data[steps.z_entry]
+            per_entry = np.bincount(steps.t_entry, value, T.nonzeros).astype(np.float64, copy=False)
         else:
             per_entry = self.on_transitions(T)
         return T.sum_rows(T.data * per_entry).reshape(n_actions, n_states)
@@ -110,15 +76,18 @@ class Rewards:
         a, s = np.divmod(T.row_of_entry(), T.n_columns)
         return _pick(self.table[..., 0], a, s, T.indices)
 
-    def on_steps(self, T: SparseRows, Z: SparseRows, support: Support) -> FloatArray:
-        """Return R at every step that can happen; shape (n_steps,)."""
+    def on_steps(self, steps: Steps) -> FloatArray:
+        """Return R at every step of a model, of which there are n; shape (n,)."""
         if not self.depends_on_observation:
-            return self.on_transitions(T)[support.t_entry]
+            return self.on_transitions(steps.T)[steps.t_entry]
         if self.table is None:
             assert self.values is not None
             return self.values
-        a, s = np.divmod(T.row_of_entry()[support.t_entry], T.n_columns)
-        return _pick(self.table, a, s, T.indices[support.t_entry], Z.indices[support.z_entry])
+        return _pick(self.table, *steps.indices)
+
+    def steps(self, T: SparseRows, Z: SparseRows) -> Steps:
+        """Return the steps that `values` belong to, one for each of its elements."""
+        return steps_of(T, Z, by_observation=self.by_observation)
 
     def dense(self, T: SparseRows, Z: SparseRows, n_actions: int) -> FloatArray:
         """Return R as an array with axes (a, s, s', o), of length 1 where R does not depend on one.
@@ -135,11 +104,7 @@ class Rewards:
         shape = (n_actions, T.n_columns, T.n_columns, n_observations)
         check_dense_size(shape, "R")
         table = np.zeros(shape)
-        support = support_of(T, Z)
-        t_entry = support.t_entry if self.by_observation else np.arange(T.nonzeros)
-        a, s = np.divmod(T.row_of_entry()[t_entry], T.n_columns)
-        o = Z.indices[support.z_entry] if self.by_observation else 0
-        table[a, s, T.indices[t_entry], o] = self.values
+        table[self.steps(T, Z).indices] = self.values
         return read_only(table)
 
     def equals(self, other: Rewards) -> bool:
@@ -181,7 +146,7 @@ def reward_table(table: FloatArray) -> Rewards:
 
 
 def reward_on_support(values: FloatArray, by_observation: bool) -> Rewards:
-    """Make Rewards of one value per T entry, or per element of the support.
+    """Make Rewards of one value for each of a model's steps (see `Rewards.steps`).
 
     A constant becomes a table of one value, so that equal rewards have one form.
     """

@@ -89,6 +89,10 @@ class SparseRows:
             yield slice(first, last), entries, np.diff(self.indptr[first : last + 1])
             first = last
 
+    def take(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """Entries of some rows in turn: the place of each one's row in `rows`, and the entry."""
+        return ragged(self.indptr[rows], self.indptr[rows + 1])
+
     def row_of_entry(self) -> IntArray:
         """Row of every entry; shape (nonzeros,)."""
         return np.repeat(np.arange(self.n_rows), np.diff(self.indptr))
@@ -133,12 +137,13 @@ class SparseRows:
         )
 
 
-def entries_of(indptr: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Entries of some rows of a compressed table, each with the number of its row in the list."""
-    count = indptr[rows + 1] - indptr[rows]
-    item = np.repeat(np.arange(len(rows)), count)
-    before = np.cumsum(count) - count
-    return item, (indptr[rows] - before)[item] + np.arange(len(item))
+def ragged(first: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
+    """Integers of the ranges first[k]:end[k] in turn: the k of each one, and the integer."""
+    count = end - first
+    item = np.repeat(np.arange(len(first)), count)
+    number = np.repeat(first - (np.cumsum(count) - count), count)
+    number += np.arange(len(number))
+    return item, number
 
 
 def from_entries(

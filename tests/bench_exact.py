@@ -77,7 +77,7 @@ def ours(model: Model, horizon: int | None, precision: float) -> tuple[float, po
             "exact",
             horizon=horizon,
             precision=precision,
-            full_set=horizon is not None,
+            full_simplex=horizon is not None,
             time_limit=LIMIT,
         )
         best = min(best, time.perf_counter() - begin)

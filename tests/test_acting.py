@@ -26,8 +26,8 @@ from pomdptool.acting.simulate import simulate
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.analysis.evaluate import bellman_residual, evaluate
 from pomdptool.errors import PolicyError, PomdpError
-from pomdptool.kernels.random import uniform
-from pomdptool.kernels.simulator import filter_belief, step
+from pomdptool.kernels.simulation.random import uniform
+from pomdptool.kernels.simulation.simulator import filter_belief, step
 from pomdptool.model import Model, make_model
 
 TIGER = ROOT / "problems" / "tiger.pomdp"

@@ -15,10 +15,10 @@ import pytest
 from models import ROOT, random_model, tiger
 
 import pomdptool
-from pomdptool import kernels
 from pomdptool.formats.policies import encode_policy
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels import vectors
+from pomdptool.kernels import jit
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop import lower_bound
 from pomdptool.model import Model, make_model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving import sarsop, upper_iteration
@@ -254,9 +254,9 @@ def test_calls_of_interpreted_kernels_end_within_a_limit() -> None:
     """A hundred states and more, with kernels interpreted to the end."""
     model = pomdptool.load(CASES / "dialog-5.pomdp")
     with (
-        mock.patch.object(kernels, "PATIENCE", np.inf),
+        mock.patch.object(jit, "PATIENCE", np.inf),
         mock.patch.object(sarsop, "expect", return_value=None),
-        mock.patch.object(kernels._way, "compiled", new=False),
+        mock.patch.object(jit._way, "compiled", new=False),
     ):
         began = time.process_time()
         solution = solve_sarsop(model, watch=Watch(time_limit=1.0))
@@ -281,8 +281,8 @@ def test_the_clock_changes_nothing() -> None:
 
     def solved(compiled: bool, seconds: float, precision: float = 0.02) -> dict[str, Any]:
         with (
-            mock.patch.object(kernels, "PATIENCE", np.inf),
-            mock.patch.object(kernels._way, "compiled", new=compiled),
+            mock.patch.object(jit, "PATIENCE", np.inf),
+            mock.patch.object(jit._way, "compiled", new=compiled),
             mock.patch.object(sarsop, "CHUNK_SECONDS", seconds),
         ):
             return written(solve_sarsop(model, precision=precision).policy)
@@ -312,11 +312,11 @@ def test_trials_end_at_the_same_backup_in_whatever_parts() -> None:
 
 
 def test_inner_products_are_the_same_compiled_and_interpreted() -> None:
-    options = {k: v for k, v in vectors.dot.targetoptions.items() if not k.startswith("no_")}
-    compiled = kernels._numba().njit(**options)(vectors.dot.py_func)
+    options = {k: v for k, v in lower_bound.dot.targetoptions.items() if not k.startswith("no_")}
+    compiled = jit._numba().njit(**options)(lower_bound.dot.py_func)
     x = np.random.default_rng(1).normal(size=1000)
     for n in (1, 2, 3, 4, 7, 60, 255):
-        plain = vectors.dot.py_func(x, 3, 400, n)
+        plain = lower_bound.dot.py_func(x, 3, 400, n)
         assert plain == pytest.approx(x[3 : 3 + n] @ x[400 : 400 + n], abs=1e-12)
         assert compiled(x, 3, 400, n) == plain
 

@@ -291,7 +291,7 @@ def test_plot_draws_what_the_command_does(
     from pomdptool.drawing.canvas import render
 
     pomdptool.dump(policy, tmp_path / "p.json")
-    asked = [] if picture is None else ["--what", picture]
+    asked = [] if picture is None else ["--show", picture]
     out = tmp_path / "p.svg"
     done = CliRunner().invoke(
         cli, ["plot", str(tmp_path / "p.json"), *asked, "-o", str(out)], catch_exceptions=False

@@ -8,7 +8,6 @@ from numpy.testing import assert_allclose
 
 from pomdptool.belief import belief_blocks, update
 from pomdptool.model import make_model
-from pomdptool.sparse import entries_of
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -65,10 +64,3 @@ def test_passes_over_a_model_can_be_stopped() -> None:
 
     with pytest.raises(TimeoutError):
         belief_blocks(tiger(), check=stop)
-
-
-def test_entries_of_rows() -> None:
-    indptr = np.array([0, 2, 2, 5])
-    item, entry = entries_of(indptr, np.array([2, 1, 0, 2]))
-    assert item.tolist() == [0, 0, 0, 2, 2, 3, 3, 3]
-    assert entry.tolist() == [2, 3, 4, 0, 1, 2, 3, 4]

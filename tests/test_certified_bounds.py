@@ -275,7 +275,7 @@ def test_tiny_rewards_have_tiny_errors() -> None:
     bounds = pomdptool.solve(case("horizon-tiny"), horizon=2).bounds
     assert 0.0 <= bounds.gap <= 1e-18
     for pruning in ("incremental", "witness", "linear-support", "enumerate"):
-        same = pomdptool.solve(case("horizon-tiny"), horizon=2, pruning=pruning).bounds
+        same = pomdptool.solve(case("horizon-tiny"), horizon=2, algorithm=pruning).bounds
         assert same.lower == pytest.approx(bounds.lower, rel=1e-9)
         assert same.gap <= 1e-16
 

@@ -245,7 +245,7 @@ def test_solve_writes_policy_graphs(tmp_path: Path) -> None:
 def test_full_set_covers_all_states() -> None:
     faces = json.loads(run("solve", MAZE, "--horizon", "5", "-q").stdout)
     assert all(len(v["states"]) == len(v["values"]) < 11 for v in faces["vectors"])
-    full = json.loads(run("solve", MAZE, "--horizon", "5", "-q", "--full-set").stdout)
+    full = json.loads(run("solve", MAZE, "--horizon", "5", "-q", "--full-simplex").stdout)
     assert all(len(v["values"]) == 11 and "states" not in v for v in full["vectors"])
     start = full["problem"]["start"]
     value = max(

@@ -9,9 +9,9 @@ from models import random_model
 from naive_learning import Steps
 from test_em import episodes_of, random_steps, rows
 
-from pomdptool import kernels
 from pomdptool.episodes import NONE
 from pomdptool.errors import DataError
+from pomdptool.kernels import jit
 from pomdptool.learning import likelihood
 from pomdptool.learning.decode import Method, decode
 from pomdptool.learning.likelihood import loglik
@@ -142,7 +142,7 @@ def test_compiled_and_interpreted_agree(method: Method, monkeypatch: pytest.Monk
     monkeypatch.setattr("pomdptool.learning.likelihood.expect", lambda n: None)
     results = []
     for compiled in (False, True):
-        monkeypatch.setattr(kernels._way, "compiled", compiled)
+        monkeypatch.setattr(jit._way, "compiled", compiled)
         found = list(decode(model, episodes_of(lots), method))
         values = loglik(model, episodes_of(lots)).per_episode
         results.append((np.concatenate([d.states for d in found]), values))

@@ -24,15 +24,14 @@ from pomdptool.drawing.values import (
 )
 from pomdptool.envelope import upper_envelope
 from pomdptool.errors import DataError, PolicyError
-from pomdptool.formats.fit_report import FitReport
 from pomdptool.formats.policies import encode_policy
 from pomdptool.formats.policy_read import read_policy
-from pomdptool.formats.traces import TracedStep
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.lookahead import LookAhead
 from pomdptool.model import Model, make_model
 from pomdptool.policy import AlphaVectors, Bounds, Problem, SolvedPolicy, problem_of
 from pomdptool.solving.dispatch import solve
+from pomdptool.trace import FitReport, Restart, TracedStep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -158,7 +157,7 @@ def test_three_states_are_a_triangle_and_more_are_refused() -> None:
     flat = policy_of(model, np.ones((1, 3)), [0])
     assert svg_of(value_figure(flat))
     many = random_model(3, 5)
-    with pytest.raises(PolicyError, match="for 2 or 3 states, not for 5; --what graph"):
+    with pytest.raises(PolicyError, match="for 2 or 3 states, not for 5; --show graph"):
         value_figure(policy_of(many, np.ones((1, 5)), [0]))
 
 
@@ -183,8 +182,18 @@ def test_vectors_on_faces_are_looked_ahead_from() -> None:
         assert drawn.value(inner) == pytest.approx(policy.value(inner), rel=1e-3)
         assert drawn.value(inner) <= policy.value(inner) + 1e-9
     assert svg_of(value_figure(policy))
-    with pytest.raises(PolicyError, match="give --model, or solve with --full-set"):
+    with pytest.raises(PolicyError, match="give --model, or solve with --full-simplex"):
         value_figure(replace(policy, values=policy.values.after))
+
+
+@pytest.mark.parametrize("n_states", [2, 3])
+def test_a_solved_policy_is_drawn_like_its_file(n_states: int) -> None:
+    model = faced(n_states)
+    policy = solve(model, "exact").policy
+    read = read_policy(encode_policy(policy, "json"), "p.json", model)
+    assert _vectors(policy).values == pytest.approx(_vectors(read).values)
+    assert _vectors(policy).actions.tolist() == _vectors(read).actions.tolist()
+    assert svg_of(value_figure(policy)) == svg_of(value_figure(read))
 
 
 # ------------------------------------------------------------ graphs
@@ -284,7 +293,8 @@ def test_bounds_over_time_leave_infinities_out() -> None:
 
 
 def test_the_log_likelihood_is_a_step() -> None:
-    report = FitReport(2, 10, (-30.0, -20.0, -10.0), ((3, -10.0), (2, -25.0)))
+    restarts = (Restart(1, -10.0, 3, True), Restart(2, -25.0, 2, True))
+    report = FitReport(2, 10, (-30.0, -20.0, -10.0), restarts)
     others, best, *_ = loglik_figure(report).axes[0].lines
     assert np.asarray(best.get_ydata()).tolist() == [-3.0, -2.0, -1.0]
     assert np.asarray(others.get_ydata()).tolist() == [-1.0, -2.5]

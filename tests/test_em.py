@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_learning import Steps
 
-from pomdptool import kernels
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
+from pomdptool.kernels import jit
 from pomdptool.learning import expectation
 from pomdptool.learning.em import Climb, Run
 from pomdptool.learning.expectation import Expected, Threads, expected
@@ -138,7 +138,7 @@ def test_compiled_and_interpreted_agree(S: int, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("pomdptool.learning.expectation.expect", lambda n: None)
     results = []
     for compiled in (False, True):
-        monkeypatch.setattr(kernels._way, "compiled", compiled)
+        monkeypatch.setattr(jit._way, "compiled", compiled)
         results.append(counted(tables, lots))
     np.testing.assert_allclose(results[0].T, results[1].T, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(results[0].Z, results[1].Z, rtol=1e-12, atol=1e-14)

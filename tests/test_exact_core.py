@@ -6,8 +6,8 @@ from models import PROBLEMS, ROOT, random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
 import pomdptool
-from pomdptool.kernels import polytope as kernel
-from pomdptool.kernels.polytope import Branches
+from pomdptool.kernels.exact import vertex_enumeration as kernel
+from pomdptool.kernels.exact.vertex_enumeration import Branches
 from pomdptool.model import Model
 from pomdptool.solving import exact_run, hull
 from pomdptool.solving.faces import find_faces

@@ -18,8 +18,8 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 import pomdptool
-from pomdptool.kernels import expect
-from pomdptool.kernels.polytope import Branches
+from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.jit import expect
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Row
 from pomdptool.solving import hull

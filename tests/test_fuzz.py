@@ -22,7 +22,7 @@ from samples import problem_files
 
 from pomdptool.errors import FormatError
 from pomdptool.formats.files import Kind, encode_model, read_model
-from pomdptool.formats.pomdp_write import valid_names
+from pomdptool.formats.pomdp_names import valid_names
 from pomdptool.model import Model
 
 QUICK = settings(max_examples=150, deadline=5000)

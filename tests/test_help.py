@@ -122,7 +122,7 @@ def test_no_arguments_show_the_help(monkeypatch: pytest.MonkeyPatch) -> None:
         ("solve tiger.pomdp --method exakt", "Did you mean 'exact'?"),
         ("simulate tiger.pomdp --planner pomcq", "Did you mean 'pomcp'?"),
         ("decode tiger.pomdp data.csv --method viterby", "Did you mean 'viterbi'?"),
-        ("plot tiger.json --what grahp", "Did you mean 'graph'?"),
+        ("plot tiger.json --show grahp", "Did you mean 'graph'?"),
         ("completion bsh", "Did you mean 'bash'?"),
         ("SOLVE tiger.pomdp", "Did you mean 'solve'?"),
         ("solve tiger.pomdp --PRECISION 1", "Did you mean '--precision'?"),

@@ -154,7 +154,7 @@ CASES: dict[str, list[list[str]]] = {
     "plot": [
         [file, "--to", "svg", "--title", title] for title in ("", BAD)
         for file in ("p.json", "t.jsonl", "r.json")
-    ] + [["p.json", "--what", what] for what in ("graph", "bounds", BAD)],
+    ] + [["p.json", "--show", what] for what in ("graph", "bounds", BAD)],
     "sample": [
         ["m.json", *SIMULATE, "--states"], ["m.json", *SIMULATE, "-o", "o.jsonl"],
         ["m.json", "--actions", f"{FILE}.map"],
@@ -169,7 +169,7 @@ CASES: dict[str, list[list[str]]] = {
         ["m.json", f"{FILE}.jsonl", "--per-episode"], ["m.json", "bad.jsonl"],
     ],
     "decode": [
-        ["m.json", "f.jsonl", *options] for options in ([], ["--json"], ["--what", "transitions"])
+        ["m.json", "f.jsonl", *options] for options in ([], ["--json"], ["--show", "transitions"])
     ] + [["m.json", "bad.jsonl"]],
     "compare": [[f"{FILE}.json", "m2.json", *SIMULATE], ["m.json", "m2.json", *SIMULATE, "--json"]],
     "completion": [["bash"], [BAD]],
@@ -219,7 +219,7 @@ def test_all_the_names_are_shown(folder: Path) -> None:
     assert f"by {shown}\n" in out.decode()
     _, out, _ = call(folder, "act", "m.json", "p.json", stdin=f"x{shown}\n")
     assert re.fullmatch(f"([ab]{re.escape(shown)}\n){{2}}", out.decode())
-    _, out, _ = call(folder, "plot", "p.json", "--what", "graph")
+    _, out, _ = call(folder, "plot", "p.json", "--show", "graph")
     assert b"0: " in out
     assert b"\\x1b" in out
 

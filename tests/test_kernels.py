@@ -9,22 +9,22 @@ import pytest
 from models import random_model, tiger
 
 import pomdptool
-from pomdptool import kernels
 from pomdptool.formats.policies import encode_policy
+from pomdptool.kernels import jit
 from pomdptool.model import Model
 
 
 @pytest.fixture
-def way() -> Iterator[kernels._Way]:
+def way() -> Iterator[jit._Way]:
     """How kernels run, given back as it was."""
-    before = dict(vars(kernels._way))
-    yield kernels._way
-    vars(kernels._way).update(before)
+    before = dict(vars(jit._way))
+    yield jit._way
+    vars(jit._way).update(before)
 
 
-def solved(model: Model, way: kernels._Way, *, compiled: bool) -> str:
+def solved(model: Model, way: jit._Way, *, compiled: bool) -> str:
     way.compiled, way.interpreted_seconds = compiled, -1e9
-    solution = pomdptool.solve(model, "exact", full_set=True)
+    solution = pomdptool.solve(model, "exact", full_simplex=True)
     assert way.compiled == compiled
     policy = replace(solution.policy, trace=())
     policy.stats["seconds"] = 0.0
@@ -32,38 +32,38 @@ def solved(model: Model, way: kernels._Way, *, compiled: bool) -> str:
 
 
 @pytest.mark.parametrize("model", [tiger(), random_model(3), random_model(4, n_states=4)])
-def test_both_ways_give_the_same_bytes(model: Model, way: kernels._Way) -> None:
+def test_both_ways_give_the_same_bytes(model: Model, way: jit._Way) -> None:
     assert solved(model, way, compiled=False) == solved(model, way, compiled=True)
 
 
-def test_patience_ends(way: kernels._Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "PATIENCE", 0.0)
+def test_patience_ends(way: jit._Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jit, "PATIENCE", 0.0)
     way.compiled, way.interpreted_seconds = False, 0.0
     pomdptool.solve(tiger(), "exact")
     assert way.compiled
 
 
-def test_much_work_is_compiled_at_once(way: kernels._Way) -> None:
+def test_much_work_is_compiled_at_once(way: jit._Way) -> None:
     way.compiled = False
-    kernels.expect(kernels.LITTLE)
+    jit.expect(jit.LITTLE)
     assert not way.compiled
-    assert kernels.budget(10 * kernels.SLOWER) == 10
-    assert kernels.budget(1) == 1
-    kernels.expect(kernels.LITTLE + 1)
+    assert jit.budget(10 * jit.SLOWER) == 10
+    assert jit.budget(1) == 1
+    jit.expect(jit.LITTLE + 1)
     assert way.compiled
-    assert kernels.budget(10 * kernels.SLOWER) == 10 * kernels.SLOWER
+    assert jit.budget(10 * jit.SLOWER) == 10 * jit.SLOWER
 
 
 def test_the_first_compilation_is_announced_once(
-    way: kernels._Way, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    way: jit._Way, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     def double(x):  # type: ignore[no-untyped-def]
         return 2 * x
 
     said: list[str] = []
     way.compiled = True
-    kernels.announce(lambda: said.append("compiling"))
-    first, second = kernels.Kernel(double, False, {}), kernels.Kernel(double, False, {})
+    jit.announce(lambda: said.append("compiling"))
+    first, second = jit.Kernel(double, False, {}), jit.Kernel(double, False, {})
     assert first(1) == 2
     assert first(2) == 4
     assert said == ["compiling"]

@@ -15,8 +15,10 @@ from samples import ROOT
 PACKAGE = ROOT / "pomdptool"
 NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
-    *("episodes", "envelope", "limits", "printable"),
+    *("episodes", "envelope", "limits", "printable", "trace", "steps", "memory", "deprecation"),
 ]
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+NAMES = {path: "pomdptool." + path.removesuffix(".py").replace("/", ".") for path in MODULES}
 VERBS = [
     *("formats", "families", "solving", "acting", "learning", "analysis", "drawing", "kernels"),
     "commands",
@@ -25,7 +27,7 @@ THIRD_PARTY = {
     *("numpy", "numba", "scipy", "highspy", "click", "rich", "lark", "pyarrow", "matplotlib"),
 }
 LAZY = {"numba", "scipy", "highspy"}
-"""What nouns, solving, acting, learning and analysis may import inside functions only."""
+"""Libraries that nouns and verbs import only inside functions and for type checking."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ FOLDERS = {
     "commands": rule(["", *NOUNS, *VERBS], ["numpy", "click", "rich"]),
 }
 FILES = {
+    "commands/plot.py": rule([*NOUNS, *VERBS], ["numpy", "click"], {"matplotlib"}),  # its types
     "formats/syntax.py": rule([*NOUNS, "formats"], ["numpy", "lark"]),
     "formats/tables.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_csv.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
@@ -63,7 +66,6 @@ FILES = {
     "drawing/plot.py": rule(  # draws what files and learning have
         [*NOUNS, "drawing", "formats", "learning"], ["numpy"], {"matplotlib"}
     ),
-    "learning/sizes.py": rule([*NOUNS, "learning", "solving"], []),  # solving/memory is a noun
     "__init__.py": rule(NOUNS, [], set(VERBS)),
     "__main__.py": rule(["commands"], []),
 }
@@ -72,7 +74,10 @@ NOUN = rule([*NOUNS, "kernels"], ["numpy"], LAZY)
 
 @dataclass(frozen=True)
 class Import:
-    """One import: the module, by its full name, and whether it stands inside a function."""
+    """One import: the module, by its full name, and whether it runs only later, or never.
+
+    It does inside a function and under `if TYPE_CHECKING`.
+    """
 
     module: str
     line: int
@@ -89,7 +94,7 @@ class Import:
 
 
 def imports(source: str, module: str = "pomdptool.x") -> Iterator[Import]:
-    """Every import of a module, `if TYPE_CHECKING` aside."""
+    """Every import of a module."""
     yield from _imports(ast.parse(source), module, inside=False)
 
 
@@ -104,11 +109,11 @@ def _imports(node: ast.AST, module: str, *, inside: bool) -> Iterator[Import]:
                 above = module.split(".")[: -child.level]
                 base = ".".join([*above, base]).strip(".")
             names = [f"{base}.{alias.name}" for alias in child.names]
-            found = names if base == "pomdptool" else [base]
-            yield from (Import(name, child.lineno, inside) for name in found)
+            found = [n if base == "pomdptool" or n in NAMES.values() else base for n in names]
+            yield from (Import(name, child.lineno, inside) for name in dict.fromkeys(found))
         elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
-            for branch in child.orelse:
-                yield from _imports(branch, module, inside=inside)
+            yield from _imports(ast.Module(child.body, []), module, inside=True)
+            yield from _imports(ast.Module(child.orelse, []), module, inside=inside)
         else:
             yield from _imports(child, module, inside=inside)
 
@@ -135,9 +140,6 @@ def breaches(path: str, source: str) -> list[str]:
         if item.part not in at_once | later:
             found.append(f"{path}:{item.line}: imports {item.module}")
     return found
-
-
-MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", MODULES)
@@ -168,12 +170,15 @@ def test_every_module_has_a_place() -> None:
         ("model.py", "import click"),
         ("belief.py", "from pomdptool import solving"),
         ("belief.py", "from .formats import files"),
+        ("belief.py", "if TYPE_CHECKING:\n    from pomdptool.solving import exact"),
+        ("belief.py", "if typing.TYPE_CHECKING:\n    import pomdptool.solving.exact"),
+        ("drawing/values.py", "if TYPE_CHECKING:\n    from pomdptool.formats import traces"),
         ("formats/build.py", "import lark"),
         ("formats/build.py", "def f():\n    from lark import Lark"),
         ("formats/build.py", "from ..solving import exact"),
         ("formats/tables.py", "import pyarrow"),
-        ("kernels/em.py", "from pomdptool.model import Model"),
-        ("kernels/em.py", "import scipy.sparse"),
+        ("kernels/hmm/em.py", "from pomdptool.model import Model"),
+        ("kernels/hmm/em.py", "import scipy.sparse"),
         ("solving/exact.py", "from pomdptool.acting import pomcp"),
         ("solving/exact.py", "import scipy.optimize"),
         ("solving/exact.py", "class A:\n    import rich"),
@@ -182,7 +187,7 @@ def test_every_module_has_a_place() -> None:
         ("families/tiger.py", "from pomdptool.kernels import em"),
         ("drawing/values.py", "from matplotlib.figure import Figure"),
         ("drawing/values.py", "from pomdptool.formats import traces"),
-        ("commands/plot.py", "def f():\n    import matplotlib"),
+        ("commands/solve.py", "def f():\n    import matplotlib"),
         ("__init__.py", "from pomdptool.formats.files import load"),
     ],
 )
@@ -196,10 +201,11 @@ def test_breach_is_seen(path: str, source: str) -> None:
         ("model.py", "import hashlib\nimport numpy as np\nfrom pomdptool.sparse import SparseRows"),
         ("model.py", "def f():\n    import scipy.sparse\n    from numba import njit"),
         ("belief.py", "from pomdptool import errors\nfrom . import sparse"),
-        ("belief.py", "if TYPE_CHECKING:\n    from pomdptool.solving import exact"),
+        ("drawing/values.py", "if TYPE_CHECKING:\n    from matplotlib.figure import Figure"),
+        ("__init__.py", "if TYPE_CHECKING:\n    from pomdptool.formats.files import load"),
         ("formats/syntax.py", "from lark import Lark\nfrom . import findings"),
         ("formats/tables.py", "def f():\n    import pyarrow.parquet"),
-        ("kernels/em.py", "from numba import njit\nfrom pomdptool.kernels.simplex import solve"),
+        ("kernels/hmm/em.py", "from numba import njit\nfrom pomdptool.kernels.jit import solve"),
         ("acting/simulate.py", "from pomdptool.solving.bounds import qmdp"),
         ("analysis/compare.py", "from pomdptool.acting.sample import sample"),
         ("drawing/values.py", "def f():\n    from matplotlib.figure import Figure"),
@@ -209,6 +215,42 @@ def test_breach_is_seen(path: str, source: str) -> None:
 )
 def test_what_is_allowed(path: str, source: str) -> None:
     assert breaches(path, source) == []
+
+
+def imported() -> dict[str, set[str]]:
+    """For each module the modules of the package that it imports, anywhere in its text."""
+    packages = {name.removesuffix(".__init__"): name for name in NAMES.values()}
+    return {
+        name: {
+            packages[item.module]
+            for item in imports((PACKAGE / path).read_text(encoding="utf-8"), name)
+            if item.module in packages
+        }
+        for path, name in NAMES.items()
+    }
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """Some cycle of a graph, from a node back to it; empty where there is none."""
+    left = dict(graph)
+    while ends := [node for node, after in left.items() if not after & left.keys()]:
+        for node in ends:
+            del left[node]
+    path = [min(left)] if left else []
+    while path and path[-1] not in path[:-1]:
+        path.append(min(left[path[-1]] & left.keys()))
+    return path[path.index(path[-1]) :] if path else []
+
+
+def test_there_are_no_import_cycles() -> None:
+    graph = imported()
+    assert graph["pomdptool.formats.dump"] >= {"pomdptool.formats.files", "pomdptool.model"}
+    assert cycle(graph) == []
+
+
+def test_cycle_is_seen() -> None:
+    assert cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"d", "b"}, "d": set()}) == ["b", "c", "b"]
 
 
 def test_import_of_the_package_is_cheap() -> None:

@@ -79,16 +79,16 @@ def test_fit_chooses_the_number_of_states(log: Path, tmp_path: Path) -> None:
 
 
 def test_decode_gives_a_row_a_step(log: Path) -> None:
-    result = run("decode", TIGER, log, "--what", "states")
+    result = run("decode", TIGER, log, "--show", "states")
     lines = result.stdout.splitlines()
     assert lines[0] == "episode,step,best,tiger-left,tiger-right"
     assert len(lines) == 1 + 300 * 40
     assert sum(map(float, lines[1].split(",")[3:])) == pytest.approx(1.0)
-    path = run("decode", TIGER, log, "--method", "viterbi", "--what", "transitions", "--json")
+    path = run("decode", TIGER, log, "--method", "viterbi", "--show", "transitions", "--json")
     document = json.loads(path.stdout)
     assert document["columns"][1] == "tiger-left->tiger-right"
     assert len(document["episodes"]) == 300
-    outputs = run("decode", TIGER, log, "--method", "filter", "--what", "outputs")
+    outputs = run("decode", TIGER, log, "--method", "filter", "--show", "outputs")
     assert outputs.stdout.startswith("episode,step,best,tiger-left,tiger-right\n0,0,")
 
 

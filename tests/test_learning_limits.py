@@ -16,9 +16,9 @@ from test_commands import COMMAND
 from test_em import NO_PRIORS, episodes_of, random_steps, random_tables
 from test_fit import logged
 
-from pomdptool import kernels
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, ModelError
+from pomdptool.kernels import jit
 from pomdptool.learning import expectation, start, watch
 from pomdptool.learning.em import Climb, Run, _guess, _Point
 from pomdptool.learning.expectation import Threads, expected
@@ -45,7 +45,7 @@ class Compiling:
 
 def test_compiling_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Compiling()
-    monkeypatch.setattr(kernels._way, "compiling", clock)
+    monkeypatch.setattr(jit._way, "compiling", clock)
     bare = Clock()
     limits: list[Limits] = [Limits(1.0), LearningWatch(1.0), Watch(1.0)]
     clock.seconds = 3600.0
@@ -58,7 +58,7 @@ def test_compiling_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_compiling_under_way_does_not_count_either() -> None:
-    listener = kernels._compile_clock(pytest.importorskip("numba.core.event"))
+    listener = jit._compile_clock(pytest.importorskip("numba.core.event"))
     listener.on_start(None)
     listener.on_start(None)  # one kernel compiles another, or a second thread waits
     time.sleep(0.02)

@@ -15,7 +15,8 @@ from numpy.testing import assert_allclose
 
 import pomdptool
 from pomdptool.errors import PolicyError
-from pomdptool.formats.files import encode_model, write_file
+from pomdptool.formats.dump import write_file
+from pomdptool.formats.files import encode_model
 from pomdptool.formats.policies import encode_policy
 from pomdptool.model import Model, make_model
 from pomdptool.solving import exact, exact_run, mdp, mdp_graph, policy_iteration
@@ -423,7 +424,7 @@ def test_an_mdp_file_from_text_to_policy(tmp_path: Path) -> None:
     read = pomdptool.load(tmp_path / "grid.mdp")
     assert read.mdp
     assert read.equals(model)
-    solution = pomdptool.solve(read, "exact", full_set=True)
+    solution = pomdptool.solve(read, "exact", full_simplex=True)
     assert_allclose(vectors_of(solution), vectors_of(pomdptool.solve(model, "exact")))
     for name in ("p.json", "p.alpha", "p.pg"):
         pomdptool.dump(solution.policy, tmp_path / name)

@@ -14,8 +14,9 @@ from click.testing import CliRunner
 from models import ROOT, random_model, tiger
 
 import pomdptool
+from pomdptool import memory
 from pomdptool.commands.main import cli
-from pomdptool.solving import memory, solution
+from pomdptool.solving import solution
 from pomdptool.solving.solution import Stopped, Watch
 
 TIGER = ROOT / "problems" / "tiger.pomdp"
@@ -70,7 +71,7 @@ def test_containers_and_ulimit_count(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is counted elsewhere otherwise")
 def test_address_space_counts() -> None:
     code = (
-        "import resource; from pomdptool.solving.memory import available; "
+        "import resource; from pomdptool.memory import available; "
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); print(available())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

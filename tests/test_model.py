@@ -221,14 +221,9 @@ def test_expected_rewards_are_the_loops(m: Model) -> None:
 
 
 @given(small_models(counted))
-def test_support_is_every_step_that_can_happen(m: Model) -> None:
-    support = m.support
-    a, s = np.divmod(m.sparse_T.row_of_entry()[support.t_entry], m.n_states)
-    s2, o = m.sparse_T.indices[support.t_entry], m.sparse_Z.indices[support.z_entry]
-    found = list(zip(a.tolist(), s.tolist(), s2.tolist(), o.tolist(), strict=True))
-    assert found == naive.steps(m.T, m.Z)
+def test_rewards_of_steps_are_those_of_the_table(m: Model) -> None:
     full = np.broadcast_to(m.R, (m.n_actions, m.n_states, m.n_states, m.n_observations))
-    assert_array_equal(m.rewards.on_steps(m.sparse_T, m.sparse_Z, support), full[a, s, s2, o])
+    assert_array_equal(m.rewards.on_steps(m.steps), full[m.steps.indices])
 
 
 @given(st.data(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 2))

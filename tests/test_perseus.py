@@ -79,7 +79,7 @@ def test_bound_is_below_the_exact_value_and_near_it(name: str) -> None:
 
 def test_vectors_are_a_lower_bound_everywhere() -> None:
     model = tiger()
-    exact = pomdptool.solve(model, "exact", precision=1e-6, full_set=True)
+    exact = pomdptool.solve(model, "exact", precision=1e-6, full_simplex=True)
     found = solved(model)
     for b in random_beliefs(200, 2, 3):
         assert found.policy.value(b) <= exact.policy.value(b) + 1e-4

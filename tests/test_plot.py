@@ -88,8 +88,8 @@ def plot(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[by
     [
         ("tiger.json", [], "tiger: value over the belief"),
         ("tiger.json.gz", [], "tiger: value over the belief"),
-        ("tiger.json", ["--what", "graph"], "tiger: policy graph"),
-        ("tiger.json", ["--what", "bounds"], "tiger: bounds by exact"),
+        ("tiger.json", ["--show", "graph"], "tiger: policy graph"),
+        ("tiger.json", ["--show", "bounds"], "tiger: bounds by exact"),
         ("tiger.json", ["--title", "My tiger"], "My tiger"),
         ("tiger.alpha", ["--model", str(TIGER)], "tiger: value over the belief"),
         ("tiger.policy", ["--model", str(TIGER)], "tiger: value over the belief"),
@@ -134,11 +134,11 @@ def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
     [
         ("tiger.alpha", [], 1, "give --model"),
         ("tiger.policy", [], 1, "give --model"),
-        ("tiger.alpha", ["--what", "graph", "--model", str(TIGER)], 1, "no policy graph to draw"),
-        ("tiger.alpha", ["--what", "bounds", "--model", str(TIGER)], 1, "no bounds over time"),
+        ("tiger.alpha", ["--show", "graph", "--model", str(TIGER)], 1, "no policy graph to draw"),
+        ("tiger.alpha", ["--show", "bounds", "--model", str(TIGER)], 1, "no bounds over time"),
         ("trace.jsonl", ["--episode", "9"], 1, "no episode 9, only 0 to 1"),
-        ("fit.json", ["--what", "graph"], 2, "Of this file --what draws: loglik."),
-        ("tiger.json", ["--what", "belief"], 2, "--what draws: value, graph, bounds."),
+        ("fit.json", ["--show", "graph"], 2, "Of this file --show draws: loglik."),
+        ("tiger.json", ["--show", "belief"], 2, "--show draws: value, graph, bounds."),
         ("data.csv", [], 1, "expected a policy, a report of fit or a trace of simulate"),
         (str(TIGER), [], 1, "this is a model: solve it, and plot the policy"),
         ("tiger.pomdpx", [], 1, "this is a model: solve it, and plot the policy"),
@@ -278,7 +278,7 @@ FIGURES = {
 def test_numbers_are_drawn_or_refused(name: str, x: float, tmp_path: Path) -> None:
     file = tmp_path / "file.json"
     file.write_text(FIGURES[name](x))
-    what = ["--what", "bounds"] if name in ("bounds", "seconds") else []
+    what = ["--show", "bounds"] if name in ("bounds", "seconds") else []
     target = tmp_path / "picture.svg"
     code, _, err = call(tmp_path, "plot", str(file), *what, "-o", str(target))
     if x > 1e100:

@@ -46,18 +46,21 @@ Make = Callable[[], Model]
 
 KINDS: list[tuple[Make, dict[str, Any]]] = [
     (tiger, {"method": "exact"}),
-    (tiger, {"horizon": 3, "all_stages": True}),
-    (tiger, {"horizon": 3, "terminal": np.array([[1.0, -0.0], [0.0, 1 / 3]]), "all_stages": True}),
+    (tiger, {"horizon": 3, "all_horizons": True}),
+    (
+        tiger,
+        {"horizon": 3, "terminal": np.array([[1.0, -0.0], [0.0, 1 / 3]]), "all_horizons": True},
+    ),
     (tiger, {"method": "fib"}),
     (tiger, {"method": "blind", "horizon": 4}),
     (tiger, {"method": "exact", "discount": 0.5}),
     (maze, {"method": "exact", "precision": 1e-2}),
     (maze, {"horizon": 4}),
-    (maze, {"horizon": 3, "all_stages": True, "full_set": True}),
-    (maze, {"horizon": 3, "all_stages": True}),
-    (maze, {"horizon": 3, "all_stages": True, "terminal": np.linspace(-1, 1, 22).reshape(2, 11)}),
+    (maze, {"horizon": 3, "all_horizons": True, "full_simplex": True}),
+    (maze, {"horizon": 3, "all_horizons": True}),
+    (maze, {"horizon": 3, "all_horizons": True, "terminal": np.linspace(-1, 1, 22).reshape(2, 11)}),
     (costly, {"method": "exact"}),
-    (costly, {"horizon": 2, "all_stages": True, "terminal": np.array([[0.0, -5.0]])}),
+    (costly, {"horizon": 2, "all_horizons": True, "terminal": np.array([[0.0, -5.0]])}),
     (lambda: random_model(3), {"horizon": 2}),
 ]
 

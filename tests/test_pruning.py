@@ -18,17 +18,17 @@ from models import ROOT, SHARED, random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
 import pomdptool
-from pomdptool import kernels
 from pomdptool.commands.main import cli
 from pomdptool.errors import PomdpError
-from pomdptool.kernels.polytope import Branches
+from pomdptool.kernels import jit
+from pomdptool.kernels.exact.vertex_enumeration import Branches
 from pomdptool.model import Model
 from pomdptool.solving import cover, enumeration, exact_run, prune
 from pomdptool.solving.backup import BackedUp
 from pomdptool.solving.branches import stack
 from pomdptool.solving.classic import BACKUPS, backup_named
 from pomdptool.solving.cover import Limits, TooManyVectorsError, backup_within
-from pomdptool.solving.dispatch import PRUNINGS
+from pomdptool.solving.dispatch import ALGORITHMS
 from pomdptool.solving.exact_run import Run
 from pomdptool.solving.faces import find_faces, twins
 from pomdptool.solving.solution import Stopped, Watch
@@ -160,20 +160,20 @@ def test_tolerances_are_in_values(scale: float) -> None:
 
 def test_both_ways_of_running_give_the_same_set() -> None:
     branches, old = make_branches(5, 3, "dense"), some_part(5, 3)
-    before = dict(vars(kernels._way))
+    before = dict(vars(jit._way))
     found = []
     try:
         for compiled in (False, True):
-            kernels._way.compiled = compiled
-            kernels._way.interpreted_seconds = -1e9
+            jit._way.compiled = compiled
+            jit._way.interpreted_seconds = -1e9
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("pomdptool.solving.cover.expect", lambda multiplications: None)
                 found.append(
                     backup_within(branches, old, tolerance=0.1, given=True, limits=Limits(Watch()))
                 )
-            assert kernels._way.compiled == compiled
+            assert jit._way.compiled == compiled
     finally:
-        vars(kernels._way).update(before)
+        vars(jit._way).update(before)
     assert found[0].part.vectors.tolist() == found[1].part.vectors.tolist()
     assert (found[0].lost, found[0].residual) == (found[1].lost, found[1].residual)
 
@@ -257,7 +257,7 @@ def test_horizons_agree_with_the_core_and_with_expectimax(name: str, kind: str) 
         model = MODELS[kind](seed)
         for horizon in (1, 2, 3, 4):
             core = pomdptool.solve(model, "exact", horizon=horizon).policy
-            solution = pomdptool.solve(model, "exact", horizon=horizon, pruning=name)
+            solution = pomdptool.solve(model, "exact", horizon=horizon, algorithm=name)
             assert solution.converged
             for b in random_beliefs(20, model.n_states, seed):
                 assert solution.policy.value(b) == pytest.approx(core.value(b), abs=1e-7)
@@ -272,7 +272,7 @@ def test_horizons_agree_with_the_core_and_with_expectimax(name: str, kind: str) 
 def test_converged_runs_agree_with_the_core(name: str, kind: str) -> None:
     model = MODELS[kind](5)
     core = pomdptool.solve(model, "exact", precision=1e-5)
-    solution = pomdptool.solve(model, "exact", precision=1e-5, pruning=name)
+    solution = pomdptool.solve(model, "exact", precision=1e-5, algorithm=name)
     assert solution.converged
     assert solution.bounds.lower <= core.bounds.upper + 1e-9
     assert core.bounds.lower <= solution.bounds.upper + 1e-9
@@ -287,7 +287,7 @@ def test_known_problems(name: str) -> None:
     for problem, horizon in (("maze-4x3", 5), ("shuttle", 4), ("tiger", 6)):
         model = pomdptool.load(ROOT / "problems" / f"{problem}.pomdp")
         core = pomdptool.solve(model, "exact", horizon=horizon)
-        solution = pomdptool.solve(model, "exact", horizon=horizon, pruning=name)
+        solution = pomdptool.solve(model, "exact", horizon=horizon, algorithm=name)
         assert solution.bounds.lower == pytest.approx(core.bounds.lower, abs=1e-7)
 
 
@@ -295,23 +295,23 @@ def test_known_problems(name: str) -> None:
 
 
 def test_the_names_are_those_of_the_algorithms() -> None:
-    assert tuple(BACKUPS) == PRUNINGS
-    assert pomdptool.solve(tiger(), pruning="witness").policy.method == "exact"
+    assert tuple(BACKUPS) == ALGORITHMS
+    assert pomdptool.solve(tiger(), algorithm="witness").policy.method == "exact"
 
 
 def test_an_unknown_name_is_an_error_that_helps() -> None:
-    with pytest.raises(PomdpError, match=r"no pruning 'witnes'; did you mean 'witness'\?"):
-        pomdptool.solve(tiger(), pruning="witnes")
+    with pytest.raises(PomdpError, match=r"no algorithm 'witnes'; did you mean 'witness'\?"):
+        pomdptool.solve(tiger(), algorithm="witnes")
     with pytest.raises(PomdpError, match="'zzz': one of incremental, witness, linear-support"):
         backup_named("zzz")
-    with pytest.raises(PomdpError, match="pruning 'witness' is for method 'exact', not 'qmdp'"):
-        pomdptool.solve(tiger(), "qmdp", pruning="witness")
+    with pytest.raises(PomdpError, match="algorithm 'witness' is for method 'exact', not 'qmdp'"):
+        pomdptool.solve(tiger(), "qmdp", algorithm="witness")
 
 
 def test_enumeration_refuses_what_it_cannot_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enumeration, "MAX_VECTORS", 20)
-    with pytest.raises(PomdpError, match="use --pruning incremental, witness or linear-support"):
-        pomdptool.solve(random_model(1, n_observations=4), horizon=5, pruning="enumerate")
+    with pytest.raises(PomdpError, match="use --algorithm incremental, witness or linear-support"):
+        pomdptool.solve(random_model(1, n_observations=4), horizon=5, algorithm="enumerate")
 
 
 def test_enumeration_of_astronomic_sums_is_refused_at_once() -> None:
@@ -358,9 +358,9 @@ def test_limits_act_inside_a_backup(name: str | None) -> None:
 def test_limits_return_the_best_so_far(name: str) -> None:
     model = random_model(4, n_states=4, n_actions=3, n_observations=3, discount=0.95)
     exact_value = pomdptool.solve(model, "exact", horizon=6).bounds.lower
-    few = pomdptool.solve(model, "exact", horizon=6, pruning=name, max_vectors=6)
+    few = pomdptool.solve(model, "exact", horizon=6, algorithm=name, max_vectors=6)
     assert few.stop_reason == "max-vectors"
-    late = pomdptool.solve(model, "exact", horizon=6, pruning=name, time_limit=0.0)
+    late = pomdptool.solve(model, "exact", horizon=6, algorithm=name, time_limit=0.0)
     assert late.stop_reason == "time-limit"
     for solution in (few, late):
         assert not solution.converged
@@ -372,7 +372,7 @@ def test_what_is_said_of_the_faces() -> None:
     sizes = "faces 6: 4 3 1 1 1 1 states; "
     for extra, how in (
         ([], "by polytope 2, by incremental pruning 0"),
-        (["--pruning", "witness"], "by witness 2"),
+        (["--algorithm", "witness"], "by witness 2"),
     ):
         arguments = ["solve", str(maze), "--horizon", "3", *extra, "-v"]
         result = CliRunner().invoke(cli, arguments)
@@ -380,7 +380,7 @@ def test_what_is_said_of_the_faces() -> None:
         assert sizes + how in result.stderr.splitlines()
         quiet = CliRunner().invoke(cli, arguments[:-1])
         assert "faces" not in quiet.stderr
-    wrong = CliRunner().invoke(cli, ["solve", str(maze), "--pruning", "simplex"])
+    wrong = CliRunner().invoke(cli, ["solve", str(maze), "--algorithm", "simplex"])
     assert wrong.exit_code == 2
     assert "'linear-support'" in wrong.stderr
 
@@ -428,7 +428,7 @@ def test_with_many_vectors_large_faces_keep_the_precision(
     assert solution.bounds.lower <= expected + 1e-12
     assert expected - 1e-12 <= solution.bounds.upper
     assert 0.0 < solution.bounds.gap <= precision * max(1.0, abs(expected))
-    precise = pomdptool.solve(wide, "exact", horizon=3, pruning="incremental")
+    precise = pomdptool.solve(wide, "exact", horizon=3, algorithm="incremental")
     for b in random_beliefs(50, 9):
         lack = precise.policy.value(b) - solution.policy.value(b)
         assert -1e-9 <= lack <= solution.bounds.gap + 1e-9
@@ -508,6 +508,6 @@ def test_highspy_is_loaded_by_programs_only() -> None:
     program = (
         "import sys, pomdptool; m = pomdptool.load(sys.argv[1]);"
         "pomdptool.solve(m, horizon=3); assert 'highspy' not in sys.modules;"
-        "pomdptool.solve(m, horizon=3, pruning='witness'); assert 'highspy' in sys.modules"
+        "pomdptool.solve(m, horizon=3, algorithm='witness'); assert 'highspy' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program, ROOT / "problems" / "tiger.pomdp"], check=True)

@@ -21,11 +21,11 @@ from naive_planning import Array
 import pomdptool
 from pomdptool.formats.files import encode_model
 from pomdptool.graph import NOWHERE, PolicyGraph
-from pomdptool.kernels import compiling_seconds
+from pomdptool.kernels.jit import compiling_seconds
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.solving.dispatch import METHODS, PRUNINGS
+from pomdptool.solving.dispatch import ALGORITHMS, METHODS
 from pomdptool.solving.solution import Solution
 
 LIMIT = 0.04
@@ -86,7 +86,7 @@ def cases(draw: st.DrawFn) -> Case:
         ),
         10.0 ** -draw(st.integers(1, 15)),
         draw(st.integers(1, 3)),
-        draw(st.sampled_from([None, *PRUNINGS])),
+        draw(st.sampled_from([None, *ALGORITHMS])),
         number,
     )
 
@@ -280,7 +280,7 @@ def check_horizon(case: Case) -> None:
         "exact",
         horizon=case.horizon,
         precision=case.precision,
-        pruning=case.pruning,
+        algorithm=case.pruning,
     )
     assert solution.stop_reason in ("horizon", "rounding")
     check_solution(case, solution, value, value, scale_of(model, case.horizon))

@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose
 
 import pomdptool
 from pomdptool import belief
-from pomdptool.kernels import nodes, points, vectors
-from pomdptool.kernels import search as kernel
+from pomdptool.kernels.sarsop import belief_graph, lower_bound, upper_bound
+from pomdptool.kernels.sarsop import layout as kernel
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
 from pomdptool.solving import informed, pools, sarsop, upkeep
@@ -139,7 +139,7 @@ def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
     qmdp = fixed_point(model, "qmdp", precision=1e-6, horizon=None, watch=Watch()).Q
     fib = fixed_point(model, "fib", precision=1e-6, horizon=None, watch=Watch()).Q
     root = int(search.nodes[0, kernel.BLOCK])
-    nodes.inform(tables, search, 0)
+    belief_graph.inform(tables, search, 0)
     informed = search.bounds[0, kernel.UPPER]
     assert root == blocks.start_block
     assert exact.bounds.lower - 1e-6 <= informed <= (fib @ model.start).max() + 1e-2
@@ -228,7 +228,7 @@ def test_sawtooth_agrees_with_a_plain_loop() -> None:
         search.bounds[n, kernel.SLACK] = 0.0
         before = search.bounds[n, kernel.UPPER]
         search.bounds[n, kernel.UPPER] = base
-        assert points.update_upper(run.tables, search, n) == pytest.approx(expected)
+        assert upper_bound.update_upper(run.tables, search, n) == pytest.approx(expected)
         search.bounds[n, kernel.UPPER] = before
     assert tried > 100
 
@@ -246,7 +246,7 @@ def test_interpolation_agrees_with_a_linear_program() -> None:
         columns = [*np.eye(len(states)), *(belief_of(run, p)[states] for p in others)]
         costs = [*corners_of(run, block), *(search.bounds[p, kernel.UPPER] for p in others)]
         best = linprog(costs, A_eq=np.array(columns).T, b_eq=belief_of(run, n)[states]).fun
-        found = points.program(run.tables, search, n, 1e-8)
+        found = upper_bound.program(run.tables, search, n, 1e-8)
         assert found >= best - 1e-5
         if search.nodes[n, kernel.N_SUPPORT] > 1 and others:
             assert found == pytest.approx(best, abs=1e-5)
@@ -282,7 +282,7 @@ def test_shorter_lists_keep_what_nodes_know() -> None:
         assert search.nodes[n, kernel.SEEN_POINTS] <= lists[kernel.POINT_LIST]
         if search.nodes[n, kernel.EXPANSION] != kernel.NONE:
             search.nodes[n, kernel.SEEN_VECTORS] = 0
-            lower = vectors.update_lower(run.tables, search, n)
+            lower = lower_bound.update_lower(run.tables, search, n)
             assert lower >= before[n, kernel.LOWER] - 1e-12
 
 

@@ -19,7 +19,6 @@ from pomdptool.learning.parts import beginning
 from pomdptool.learning.rewards import cuts_of
 from pomdptool.learning.select import Criterion, select
 from pomdptool.learning.sequences import sequences_of
-from pomdptool.learning.walks import walks
 from pomdptool.model import Model, make_model
 
 CRITERIA: list[Criterion] = ["bic", "aic", "heldout"]
@@ -149,9 +148,10 @@ def test_impossible_data_have_an_infinite_rate() -> None:
         compare(one, random_model(0, n_observations=3), rng=np.random.default_rng(0))
 
 
-def test_walks_follow_the_model() -> None:
+def test_samples_follow_the_model() -> None:
     model = random_model(2)
-    data = walks(model, 5000, 1, np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    data = sample(model, episodes=5000, steps=1, rng=rng, ends="continue")
     for a in range(2):
         p = model.start @ model.T[a] @ model.Z[a]
         seen = np.bincount(data.observations[data.actions == a], minlength=2)

@@ -95,7 +95,7 @@ def test_terminal_values_agree_with_expectimax(seed: int, make: Callable[[int], 
 @pytest.mark.parametrize("make", MODELS)
 def test_vectors_over_all_states_can_begin_another_run(make: Callable[[int], Model]) -> None:
     model = make(2)
-    first = pomdptool.solve(model, horizon=2, full_set=True)
+    first = pomdptool.solve(model, horizon=2, full_simplex=True)
     ends = np.array([row.values for row in first.policy.values.rows()])
     more = pomdptool.solve(model, horizon=2, terminal=ends).bounds
     assert more.lower == pytest.approx(pomdptool.solve(model, horizon=4).bounds.lower, abs=1e-8)
@@ -126,9 +126,9 @@ def test_a_run_that_never_begins_has_bounds_from_the_terminal_values() -> None:
     ("options", "message"),
     [
         ({"terminal": np.zeros((1, 2))}, "terminal values need a horizon"),
-        ({"all_stages": True}, "all stages need a horizon"),
+        ({"all_horizons": True}, "all horizons need a horizon"),
         ({"terminal": np.zeros((1, 2)), "horizon": 2, "method": "qmdp"}, "need method 'exact'"),
-        ({"all_stages": True, "horizon": 2, "method": "fib"}, "need method 'exact', not 'fib'"),
+        ({"all_horizons": True, "horizon": 2, "method": "fib"}, "need method 'exact', not 'fib'"),
         ({"terminal": np.zeros((1, 3)), "horizon": 2}, r"shape \(n, 2\), not \(1, 3\)"),
         ({"terminal": np.zeros((0, 2)), "horizon": 2}, "shape"),
         ({"terminal": np.zeros(2), "horizon": 2}, "shape"),
@@ -162,7 +162,7 @@ def test_stages_agree_with_expectimax(
 ) -> None:
     model = make(seed)
     ends = ends_of(model, seed) if with_ends else None
-    policy = pomdptool.solve(model, horizon=3, terminal=ends, all_stages=True).policy
+    policy = pomdptool.solve(model, horizon=3, terminal=ends, all_horizons=True).policy
     assert len(policy.stages) == 3
     for k, stage in enumerate(policy.stages, start=1):
         rows = list(stage.rows())
@@ -180,7 +180,7 @@ def test_stages_agree_with_expectimax(
 @pytest.mark.parametrize("seed", range(3))
 def test_full_stages_cover_all_states(seed: int) -> None:
     model = faced_model(seed)
-    policy = pomdptool.solve(model, horizon=3, all_stages=True, full_set=True).policy
+    policy = pomdptool.solve(model, horizon=3, all_horizons=True, full_simplex=True).policy
     assert len(policy.stages) == 3
     for k, stage in enumerate(policy.stages, start=1):
         rows = list(stage.rows())
@@ -195,7 +195,7 @@ def test_a_stopped_run_keeps_the_stages_that_it_reached() -> None:
     kept = set()
     for stop_at in range(0, 240, 12):
         policy = pomdptool.solve(
-            model, horizon=5, all_stages=True, interrupted=after(stop_at)
+            model, horizon=5, all_horizons=True, interrupted=after(stop_at)
         ).policy
         kept.add(len(policy.stages))
         assert policy.converged == (len(policy.stages) == 5)
@@ -210,7 +210,7 @@ def test_full_stages_of_a_stopped_run_are_all_over_all_states() -> None:
     model = faced_model(1)
     for stop_at in range(0, 200, 9):
         policy = pomdptool.solve(
-            model, horizon=4, all_stages=True, full_set=True, interrupted=after(stop_at)
+            model, horizon=4, all_horizons=True, full_simplex=True, interrupted=after(stop_at)
         ).policy
         assert policy.converged == (len(policy.stages) == 4)
         for k, stage in enumerate(policy.stages, start=1):
@@ -310,7 +310,7 @@ def test_command_with_terminal_values_of_either_form(tmp_path: Path) -> None:
     result = run("solve", MAZE, "--horizon", 2, "--terminal-values", faces)
     assert isinstance(result.exception, pomdptool.PolicyError)
     assert "solve for the full set" in str(result.exception)
-    run("solve", MAZE, "--horizon", 2, "--full-set", "-o", faces)
+    run("solve", MAZE, "--horizon", 2, "--full-simplex", "-o", faces)
     found = document(MAZE, "--horizon", 2, "--terminal-values", faces)
     assert found["bounds"] == pytest.approx(document(MAZE, "--horizon", 4)["bounds"], abs=1e-8)
 
@@ -331,10 +331,10 @@ def test_terminal_values_must_fit(tmp_path: Path) -> None:
 
 
 def test_command_writes_stages() -> None:
-    stages = document(MAZE, "--horizon", 3, "--all-stages")["stages"]
+    stages = document(MAZE, "--horizon", 3, "--all-horizons")["stages"]
     assert [stage["steps"] for stage in stages] == [1, 2, 3]
     assert all("states" in vector for stage in stages for vector in stage["vectors"])
-    full = document(MAZE, "--horizon", 3, "--all-stages", "--full-set")
+    full = document(MAZE, "--horizon", 3, "--all-horizons", "--full-simplex")
     assert all("states" not in v for stage in full["stages"] for v in stage["vectors"])
     assert full["stages"][-1]["vectors"] == full["vectors"]
     assert "stages" not in document(MAZE, "--horizon", 3)
@@ -344,10 +344,10 @@ def test_command_writes_stages() -> None:
     ("args", "message"),
     [
         (["--terminal-values", TIGER], "--terminal-values needs --horizon"),
-        (["--all-stages"], "--all-stages needs --horizon"),
-        (["--all-stages", "--horizon", "2", "-o", "x.alpha"], "only .json holds stages"),
-        (["--all-stages", "--horizon", "2", "-o", "x.pg"], "only .json holds stages"),
-        (["--all-stages", "--horizon", "2", "-o", "x.dot.gz"], "only .json holds stages"),
+        (["--all-horizons"], "--all-horizons needs --horizon"),
+        (["--all-horizons", "--horizon", "2", "-o", "x.alpha"], "only .json holds stages"),
+        (["--all-horizons", "--horizon", "2", "-o", "x.pg"], "only .json holds stages"),
+        (["--all-horizons", "--horizon", "2", "-o", "x.dot.gz"], "only .json holds stages"),
         (["--horizon", "2", "--terminal-values", "none.alpha"], "does not exist"),
     ],
 )

@@ -23,7 +23,7 @@ import pomdptool
 from pomdptool.commands.main import COMMANDS, cli
 from pomdptool.commands.simulate import PLANNERS
 from pomdptool.solving import highs
-from pomdptool.solving.dispatch import METHODS, PRUNINGS
+from pomdptool.solving.dispatch import ALGORITHMS, METHODS
 
 TIGER = str(ROOT / "problems" / "tiger.pomdp")
 SHUTTLE = str(ROOT / "problems" / "shuttle.pomdp")
@@ -31,8 +31,8 @@ SHUTTLE = str(ROOT / "problems" / "shuttle.pomdp")
 # Every command, with each method that it has. Files are made by the lines before.
 LINES = [
     *(f"solve {TIGER} --method {method} --time-limit 5 --seed 1 --json" for method in METHODS),
-    *(f"solve {SHUTTLE} --pruning {name} --horizon 5 --json" for name in PRUNINGS),
-    f"solve {TIGER} --full-set --method exact --json",
+    *(f"solve {SHUTTLE} --algorithm {name} --horizon 5 --json" for name in ALGORITHMS),
+    f"solve {TIGER} --full-simplex --method exact --json",
     f"solve {TIGER} -o p.json",
     f"solve {TIGER} -o p.alpha",
     f"solve {TIGER} --resume p.json --precision 1e-4 --json",
@@ -62,7 +62,7 @@ LINES = [
     *(f"decode l.pomdp d.csv --method {method}" for method in ("posterior", "viterbi", "filter")),
     f"compare {TIGER} l.pomdp --seed 1 --episodes 5 --json",
     *(f"plot {file} -o x.svg" for file in ("p.json", "r.json", "t.jsonl")),
-    "plot p.json --what graph -o x.png",
+    "plot p.json --show graph -o x.png",
     "completion bash",
 ]
 
@@ -88,7 +88,7 @@ def test_nothing_foreign_reaches_the_descriptor(
 def test_from_outside_too() -> None:
     command = [sys.executable, "-m", "pomdptool", "solve", SHUTTLE, "--horizon", "5"]
     result = subprocess.run(
-        [*command, "--pruning", "witness"],
+        [*command, "--algorithm", "witness"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,
@@ -124,7 +124,7 @@ def test_another_user_of_highs_in_the_process_changes_nothing() -> None:
         "other.addVar(0.0, 1.0)\n"
         "other.run()\n"
         f"model = pomdptool.load({SHUTTLE!r})\n"
-        "solution = pomdptool.solve(model, horizon=6, pruning='witness')\n"
+        "solution = pomdptool.solve(model, horizon=6, algorithm='witness')\n"
         "print('vectors', solution.policy.stats['vectors'])\n"
     )
     outputs = [
@@ -146,7 +146,7 @@ def test_a_failed_call_is_an_error(call: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(highspy.Highs, call, lambda *_: SimpleNamespace(name="kError"))
     model = pomdptool.load(SHUTTLE)
     with pytest.raises(pomdptool.PomdpError, match="HiGHS failed"):
-        pomdptool.solve(model, horizon=5, pruning="witness")
+        pomdptool.solve(model, horizon=5, algorithm="witness")
 
 
 def test_programs_without_an_optimum_keep_their_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,10 +154,10 @@ def test_programs_without_an_optimum_keep_their_vectors(monkeypatch: pytest.Monk
     import highspy
 
     model = pomdptool.load(SHUTTLE)
-    right = pomdptool.solve(model, horizon=3, pruning="incremental")
+    right = pomdptool.solve(model, horizon=3, algorithm="incremental")
     monkeypatch.setattr(
         highspy.Highs, "getModelStatus", lambda _: highspy.HighsModelStatus.kUnknown
     )
-    doubtful = pomdptool.solve(model, horizon=3, pruning="incremental")
+    doubtful = pomdptool.solve(model, horizon=3, algorithm="incremental")
     assert doubtful.policy.stats["vectors"] >= right.policy.stats["vectors"]
     assert doubtful.bounds.lower == pytest.approx(right.bounds.lower, rel=1e-9)

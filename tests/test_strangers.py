@@ -22,7 +22,7 @@ from test_hostile_names import call
 
 import pomdptool
 from pomdptool.errors import DataError, FormatError, ModelError
-from pomdptool.formats import text_input
+from pomdptool.formats import limits, text_input
 from pomdptool.formats.alpha import write_alpha
 from pomdptool.formats.appl import write_appl
 from pomdptool.formats.files import encode_model, loads
@@ -54,7 +54,7 @@ READERS: dict[str, Callable[[str], list[str]]] = {
     "resume": lambda f: ["solve", "m.json", "--resume", f],
     "terminal": lambda f: ["solve", "m.json", "--horizon", "2", "--terminal-values", f],
     "prior": lambda f: ["simulate", "m.json", "--prior", f],
-    "leaf": lambda f: ["simulate", "m.json", "--leaf", f],
+    "leaf": lambda f: ["simulate", "m.json", "--leaf-values", f],
     "actions": lambda f: ["sample", "m.json", "--actions", f],
     "maze": lambda f: ["problem", "maze", f],
     "tag": lambda f: ["problem", "tag", "--map", f],
@@ -134,7 +134,7 @@ def test_a_pipe_without_end(reader: str, folder: Path, tmp_path: Path) -> None:
 def test_large_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
     path = tmp_path / "sparse.pomdp"
     with path.open("wb") as stream:
-        stream.truncate(text_input.MAX_BYTES + 1)
+        stream.truncate(limits.MAX_BYTES + 1)
     with pytest.raises(FormatError, match="more than 2 GiB"):
         text_of(path)
 

@@ -22,7 +22,8 @@ from samples import ROOT
 import pomdptool as pt
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.formats import tables_input
-from pomdptool.formats.tables import DataKind, data_kind, read_episodes
+from pomdptool.formats.kinds import kind_of_path
+from pomdptool.formats.tables import DATA_KINDS, DataKind, read_episodes
 from pomdptool.formats.tables_report import Columns
 from pomdptool.formats.tables_symbols import natural
 from pomdptool.formats.tables_write import write_episodes
@@ -175,11 +176,13 @@ def test_kind_is_known_by_the_first_bytes(kind: DataKind) -> None:
     assert content(read(gzip.compress(data))) == content(lot)
 
 
-def test_data_kind() -> None:
+def test_kind_of_path() -> None:
     names = {"a.csv": "csv", "a.TSV.gz": "tsv", "b/a.jsonl": "jsonl", "a.parquet": "parquet"}
-    assert {name: data_kind(name) for name in names} == names
-    assert data_kind("a.ndjson.gz") == "jsonl"
-    assert [data_kind(name) for name in ("a.json", "a", "a.gz", "a.parquet.gz")] == [None] * 4
+    assert {name: kind_of_path(name, DATA_KINDS) for name in names} == names
+    assert kind_of_path("a.ndjson.gz", DATA_KINDS) == "jsonl"
+    assert [kind_of_path(name, DATA_KINDS) for name in ("a.json", "a", "a.gz", "a.parquet.gz")] == [
+        None
+    ] * 4
 
 
 PIECES = [

@@ -25,8 +25,9 @@ from samples import (
 
 from pomdptool.errors import FormatError, PomdpWarning
 from pomdptool.formats import reward_rules
-from pomdptool.formats.files import WrittenKind, encode_model, load, loads, read_model, write_file
-from pomdptool.formats.pomdp_write import valid_names as made_valid
+from pomdptool.formats.dump import write_file
+from pomdptool.formats.files import WrittenKind, encode_model, load, loads, read_model
+from pomdptool.formats.pomdp_names import valid_names as made_valid
 from pomdptool.formats.pomdp_write import write_pomdp
 from pomdptool.model import Model, make_model
 

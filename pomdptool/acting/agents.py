@@ -15,8 +15,8 @@ import numpy as np
 from pomdptool.belief import update
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
-from pomdptool.kernels import episodes as kernel
-from pomdptool.kernels.episodes import Agent
+from pomdptool.kernels.simulation import episodes as kernel
+from pomdptool.kernels.simulation.episodes import Agent
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits

@@ -10,7 +10,7 @@ import numpy as np
 from pomdptool.acting.agents import Acting, has_ended, initial_belief
 from pomdptool.acting.simulator import simulator_of, start_sums
 from pomdptool.belief import update
-from pomdptool.kernels.simulator import Simulator, step
+from pomdptool.kernels.simulation.simulator import Simulator, step
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
 

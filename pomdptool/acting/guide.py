@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from pomdptool.errors import PolicyError
-from pomdptool.kernels import pomcp as kernel
+from pomdptool.kernels.simulation import pomcp as kernel
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy, check_fits

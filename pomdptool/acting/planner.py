@@ -1,10 +1,10 @@
 """Planners that search online: POMCP and POUCT (Silver and Veness 2010).
 
-Both grow a tree of histories from the present belief by simulations (see `kernels.pomcp`). POMCP
-keeps the belief as particles, which the simulator moves; where too few of them agree with what was
-observed, they are drawn anew by weight, and where none does, from the exact belief, so that they
-cannot run out. POUCT keeps the exact belief. What the tree knows of the history that came about is
-kept.
+Both grow a tree of histories from the present belief by simulations, `kernels.simulation.pomcp`.
+POMCP keeps the belief as particles, which the simulator moves; where too few of them agree with
+what was observed, they are drawn anew by weight, and where none does, from the exact belief, so
+that they cannot run out. POUCT keeps the exact belief. What the tree knows of the history that came
+about is kept.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from pomdptool.acting.agents import (
 )
 from pomdptool.acting.guide import guide_at, guide_of, no_guide
 from pomdptool.acting.simulator import simulator_of
+from pomdptool.deprecation import renamed
 from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
-from pomdptool.kernels import budget, expect
-from pomdptool.kernels import pomcp as kernel
-from pomdptool.kernels import random as numbers
-from pomdptool.kernels.pomcp import Plan, Tree
-from pomdptool.kernels.simulator import Simulator, filter_belief
+from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.simulation import pomcp as kernel
+from pomdptool.kernels.simulation import random as numbers
+from pomdptool.kernels.simulation.pomcp import Plan, Tree
+from pomdptool.kernels.simulation.simulator import Simulator, filter_belief
 from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
@@ -75,6 +76,7 @@ class Decision:
     values: FloatArray
 
 
+@renamed(leaf="leaf_values")
 @dataclass(eq=False, slots=True)
 class Pomcp:
     """A planner.
@@ -91,7 +93,7 @@ class Pomcp:
     rollout
         "qmdp" (the best actions were the state known from there on: what they earn is known, and
         stands for rollouts), "random", or a saved policy.
-    leaf
+    leaf_values
         A saved policy: its values stand for rollouts.
     exact
         Whether the belief is exact (POUCT), not particles (POMCP).
@@ -109,7 +111,7 @@ class Pomcp:
     exploration: float | None = None
     depth: int | None = None
     rollout: str | SolvedPolicy = "qmdp"
-    leaf: SolvedPolicy | None = None
+    leaf_values: SolvedPolicy | None = None
     exact: bool = False
     particles: int = 2000
     prior: Prior | None = None
@@ -221,7 +223,7 @@ class Pomcp:
     @property
     def settings(self) -> dict[str, object]:
         """What the planner works with, for reports."""
-        policy = self.leaf if self.leaf is not None else self.rollout
+        policy = self.leaf_values if self.leaf_values is not None else self.rollout
         kind = policy.method if isinstance(policy, SolvedPolicy) else policy
         return {
             "name": "pouct" if self.exact else "pomcp",
@@ -229,7 +231,7 @@ class Pomcp:
             "time": self.time_limit,
             "exploration": self.exploration,
             "depth": self.depth,
-            "leaf" if self.leaf is not None else "rollout": kind,
+            "leaf" if self.leaf_values is not None else "rollout": kind,
             "belief": "exact" if self.exact else "particles",
             "particles": None if self.exact else self.particles,
         }
@@ -288,7 +290,7 @@ class Pomcp:
 
     def _guide(self) -> None:
         """Let the policy that guides simulations begin where it is best at the belief."""
-        policy = self.rollout if self.leaf is None else self.leaf
+        policy = self.rollout if self.leaf_values is None else self.leaf_values
         if isinstance(policy, SolvedPolicy):
             b = self.belief
             if not self.exact:
@@ -332,10 +334,10 @@ def _plan(planner: Pomcp) -> Plan:
         Q = fixed_point(model, "mdp", precision=1e-3, horizon=horizon, watch=Watch()).Q
         prior = Prior(np.ones(A, np.int64), np.ascontiguousarray(Q.T).ravel())
     guide, values = no_guide(), np.zeros(1)
-    policy = planner.rollout if planner.leaf is None else planner.leaf
+    policy = planner.rollout if planner.leaf_values is None else planner.leaf_values
     if isinstance(policy, SolvedPolicy):
         guide, values = guide_of(model, policy)
-        kind = kernel.CONTROLLER if planner.leaf is None else kernel.NODE_VALUES
+        kind = kernel.CONTROLLER if planner.leaf_values is None else kernel.NODE_VALUES
     elif policy == "qmdp":
         Q = fixed_point(model, "mdp", precision=1e-3, horizon=horizon, watch=Watch()).Q
         kind, values = kernel.VALUES, Q.max(axis=0)

@@ -19,12 +19,12 @@ from pomdptool.acting.agents import (
 from pomdptool.acting.environment import Environment, Step, episode
 from pomdptool.acting.planner import Decision, Pomcp
 from pomdptool.acting.simulator import simulator_of, start_sums
-from pomdptool.kernels import expect
-from pomdptool.kernels.episodes import TERMINATED, Agent, Log, play_many
-from pomdptool.kernels.simulator import Simulator
+from pomdptool.kernels.jit import expect
+from pomdptool.kernels.simulation.episodes import TERMINATED, Agent, Log, play_many
+from pomdptool.kernels.simulation.simulator import Simulator
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import FloatArray, IntArray, ragged
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,8 @@ class Playing:
     def play(self, first: int, count: int, rng: np.random.Generator) -> Lot:  # noqa: ARG002
         """Play some episodes."""
         log, lengths, ends = self.player.play(count, self.steps, rng)
-        owner = np.repeat(np.arange(count), lengths)
-        time_of = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        weight = self.model.discount ** time_of.astype(np.float64)
+        owner, time = ragged(np.zeros_like(lengths), lengths)
+        weight = self.model.discount ** time.astype(np.float64)
         returns, plain = np.zeros(count), np.zeros(count)
         np.add.at(returns, owner, weight * log.rewards)
         np.add.at(plain, owner, log.rewards)

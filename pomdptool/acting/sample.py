@@ -13,9 +13,9 @@ from pomdptool.acting.environment import Environment, episode
 from pomdptool.acting.players import Player
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes, joined
-from pomdptool.kernels import budget, expect
-from pomdptool.kernels.episodes import TERMINATED as ENDED
-from pomdptool.kernels.episodes import Log
+from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.simulation.episodes import TERMINATED as ENDED
+from pomdptool.kernels.simulation.episodes import Log
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.sparse import IntArray

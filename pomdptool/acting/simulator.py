@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import simulator as kernel
-from pomdptool.kernels.simulator import Simulator
+from pomdptool.kernels.simulation import simulator as kernel
+from pomdptool.kernels.simulation.simulator import Simulator
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
+from pomdptool.steps import arrival_rows
 
 MOST_LISTED, LONGEST_LISTED = 1 << 24, 64
 """Outcomes that are listed at most, of all rows and of one."""
@@ -54,21 +55,23 @@ def simulator_of(model: Model, *, stop: bool = True) -> Simulator:
 
 def _listed(model: Model) -> tuple[IntArray, FloatArray] | None:
     """Rows and outcomes of all that can happen, where that is not too much."""
-    T, Z = model.sparse_T, model.sparse_Z
-    z_row = T.row_of_entry() // model.n_states * model.n_states + T.indices
-    per_entry = np.diff(Z.indptr)[z_row]
-    begins = np.concatenate([[0], np.cumsum(per_entry)])[T.indptr]
+    begins = _first_steps(model)[model.sparse_T.indptr]
     if begins[-1] > MOST_LISTED or np.diff(begins).max() > LONGEST_LISTED:
         return None
-    support = model.support
-    chance = T.data[support.t_entry] * Z.data[support.z_entry]
-    outcomes = np.empty((len(chance), kernel.OUTCOME))
-    outcomes[:, kernel.NEXT] = T.indices[support.t_entry]
-    outcomes[:, kernel.SIGHT] = Z.indices[support.z_entry]
-    outcomes[:, kernel.REWARD] = model.rewards.on_steps(T, Z, support)
-    rows = SparseRows(0, begins, np.zeros(0, np.int32), chance)
+    steps = model.steps
+    outcomes = np.empty((len(steps), kernel.OUTCOME))
+    outcomes[:, kernel.NEXT] = steps.next_state
+    outcomes[:, kernel.SIGHT] = steps.observation
+    outcomes[:, kernel.REWARD] = model.rewards.on_steps(steps)
+    rows = SparseRows(0, begins, np.zeros(0, np.int32), steps.probability)
     outcomes[:, kernel.SUM] = running_sums(rows)
     return begins, outcomes.ravel()
+
+
+def _first_steps(model: Model) -> IntArray:
+    """Number of each T entry's first step, and of all steps, in the order of `Model.steps`."""
+    count = np.diff(model.sparse_Z.indptr)[arrival_rows(model.sparse_T)]
+    return np.concatenate([[0], np.cumsum(count)])
 
 
 def running_sums(table: SparseRows) -> FloatArray:
@@ -102,7 +105,4 @@ def _rewards(model: Model) -> tuple[int, list[int], IntArray, FloatArray]:
     assert rewards.values is not None
     if not rewards.by_observation:
         return kernel.BY_ENTRY, [0] * 4, none, rewards.values
-    T, Z = model.sparse_T, model.sparse_Z
-    z_row = T.row_of_entry() // model.n_states * model.n_states + T.indices
-    count = np.diff(Z.indptr)[z_row]
-    return kernel.BY_STEP, [0] * 4, np.cumsum(count) - count, rewards.values
+    return kernel.BY_STEP, [0] * 4, _first_steps(model)[:-1], rewards.values

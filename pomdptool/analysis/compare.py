@@ -15,16 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pomdptool.acting.sample import sample
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.decode import decode
 from pomdptool.learning.likelihood import loglik
-from pomdptool.learning.walks import walks
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
 EPISODES, STEPS = 200, 100
-"""Of the walks that measure."""
+"""Trajectories of each model, and their steps, that the rates are measured on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,11 @@ def compare(
         if set(of_true) != set(of_learned):
             odd = sorted(set(of_true) ^ set(of_learned))[0]
             raise DataError(f"the models' {what} differ: only one of them has {odd!r}")
-    data, others = (walks(model, episodes, steps, rng) for model in (true, learned))
+    # Episodes continue in terminal states, so that the data of both models have the same length.
+    data, others = (
+        sample(model, episodes=episodes, steps=steps, rng=rng, ends="continue")
+        for model in (true, learned)
+    )
     rates = []
     for seen, own, other in ((data, true, learned), (others, learned, true)):
         rates.append((float(loglik(own, seen)) - float(loglik(other, seen))) / seen.n_steps)

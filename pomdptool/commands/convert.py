@@ -15,7 +15,7 @@ from pomdptool.commands.options import (
     verbose_option,
 )
 from pomdptool.commands.terminal import say
-from pomdptool.formats.files import Kind, WrittenKind, encode_model, written_kind_of_path
+from pomdptool.formats.files import WRITTEN_KINDS, Kind, WrittenKind, encode_model
 
 
 @click.command(
@@ -44,7 +44,7 @@ def command(
     what = "a model is written as .pomdp or .json (or give --to)"
     usual: WrittenKind = "pomdp"
     if target is None:
-        target = output_kind(output, written_kind_of_path, what, usual)
+        target = output_kind(output, WRITTEN_KINDS, what, usual)
     text, said = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
     if verbose and not quiet:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
+from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.data import data_argument, data_options, open_both
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import write_json
@@ -39,7 +40,9 @@ from pomdptool.model import Model
     "the data up to each step.",
 )
 @click.option(
-    "--what",
+    "--show",
+    cls=Renamed,
+    former="--what",
     type=Choice(["states", "transitions", "outputs"]),
     default="states",
     show_default=True,
@@ -54,7 +57,7 @@ def command(
     model: str,
     data: str,
     method: Method,
-    what: str,
+    show: str,
     as_json: bool,
     kind: Kind | None,
     quiet: bool,
@@ -66,9 +69,9 @@ def command(
     if as_json:
         document = {
             "method": method,
-            "what": what,
-            "columns": _columns(read, what),
-            "episodes": [_document(read, e, one, what) for e, one in found],
+            "what": show,
+            "columns": _columns(read, show),
+            "episodes": [_document(read, e, one, show) for e, one in found],
         }
         write_json(document, indent=None)
         return
@@ -77,10 +80,10 @@ def command(
     if sys.stdout.isatty():
         read = escaped(read, "states", "observations")
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["episode", "step", "best", *_columns(read, what)])
+    writer.writerow(["episode", "step", "best", *_columns(read, show)])
     for e, one in found:
         best = [read.states[s] for s in one.path]
-        for t, row in enumerate(_rows(one, what)):
+        for t, row in enumerate(_rows(one, show)):
             writer.writerow([e, t, best[t], *row.tolist()])
 
 

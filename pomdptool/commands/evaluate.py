@@ -65,7 +65,7 @@ def command(
     import numpy as np
 
     from pomdptool.analysis.evaluate import evaluate
-    from pomdptool.kernels import cores
+    from pomdptool.kernels.jit import cores
 
     if not quiet:
         announce_compiling()
@@ -98,10 +98,11 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
     """
     from pomdptool.analysis.transfer import carried
     from pomdptool.formats.graphs import load_graph
-    from pomdptool.formats.policies import policy_kind_of_path
+    from pomdptool.formats.kinds import kind_of_path
+    from pomdptool.formats.policies import POLICY_KINDS
     from pomdptool.formats.policy_read import load_policy
 
-    kind = policy_kind_of_path(path)
+    kind = kind_of_path(path, POLICY_KINDS)
     if kind == "pg":
         return carried(load_graph(path), model)
     if kind == "json":

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from pomdptool.commands.data import data_argument, data_options, open_episodes
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
-from pomdptool.commands.models import open_model, warn, write_json, write_result
+from pomdptool.commands.models import open_model, warn, write_result
 from pomdptool.commands.numbers import Real, Whole
 from pomdptool.commands.options import (
     EXISTING,
@@ -30,7 +30,8 @@ from pomdptool.commands.options import (
 from pomdptool.commands.paths import Output
 from pomdptool.commands.progress import announce_compiling, learning_progress
 from pomdptool.commands.report import show_candidates, show_fit, show_split
-from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
+from pomdptool.formats.files import WRITTEN_KINDS, WrittenKind, encode_model
+from pomdptool.formats.fit_report import write_fit_report
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
 from pomdptool.learning.information import StandardErrors, standard_errors
@@ -38,6 +39,7 @@ from pomdptool.learning.maximisation import PARTS, PSEUDO_COUNT
 from pomdptool.learning.select import Candidate, select
 from pomdptool.learning.utile import MAX_STATES, SIGNIFICANCE, Split, distinguish
 from pomdptool.limits import Limits
+from pomdptool.trace import FitReport
 
 Decorated = Callable[..., Any]
 
@@ -241,7 +243,7 @@ def command(
     `--states`, and splits states where the returns that follow depend on how they were entered.
     """
     kind: WrittenKind = output_kind(
-        output, written_kind_of_path, "a model is written as .pomdp or .json", "pomdp"
+        output, WRITTEN_KINDS, "a model is written as .pomdp or .json", "pomdp"
     )
     if not states and init is None and method == "em":
         raise click.UsageError("--states says how many states to learn.")
@@ -300,7 +302,9 @@ def command(
     write_result(text, output)
     if report is not None:
         warnings = (*odd, *found.warnings)
-        write_json(_document(found, errors, candidates, splits, warnings, seed), report)
+        write_result(
+            write_fit_report(_report(found, errors, candidates, splits, warnings, seed)), report
+        )
     if not quiet:
         show_candidates(candidates, found.model.n_states)
         show_fit(found)
@@ -329,37 +333,34 @@ def _check_options(
             raise click.UsageError(f"--{option} {needed}.")
 
 
-def _document(
+def _report(
     found: Fit,
     errors: StandardErrors | None,
     candidates: tuple[Candidate, ...],
     splits: tuple[Split, ...],
     warnings: tuple[str, ...],
     seed: int,
-) -> dict[str, Any]:
+) -> FitReport:
     settings = asdict(found.settings)
-    return {
+    details = {
         "loglik": found.loglik,
         "loglik_per_step": found.loglik_per_step,
         "loglik_with_rewards": found.joint,
         "iterations": found.iterations,
         "converged": found.converged,
         "stop_reason": found.stop_reason,
-        "restarts": [asdict(restart) for restart in found.restarts],
         "bic": found.bic,
         "aic": found.aic,
         "parameters": found.parameters,
-        "history": found.history,
         "candidates": [_candidate(candidate) for candidate in candidates],
         "splits": [asdict(split) for split in splits],
         "warnings": warnings,
-        "states": found.model.n_states,
-        "steps": found.n_steps,
         "observed_steps": found.n_observed,
         "seed": seed,
         "settings": {**settings, "fix": sorted(settings["fix"])},
         "rewards": None if errors is None else _rewards(found, errors),
     }
+    return FitReport(found.model.n_states, found.n_steps, found.history, found.restarts, details)
 
 
 def _rewards(found: Fit, errors: StandardErrors) -> dict[str, Any]:

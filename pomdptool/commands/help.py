@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pomdptool.commands.aliases import with_new_names
 from pomdptool.commands.paths import check_apart
 from pomdptool.errors import near_name
 
@@ -77,7 +78,7 @@ class _Helped(click.Command):
         self.example = example
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Suggest the near name for an unknown option."""
+        """Suggest the near name for an unknown option; name the new spelling of a renamed one."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -85,6 +86,8 @@ class _Helped(click.Command):
             name = error.option_name
             message = f"No such option {name!r}.{did_you_mean(name, names)}"
             raise click.NoSuchOption(name, message, ctx=ctx) from None
+        except click.BadOptionUsage as error:
+            raise with_new_names(error, self.get_params(ctx)) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, section by section."""

@@ -14,7 +14,8 @@ from pomdptool.errors import DataError, FormatError, nearest
 from pomdptool.formats import text_input
 from pomdptool.formats.check import Check, check
 from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind, write_file
+from pomdptool.formats.dump import write_file
+from pomdptool.formats.files import Kind
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -
     DataError
         If the model has none such; it says which name is near.
     """
-    from pomdptool.formats.pomdp_write import allowed_name
+    from pomdptool.formats.pomdp_names import allowed_name
     from pomdptool.formats.tables_symbols import is_whole
 
     if text in places:

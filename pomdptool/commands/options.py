@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from pomdptool.commands.help import Choice
 from pomdptool.commands.numbers import MOST_KEPT, MOST_THREADS, Real, Whole
 from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.terminal import say
+from pomdptool.formats.kinds import kind_of_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)
@@ -85,14 +86,14 @@ memory_option = click.option(
 )
 
 
-def output_kind(output: str | None, kind_of: Callable[[str], K | None], what: str, default: K) -> K:
+def output_kind(output: str | None, kinds: Mapping[str, K], what: str, default: K) -> K:
     """Format that a result is written in: by the output's extension, else the default.
 
     Without an extension that names a format, only standard output and devices take a result.
     """
     if output is None or output == "-":
         return default
-    kind = kind_of(output)
+    kind = kind_of_path(output, kinds)
     if kind is None and not (Path(output).exists() and not Path(output).is_file()):
         raise click.BadParameter(f"{output!r}: {what}", param_hint="'-o' / '--output'")
     return kind or default

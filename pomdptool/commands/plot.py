@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.numbers import Whole
@@ -21,7 +22,7 @@ from pomdptool.commands.options import (
     piped,
     quiet_option,
 )
-from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, picture_kind_of_path, render
+from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, render
 from pomdptool.formats.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    example="pomdptool plot tiger.json --what graph -o tiger.svg",
+    example="pomdptool plot tiger.json --show graph -o tiger.svg",
     sections={
-        "Picture": ("what", "max_nodes", "episode", "max_steps", "heading"),
+        "Picture": ("show", "max_nodes", "episode", "max_steps", "heading"),
         "Input": ("model_file",),
     },
 )
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     callback=piped,
 )
 @click.option(
-    "--what",
+    "--show",
+    cls=Renamed,
+    former="--what",
     type=Choice(["value", "graph", "bounds", "loglik", "belief"]),
     help="value: best actions and their values over the belief, of 2 or 3 states; graph: the "
     "policy "
@@ -78,7 +81,7 @@ if TYPE_CHECKING:
 @nothing_more_option
 def command(
     file: str,
-    what: Picture | None,
+    show: Picture | None,
     max_nodes: int,
     episode: int | None,
     max_steps: int,
@@ -99,18 +102,18 @@ def command(
     if target is None:
         usual: PictureKind = "svg"
         told = "a picture is written as .svg, .png or .pdf (or give --to)"
-        target = output_kind(output, picture_kind_of_path, told, usual)
+        target = output_kind(output, PICTURE_KINDS, told, usual)
     if output is None and sys.stdout.isatty():
         raise click.UsageError("A picture goes into a file: -o picture.svg, or a pipe.")
     model = None if model_file is None else open_model(model_file, None, quiet=quiet)
     thing = read_pictured(*read_text(file), model)
     possible = pictures_of(thing)
-    if what is not None and what not in possible:
-        raise click.UsageError(f"Of this file --what draws: {', '.join(possible)}.")
+    if show is not None and show not in possible:
+        raise click.UsageError(f"Of this file --show draws: {', '.join(possible)}.")
     draw = partial(
         plot,
         thing,
-        what,
+        show,
         model=model,
         max_nodes=max_nodes,
         episode=episode,

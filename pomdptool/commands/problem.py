@@ -26,7 +26,7 @@ from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
 from pomdptool.families.tag import tag
 from pomdptool.families.tiger import tiger
-from pomdptool.formats.files import WrittenKind, encode_model, written_kind_of_path
+from pomdptool.formats.files import WRITTEN_KINDS, WrittenKind, encode_model
 from pomdptool.model import Model
 from pomdptool.printable import printable
 
@@ -40,7 +40,7 @@ def command() -> None:
 
 def _write(model: Model, output: str | None, made_by: str) -> None:
     kind: WrittenKind = output_kind(
-        output, written_kind_of_path, "a model is written as .pomdp or .json", "pomdp"
+        output, WRITTEN_KINDS, "a model is written as .pomdp or .json", "pomdp"
     )
     text, _ = encode_model(model, kind, header=f"Made by: pomdptool problem {made_by}")
     write_result(text, output)

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from pomdptool import kernels
 from pomdptool.commands.terminal import holds, say
+from pomdptool.kernels import jit
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -28,7 +28,7 @@ Report = Callable[[Callable[[], str]], None]
 
 def announce_compiling() -> None:
     """Say so where kernels are about to be compiled for the first time."""
-    kernels.announce(lambda: say("compiling the solver's kernels, once ..."))
+    jit.announce(lambda: say("compiling the solver's kernels, once ..."))
 
 
 @contextlib.contextmanager

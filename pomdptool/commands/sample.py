@@ -26,7 +26,7 @@ from pomdptool.commands.options import (
 from pomdptool.commands.terminal import escaped, say
 from pomdptool.errors import DataError
 from pomdptool.formats.files import Kind
-from pomdptool.formats.tables import DataKind, data_kind
+from pomdptool.formats.tables import DATA_KINDS, DataKind
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def command(
     from pomdptool.formats.tables_write import write_episodes
 
     table: DataKind = output_kind(
-        output, data_kind, "data is .csv, .tsv, .jsonl or .parquet", "csv"
+        output, DATA_KINDS, "data is .csv, .tsv, .jsonl or .parquet", "csv"
     )
     if policy_file and actions_file:
         raise click.UsageError("--policy and --actions exclude each other.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, read_text, write_json
@@ -111,8 +112,10 @@ PLANNERS = ("pomcp", "pouct", "random", "qmdp")
     help="Rollout policy at leaf nodes; FILE: a saved policy.",
 )
 @click.option(
-    "--leaf",
+    "--leaf-values",
     "leaf_file",
+    cls=Renamed,
+    former="--leaf",
     metavar="FILE",
     type=EXISTING,
     help="A saved policy whose value function evaluates leaf nodes, instead of rollouts.",
@@ -184,7 +187,7 @@ def command(
     import numpy as np
 
     from pomdptool.acting.simulate import simulate
-    from pomdptool.kernels import cores
+    from pomdptool.kernels.jit import cores
 
     if planner and policy_file:
         raise click.UsageError("--planner and --policy exclude each other.")
@@ -264,7 +267,7 @@ def _planner(
     return Pomcp(
         model,
         rollout=rollout if rollout in ("random", "qmdp") else open_policy(rollout, model),
-        leaf=None if leaf_file is None else open_policy(leaf_file, model),
+        leaf_values=None if leaf_file is None else open_policy(leaf_file, model),
         prior=None if prior_file is None else _prior(prior_file, model),
         **settings,
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import click
 
+from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, write_result
@@ -28,10 +29,10 @@ from pomdptool.commands.progress import announce_compiling, progress_of
 from pomdptool.commands.report import show_graph, show_solution
 from pomdptool.commands.terminal import say
 from pomdptool.formats.files import Kind
-from pomdptool.formats.policies import PolicyKind, encode_policy, policy_kind_of_path
+from pomdptool.formats.policies import POLICY_KINDS, PolicyKind, encode_policy
 from pomdptool.model import Model
 from pomdptool.solving.controller import probabilities_along
-from pomdptool.solving.dispatch import METHODS, PRUNINGS, RANDOM, solve
+from pomdptool.solving.dispatch import ALGORITHMS, METHODS, RANDOM, solve
 from pomdptool.sparse import FloatArray
 
 
@@ -41,9 +42,9 @@ from pomdptool.sparse import FloatArray
     example="pomdptool solve tiger.pomdp -o tiger.json\n"
     "pomdptool solve tiger.pomdp --horizon 10 -o tiger.pg",
     sections={
-        "Method": ("method", "horizon", "discount", "resume_file", "terminal_file", "pruning"),
+        "Method": ("method", "horizon", "discount", "resume_file", "terminal_file", "algorithm"),
         "Limits": ("precision", "time_limit", "max_vectors", "memory"),
-        "Output": ("output", "full_set", "all_stages", "graph_depth", "graph_probability"),
+        "Output": ("output", "full_simplex", "all_horizons", "graph_depth", "graph_probability"),
     },
 )
 @model_argument
@@ -78,7 +79,9 @@ from pomdptool.sparse import FloatArray
 )
 @memory_option
 @click.option(
-    "--full-set",
+    "--full-simplex",
+    cls=Renamed,
+    former="--full-set",
     is_flag=True,
     help="Compute the vectors over all states, which .alpha holds in any case.",
 )
@@ -91,13 +94,17 @@ from pomdptool.sparse import FloatArray
     ".alpha file or policy.",
 )
 @click.option(
-    "--all-stages",
+    "--all-horizons",
+    cls=Renamed,
+    former="--all-stages",
     is_flag=True,
     help="With a horizon: write the vectors for 1, 2, ... steps to go too, into .json.",
 )
 @click.option(
-    "--pruning",
-    type=Choice(PRUNINGS),
+    "--algorithm",
+    cls=Renamed,
+    former="--pruning",
+    type=Choice(ALGORITHMS),
     help="With exact: the classic algorithm of the backups, for comparison. Default: vertex "
     "enumeration for small faces of the simplex, incremental pruning for larger ones.",
 )
@@ -136,10 +143,10 @@ def command(
     time_limit: float | None,
     max_vectors: int | None,
     memory: int | None,
-    full_set: bool,
+    full_simplex: bool,
     terminal_file: str | None,
-    all_stages: bool,
-    pruning: str | None,
+    all_horizons: bool,
+    algorithm: str | None,
     resume_file: str | None,
     graph_depth: int | None,
     graph_probability: float,
@@ -155,15 +162,15 @@ def command(
     """
     policy_kind: PolicyKind = output_kind(
         output,
-        policy_kind_of_path,
+        POLICY_KINDS,
         "a policy is written as .json, .alpha, .policy, .pg or .dot",
         "json",
     )
-    if horizon is None and (terminal_file or all_stages):
-        option = "--terminal-values" if terminal_file else "--all-stages"
+    if horizon is None and (terminal_file or all_horizons):
+        option = "--terminal-values" if terminal_file else "--all-horizons"
         raise click.UsageError(f"{option} needs --horizon.")
-    if all_stages and policy_kind != "json":
-        raise click.UsageError("--all-stages: only .json holds stages.")
+    if all_horizons and policy_kind != "json":
+        raise click.UsageError("--all-horizons: only .json holds stages.")
     model = open_model(path, kind, quiet=quiet)
     terminal = _terminal(terminal_file, model)
     resume = None if resume_file is None else open_policy(resume_file, model)
@@ -181,11 +188,11 @@ def command(
             max_vectors=max_vectors,
             memory=memory,
             terminal=terminal,
-            all_stages=all_stages,
-            pruning=pruning,
+            all_horizons=all_horizons,
+            algorithm=algorithm,
             resume=resume,
             rng=rng,
-            full_set=full_set or policy_kind in ("alpha", "appl"),
+            full_simplex=full_simplex or policy_kind in ("alpha", "appl"),
             on_step=on_step,
             interrupted=interrupted,
         )

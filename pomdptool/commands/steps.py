@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pomdptool.commands.terminal import say
 from pomdptool.formats.atomic import writing_whole
+from pomdptool.formats.traces import trace_line
 from pomdptool.model import Model
+from pomdptool.trace import TracedStep
 
 if TYPE_CHECKING:
     from pomdptool.acting.players import OnSeen, Seen
@@ -28,36 +30,36 @@ def seen_steps(model: Model, trace_file: str | None, verbose: bool) -> Iterator[
 
         def on_seen(seen: Seen) -> None:
             if stream is not None:
-                stream.write(_traced(model, seen))
+                stream.write(trace_line(traced(model, seen)).encode())
             if verbose:
                 say(_told(model, seen))
 
         yield on_seen
 
 
-def _traced(model: Model, seen: Seen) -> bytes:
-    """A step as one JSON object; `pomdptool.formats.traces` reads it."""
+def traced(model: Model, seen: Seen) -> TracedStep:
+    """Record of a step, by the names of the model."""
     step, decision, sign = seen.step, seen.decision, -1.0 if model.costs else 1.0
-    belief = {}
-    if seen.belief is not None:
-        held = seen.belief.nonzero()[0].tolist()
-        belief = {model.states[s]: float(seen.belief[s]) for s in held}
-    document: dict[str, Any] = {
-        "episode": seen.episode,
-        "step": step.time,
-        "state": model.states[step.state],
-        "belief": belief,
-        "action": model.actions[step.action],
-        "observation": model.observations[step.observation],
-        "reward": sign * step.reward + 0.0,
-    }
-    if decision is not None:
-        document["sims"] = decision.sims
-        document["visits"] = decision.visits.tolist()
-        document["values"] = [
-            sign * v if math.isfinite(v) else None for v in decision.values.tolist()
-        ]
-    return (json.dumps(document) + "\n").encode()
+    belief = (
+        {}
+        if seen.belief is None
+        else {model.states[s]: float(seen.belief[s]) for s in seen.belief.nonzero()[0].tolist()}
+    )
+    record = TracedStep(
+        episode=seen.episode,
+        step=step.time,
+        state=model.states[step.state],
+        belief=belief,
+        action=model.actions[step.action],
+        observation=model.observations[step.observation],
+        reward=sign * step.reward + 0.0,
+    )
+    if decision is None:
+        return record
+    values = (sign * v if math.isfinite(v) else None for v in decision.values.tolist())
+    return replace(
+        record, sims=decision.sims, visits=tuple(decision.visits.tolist()), values=tuple(values)
+    )
 
 
 def _told(model: Model, seen: Seen) -> str:

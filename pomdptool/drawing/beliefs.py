@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pomdptool.formats.traces import TracedStep
+    from pomdptool.trace import TracedStep
 
 MAX_BANDS = 14
 """States with a band of their own; the others share one."""

@@ -13,7 +13,6 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -75,11 +74,6 @@ _UNDATED: dict[PictureKind, dict[str, None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None},
 }
-
-
-def picture_kind_of_path(path: str) -> PictureKind | None:
-    """Format that a file name asks for (None: none that is known)."""
-    return PICTURE_KINDS.get(Path(path.lower()).suffix)
 
 
 @contextlib.contextmanager

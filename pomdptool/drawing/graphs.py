@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pomdptool.drawing.arrows import HEAD, LABEL_POINTS, Line, Point, draw_head, draw_label
 from pomdptool.drawing.canvas import (
     INK,
     MAX_TITLE,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POINTS = 9.0
-LABEL_POINTS = 7.5
 MAX_ARROWS = 60
 """Edges of the largest graph all edges of which are arrows."""
 
@@ -47,13 +47,8 @@ BOX = 0.30
 GAP = 0.16
 """Inches: least height of a box, and between boxes."""
 
-HEAD = 0.10
-"""Inches: length of an arrow's head."""
-
 CURVE = 0.75
 """Inches between columns, beside the labels."""
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +193,7 @@ class _Drawing:
         if start:
             edge = box.port(False, box.y)
             ax.plot([edge[0] - 0.35, edge[0] - HEAD], [edge[1]] * 2, color=INK, linewidth=1.2)
-            _head(ax, edge, 1.0, INK)
+            draw_head(ax, edge, 1.0, INK)
 
     def _ports(self, ax: Axes) -> tuple[list[Point], list[Point]]:
         """Where each edge leaves its source and enters its target; below stand the stubs.
@@ -225,7 +220,7 @@ class _Drawing:
                 for i, (_, k, leaving) in enumerate(ends):
                     (out if leaving else into)[k] = box.port(right, top - LINE * i)
                 for i, words in enumerate(told, len(ends)):
-                    _say(ax, box.port(right, top - LINE * i), words, 1.0)
+                    draw_label(ax, box.port(right, top - LINE * i), words, 1.0)
         return out, into
 
     def _arrow(self, ax: Axes, edge: Edge, begin: Point, end: Point) -> None:
@@ -235,7 +230,7 @@ class _Drawing:
         onwards = bool(self.layers[m] >= self.layers[n])
         sign = 1.0 if onwards else -1.0
         lead = begin[0] + sign * self.reach[not onwards][self.layers[n]]
-        line = _Line(begin)
+        line = Line(begin)
         line.straight((lead, begin[1]))
         if level:
             beyond = lead + 0.15 + 0.3 * min(1.0, abs(begin[1] - end[1]))
@@ -250,61 +245,5 @@ class _Drawing:
         line.straight((end[0] - facing * HEAD, end[1]))
         shade = color(int(self.graph.actions[n]))
         line.draw(ax, shade)
-        _head(ax, end, facing, shade)
-        _say(ax, begin, self.edge_labels[n, m], sign)
-
-
-class _Line:
-    """A path of straight and curved pieces."""
-
-    def __init__(self, begin: Point) -> None:
-        from matplotlib.path import Path
-
-        self.kind = Path
-        self.points = [begin]
-        self.codes = [Path.MOVETO]
-
-    def straight(self, to: Point) -> None:
-        """Go on to a point."""
-        self.points.append(to)
-        self.codes.append(self.kind.LINETO)
-
-    def curve(self, first: Point, second: Point, to: Point) -> None:
-        """Go on along a cubic curve with these control points."""
-        self.points += [first, second, to]
-        self.codes += [self.kind.CURVE4] * 3
-
-    def swing(self, to: Point) -> None:
-        """Go on to a point, leaving and arriving level."""
-        x, y = self.points[-1]
-        middle = 0.5 * (x + to[0])
-        self.curve((middle, y), (middle, to[1]), to)
-
-    def draw(self, ax: Axes, shade: str) -> None:
-        """Draw it."""
-        from matplotlib.patches import PathPatch
-
-        path = self.kind(self.points, self.codes)
-        ax.add_patch(PathPatch(path, fill=False, edgecolor=shade, linewidth=1.0, zorder=2))
-
-
-def _head(ax: Axes, tip: Point, facing: float, shade: str) -> None:
-    """Draw the head of an arrow that points to the right (facing 1) or to the left (-1)."""
-    back = tip[0] - facing * HEAD
-    corners = [tip, (back, tip[1] + 0.4 * HEAD), (back, tip[1] - 0.4 * HEAD)]
-    ax.fill(*np.array(corners).T, color=shade, linewidth=0.0, zorder=6)
-
-
-def _say(ax: Axes, port: Point, words: str, sign: float) -> None:
-    """Write what leads away from the right (sign 1) or left side of a box."""
-    text(
-        ax,
-        port[0] + sign * 0.05,
-        port[1],
-        words,
-        ha="left" if sign > 0.0 else "right",
-        va="center",
-        fontsize=LABEL_POINTS,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
-        zorder=3,
-    )
+        draw_head(ax, end, facing, shade)
+        draw_label(ax, begin, self.edge_labels[n, m], sign)

@@ -15,14 +15,13 @@ from pomdptool.drawing.graphs import graph_figure
 from pomdptool.drawing.progress import bounds_figure, loglik_figure
 from pomdptool.drawing.values import value_figure
 from pomdptool.errors import PolicyError, PomdpError
-from pomdptool.formats.fit_report import FitReport
 from pomdptool.formats.pictured import read_pictured
 from pomdptool.formats.text_input import text_of
-from pomdptool.formats.traces import TracedStep
 from pomdptool.graph import PolicyGraph
 from pomdptool.learning.fitted import Fit
 from pomdptool.model import Model
 from pomdptool.policy import Problem, SolvedPolicy, problem_of
+from pomdptool.trace import FitReport, TracedStep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +35,7 @@ MAX_NODES, MAX_STEPS = 100, 200
 
 def plot(
     source: Drawn | str | Path | IO[str] | IO[bytes],
-    picture: Picture | None = None,
+    show: Picture | None = None,
     *,
     model: Model | None = None,
     max_nodes: int = MAX_NODES,
@@ -51,7 +50,7 @@ def plot(
     source
         A policy or policy graph; what `fit` returns; the steps of a trace; or a file of a policy,
         of `fit --report` or of `simulate --trace`, as a path or open.
-    picture
+    show
         "value": best actions and their values over the beliefs of 2 or 3 states; "graph": the
         policy graph; "bounds": the solver's bounds over time; "loglik": log-likelihood per step
         over the iterations; "belief": the belief over an episode. By default the usual one.
@@ -83,11 +82,11 @@ def plot(
     """
     thing = _read(source, model)
     possible = pictures_of(thing)
-    if picture is not None and picture not in possible:
-        raise PomdpError(f"of this can be drawn: {', '.join(possible)}, not {picture!r}")
+    if show is not None and show not in possible:
+        raise PomdpError(f"of this can be drawn: {', '.join(possible)}, not {show!r}")
     draw = _drawings(thing, model, max_nodes, episode, max_steps, title)
     with styled():
-        return draw[picture or possible[0]]()
+        return draw[show or possible[0]]()
 
 
 def _read(source: Drawn | str | Path | IO[str] | IO[bytes], model: Model | None) -> Drawn:
@@ -121,7 +120,7 @@ def _drawings(
     title: str,
 ) -> dict[Picture, Callable[[], Figure]]:
     if isinstance(thing, Fit):
-        thing = report_of(thing)
+        thing = FitReport(thing.model.n_states, thing.n_steps, thing.history, thing.restarts)
     if isinstance(thing, FitReport):
         return {"loglik": partial(loglik_figure, thing, title)}
     if isinstance(thing, PolicyGraph):
@@ -143,12 +142,6 @@ def _drawings(
         "graph": graph,
         "bounds": partial(bounds_figure, policy, title),
     }
-
-
-def report_of(fit: Fit) -> FitReport:
-    """What a picture of learning needs of a fit."""
-    restarts = tuple((restart.iterations, restart.loglik) for restart in fit.restarts)
-    return FitReport(fit.model.n_states, fit.n_steps, fit.history, restarts)
 
 
 def steps_of(trace: Sequence[TracedStep], episode: int | None) -> list[TracedStep]:

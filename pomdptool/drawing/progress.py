@@ -25,7 +25,7 @@ from pomdptool.policy import SolvedPolicy
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pomdptool.formats.fit_report import FitReport
+    from pomdptool.trace import FitReport
 
 LOWER, UPPER = PALETTE[0], PALETTE[1]
 
@@ -66,12 +66,12 @@ def loglik_figure(report: FitReport, heading: str = "") -> Figure:
     """Draw the log-likelihood a step over the iterations, with the ends of the other starts."""
     figure = new_figure(7.2, 4.2)
     ax = figure.add_subplot()
-    check_drawable("log-likelihoods", [*report.history, *(end for _, end in report.restarts)])
+    check_drawable("log-likelihoods", [*report.history, *(run.loglik for run in report.restarts)])
     history = np.array(report.history) / report.steps
     iterations = np.arange(1, len(history) + 1)
     entries = []
     if len(report.restarts) > 1:
-        ends = np.array(report.restarts)
+        ends = np.array([(run.iterations, run.loglik) for run in report.restarts])
         (others,) = ax.plot(
             ends[:, 0], ends[:, 1] / report.steps, "x", color=FAINT, markersize=5, zorder=2
         )

@@ -30,7 +30,7 @@ from pomdptool.drawing.canvas import (
 from pomdptool.envelope import upper_envelope
 from pomdptool.errors import PolicyError
 from pomdptool.linked import over_all_states
-from pomdptool.lookahead import FaceVectors, LookAhead
+from pomdptool.lookahead import FaceVectors, OneStepValues
 from pomdptool.policy import AlphaVectors, Problem, SolvedPolicy
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -60,7 +60,7 @@ def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
     if len(problem.states) not in (2, 3):
         raise PolicyError(
             f"the value over the belief is drawn for 2 or 3 states, not for {len(problem.states)}; "
-            "--what graph and --what bounds draw such a policy"
+            "--show graph and --show bounds draw such a policy"
         )
     vectors = _vectors(policy)
     check_drawable("values", vectors.values)
@@ -71,12 +71,13 @@ def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
 
 
 def _vectors(policy: SolvedPolicy) -> AlphaVectors:
-    """Vectors over all states; where they are a step of look-ahead away, those at many beliefs."""
+    """Vectors over all states; of values by one step of look-ahead, those at many beliefs."""
     if isinstance(policy.values, FaceVectors):
         raise PolicyError(
-            "its vectors cover only some of the states each: give --model, or solve with --full-set"
+            "its vectors cover only some of the states each: give --model, or solve with "
+            "--full-simplex"
         )
-    if not isinstance(policy.values, LookAhead):
+    if not isinstance(policy.values, OneStepValues):
         return over_all_states(policy)
     n = len(policy.problem.states)
     inside = (np.arange(400) + 0.5) / 400

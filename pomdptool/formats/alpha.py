@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from pomdptool.errors import Finding, FormatError
-from pomdptool.formats.findings import MAX_FINDINGS
+from pomdptool.formats.limits import MAX_FINDINGS
 from pomdptool.policy import AlphaVectors
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")

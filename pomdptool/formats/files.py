@@ -1,16 +1,14 @@
-"""Models from and to files: which format, by the name or by the first character."""
+"""Models from files and to text: the format is known by the file's name or the text's beginning."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Literal
 
-from pomdptool.episodes import Episodes
-from pomdptool.errors import Finding, FormatError, PomdpError, PomdpWarning
-from pomdptool.formats.atomic import write_whole
+from pomdptool.errors import Finding, FormatError, PomdpWarning
+from pomdptool.formats.kinds import also_compressed, kind_of_path
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK, read_pomdp
 from pomdptool.formats.text_input import text_of
 from pomdptool.model import Model
@@ -18,8 +16,10 @@ from pomdptool.model import Model
 WrittenKind = Literal["pomdp", "json"]
 Kind = Literal[WrittenKind, "pomdpx"]
 
-WRITTEN_KINDS: dict[str, WrittenKind] = {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
-MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, ".pomdpx": "pomdpx"}
+WRITTEN_KINDS: dict[str, WrittenKind] = also_compressed(
+    {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
+)
+MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, **also_compressed({".pomdpx": "pomdpx"})}
 
 NAMES: dict[Kind, str] = {"pomdp": ".pomdp", "json": "JSON", "pomdpx": "POMDPX"}
 """What people call the formats."""
@@ -28,20 +28,6 @@ _BEGIN = re.compile(
     r"[\ufeff \t\r\n]*(?:(?P<json>\{)|(?P<pomdpx><)|(?:#[^\r\n]*[\r\n]\s*)*"
     r"(?P<pomdp>(?:discount|values|states|actions|observations)\s*:))"
 )
-
-
-def kind_of_path(path: str) -> Kind | None:
-    """Format that a file name tells of (None: none that is known); `.gz` is looked through."""
-    return MODEL_KINDS.get(_suffix(path))
-
-
-def written_kind_of_path(path: str) -> WrittenKind | None:
-    """Format that a file name asks for, of those that are written."""
-    return WRITTEN_KINDS.get(_suffix(path))
-
-
-def _suffix(path: str) -> str:
-    return Path(path.lower().removesuffix(".gz")).suffix
 
 
 def kind_of_text(text: str) -> Kind | None:
@@ -65,7 +51,7 @@ def read_model(
     Without `kind` the text decides the format where it can, with a warning if the file's name is
     for another one; else the name does.
     """
-    named = kind or kind_of_path(file)
+    named = kind or kind_of_path(file, MODEL_KINDS)
     read_as = kind or kind_of_text(text) or named or "pomdp"
     model, findings = _read(text, file, read_as, strict=strict)
     if named not in (None, read_as):
@@ -146,58 +132,8 @@ def encode_model(model: Model, kind: WrittenKind, header: str = "") -> tuple[str
         from pomdptool.formats.model_json import write_model_json
 
         return write_model_json(model), []
-    from pomdptool.formats.pomdp_write import valid_names, write_pomdp
+    from pomdptool.formats.pomdp_names import valid_names
+    from pomdptool.formats.pomdp_write import write_pomdp
 
     model, said = valid_names(model)
     return write_pomdp(model, header), said
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write text to a file, whole or not at all; compressed where the name ends in `.gz`."""
-    data = text.encode("utf-8", errors="surrogateescape")
-    if path.name.lower().endswith(".gz"):
-        import gzip
-
-        data = gzip.compress(data, mtime=0)
-    write_whole(path, data)
-
-
-def dump(thing: object, path: str | Path) -> None:
-    """Write a model, a policy or episodes; the format is known by the extension.
-
-    Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.policy`, `.pg`, `.dot`. Episodes:
-    `.csv`, `.tsv`, `.jsonl`, `.parquet`. Each but the last also with `.gz`.
-
-    Raises
-    ------
-    PomdpError
-        If the extension names no format for such a thing.
-    """
-    path = Path(path)
-    if isinstance(thing, Episodes):
-        from pomdptool.formats.tables_write import write_episodes
-
-        write_episodes([thing], path)
-        return
-    writer = _writer(thing, path)
-    text, said = writer()
-    for what in said:
-        warnings.warn(what, PomdpWarning, stacklevel=2)
-    write_file(path, text)
-
-
-def _writer(thing: object, path: Path) -> Callable[[], tuple[str, list[str]]]:
-    from pomdptool.formats.policies import encode_policy, policy_kind_of_path
-    from pomdptool.policy import SolvedPolicy
-
-    if isinstance(thing, Model):
-        kind = written_kind_of_path(str(path))
-        if kind:
-            return lambda: encode_model(thing, kind)
-        raise PomdpError(f"{path}: a model is written as .pomdp or .json")
-    if isinstance(thing, SolvedPolicy):
-        policy_kind = policy_kind_of_path(str(path))
-        if policy_kind:
-            return lambda: (encode_policy(thing, policy_kind), [])
-        raise PomdpError(f"{path}: a policy is written as .json, .alpha, .policy, .pg or .dot")
-    raise TypeError(f"cannot write {type(thing).__name__}")

@@ -37,12 +37,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from pomdptool.errors import Finding, Level
-
-MAX_FINDINGS = 100
-"""A reader stops collecting errors after this many."""
-
-MAX_HINTS = 20
-"""Errors of a file after which no near name is looked for: each may take tens of milliseconds."""
+from pomdptool.formats.limits import MAX_FINDINGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,29 @@
-"""Figures of learning, as `fit --report` writes them: what a picture needs of them."""
+"""Reports of learning, as `fit --report` writes them: one JSON object.
+
+`states`, `steps`, `history` and `restarts` (each with `seed`, `loglik`, `iterations` and
+`converged`) are those of `FitReport`; criteria, warnings and the rest are its details.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict
 from typing import Any
 
-from pomdptool.formats.documents import Place
+from pomdptool.formats.documents import Place, plain
+from pomdptool.trace import FitReport, Restart
 
 
-@dataclass(frozen=True, slots=True)
-class FitReport:
-    """How learning went.
-
-    Attributes
-    ----------
-    states, steps
-        Of the model, and of the data.
-    history
-        Log-likelihood of all data after each iteration of the best start.
-    restarts
-        Iterations and log-likelihood at the end of each start.
-    """
-
-    states: int
-    steps: int
-    history: tuple[float, ...]
-    restarts: tuple[tuple[int, float], ...]
+def write_fit_report(report: FitReport) -> str:
+    """JSON text of a report."""
+    document = {
+        **report.details,
+        "states": report.states,
+        "steps": report.steps,
+        "restarts": [asdict(restart) for restart in report.restarts],
+        "history": report.history,
+    }
+    return json.dumps(plain(document), indent=1, allow_nan=False) + "\n"
 
 
 def is_fit_report(document: dict[str, Any]) -> bool:
@@ -45,12 +43,21 @@ def read_fit_report(document: dict[str, Any], file: str) -> FitReport:
     history = whole["history"]
     if history.value == []:
         raise history.wrong("holds no iteration")
+    own = ("states", "steps", "history", "restarts")
     return FitReport(
         states=whole["states"].count(1),
         steps=whole["steps"].count(1),
         history=tuple(history.numbers().tolist()),
-        restarts=tuple(
-            (restart["iterations"].count(0), restart["loglik"].number())
-            for restart in whole["restarts"].items()
-        ),
+        restarts=tuple(_restart(restart) for restart in whole["restarts"].items()),
+        details={key: value for key, value in document.items() if key not in own},
+    )
+
+
+def _restart(place: Place) -> Restart:
+    seed, converged = place.get("seed"), place.get("converged")
+    return Restart(
+        seed=None if seed is None or seed.value is None else seed.count(0),
+        loglik=place["loglik"].number(),
+        iterations=place["iterations"].count(0),
+        converged=converged is not None and converged.flag(),
     )

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from pomdptool.errors import FormatError, ModelError
-from pomdptool.formats.build import MAX_ROWS
 from pomdptool.formats.documents import read_document
-from pomdptool.formats.preamble import MAX_NAMES
+from pomdptool.formats.limits import MAX_NAMES, MAX_ROWS
 from pomdptool.model import Model, make_model
-from pomdptool.rewards import TABLE_LIMIT, Rewards, reward_on_support, reward_table, support_of
+from pomdptool.rewards import TABLE_LIMIT, Rewards, reward_on_support, reward_table
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
+from pomdptool.steps import steps_of
 
 FORMAT = "pomdptool/model"
 
@@ -61,12 +61,8 @@ def _rewards(model: Model, sign: float) -> dict[str, Any]:
     values = (sign * rewards.stored + 0.0).ravel().tolist()
     if rewards.table is not None:
         return {"shape": list(rewards.table.shape), "values": values}
-    T, support = model.sparse_T, model.support
-    t_entry = support.t_entry if rewards.by_observation else np.arange(T.nonzeros)
-    a, s = np.divmod(T.row_of_entry()[t_entry], model.n_states)
-    columns = [a.tolist(), s.tolist(), T.indices[t_entry].tolist()]
-    if rewards.by_observation:
-        columns.append(model.sparse_Z.indices[support.z_entry].tolist())
+    indices = rewards.steps(model.sparse_T, model.sparse_Z).indices
+    columns = [index.tolist() for index in indices[: 4 if rewards.by_observation else 3]]
     return {"entries": [list(row) for row in zip(*columns, values, strict=True)]}
 
 
@@ -209,12 +205,9 @@ class _Reader:
         array = self.array(R["entries"], '"R"."entries"', 2)
         by_observation = array.shape[1] == 5
         S = T.n_columns
-        shape: tuple[int, ...] = (T.n_rows // S, S, S)
-        expected = T.row_of_entry() * S + T.indices
-        if by_observation:
-            shape = (*shape, Z.n_columns)
-            support = support_of(T, Z)
-            expected = expected[support.t_entry] * Z.n_columns + Z.indices[support.z_entry]
+        shape = (T.n_rows // S, S, S, Z.n_columns)[: 4 if by_observation else 3]
+        steps = steps_of(T, Z, by_observation=by_observation)
+        expected = np.ravel_multi_index(steps.indices[: len(shape)], shape)
         if array.shape[1] != len(shape) + 1:
             raise self.error('"R"."entries" must hold rows of 4 or 5 numbers')
         flat = self.indices(list(array.T[:-1]), shape, "R")

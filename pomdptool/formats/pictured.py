@@ -6,18 +6,20 @@ from typing import Any
 
 from pomdptool.errors import FormatError, PolicyError, PomdpError
 from pomdptool.formats.files import is_model
-from pomdptool.formats.fit_report import FitReport, is_fit_report, read_fit_report
+from pomdptool.formats.fit_report import is_fit_report, read_fit_report
 from pomdptool.formats.graphs import read_pg
+from pomdptool.formats.kinds import kind_of_path
 from pomdptool.formats.model_json import FORMAT as MODEL_FORMAT
-from pomdptool.formats.policies import FORMAT, policy_kind_of_path
+from pomdptool.formats.policies import FORMAT, POLICY_KINDS
 from pomdptool.formats.policy_json import read_policy_json
 from pomdptool.formats.policy_read import read_policy
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
 from pomdptool.formats.strict_json import read_json
-from pomdptool.formats.traces import TracedStep, read_trace
+from pomdptool.formats.traces import read_trace
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.trace import FitReport, TracedStep
 
 Pictured = SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
 
@@ -34,7 +36,7 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
     PomdpError
         If it is a model.
     """
-    kind = policy_kind_of_path(file)
+    kind = kind_of_path(file, POLICY_KINDS)
     if is_model(text):
         raise _model(file)
     if kind == "pg":

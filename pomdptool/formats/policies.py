@@ -27,7 +27,6 @@ is the least.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Literal
 
 from pomdptool.errors import PolicyError
@@ -35,6 +34,7 @@ from pomdptool.formats.alpha import write_alpha
 from pomdptool.formats.appl import write_appl
 from pomdptool.formats.documents import plain
 from pomdptool.formats.graphs import graph_document, write_dot, write_pg
+from pomdptool.formats.kinds import also_compressed
 from pomdptool.graph import NOWHERE
 from pomdptool.linked import LinkedVectors, over_all_states
 from pomdptool.policy import Row, SolvedPolicy, ValueFunction
@@ -42,20 +42,11 @@ from pomdptool.sparse import FloatArray
 
 PolicyKind = Literal["json", "alpha", "appl", "pg", "dot"]
 
-POLICY_KINDS: dict[str, PolicyKind] = {
-    ".json": "json",
-    ".alpha": "alpha",
-    ".policy": "appl",
-    ".pg": "pg",
-    ".dot": "dot",
-}
+POLICY_KINDS: dict[str, PolicyKind] = also_compressed(
+    {".json": "json", ".alpha": "alpha", ".policy": "appl", ".pg": "pg", ".dot": "dot"}
+)
 
 FORMAT = "pomdptool/policy"
-
-
-def policy_kind_of_path(path: str) -> PolicyKind | None:
-    """Format that a file name asks for (None: none that is known); `.gz` is looked through."""
-    return POLICY_KINDS.get(Path(path.lower().removesuffix(".gz")).suffix)
 
 
 def encode_policy(

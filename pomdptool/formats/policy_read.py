@@ -11,7 +11,8 @@ from pomdptool.errors import FormatError, PolicyError
 from pomdptool.formats.alpha import read_alpha
 from pomdptool.formats.appl import read_appl
 from pomdptool.formats.files import is_model, kind_of_text
-from pomdptool.formats.policies import policy_kind_of_path
+from pomdptool.formats.kinds import kind_of_path
+from pomdptool.formats.policies import POLICY_KINDS
 from pomdptool.formats.policy_json import read_policy_json
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
 from pomdptool.formats.text_input import text_of
@@ -108,7 +109,7 @@ def _is_json(text: str, file: str) -> bool:
     begun = kind_of_text(text)
     if is_model(text):
         raise FormatError.at(file, 1, 1, "PT001", "this is a model, not a policy")
-    kind = policy_kind_of_path(file)
+    kind = kind_of_path(file, POLICY_KINDS)
     if kind in ("pg", "dot"):
         raise PolicyError(f"{file}: a policy with values is read from .json or .alpha")
     return begun == "json" or (kind == "json" and begun is None)

@@ -6,27 +6,22 @@ value for all, then, for each action, state, next state and observation in turn,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from pomdptool.formats.syntax import RESERVED
+from pomdptool.formats.pomdp_names import is_counted
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, SparseRows
 
 MATRIX_STATES = 12
 """Up to this many states a dense matrix is written as one, for people to read."""
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-
 
 def write_pomdp(model: Model, header: str = "") -> str:
     """Text of a model; the lines of `header` come first, as comments.
 
-    Names must be valid (see `valid_names`).
+    Names must be valid (see `pomdp_names.valid_names`).
     """
     lines = [f"# {line}".rstrip() for line in header.splitlines()]
     if lines:
@@ -47,63 +42,8 @@ def write_pomdp(model: Model, header: str = "") -> str:
     return "\n".join([*lines, "", *rewards, ""])
 
 
-def valid_names(model: Model) -> tuple[Model, list[str]]:
-    """Replace names that the format does not allow, and say which.
-
-    Names that are their own index ("0", "1", ...) are allowed: the file counts them.
-    """
-    said: list[str] = []
-    changed: dict[str, Any] = {}
-    for what in ("states", "actions") if model.mdp else ("states", "actions", "observations"):
-        old: tuple[str, ...] = getattr(model, what)
-        new = _valid(old, what[0])
-        if new != old:
-            changed[what] = new
-            pairs = [f"{a!r} is written as {b!r}" for a, b in zip(old, new, strict=True) if a != b]
-            more = f" (and {len(pairs) - 3} more)" if len(pairs) > 3 else ""
-            said.append(f"{what}: {', '.join(pairs[:3])}{more}")
-    if model.mdp and "states" in changed:
-        changed["observations"] = changed["states"]
-    return (replace(model, **changed) if changed else model), said
-
-
-def _valid(names: tuple[str, ...], prefix: str) -> tuple[str, ...]:
-    if _counted(names):
-        return names
-    allowed = [bool(_NAME.fullmatch(n)) and n not in RESERVED for n in names]
-    taken = {name for name, ok in zip(names, allowed, strict=True) if ok}
-    result = []
-    for name, ok in zip(names, allowed, strict=True):
-        if ok:
-            result.append(name)
-            continue
-        base = allowed_name(name, prefix)
-        fresh, k = base, 2
-        while fresh in taken:
-            fresh, k = f"{base}_{k}", k + 1
-        taken.add(fresh)
-        result.append(fresh)
-    return tuple(result)
-
-
-def allowed_name(name: str, prefix: str) -> str:
-    """Return the name if the format allows it, else what is written for it unless that is taken.
-
-    Other characters than letters, digits, `_` and `-` become `_`, and what does not begin with a
-    letter, or is reserved, gets a prefix: 404 is written as `o_404`.
-    """
-    base = re.sub(r"[^A-Za-z0-9_-]", "_", name)
-    if not _NAME.fullmatch(base) or base in RESERVED:
-        return f"{prefix}_{base}"
-    return base
-
-
-def _counted(names: tuple[str, ...]) -> bool:
-    return all(name == str(i) for i, name in enumerate(names))
-
-
 def _names(names: tuple[str, ...]) -> str:
-    return str(len(names)) if _counted(names) else " ".join(names)
+    return str(len(names)) if is_counted(names) else " ".join(names)
 
 
 def _number(x: float) -> str:
@@ -282,24 +222,17 @@ def _reward_line(named: list[str], value: float) -> str:
 
 
 def _rewards_on_support(model: Model, sign: float) -> Iterator[str]:
-    T, Z = model.sparse_T, model.sparse_Z
     values = sign * model.rewards.stored + 0.0
     distinct, counts = np.unique(values, return_counts=True)
     common = float(distinct[np.argmax(counts)])
     yield _reward_line(["*"] * (3 if model.mdp else 4), common)
     differ = np.flatnonzero(values != common)
-    by_observation = model.rewards.by_observation
-    t_entry = model.support.t_entry[differ] if by_observation else differ
-    a, s = np.divmod(T.row_of_entry()[t_entry], model.n_states)
-    names = [
-        [model.actions[i] for i in a.tolist()],
-        [model.states[i] for i in s.tolist()],
-        [model.states[i] for i in T.indices[t_entry].tolist()],
-    ]
-    if by_observation:
-        o = Z.indices[model.support.z_entry[differ]]
-        names.append([model.observations[i] for i in o.tolist()])
-    elif not model.mdp:
+    indices = model.rewards.steps(model.sparse_T, model.sparse_Z)[differ].indices
+    axes = [model.actions, model.states, model.states]
+    if model.rewards.by_observation:
+        axes.append(model.observations)
+    names = [[axis[i] for i in index.tolist()] for axis, index in zip(axes, indices, strict=False)]
+    if len(names) == 3 and not model.mdp:
         names.append(["*"] * len(differ))
     for *named, value in zip(*names, values[differ].tolist(), strict=True):
         yield _reward_line(named, value)

@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from pomdptool.formats.findings import Findings
+from pomdptool.formats.limits import MAX_ENTRIES, MAX_NAMES
 from pomdptool.formats.pomdpx_factors import (
     TOO_MANY,
     Factor,
@@ -28,8 +29,6 @@ from pomdptool.formats.pomdpx_rewards import Choices, Steps, rewards_of
 from pomdptool.formats.pomdpx_syntax import Element
 from pomdptool.formats.pomdpx_tables import Table, TableReader
 from pomdptool.formats.pomdpx_variables import Digits, Space, Variable, Variables, read_variables
-from pomdptool.formats.preamble import MAX_NAMES
-from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import FloatArray, IntArray, Renormalised, SparseRows, repeated, stacked
 

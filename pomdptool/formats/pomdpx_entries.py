@@ -13,7 +13,8 @@ import numpy as np
 
 from pomdptool.errors import nearest
 from pomdptool.formats.counted import Counted
-from pomdptool.formats.findings import MAX_HINTS, Findings
+from pomdptool.formats.findings import Findings
+from pomdptool.formats.limits import MAX_HINTS
 from pomdptool.formats.pomdpx_syntax import Element
 from pomdptool.formats.pomdpx_variables import Variable
 from pomdptool.sparse import FloatArray, IntArray

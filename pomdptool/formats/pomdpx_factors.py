@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.errors import ModelError
+from pomdptool.formats.limits import MAX_ENTRIES
 from pomdptool.formats.pomdpx_tables import Table
 from pomdptool.formats.pomdpx_variables import Space
-from pomdptool.formats.rows import MAX_ENTRIES
 from pomdptool.formats.rules import Kind, key_of, latest
 from pomdptool.model import SUM_TOLERANCE
 from pomdptool.sparse import (

@@ -144,16 +144,14 @@ def _join(relation: Relation, factor: Factor, stride: int, later: set[str], most
         if len(met):
             raise RowSumError(factor, met)
     rows = factor.rows
-    begin = rows.indptr[needed]
-    count = rows.indptr[needed + 1] - begin
-    n = int(count.sum())
+    n = int(np.diff(rows.indptr)[needed].sum())
     if n > most:
         raise TooLargeError(factor.table, TOO_MANY)
     row, column, before = relation.row, relation.column, relation.probability
-    found, entry = {x: digit for x, digit in relation.found.items() if x in later}, begin
-    if n > len(count):  # every row has entries: some have several
-        pick = np.repeat(np.arange(len(count)), count)
-        entry = np.repeat(begin - (np.cumsum(count) - count), count) + np.arange(n)
+    found = {x: digit for x, digit in relation.found.items() if x in later}
+    entry = rows.indptr[needed]
+    if n > len(needed):  # every row has entries: some have several
+        pick, entry = rows.take(needed)
         row, column, before = row[pick], column[pick], before[pick]
         found = {name: digit[pick] for name, digit in found.items()}
     value = rows.indices[entry]

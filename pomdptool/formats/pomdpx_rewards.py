@@ -18,9 +18,9 @@ from pomdptool.rewards import (
     Rewards,
     reward_on_support,
     reward_table,
-    support_of,
 )
 from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows
+from pomdptool.steps import steps_of
 
 AXES: tuple[Role, ...] = ("previous", "current", "observation")
 """What the axes s, s' and o of R are made of."""
@@ -87,20 +87,14 @@ def rewards_of(tables: Sequence[Table], steps: Steps, T: SparseRows, Z: SparseRo
 def _on_support(
     tables: Sequence[Table], steps: Steps, T: SparseRows, Z: SparseRows, *, by_observation: bool
 ) -> Rewards:
-    t_entry = np.arange(T.nonzeros)
-    o = np.zeros(T.nonzeros, dtype=np.int64)
-    if by_observation:
-        support = support_of(T, Z)
-        t_entry, o = support.t_entry, Z.indices[support.z_entry].astype(np.int64)
-    a, s = np.divmod(T.row_of_entry()[t_entry], T.n_columns)
-    s2 = T.indices[t_entry].astype(np.int64)
-    values = np.empty(len(t_entry))
+    a, *points = steps_of(T, Z, by_observation=by_observation).indices
+    values = np.empty(len(a))
     for k, *actions in steps.choices.runs():
         first, last = np.searchsorted(a, actions).tolist()
         add = _Sum(tables, steps.choices.classes[k], steps)
         for begin in range(first, last, BLOCK):
             part = slice(begin, min(begin + BLOCK, last))
-            values[part] = add.at((s[part], s2[part], o[part]))
+            values[part] = add.at([index[part] for index in points])
     return reward_on_support(values, by_observation)
 
 

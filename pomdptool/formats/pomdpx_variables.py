@@ -11,11 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from pomdptool.formats.build import MAX_ROWS
 from pomdptool.formats.counted import Counted
 from pomdptool.formats.findings import Findings
+from pomdptool.formats.limits import MAX_NAMES, MAX_ROWS
 from pomdptool.formats.pomdpx_syntax import Element
-from pomdptool.formats.preamble import MAX_NAMES
 from pomdptool.sparse import Int32Array, IntArray
 
 Digits = Int32Array

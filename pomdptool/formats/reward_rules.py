@@ -21,9 +21,9 @@ from pomdptool.rewards import (
     Rewards,
     reward_on_support,
     reward_table,
-    support_of,
 )
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
+from pomdptool.steps import steps_of
 
 
 @dataclass(slots=True)
@@ -78,12 +78,5 @@ class RewardRules:
     def _on_support(
         self, kinds: list[Kind], T: SparseRows, Z: SparseRows, by_observation: bool
     ) -> FloatArray:
-        if by_observation:
-            support = support_of(T, Z)
-            t_entry, o = support.t_entry, Z.indices[support.z_entry].astype(np.int64)
-        else:
-            t_entry = np.arange(T.nonzeros)
-            o = np.zeros(T.nonzeros, dtype=np.int64)
-        a, s = np.divmod(T.row_of_entry()[t_entry], T.n_columns)
-        points = (a, s, T.indices[t_entry].astype(np.int64), o)
-        return latest(kinds, points, len(t_entry), self.shape)[0]
+        steps = steps_of(T, Z, by_observation=by_observation)
+        return latest(kinds, steps.indices, len(steps), self.shape)[0]

@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pomdptool.formats.limits import MAX_ENTRIES
 from pomdptool.formats.runs import Columns
 from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows, from_entries
-
-MAX_ENTRIES = 1 << 25
-"""Most entries that a table may hold."""
 
 
 class TooManyEntriesError(Exception):

@@ -14,9 +14,9 @@ from itertools import compress
 
 import numpy as np
 
+from pomdptool.formats.axes import Axis
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.numbers import NO_LEADING_DIGIT, without_comments
-from pomdptool.formats.preamble import Axis
 from pomdptool.formats.syntax import Run
 from pomdptool.sparse import FloatArray, IntArray
 

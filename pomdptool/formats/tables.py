@@ -25,10 +25,12 @@ from typing import IO, TYPE_CHECKING, Literal
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError, PomdpWarning
+from pomdptool.formats.kinds import also_compressed, kind_of_path
+from pomdptool.formats.limits import MAX_STEPS
 from pomdptool.formats.tables_columns import to_batch
 from pomdptool.formats.tables_conventions import Conventions, Ends, Gaps
 from pomdptool.formats.tables_csv import BOM, csv_batches
-from pomdptool.formats.tables_gather import MAX_ROWS, Batch, Gather
+from pomdptool.formats.tables_gather import Batch, Gather
 from pomdptool.formats.tables_input import (
     Feed,
     check_text,
@@ -46,25 +48,12 @@ if TYPE_CHECKING:
 DataKind = Literal["csv", "tsv", "jsonl", "parquet"]
 
 DATA_KINDS: dict[str, DataKind] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
+    **also_compressed({".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}),
     ".parquet": "parquet",
 }
 
 PARQUET_ROWS = 1 << 17
 """Rows of a Parquet file that are read at once."""
-
-
-def data_kind(path: str | Path) -> DataKind | None:
-    """Format of episodes that a file name asks for (None: none that is known).
-
-    `.gz` is looked through where the format is text.
-    """
-    name = str(path).lower()
-    kind = DATA_KINDS.get(Path(name.removesuffix(".gz")).suffix)
-    return None if kind == "parquet" and name.endswith(".gz") else kind
 
 
 def read_episodes(
@@ -148,7 +137,7 @@ def examined_episodes(
             feed = Feed(sys.stdin.buffer, "<stdin>")
         elif isinstance(source, (str, Path)):
             feed = Feed(stack.enter_context(Path(source).open("rb")), str(source))
-            kind = kind or data_kind(source)
+            kind = kind or kind_of_path(source, DATA_KINDS)
         else:
             feed = Feed(source, str(getattr(source, "name", "<data>")))
         feed = decompressed(feed)
@@ -212,8 +201,8 @@ def _parquet_parts(feed: Feed, problems: Problems, conventions: Conventions) -> 
     from pyarrow import parquet
 
     file = parquet.ParquetFile(seekable(feed))
-    if file.metadata.num_rows > MAX_ROWS:
-        raise DataError(f"{feed.file}: more than {MAX_ROWS} rows")
+    if file.metadata.num_rows > MAX_STEPS:
+        raise DataError(f"{feed.file}: more than {MAX_STEPS} rows")
     names = file.schema_arrow.names
     wanted = problems.find(names)
     columns = [names[k] for k in wanted.values()]

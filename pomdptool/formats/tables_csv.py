@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from pomdptool.errors import DataError
+from pomdptool.formats.limits import MAX_ROW
 from pomdptool.formats.tables_columns import to_batch
 from pomdptool.formats.tables_conventions import Conventions
 from pomdptool.formats.tables_gather import AXES, Batch
-from pomdptool.formats.tables_input import MAX_ROW, Feed, count_lines, row_blocks
+from pomdptool.formats.tables_input import Feed, count_lines, row_blocks
 from pomdptool.formats.tables_report import Problems
 from pomdptool.formats.tables_steps import FLAGS
 from pomdptool.formats.tables_text import is_number, read_header, row_lines, separator

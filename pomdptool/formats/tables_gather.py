@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pomdptool.episodes import CUT, NONE, TERMINATED, Episodes
 from pomdptool.errors import DataError, nearest
-from pomdptool.formats.findings import MAX_FINDINGS, MAX_HINTS
+from pomdptool.formats.limits import MAX_FINDINGS, MAX_HINTS, MAX_STEPS
 from pomdptool.formats.tables_conventions import Conventions
 from pomdptool.formats.tables_report import Problems
 from pomdptool.formats.tables_steps import (
@@ -27,12 +27,8 @@ from pomdptool.formats.tables_steps import (
     report_gaps,
 )
 from pomdptool.formats.tables_symbols import doubts, is_whole, named_by, own_names, plain, unknown
-from pomdptool.formats.text_input import MAX_BYTES
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, Int32Array, IntArray
-
-MAX_ROWS = MAX_BYTES // 8
-"""Most rows of a table: one column of them is as large as the largest file."""
 
 AXES = {
     "episode": "episode",
@@ -100,8 +96,8 @@ class Gather:
         """
         self._places.add(self.n_rows, batch.line, batch.lines)
         self.n_rows += batch.n_rows
-        if self.n_rows > MAX_ROWS:
-            raise DataError(f"{self.problems.file}: more than {MAX_ROWS} rows")
+        if self.n_rows > MAX_STEPS:
+            raise DataError(f"{self.problems.file}: more than {MAX_STEPS} rows")
         for role, (codes, texts) in batch.symbols.items():
             known = self._symbols[AXES[role]]
             missing = self.conventions.missing if role != "episode" else frozenset()
@@ -220,8 +216,8 @@ class Gather:
             message += " can be summed over, actions cannot"
             self.problems.add(self._places.line(row), message, "step")
             self.problems.stop()
-        if n > MAX_ROWS:
-            raise DataError(f"{self.problems.file}: more than {MAX_ROWS} steps with those missing")
+        if n > MAX_STEPS:
+            raise DataError(f"{self.problems.file}: more than {MAX_STEPS} steps with those missing")
         return replace(
             found,
             actions=filled(found.actions, order, 0),

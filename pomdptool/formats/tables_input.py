@@ -14,13 +14,11 @@ from typing import IO, cast
 import numpy as np
 
 from pomdptool.errors import DataError
-from pomdptool.formats.text_input import GZIP, MAX_BYTES, other_encoding
+from pomdptool.formats.limits import MAX_BYTES, MAX_ROW
+from pomdptool.formats.text_input import GZIP, other_encoding
 
 BLOCK = 1 << 23
 """Bytes that are read at once."""
-
-MAX_ROW = 1 << 20
-"""Longest row of text, in bytes."""
 
 
 @dataclass(slots=True)

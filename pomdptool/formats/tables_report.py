@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 from pomdptool.errors import DataError, nearest
-from pomdptool.formats.findings import MAX_FINDINGS
+from pomdptool.formats.limits import MAX_FINDINGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pomdptool.episodes import CUT, TERMINATED, TRUNCATED
-from pomdptool.formats.findings import MAX_FINDINGS
+from pomdptool.formats.limits import MAX_FINDINGS
 from pomdptool.formats.tables_report import Problems
 from pomdptool.sparse import Int32Array, IntArray
 

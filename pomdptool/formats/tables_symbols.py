@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from pomdptool.episodes import NONE
 from pomdptool.errors import nearest
-from pomdptool.formats.pomdp_write import allowed_name
+from pomdptool.formats.pomdp_names import allowed_name
 from pomdptool.formats.tables_text import is_number
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.0*)?")

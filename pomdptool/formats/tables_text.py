@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from pomdptool.formats.limits import MAX_ROW
 from pomdptool.formats.strict_json import unique_keys
-from pomdptool.formats.tables_input import MAX_ROW, count_lines, long_values
+from pomdptool.formats.tables_input import count_lines, long_values
 from pomdptool.formats.tables_report import Columns, Problems
 from pomdptool.printable import first_surrogate
 from pomdptool.sparse import IntArray

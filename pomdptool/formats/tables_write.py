@@ -21,7 +21,8 @@ import numpy as np
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
 from pomdptool.formats.atomic import writing_whole
-from pomdptool.formats.tables import DataKind, data_kind
+from pomdptool.formats.kinds import kind_of_path
+from pomdptool.formats.tables import DATA_KINDS, DataKind
 from pomdptool.sparse import IntArray
 
 ROWS = 1 << 16
@@ -61,7 +62,7 @@ def write_episodes(
         _write(parts, sys.stdout.buffer, kind or "csv")
     elif isinstance(target, (str, Path)):
         path = Path(target)
-        kind = kind or data_kind(path)
+        kind = kind or kind_of_path(path, DATA_KINDS)
         if kind is None:
             raise DataError(f"{path}: episodes are written as .csv, .tsv, .jsonl or .parquet")
         with writing_whole(path) as file, _compressed(file, path) as stream:

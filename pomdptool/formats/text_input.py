@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from pomdptool.errors import FormatError
-
-MAX_BYTES = 1 << 31
-"""Largest file that is read, also after decompression."""
+from pomdptool.formats.limits import MAX_BYTES
 
 BLOCK = 1 << 22
 """Bytes that are read at once."""

@@ -15,8 +15,8 @@ import numpy as np
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
-from pomdptool.kernels import decode as kernels
-from pomdptool.kernels import expect
+from pomdptool.kernels.hmm import decode as kernels
+from pomdptool.kernels.jit import expect
 from pomdptool.learning.ends import terminal_of
 from pomdptool.learning.expectation import kernel_tables
 from pomdptool.learning.likelihood import step_in_words

@@ -4,8 +4,8 @@ With E the set of terminal states, an episode's likelihood is the joint probabil
 
     s_t not in E before each step,  s_n in E if it terminated after n steps,  not in E if truncated
 
-so that only M[c] changes (see `pomdptool.kernels.em`): its rows of E are 0, and so are its columns
-of E, or for the last step of a terminated episode its columns of all other states
+so that only M[c] changes (see `pomdptool.kernels.hmm.em`): its rows of E are 0, and so are its
+columns of E, or for the last step of a terminated episode its columns of all other states
 (`expectation.constrain`). For an episode that was cut off in any state M does not change.
 
 A model that is learned from terminated episodes has one terminal state, the last: absorbing, and

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED
 from pomdptool.errors import DataError
-from pomdptool.kernels import em, expect
+from pomdptool.kernels.hmm import em
+from pomdptool.kernels.jit import expect
 from pomdptool.learning.sequences import Sequences
 from pomdptool.learning.tables import Tables
 from pomdptool.sparse import FloatArray, IntArray, check_dense_size

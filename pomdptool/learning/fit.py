@@ -16,11 +16,11 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, ModelError
-from pomdptool.kernels import cores
+from pomdptool.kernels.jit import cores
 from pomdptool.learning.em import Run
 from pomdptool.learning.ends import terminal_of, terminating, unpaid, with_end, without_end
 from pomdptool.learning.expectation import Expected, Threads, expected
-from pomdptool.learning.fitted import Fit, Restart
+from pomdptool.learning.fitted import Fit
 from pomdptool.learning.likelihood import observed_steps
 from pomdptool.learning.maximisation import PSEUDO_COUNT, Settings, n_parameters
 from pomdptool.learning.names import in_terms_of
@@ -45,6 +45,7 @@ from pomdptool.limits import Stopped
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import Rewards
 from pomdptool.sparse import FloatArray
+from pomdptool.trace import Restart
 
 ObservationModel = Literal["per-action", "shared"]
 

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from pomdptool.learning.criteria import aic, bic
 from pomdptool.learning.maximisation import Settings
 from pomdptool.learning.rewards import LearnedRewards
 from pomdptool.learning.tables import Tables
 from pomdptool.model import Model
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """What came of one start: the seed that it was drawn with, None for a model that was given.
-
-    The log-likelihood is that of observations and rewards.
-    """
-
-    seed: int | None
-    loglik: float
-    iterations: int
-    converged: bool
+from pomdptool.trace import Restart
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -85,13 +72,10 @@ class Fit:
 
     @property
     def bic(self) -> float:
-        """Bayesian information criterion, p log n - 2 joint (Schwarz 1978); less is better.
-
-        n counts steps with an observation or a reward: others are no data.
-        """
-        return self.parameters * float(np.log(max(1, self.n_informative))) - 2.0 * self.joint
+        """BIC of `joint`; n counts steps with an observation or a reward, others are no data."""
+        return bic(self.parameters, self.joint, self.n_informative)
 
     @property
     def aic(self) -> float:
-        """Akaike's information criterion, 2 p - 2 joint (1974); less is better."""
-        return 2.0 * self.parameters - 2.0 * self.joint
+        """AIC of `joint`."""
+        return aic(self.parameters, self.joint)

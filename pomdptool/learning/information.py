@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pomdptool.episodes import Episodes
-from pomdptool.kernels import cores
+from pomdptool.kernels.jit import cores
 from pomdptool.learning.expectation import LEAST_STATES, Expected, Threads, expected
 from pomdptool.learning.fitted import Fit
 from pomdptool.learning.maximisation import Settings

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
-from pomdptool.kernels import cores, expect
-from pomdptool.kernels.decode import measure_episodes
+from pomdptool.kernels.hmm.decode import measure_episodes
+from pomdptool.kernels.jit import cores, expect
+from pomdptool.learning.criteria import aic, bic
 from pomdptool.learning.ends import terminal_of, terminating
 from pomdptool.learning.expectation import LEAST_STATES, Threads, kernel_tables
 from pomdptool.learning.maximisation import Settings, n_parameters
@@ -67,13 +68,13 @@ class Likelihood:
 
     @property
     def bic(self) -> float:
-        """Bayesian information criterion, p log n - 2 loglik, n observed steps; less is better."""
-        return self.parameters * float(np.log(max(1, self.n_observed))) - 2.0 * self.loglik
+        """BIC; n counts steps with an observation."""
+        return bic(self.parameters, self.loglik, self.n_observed)
 
     @property
     def aic(self) -> float:
-        """Akaike's information criterion, 2 p - 2 loglik; less is better."""
-        return 2.0 * self.parameters - 2.0 * self.loglik
+        """AIC."""
+        return aic(self.parameters, self.loglik)
 
 
 def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> Likelihood:

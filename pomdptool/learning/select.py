@@ -1,10 +1,10 @@
 """How many states: models of several sizes are learned and compared by a criterion.
 
-BIC = p log n - 2 loglik (Schwarz 1978), AIC = 2 p - 2 loglik (Akaike 1974), or the log-likelihood
-of data held out: a fifth of the episodes, or of a single one the last fifth, given what came
-before. In all of them it is the joint log-likelihood of observations and rewards, which is what
-learning raises; rewards enter by the levels of the data learned from. Of data held out the fewest
-states are taken that are within one standard error of the best (Breiman et al. 1984).
+BIC, AIC (see `criteria`), or the log-likelihood of data held out: a fifth of the episodes, or of a
+single one the last fifth, given what came before. In all of them it is the joint log-likelihood of
+observations and rewards, which is what learning raises; rewards enter by the levels of the data
+learned from. Of data held out the fewest states are taken that are within one standard error of the
+best (Breiman et al. 1984).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
-from pomdptool.kernels import cores
+from pomdptool.kernels.jit import cores
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
 from pomdptool.learning.likelihood import measured, observed_steps

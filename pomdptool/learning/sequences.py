@@ -15,7 +15,7 @@ import numpy as np
 
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.errors import DataError
-from pomdptool.kernels.em import Steps
+from pomdptool.kernels.hmm.em import Steps
 from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
 CHUNKS = 32

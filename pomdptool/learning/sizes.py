@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pomdptool.errors import ModelError
 from pomdptool.learning.expectation import LEAST_STATES
-from pomdptool.solving.memory import available
+from pomdptool.memory import available
 from pomdptool.sparse import DENSE_LIMIT
 
 COPIES = 20

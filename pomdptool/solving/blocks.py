@@ -15,7 +15,8 @@ import numpy as np
 
 from pomdptool.belief import belief_blocks
 from pomdptool.model import Model
-from pomdptool.sparse import FloatArray, IntArray, entries_of
+from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.steps import steps_from
 
 
 class Blocks(NamedTuple):
@@ -105,45 +106,29 @@ def block_model(model: Model, check: Callable[[], None] = lambda: None) -> Block
     place[reached] = np.arange(len(reached))
 
     check()
-    slot, action, observation, target, weight = _steps(model, state_of_slot)
+    rows = np.arange(A) * S + state_of_slot[:, np.newaxis]
+    slot_action, steps = steps_from(model.sparse_T, model.sparse_Z, rows.ravel())
     check()
-    target = place[target]
-    edge_key = (block_of_slot[slot] * A + action) * Z + observation
+    target = place[steps.next_state]
+    edge_key = block_of_slot[slot_action // A] * A + slot_action % A
+    edge_key = edge_key * Z + steps.observation
     keys, edge = np.unique(edge_key, return_inverse=True)
     edge_first = np.searchsorted(keys, np.arange(n_blocks * A + 1) * Z)
     edge_target = np.empty(len(keys), dtype=np.int64)
     edge_target[edge] = block_of_slot[target]
     local_edge = edge - edge_first[keys[edge] // Z]
     local_slot = target - block_first[block_of_slot[target]]
-    order = np.lexsort((local_slot, local_edge, slot * A + action))
-    row = (slot * A + action)[order]
+    order = np.lexsort((local_slot, local_edge, slot_action))
     arrays = Blocks(
         block_first=block_first,
         edge_first=edge_first,
         edge_target=edge_target,
-        entry_first=np.searchsorted(row, np.arange(len(state_of_slot) * A + 1)),
+        entry_first=np.searchsorted(slot_action, np.arange(rows.size + 1)),
         entry_edge=local_edge[order],
         entry_slot=local_slot[order],
-        weights=weight[order],
+        weights=steps.probability[order],
         rewards=np.ascontiguousarray(model.expected_rewards.T[state_of_slot]),
     )
     first = block_first[start_block]
     start = model.start[state_of_slot[first : block_first[start_block + 1]]]
     return BlockModel(model, arrays, state_of_slot, keys % Z, start_block, start)
-
-
-def _steps(
-    model: Model, state_of_slot: IntArray
-) -> tuple[IntArray, IntArray, IntArray, IntArray, FloatArray]:
-    """Every step that can happen from a slot: slot, action, observation, next state, T Z."""
-    T, Z, A, S = model.sparse_T, model.sparse_Z, model.n_actions, model.n_states
-    n = len(state_of_slot)
-    slot, action = np.repeat(np.arange(n), A), np.tile(np.arange(A), n)
-    row = action * S + state_of_slot[slot]
-    item, entry = entries_of(T.indptr, row)
-    slot, action, arrived, p = slot[item], action[item], T.indices[entry], T.data[entry]
-    item, entry = entries_of(Z.indptr, action * S + arrived)
-    target: IntArray = arrived[item].astype(np.int64)
-    observation: IntArray = Z.indices[entry].astype(np.int64)
-    weight: FloatArray = p[item] * Z.data[entry]
-    return slot[item], action[item], observation, target, weight

@@ -23,7 +23,7 @@ import numpy as np
 
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.policy_iteration import (
     Applied,
     Enclosure,
@@ -33,6 +33,7 @@ from pomdptool.solving.policy_iteration import (
 )
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead
 from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.steps import arrival_rows
 
 Method = Literal["mdp", "qmdp", "fib", "blind"]
 
@@ -76,23 +77,22 @@ def solve_bound(
     watch.step(chosen.sweeps, model.n_actions, bounds)
     reason = lower.stop_reason or upper.stop_reason or ("horizon" if horizon else "fixed-point")
     converged = reason == "horizon" or bounds.closed(precision)
-    policy = SolvedPolicy(
-        problem=problem_of(model),
-        method=method,
-        values=AlphaVectors(np.arange(model.n_actions), chosen.Q),
-        bounds=bounds,
+    return Solution.of(
+        model,
+        method,
+        watch,
+        AlphaVectors(np.arange(model.n_actions), chosen.Q),
+        bounds,
+        "precision" if converged and not horizon else reason,
         converged=converged,
-        stop_reason="precision" if converged and not horizon else reason,
-        horizon=horizon,
-        graph=repeated(model, lower.Q, horizon),
-        stats={
-            "seconds": watch.seconds,
+        counts={
             "iterations": chosen.sweeps,
             "vectors": model.n_actions,
             "backups": (lower.sweeps + upper.sweeps) * model.n_actions * model.n_states,
         },
+        horizon=horizon,
+        graph=repeated(model, lower.Q, horizon),
     )
-    return Solution(policy, tuple(watch.trace))
 
 
 def repeated(model: Model, Q: FloatArray, horizon: int | None) -> PolicyGraph | None:
@@ -193,8 +193,7 @@ class Blind:
         from scipy.sparse import csr_matrix
 
         T, self.discount, self.r = model.sparse_T, model.discount, model.expected_rewards
-        columns = T.row_of_entry() // model.n_states * model.n_states + T.indices
-        entries = (model.discount * T.data, columns, T.indptr)
+        entries = (model.discount * T.data, arrival_rows(T), T.indptr)
         self.matrix: Any = csr_matrix(entries, shape=(T.n_rows, T.n_rows))
         self.longest = int(np.diff(T.indptr).max())
 
@@ -217,16 +216,13 @@ class FastInformed:
     """
 
     def __init__(self, model: Model) -> None:
-        T, Z, support = model.sparse_T, model.sparse_Z, model.support
         self.discount, self.r = model.discount, model.expected_rewards
-        row = T.row_of_entry()[support.t_entry]
-        branch = row * model.n_observations + Z.indices[support.z_entry]
+        branch = model.steps.row * model.n_observations + model.steps.observation
         order = np.argsort(branch, kind="stable")
-        self.target = T.indices[support.t_entry[order]].astype(np.int64)
-        weight = T.data[support.t_entry[order]] * Z.data[support.z_entry[order]]
-        self.weight = model.discount * weight
+        steps = model.steps[order]
+        self.target, self.row = steps.next_state, steps.row
+        self.weight = model.discount * steps.probability
         self.first: IntArray = np.flatnonzero(np.diff(branch[order], prepend=-1))
-        self.row = row[order]
         self.longest = 2 + int(np.bincount(self.row).max())
 
     def zero(self) -> FloatArray:

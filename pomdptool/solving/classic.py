@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pomdptool.errors import PomdpError, nearest
-from pomdptool.kernels.polytope import Branches
+from pomdptool.kernels.exact.vertex_enumeration import Branches
 from pomdptool.solving.backup import BackedUp
 from pomdptool.solving.enumeration import backup_by_enumeration
 from pomdptool.solving.incremental import backup_by_pruning
@@ -41,4 +41,4 @@ def backup_named(name: str) -> Backup:
     if name in BACKUPS:
         return BACKUPS[name]
     hint = nearest(name, BACKUPS) or f": one of {', '.join(BACKUPS)}"
-    raise PomdpError(f"there is no pruning {name!r}{hint}")
+    raise PomdpError(f"there is no algorithm {name!r}{hint}")

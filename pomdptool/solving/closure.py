@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pomdptool.graph import NOWHERE
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search
 from pomdptool.linked import LinkedVectors
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.sparse import IntArray

@@ -30,7 +30,7 @@ CHEAP = 200_000
 
 
 class _Steps(NamedTuple):
-    """What can happen under one action: from `s` to `s2`, seeing `o`, with probability `p`."""
+    """Steps of one action: from `s` to `s2`, with observation `o` and probability `p`."""
 
     s: IntArray
     s2: IntArray
@@ -39,16 +39,14 @@ class _Steps(NamedTuple):
 
 
 def _steps(model: Model) -> list[_Steps]:
-    T, Z, support = model.sparse_T, model.sparse_Z, model.support
-    row = T.row_of_entry()[support.t_entry]
-    s2 = T.indices[support.t_entry].astype(np.int64)
-    o = Z.indices[support.z_entry].astype(np.int64)
-    p = T.data[support.t_entry] * Z.data[support.z_entry]
-    first = np.searchsorted(row, np.arange(model.n_actions + 1) * model.n_states)
-    return [
-        _Steps(row[i:j] % model.n_states, s2[i:j], o[i:j], p[i:j])
-        for i, j in pairwise(first.tolist())
-    ]
+    _, s, s2, o = model.steps.indices
+    p, first = model.steps.probability, _first_of_action(model).tolist()
+    return [_Steps(s[i:j], s2[i:j], o[i:j], p[i:j]) for i, j in pairwise(first)]
+
+
+def _first_of_action(model: Model) -> IntArray:
+    """Number of each action's first step, and of all steps."""
+    return np.searchsorted(model.steps.t_entry, model.sparse_T.indptr[:: model.n_states])
 
 
 class _Chain:
@@ -130,9 +128,7 @@ def is_cheap(model: Model, graph: PolicyGraph) -> bool:
 
 def n_entries(model: Model, graph: PolicyGraph) -> int:
     """Entries of P, at most."""
-    row = np.arange(model.n_actions + 1) * model.n_states
-    steps = np.diff(np.searchsorted(model.sparse_T.row_of_entry()[model.support.t_entry], row))
-    return int(steps[graph.actions].sum())
+    return int(np.diff(_first_of_action(model))[graph.actions].sum())
 
 
 def evaluate(

@@ -2,8 +2,9 @@
 
 Incremental pruning (Cassandra, Littman and Zhang 1997) joins an action's branches two at a time.
 Here each set on the way, and at last the union over the actions, is grown under a linear program
-(see `kernels.cover`): combinations are asked one after another whether they exceed the set anywhere
-by more than a tolerance; where one does, at a belief, the best of all combinations there is added.
+(see `kernels.exact.epsilon_pruning`): combinations are asked one after another
+whether they exceed the set anywhere by more than a tolerance; where one does, at a belief,
+the best of all combinations there is added.
 So a coarse tolerance costs little, few vectors are kept, and what is lost is known: an action's
 losses on the way add up, and the last set may fall short of what is left by its own tolerance.
 """
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.kernels import budget, expect
-from pomdptool.kernels import cover as kernel
-from pomdptool.kernels.cover import Cover
-from pomdptool.kernels.polytope import Branches, backups
+from pomdptool.kernels.exact import epsilon_pruning as kernel
+from pomdptool.kernels.exact.epsilon_pruning import Cover
+from pomdptool.kernels.exact.vertex_enumeration import Branches, backups
+from pomdptool.kernels.jit import budget, expect
 from pomdptool.solving.backup import BackedUp
 from pomdptool.solving.branches import joined, rows_of, stack
 from pomdptool.solving.solution import Watch

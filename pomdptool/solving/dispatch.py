@@ -35,13 +35,14 @@ from typing import Any
 
 import numpy as np
 
+from pomdptool.deprecation import renamed
 from pomdptool.errors import PomdpError, nearest
 from pomdptool.limits import LARGEST_VALUE
+from pomdptool.memory import half_of_what_is_free
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
 from pomdptool.solving.controller import evaluate, is_cheap
-from pomdptool.solving.memory import half_of_what_is_free
 from pomdptool.solving.solution import (
     OnStep,
     Progress,
@@ -55,7 +56,7 @@ from pomdptool.sparse import FloatArray
 DEFAULT_METHOD = "sarsop"
 """Without a horizon; with one it is \"exact\"."""
 
-PRUNINGS = ("incremental", "witness", "linear-support", "enumerate")
+ALGORITHMS = ("incremental", "witness", "linear-support", "enumerate")
 """Names of the classic algorithms of `classic`."""
 
 TRACE_GROWTH = 1.02
@@ -135,6 +136,7 @@ RANDOM = frozenset({"perseus"})
 """Methods that draw random numbers."""
 
 
+@renamed(full_set="full_simplex", all_stages="all_horizons", pruning="algorithm")
 def solve(
     model: Model,
     method: str | None = None,
@@ -145,10 +147,10 @@ def solve(
     time_limit: float | None = None,
     max_vectors: int | None = None,
     memory: int | None = None,
-    full_set: bool = False,
+    full_simplex: bool = False,
     terminal: FloatArray | None = None,
-    all_stages: bool = False,
-    pruning: str | None = None,
+    all_horizons: bool = False,
+    algorithm: str | None = None,
     resume: SolvedPolicy | None = None,
     rng: np.random.Generator | None = None,
     on_step: OnStep | None = None,
@@ -160,7 +162,7 @@ def solve(
     ----------
     method
         "sarsop", "exact", "perseus", "qmdp", "fib", "mdp" or "blind"; by default "sarsop", or
-        "exact" where there is a horizon or a pruning.
+        "exact" where there is a horizon or an algorithm.
     precision
         Stop when upper less lower bound at the start belief is below this times max(1, |value|).
     horizon
@@ -174,14 +176,14 @@ def solve(
     memory
         Bytes held by this process at which the best so far is returned; by default what it holds
         already, and half of what is free.
-    full_set
+    full_simplex
         Whether `exact` computes vectors over all states also where it can do without.
     terminal
         Shape (n, S), for `exact` with a horizon: a belief after the last step is worth the largest
         of these vectors, in rewards; by default 0.
-    all_stages
+    all_horizons
         Whether `exact` keeps the values with 1, 2, ... steps to go, up to the horizon.
-    pruning
+    algorithm
         Have `exact` back up by a classic algorithm: "incremental", "witness", "linear-support" or
         "enumerate".
     resume
@@ -200,7 +202,7 @@ def solve(
         With an unknown method, discount 1 and no horizon, or options that do not go together.
     """
     if method is None:
-        method = DEFAULT_METHOD if horizon is None and pruning is None else "exact"
+        method = DEFAULT_METHOD if horizon is None and algorithm is None else "exact"
     if method not in METHODS:
         hint = nearest(method, METHODS) or f": one of {', '.join(METHODS)}"
         raise PomdpError(f"there is no method {method!r}{hint}")
@@ -208,14 +210,14 @@ def solve(
     asked = model if discount is None else replace(model, discount=discount)
     if resume is not None and method != "sarsop":
         raise PomdpError(f"method {method!r} cannot resume: use 'sarsop'")
-    if terminal is not None or all_stages:
-        what = "terminal values" if terminal is not None else "all stages"
+    if terminal is not None or all_horizons:
+        what = "terminal values" if terminal is not None else "all horizons"
         if horizon is None:
             raise PomdpError(f"{what} need a horizon")
         if method != "exact":
             raise PomdpError(f"{what} need method 'exact', not {method!r}")
-    if pruning is not None and method != "exact":
-        raise PomdpError(f"pruning {pruning!r} is for method 'exact', not {method!r}")
+    if algorithm is not None and method != "exact":
+        raise PomdpError(f"algorithm {algorithm!r} is for method 'exact', not {method!r}")
     if terminal is not None:
         terminal = _checked_terminal(asked, terminal)
     _check_size(asked, horizon)
@@ -225,10 +227,10 @@ def solve(
         asked,
         precision=precision,
         horizon=horizon,
-        full_set=full_set,
+        full_set=full_simplex,
         terminal=terminal,
-        all_stages=all_stages,
-        pruning=pruning,
+        all_stages=all_horizons,
+        pruning=algorithm,
         resume=resume,
         rng=rng,
         watch=watch,

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from pomdptool.errors import PomdpError
-from pomdptool.kernels.polytope import Branches
+from pomdptool.kernels.exact.vertex_enumeration import Branches
 from pomdptool.solving.backup import BackedUp, Found, backed_up, united
 from pomdptool.solving.branches import cross_sum, rows_of
 from pomdptool.solving.solution import Watch
@@ -35,7 +35,7 @@ def backup_by_enumeration(branches: Branches, old: Part, *, given: bool, watch: 
     if total > MAX_VECTORS:
         raise PomdpError(
             f"enumeration would have to list {total:.3g} vectors for one backup: "
-            "use --pruning incremental, witness or linear-support"
+            "use --algorithm incremental, witness or linear-support"
         )
     found = []
     for a, of_action in enumerate(sets):

@@ -26,7 +26,7 @@ import numpy as np
 
 from pomdptool.errors import PomdpError
 from pomdptool.graph import PolicyGraph
-from pomdptool.kernels import expect
+from pomdptool.kernels.jit import expect
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
 from pomdptool.solving.bounds import Method, fixed_point
@@ -125,7 +125,7 @@ def solve_exact(
             all_stages=all_stages,
             watch=watch,
         )
-    expect(len(model.support.t_entry))
+    expect(len(model.steps))
     run = Run(model, watch or Watch(), full_set, pruning, classic)
     if horizon is None:
         return _without_end(run, precision)

@@ -12,20 +12,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from pomdptool.kernels.polytope import Branches, backups
+from pomdptool.kernels.exact.vertex_enumeration import Branches, backups
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction, problem_of
+from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction
 from pomdptool.solving.backup import BackedUp, backup_single
 from pomdptool.solving.classic import Backup
 from pomdptool.solving.cover import Limits, TooManyVectorsError, backup_within
 from pomdptool.solving.faces import Faces, find_faces, twins
 from pomdptool.solving.full_set import full_set
 from pomdptool.solving.hull import TooManyVerticesError, grow
-from pomdptool.solving.solution import (
-    Solution,
-    Stopped,
-    Watch,
-)
+from pomdptool.solving.solution import Solution, Stopped, Watch
 from pomdptool.solving.stage import FaceValues, Part, Stage, StageValues, pack, undominated
 from pomdptool.sparse import FloatArray
 
@@ -229,22 +225,22 @@ class Run:
                 values = self.full_values(stage)
             except Stopped as stopped:
                 reason, converged = stopped.reason, False
-        policy = SolvedPolicy(
-            problem=problem_of(self.model),
-            method="exact",
-            values=values,
-            bounds=bounds,
+        return Solution.of(
+            self.model,
+            "exact",
+            self.watch,
+            values,
+            bounds,
+            reason,
             converged=converged,
-            stop_reason=reason,
-            horizon=horizon,
-            stats={
-                "seconds": self.watch.seconds,
+            counts={
                 "iterations": iterations,
                 "vectors": len(list(values.rows())),
                 "backups": self.backups,
             },
+            horizon=horizon,
+            detail=self.detail(),
         )
-        return Solution(policy, tuple(self.watch.trace), self.detail())
 
     def with_stages(self, policy: SolvedPolicy, stages: list[Stage]) -> SolvedPolicy:
         """Add the values with 1, 2, ... steps to go, from the stages with 0, 1, ... of them.

@@ -126,17 +126,12 @@ class _Steps:
     """Every step (a, s, s', o) that can happen, sorted by action, observation and state."""
 
     def __init__(self, model: Model) -> None:
-        T, Z, support = model.sparse_T, model.sparse_Z, model.support
-        row = T.row_of_entry()[support.t_entry]
-        action, state = np.divmod(row, model.n_states)
-        target = T.indices[support.t_entry].astype(np.int64)
-        observation = Z.indices[support.z_entry].astype(np.int64)
+        action, state, target, observation = model.steps.indices
         order = np.lexsort((target, state, observation, action))
         self.model = model
         self.state, self.target = state[order], target[order]
         self.observation = observation[order]
-        weight = T.data[support.t_entry] * Z.data[support.z_entry]
-        self.weight = model.discount * weight[order]
+        self.weight = model.discount * model.steps.probability[order]
         key = (action * model.n_observations + observation)[order]
         first = np.flatnonzero(np.diff(key, prepend=-1))
         self.member = np.zeros((0, model.n_states), dtype=bool)

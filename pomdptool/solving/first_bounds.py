@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pomdptool.kernels.vectors import ROUNDING
+from pomdptool.kernels.sarsop.lower_bound import ROUNDING
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.bounds import fixed_point, repeated
 from pomdptool.solving.solution import Solution, Watch
 from pomdptool.sparse import BoolArray, FloatArray
+from pomdptool.steps import arrival_rows
 
 SHARE = 0.1
 """Share of the time limit that each of the bounds may take."""
@@ -43,17 +44,21 @@ class FirstBounds:
     def solution(self, reason: str, watch: Watch) -> Solution:
         """The result of a search that did not begin: the best blind policy."""
         best = [int((self.blind @ self.model.start).argmax())]
-        policy = SolvedPolicy(
-            problem=problem_of(self.model),
-            method="sarsop",
-            values=AlphaVectors(np.array(best), self.blind[best]),
-            bounds=self.bounds,
+        return Solution.of(
+            self.model,
+            "sarsop",
+            watch,
+            AlphaVectors(np.array(best), self.blind[best]),
+            self.bounds,
+            reason,
             converged=False,
-            stop_reason=reason,
+            counts={
+                "iterations": 0,
+                "vectors": 1,
+                "backups": 0,
+            },
             graph=repeated(self.model, self.blind, None),
-            stats={"seconds": watch.seconds, "iterations": 0, "vectors": 1, "backups": 0},
         )
-        return Solution(policy, tuple(watch.trace))
 
 
 def first_bounds(model: Model, watch: Watch) -> FirstBounds:
@@ -79,8 +84,7 @@ def earned(model: Model, Q: FloatArray) -> FloatArray:
     of states that lead there.
     """
     r, T, g = model.expected_rewards, model.sparse_T, model.discount
-    row = T.row_of_entry()
-    ahead = T.data * Q.ravel()[row // model.n_states * model.n_states + T.indices]
+    ahead = T.data * Q.ravel()[arrival_rows(T)]
     terms = (np.diff(T.indptr) + 4).reshape(r.shape)
     size = np.abs(r) + g * T.sum_rows(np.abs(ahead)).reshape(r.shape)
     short = Q - (r + g * T.sum_rows(ahead).reshape(r.shape) - ROUNDING * terms * size)

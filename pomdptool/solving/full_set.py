@@ -3,7 +3,7 @@
 Incremental pruning (Cassandra, Littman and Zhang 1997): an action's branches are reduced and
 joined two at a time, the smallest first, and the last two of every action are judged together.
 Each time, every combination of rows is a candidate, and its margin over all others decides
-(`kernels.margin`), without listing the combinations as rows of a program.
+(`kernels.exact.cutting_planes`), without listing the combinations as rows of a program.
 
 Vectors that lie below the others everywhere may all be dropped at once, for the largest at a
 belief is never among them. Vectors that exceed the others by less than the margin, or equal them,
@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import budget
-from pomdptool.kernels import margin as kernel
-from pomdptool.kernels.margin import Program
-from pomdptool.kernels.polytope import Branches
+from pomdptool.kernels.exact import cutting_planes as kernel
+from pomdptool.kernels.exact.cutting_planes import Program
+from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.jit import budget
 from pomdptool.solving.branches import joined, rows_of, stack
 from pomdptool.solving.solution import Watch
 from pomdptool.sparse import FloatArray, IntArray

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.kernels import budget
-from pomdptool.kernels import polytope as kernel
-from pomdptool.kernels.polytope import Branches, Polytope
+from pomdptool.kernels.exact import vertex_enumeration as kernel
+from pomdptool.kernels.exact.vertex_enumeration import Branches, Polytope
+from pomdptool.kernels.jit import budget
 from pomdptool.solving.solution import Watch
 from pomdptool.solving.stage import Part
 from pomdptool.sparse import FloatArray, IntArray

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from pomdptool.kernels import budget
-from pomdptool.kernels import controller as kernel
-from pomdptool.kernels.controller import Controller
-from pomdptool.kernels.polytope import Branches, choices
+from pomdptool.kernels.exact import graph_evaluation as kernel
+from pomdptool.kernels.exact.graph_evaluation import Controller
+from pomdptool.kernels.exact.vertex_enumeration import Branches, choices
+from pomdptool.kernels.jit import budget
 from pomdptool.solving.faces import Faces, Source
 from pomdptool.solving.policy_iteration import UNIT
 from pomdptool.solving.policy_iteration import evaluated as evaluated_policy
 from pomdptool.solving.solution import Watch
 from pomdptool.solving.stage import Part, Stage
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import FloatArray, IntArray, ragged
 
 SWEEPS = 400
 """Sweeps of a controller after which its linear system is solved instead."""
@@ -123,21 +123,13 @@ def _transitions(c: Controller) -> Any:
     from scipy.sparse import csr_matrix
 
     node = np.repeat(np.arange(len(c.link_first) - 1), np.diff(c.link_first))
-    link, row = _ranges(c.branch_first[c.link_branch], c.branch_first[c.link_branch + 1])
-    place, entry = _ranges(c.row_first[row], c.row_first[row + 1])
+    link, row = ragged(c.branch_first[c.link_branch], c.branch_first[c.link_branch + 1])
+    place, entry = ragged(c.row_first[row], c.row_first[row + 1])
     link = link[place]
     source = c.node_first[node[link]] + c.row_state[row[place]]
     target = c.node_first[c.link_target[link]] + c.columns[entry]
     size = len(c.rewards)
     return csr_matrix((c.weights[entry], (source, target)), shape=(size, size))
-
-
-def _ranges(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
-    """Whole numbers of some ranges in turn: which range each belongs to, and the numbers."""
-    lengths = last - first
-    owner = np.repeat(np.arange(len(first)), lengths)
-    begins = np.cumsum(lengths) - lengths
-    return owner, np.arange(len(owner)) - begins[owner] + first[owner]
 
 
 def _controller(

@@ -25,7 +25,7 @@ import numpy as np
 
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.solving.solution import Watch
-from pomdptool.sparse import FloatArray, IntArray, entries_of
+from pomdptool.sparse import FloatArray, IntArray, ragged
 
 TOLERANCE = 1e-4
 """At which sweeps stop, relative to the span of values."""
@@ -167,9 +167,8 @@ def _one_step_beliefs(
     slot = np.repeat(arrays.block_first[target], size) + arrays.entry_slot
     belief, examples, drift = _numbered(first, size, slot, share)
     watch.check()
-    ends = np.append(first, len(slot))
     starts = np.concatenate([[0], np.cumsum(size[examples])])
-    entries = entries_of(ends, examples)[1]
+    entries = ragged(first[examples], first[examples] + size[examples])[1]
     B = csr_matrix((share[entries], slot[entries], starts), shape=(len(examples), blocks.n_slots))
     return row, edge, weight, belief, B, drift
 
@@ -196,7 +195,7 @@ def _numbered(
     key = (rounded[0] * SPREAD + rounded[1]) * SPREAD + size[several].astype(np.uint64)
     _, leader, number = np.unique(key, return_index=True, return_inverse=True)
     alike = several[leader][number]
-    item, entry = entries_of(np.append(first, len(slot)), several)
+    item, entry = ragged(first[several], first[several] + size[several])
     other = first[alike][item] + entry - first[several][item]
     apart = np.where(slot[entry] == slot[other], np.abs(share[entry] - share[other]), 1.0)
     distance = np.bincount(item, apart)
@@ -228,10 +227,8 @@ def _tib(
     part = B[improved]
     # A product for each improved belief u, state in its support, and step of that state.
     u = np.repeat(np.arange(len(improved)), np.diff(part.indptr))
-    begins, ends = first[part.indices * A], first[(part.indices + 1) * A]
-    n = ends - begins
-    step = np.repeat(begins - (np.cumsum(n) - n), n) + np.arange(int(n.sum()))
-    u, share = np.repeat(u, n), np.repeat(part.data, n)
+    entry, step = ragged(first[part.indices * A], first[(part.indices + 1) * A])
+    u, share = u[entry], part.data[entry]
     n_edges = int(edge.max(initial=0)) + 1
     group = (u * A + row[step] % A) * n_edges + edge[step]
     keys, number = np.unique(group, return_inverse=True)

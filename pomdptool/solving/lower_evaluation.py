@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search
-from pomdptool.kernels.vectors import ROUNDING
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search
+from pomdptool.kernels.sarsop.lower_bound import ROUNDING
 from pomdptool.solving.blocks import BlockModel
-from pomdptool.sparse import FloatArray, IntArray, entries_of
+from pomdptool.sparse import FloatArray, IntArray, ragged
 
 MAX_VALUES = 4000
 """Most values, of all vectors together, that are solved for."""
@@ -35,9 +35,9 @@ def solve_lower(blocks: BlockModel, search: Search, root: int) -> int:
         return 0
     arrays, g, A = blocks.arrays, blocks.model.discount, blocks.model.n_actions
     block, action, begin, links = search.vectors[vectors, : kernel.ROSE].T
-    item, slot = entries_of(arrays.block_first, block)
+    item, slot = ragged(arrays.block_first[block], arrays.block_first[block + 1])
     row = slot * A + action[item]
-    value_of, entry = entries_of(arrays.entry_first, row)
+    value_of, entry = ragged(arrays.entry_first[row], arrays.entry_first[row + 1])
     number = np.full(len(search.vectors), kernel.NONE)
     number[vectors] = np.searchsorted(item, np.arange(len(vectors)))
     linked = search.i[links[item[value_of]] + arrays.entry_edge[entry]]
@@ -80,8 +80,9 @@ def _linked(blocks: BlockModel, search: Search, vector: int) -> IntArray:
         if values > MAX_VALUES:
             return np.zeros(0, dtype=np.int64)
         group = block * A + action
-        item, edge = entries_of(arrays.edge_first, group)
-        after = np.unique(search.i[links[item] + edge - arrays.edge_first[group][item]])
+        n_edges = arrays.edge_first[group + 1] - arrays.edge_first[group]
+        item, edge = ragged(np.zeros_like(group), n_edges)
+        after = np.unique(search.i[links[item] + edge])
         fresh = after[~seen[after]]
         seen[fresh] = True
     return np.concatenate(found)

@@ -22,12 +22,13 @@ import numpy as np
 
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_fits, problem_of
+from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_fits
 from pomdptool.solving.bounds import ObservedState
 from pomdptool.solving.mdp_graph import GRAPH_CELLS, ending_graph, endless_graph
 from pomdptool.solving.policy_iteration import Enclosure, at_start, iterate
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead, safest
 from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.steps import arrival_rows
 
 
 def observes_state(model: Model) -> bool:
@@ -37,7 +38,7 @@ def observes_state(model: Model) -> bool:
     """
     T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
     arrived = np.zeros(T.n_rows, dtype=bool)
-    arrived[T.row_of_entry() // S * S + T.indices] = True
+    arrived[arrival_rows(T)] = True
     row = Z.row_of_entry()
     seen = np.flatnonzero(arrived[row])
     told = row[seen] // S * model.n_observations + Z.indices[seen]
@@ -88,25 +89,25 @@ def solve_observed(
         found = _endless(model, precision, first, watch)
     else:
         found = _ending(model, horizon, terminal, all_stages, watch)
-    policy = SolvedPolicy(
-        problem=problem_of(model),
-        method="exact",
-        values=AlphaVectors(np.arange(model.n_actions), found.Q),
-        bounds=found.bounds,
+    actions = np.arange(model.n_actions)
+    solution = Solution.of(
+        model,
+        "exact",
+        watch,
+        AlphaVectors(actions, found.Q),
+        found.bounds,
+        found.stop_reason,
         converged=found.stop_reason in ("precision", "horizon"),
-        stop_reason=found.stop_reason,
-        horizon=horizon,
-        graph=found.graph,
-        stats={
-            "seconds": watch.seconds,
+        counts={
             "iterations": found.sweeps,
             "vectors": model.n_actions,
             "backups": found.sweeps * found.Q.size,
         },
-        stages=tuple(AlphaVectors(np.arange(model.n_actions), Q) for Q in found.stages),
-        terminal=terminal,
+        horizon=horizon,
+        graph=found.graph,
     )
-    return Solution(policy, tuple(watch.trace))
+    stages = tuple(AlphaVectors(actions, Q) for Q in found.stages)
+    return replace(solution, policy=replace(solution.policy, stages=stages, terminal=terminal))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

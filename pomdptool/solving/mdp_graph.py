@@ -15,7 +15,8 @@ import numpy as np
 
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
-from pomdptool.sparse import FloatArray, IntArray, SparseRows
+from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.steps import steps_from
 
 GRAPH_CELLS = 1_000_000
 """Most nodes times observations, before equal nodes are merged."""
@@ -97,18 +98,9 @@ def _root(model: Model, Q: FloatArray) -> _Wave:
 
 
 def _wave(model: Model, states: IntArray, actions: IntArray) -> _Wave:
-    S = model.n_states
-    origin, arrived = _entries(model.sparse_T, actions * S + states)
-    step, seen = _entries(model.sparse_Z, actions[origin] * S + arrived)
-    return _Wave(states, actions, origin[step], seen, arrived[step])
-
-
-def _entries(table: SparseRows, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Entries of some rows: the place among those rows, and the column, of each."""
-    count = table.indptr[rows + 1] - table.indptr[rows]
-    place = np.repeat(np.arange(len(rows)), count)
-    first = np.repeat(table.indptr[rows] - (np.cumsum(count) - count), count)
-    return place, table.indices[first + np.arange(len(first))].astype(np.int64)
+    rows = actions * model.n_states + states
+    origin, steps = steps_from(model.sparse_T, model.sparse_Z, rows)
+    return _Wave(states, actions, origin, steps.observation, steps.next_state)
 
 
 def _merged(wave: _Wave, node: IntArray, n_observations: int) -> tuple[IntArray, IntArray]:

@@ -25,11 +25,12 @@ import numpy as np
 
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.policy_iteration import UNIT, at_start
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
 from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.steps import arrival_rows
 
 BELIEFS = 1000
 """Most beliefs that are collected."""
@@ -187,22 +188,21 @@ class _Run:
         bounds = self.bounds
         if not self.watch.trace:
             self.watch.step(self.stages, len(self.vectors.actions), bounds)
-        policy = SolvedPolicy(
-            problem=problem_of(self.model),
-            method="perseus",
-            values=self.vectors,
-            bounds=bounds,
+        return Solution.of(
+            self.model,
+            "perseus",
+            self.watch,
+            self.vectors,
+            bounds,
+            reason,
             converged=reason == "precision",
-            stop_reason=reason,
-            graph=self.graph(),
-            stats={
-                "seconds": self.watch.seconds,
+            counts={
                 "iterations": self.stages,
                 "vectors": len(self.vectors.actions),
                 "backups": self.backups,
             },
+            graph=self.graph(),
         )
-        return Solution(policy, tuple(self.watch.trace))
 
 
 class _Steps:
@@ -212,7 +212,7 @@ class _Steps:
         T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
         self.model = model
         self.action, self.source = np.divmod(T.row_of_entry(), S)
-        self.arrival = self.action * S + T.indices
+        self.arrival = arrival_rows(T)
         row = Z.row_of_entry()
         branch = (row // S) * model.n_observations + Z.indices
         order = np.argsort(branch, kind="stable")

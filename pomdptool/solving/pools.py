@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.nodes import find, rehash
-from pomdptool.kernels.points import LP_STATES
-from pomdptool.kernels.search import Search, Tables
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.belief_graph import find, rehash
+from pomdptool.kernels.sarsop.layout import Search, Tables
+from pomdptool.kernels.sarsop.upper_bound import LP_STATES
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.solving.informed import Informed
 from pomdptool.sparse import FloatArray

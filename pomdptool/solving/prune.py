@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.envelope import upper_envelope
-from pomdptool.kernels import dominance as kernel
-from pomdptool.kernels import expect
+from pomdptool.kernels.exact import dominance as kernel
+from pomdptool.kernels.jit import expect
 from pomdptool.solving.highs import is_solved, new_solver, succeed
 from pomdptool.sparse import FloatArray, IntArray
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search, Tables
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search, Tables
 from pomdptool.linked import LinkedVectors
 from pomdptool.policy import SolvedPolicy, check_fits
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.solving.closure import edges_of
 from pomdptool.solving.pools import Room, rooms, with_room
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.sparse import FloatArray, IntArray, ragged
 
 
 def insert(blocks: BlockModel, tables: Tables, search: Search, policy: SolvedPolicy) -> Search:
@@ -92,15 +92,12 @@ def _shortfall(
     most = 0.0
     for k, (b, linked) in enumerate(zip(block.tolist(), links, strict=True)):
         slots = np.arange(arrays.block_first[b], arrays.block_first[b + 1])
-        begins = arrays.entry_first[slots * A + values.actions[k]]
-        n = arrays.entry_first[slots * A + values.actions[k] + 1] - begins
-        entry = np.repeat(begins - (np.cumsum(n) - n), n) + np.arange(int(n.sum()))
+        rows = slots * A + values.actions[k]
+        place, entry = ragged(arrays.entry_first[rows], arrays.entry_first[rows + 1])
         starts = np.cumsum([0, *(len(values.values[m]) for m in linked.tolist())])
         ahead: FloatArray = np.concatenate([values.values[m] for m in linked.tolist()])
         worth = ahead[starts[arrays.entry_edge[entry]] + arrays.entry_slot[entry]]
-        sums = np.bincount(
-            np.repeat(np.arange(len(slots)), n), arrays.weights[entry] * worth, len(slots)
-        )
+        sums = np.bincount(place, arrays.weights[entry] * worth, len(slots))
         earned = arrays.rewards[slots, values.actions[k]] + g * sums
         most = max(most, float((values.values[k] - earned).max()))
     return most / (1.0 - g)

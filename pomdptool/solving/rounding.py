@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search, Tables
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search, Tables
 from pomdptool.solving.blocks import BlockModel
 
 EPSILON = float(np.finfo(np.float64).eps)

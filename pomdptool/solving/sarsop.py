@@ -22,12 +22,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.kernels import budget, expect, trial
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search, Tables
-from pomdptool.kernels.vectors import evaluate_vectors, raise_lower, update_lower
+from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop import trial
+from pomdptool.kernels.sarsop.layout import Search, Tables
+from pomdptool.kernels.sarsop.lower_bound import evaluate_vectors, raise_lower, update_lower
 from pomdptool.model import Model
-from pomdptool.policy import Bounds, SolvedPolicy, problem_of
+from pomdptool.policy import Bounds, SolvedPolicy
 from pomdptool.solving.blocks import BlockModel, block_model
 from pomdptool.solving.closure import linked_vectors
 from pomdptool.solving.first_bounds import FirstBounds, first_bounds
@@ -391,24 +392,22 @@ class _Run:
         self.report()
         root = int(self.search.nodes[ROOT, kernel.BEST])
         values = linked_vectors(self.blocks, self.search, root, self.floor)
-        counts = self.search.i
-        policy = SolvedPolicy(
-            problem=problem_of(self.model),
-            method="sarsop",
-            values=values,
-            bounds=self.bounds,
+        return Solution.of(
+            self.model,
+            "sarsop",
+            self.watch,
+            values,
+            self.bounds,
+            reason,
             converged=reason == "precision",
-            stop_reason=reason,
-            graph=values.graph(),
-            stats={
-                "seconds": self.watch.seconds,
-                "iterations": int(counts[kernel.N_TRIALS]),
+            counts={
+                "iterations": self.count(kernel.N_TRIALS),
                 "vectors": len(values.actions),
-                "backups": int(counts[kernel.N_BACKUPS]),
-                "beliefs": int(counts[kernel.N_NODES]),
+                "backups": self.count(kernel.N_BACKUPS),
+                "beliefs": self.count(kernel.N_NODES),
             },
+            graph=values.graph(),
         )
-        return Solution(policy, tuple(self.watch.trace))
 
     @property
     def floor(self) -> float:

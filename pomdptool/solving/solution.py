@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pomdptool.errors import PomdpError
+from pomdptool.graph import PolicyGraph
 from pomdptool.limits import LARGEST_VALUE, Limits
 from pomdptool.limits import Stopped as Stopped
+from pomdptool.memory import resident
 from pomdptool.model import Model
-from pomdptool.policy import Bounds, SolvedPolicy
-from pomdptool.solving.memory import resident
+from pomdptool.policy import Bounds, SolvedPolicy, ValueFunction, problem_of
 from pomdptool.sparse import FloatArray
 
 MEASURED_EVERY = 0.1
@@ -56,6 +57,39 @@ class Solution:
     policy: SolvedPolicy
     trace: tuple[Progress, ...] = ()
     detail: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        method: str,
+        watch: Watch,
+        values: ValueFunction,
+        bounds: Bounds,
+        stop_reason: str,
+        *,
+        converged: bool,
+        counts: dict[str, float],
+        horizon: int | None = None,
+        graph: PolicyGraph | None = None,
+        detail: str = "",
+    ) -> Solution:
+        """Put a solver's result together; time and progress are those of its watch.
+
+        `counts` holds `iterations`, `vectors`, `backups`, and `beliefs` where these are counted.
+        """
+        policy = SolvedPolicy(
+            problem_of(model),
+            method,
+            values,
+            bounds,
+            converged,
+            stop_reason,
+            horizon,
+            graph,
+            stats={"seconds": watch.seconds, **counts},
+        )
+        return cls(policy, tuple(watch.trace), detail)
 
     @property
     def bounds(self) -> Bounds:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.kernels import dominance as kernel
-from pomdptool.kernels.polytope import Branches
+from pomdptool.kernels.exact import dominance as kernel
+from pomdptool.kernels.exact.vertex_enumeration import Branches
 from pomdptool.policy import Row
 from pomdptool.solving.branches import stack
 from pomdptool.solving.faces import Branch, Faces, Source
@@ -52,6 +52,16 @@ class FaceValues:
     def action(self, b: FloatArray) -> int:
         """Index of the best action at belief `b`, shape (S,)."""
         return look_ahead(self.faces, self.stage, b)[1]
+
+    def vector(self, b: FloatArray) -> tuple[int, FloatArray]:
+        """Action and vector over all states, shape (S,), that are best at belief `b`."""
+        action = self.action(b)
+        vector = self.faces.whole.rewards[action].copy()
+        for branch in self.faces.whole.branches[action]:
+            vectors = self.stage[branch.target].vectors
+            best = int(np.argmax(vectors @ ahead(branch, b, self.faces)))
+            vector += branch.project(vectors[best : best + 1], len(vector))[0]
+        return action, vector
 
     def rows(self) -> Iterator[Row]:
         """Every vector: its action, its values, and the states that they belong to."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search
-from pomdptool.sparse import IntArray
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search
+from pomdptool.sparse import IntArray, ragged
 
 
 def prune_vectors(search: Search, n_first: int) -> int:
@@ -48,10 +48,11 @@ def prune_points(search: Search) -> int:
     _keep(search, corners, begins, place, kept, kernel.POINT_ELEMENT)
     # The list of points held each of them at least once, so that there is room.
     points[:, kernel.LENGTH] = corners[:, kernel.LENGTH]
-    begins, place = _flat(corners, kernel.POINT_ELEMENT)
+    _, place = _flat(corners, kernel.POINT_ELEMENT)
     elements = search.i[_rows(place, kernel.POINT_ELEMENT)]
     search.i[_rows(_flat(points, kernel.POINT_ELEMENT)[1], kernel.POINT_ELEMENT)] = elements
-    number = np.arange(len(place)) - np.repeat(begins[:-1], np.diff(begins))
+    lengths = corners[:, kernel.LENGTH]
+    number = ragged(np.zeros_like(lengths), lengths)[1]
     nodes[elements[:, kernel.WHICH], kernel.PLACE] = number
     nodes[:, kernel.SEEN_POINTS] = np.where(seen_all, points[block, kernel.LENGTH], 0)
     nodes[:, kernel.SEEN_LP] = 0
@@ -61,9 +62,9 @@ def prune_points(search: Search) -> int:
 def _flat(lists: IntArray, element: int) -> tuple[IntArray, IntArray]:
     """Where each list begins when all are laid end to end, and the places of all elements."""
     lengths = lists[:, kernel.LENGTH]
+    row, number = ragged(np.zeros_like(lengths), lengths)
     begins = np.concatenate([[0], np.cumsum(lengths)])
-    number = np.arange(begins[-1]) - np.repeat(begins[:-1], lengths)
-    return begins, np.repeat(lists[:, kernel.FIRST], lengths) + element * number
+    return begins, lists[row, kernel.FIRST] + element * number
 
 
 def _rows(place: IntArray, element: int) -> IntArray:

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import search as kernel
-from pomdptool.kernels.search import Search
+from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop.layout import Search
 from pomdptool.solving.blocks import BlockModel
-from pomdptool.sparse import BoolArray, FloatArray, IntArray, entries_of
+from pomdptool.sparse import BoolArray, FloatArray, IntArray, ragged
 
 MAX_NODES = 3000
 """Most nodes whose equations are solved; a factorisation of as many, dense, takes a second."""
@@ -97,8 +97,9 @@ def _steps(
     A = blocks.model.n_actions
     children, chances = search.actions.reshape(-1, A, kernel.ACTION)[rows, action].T
     group = search.nodes[nodes, kernel.BLOCK] * A + action
-    item, edge = entries_of(blocks.arrays.edge_first, group)
-    place = edge - blocks.arrays.edge_first[group][item]
+    first = blocks.arrays.edge_first
+    item, edge = ragged(first[group], first[group + 1])
+    place = edge - first[group][item]
     known = children[item] >= 0
     item, place = item[known], place[known]
     child = search.i[children[item] + place]
@@ -110,8 +111,7 @@ def _steps(
 def _mixed(search: Search, nodes: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Points that nodes were interpolated between: number in the list, point, share."""
     n = search.nodes[nodes, kernel.N_MIXED]
-    item = np.repeat(np.arange(len(nodes)), n)
-    place = np.arange(len(item)) - np.repeat(np.cumsum(n) - n, n)
+    item, place = ragged(np.zeros_like(n), n)
     of = search.nodes[nodes[item]]
     points = search.i[of[:, kernel.POINTS_MIXED] + place]
     return item, points, search.f[of[:, kernel.WEIGHTS_MIXED] + place]

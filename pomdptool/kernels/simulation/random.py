@@ -6,7 +6,7 @@ that nobody sees, from a state that such a generator seeds.
 
 from __future__ import annotations
 
-from pomdptool.kernels import kernel
+from pomdptool.kernels.jit import kernel
 
 STATE = 4
 """Integers of a state, each from 1 to 2^31 - 1 at first."""

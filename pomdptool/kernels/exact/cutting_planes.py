@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import kernel
-from pomdptool.kernels.polytope import write_backup
+from pomdptool.kernels.exact.vertex_enumeration import write_backup
+from pomdptool.kernels.jit import kernel
 
 # Slots of Program.counts.
 WORK, CUTS = range(2)

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import kernel
-from pomdptool.kernels.nodes import bound_action, expand_action, inform
-from pomdptool.kernels.search import (
+from pomdptool.kernels.jit import kernel
+from pomdptool.kernels.sarsop.belief_graph import bound_action, expand_action, inform
+from pomdptool.kernels.sarsop.layout import (
     ABOVE,
     ACTION,
     ACTIONS_AT,
@@ -81,7 +81,7 @@ from pomdptool.kernels.search import (
     WORTHS_AT,
     append,
 )
-from pomdptool.kernels.vectors import SHARE, size_of
+from pomdptool.kernels.sarsop.lower_bound import SHARE, size_of
 
 INFORM = 10.0
 """Times as large a part in the gap at which a child's informed bound is asked, which costs more."""

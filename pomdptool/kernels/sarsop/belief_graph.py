@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import kernel
-from pomdptool.kernels.search import (
+from pomdptool.kernels.jit import kernel
+from pomdptool.kernels.sarsop.layout import (
     ABOVE,
     ACTION,
     ACTIONS_AT,
@@ -66,7 +66,7 @@ from pomdptool.kernels.search import (
     WORTH,
     WORTHS_AT,
 )
-from pomdptool.kernels.vectors import see_vectors
+from pomdptool.kernels.sarsop.lower_bound import see_vectors
 
 GRID = 1e9
 """Probabilities are rounded to multiples of its inverse to find equal beliefs."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import kernel
+from pomdptool.kernels.jit import kernel
 
 NONE = -1
 

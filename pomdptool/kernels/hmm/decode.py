@@ -1,14 +1,14 @@
 """Likelihoods, filtered and smoothed states, and the likeliest paths of episodes given as symbols.
 
-See `pomdptool.kernels.em` for the recursions and the arrays.
+See `pomdptool.kernels.hmm.em` for the recursions and the arrays.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import kernel
-from pomdptool.kernels.em import copy, forward, scaled, times
+from pomdptool.kernels.hmm.em import copy, forward, scaled, times
+from pomdptool.kernels.jit import kernel
 
 
 @kernel(nogil=True)

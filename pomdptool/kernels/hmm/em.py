@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import kernel
+from pomdptool.kernels.jit import kernel
 
 TINY = 1e-280
 """Probabilities of one step and state below this are 0."""

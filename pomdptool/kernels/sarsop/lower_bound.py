@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels import kernel
-from pomdptool.kernels.search import (
+from pomdptool.kernels.jit import kernel
+from pomdptool.kernels.sarsop.layout import (
     ABOVE,
     ACTION,
     ACTIONS_AT,

@@ -25,9 +25,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import kernel
-from pomdptool.kernels.margin import weigh
-from pomdptool.kernels.polytope import backup, offset_of, write_backup
+from pomdptool.kernels.exact.cutting_planes import weigh
+from pomdptool.kernels.exact.vertex_enumeration import backup, offset_of, write_backup
+from pomdptool.kernels.jit import kernel
 
 # Slots of Cover.counts.
 SIZE, WORK, PROGRAMS, ACTION, NEXT, SHIELDS = range(6)

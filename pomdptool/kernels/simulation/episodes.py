@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import kernel
-from pomdptool.kernels.simulator import (
+from pomdptool.kernels.jit import kernel
+from pomdptool.kernels.simulation.simulator import (
     N_ACTIONS,
     N_OBSERVATIONS,
     N_STATES,

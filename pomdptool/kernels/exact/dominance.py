@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pomdptool.kernels import kernel
+from pomdptool.kernels.jit import kernel
 
 
 @kernel

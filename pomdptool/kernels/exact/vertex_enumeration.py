@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import kernel
+from pomdptool.kernels.jit import kernel
 
 # Slots of Polytope.counts.
 USED, FREE, ALIVE, STAMP, LAST, VECTORS, CURSOR, BACKUPS, MISSED = range(9)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import kernel
+from pomdptool.kernels.jit import kernel
 
 # Sizes; then where these begin in the integers: rows of T (action * S + state), the states arrived
 # in, rows of Z (action * S + state arrived in), the observations, whether a state is terminal, and

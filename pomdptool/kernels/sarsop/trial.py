@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import kernel
-from pomdptool.kernels.nodes import expand
-from pomdptool.kernels.points import LP_STATES, backup_upper, interpolate, update_upper
-from pomdptool.kernels.search import (
+from pomdptool.kernels.jit import kernel
+from pomdptool.kernels.sarsop.belief_graph import expand
+from pomdptool.kernels.sarsop.layout import (
     ACTION,
     ACTIONS_AT,
     AIM,
@@ -54,7 +53,8 @@ from pomdptool.kernels.search import (
     UPPER,
     VECTORS_ROOM,
 )
-from pomdptool.kernels.vectors import backup_lower, update_lower
+from pomdptool.kernels.sarsop.lower_bound import backup_lower, update_lower
+from pomdptool.kernels.sarsop.upper_bound import LP_STATES, backup_upper, interpolate, update_upper
 
 SHARES = (0.3, 0.95, 0.6, 0.9, 0.1)
 """Of the root's gap, at which trials stop, in turn. In the last kind of trial the best actions from

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels import kernel
+from pomdptool.kernels.jit import kernel
 
 
 class Controller(NamedTuple):

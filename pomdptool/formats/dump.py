@@ -1,0 +1,59 @@
+"""Models, policies and episodes to files."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from pomdptool.episodes import Episodes
+from pomdptool.errors import PomdpError, PomdpWarning
+from pomdptool.formats.atomic import write_whole
+from pomdptool.formats.files import WRITTEN_KINDS, encode_model
+from pomdptool.formats.kinds import kind_of_path
+from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
+
+
+def dump(thing: object, path: str | Path) -> None:
+    """Write a model, a policy or episodes; the format is known by the extension.
+
+    Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.policy`, `.pg`, `.dot`. Episodes:
+    `.csv`, `.tsv`, `.jsonl`, `.parquet`. Each but the last also with `.gz`.
+
+    Raises
+    ------
+    PomdpError
+        If the extension names no format for such a thing.
+    """
+    path = Path(path)
+    if isinstance(thing, Model):
+        kind = kind_of_path(path, WRITTEN_KINDS)
+        if kind is None:
+            raise PomdpError(f"{path}: a model is written as .pomdp or .json")
+        text, changes = encode_model(thing, kind)
+        for change in changes:
+            warnings.warn(change, PomdpWarning, stacklevel=2)
+        write_file(path, text)
+    elif isinstance(thing, SolvedPolicy):
+        from pomdptool.formats.policies import POLICY_KINDS, encode_policy
+
+        policy_kind = kind_of_path(path, POLICY_KINDS)
+        if policy_kind is None:
+            raise PomdpError(f"{path}: a policy is written as .json, .alpha, .policy, .pg or .dot")
+        write_file(path, encode_policy(thing, policy_kind))
+    elif isinstance(thing, Episodes):
+        from pomdptool.formats.tables_write import write_episodes
+
+        write_episodes([thing], path)
+    else:
+        raise TypeError(f"cannot write {type(thing).__name__}")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write text to a file, whole or not at all; compressed where the name ends in `.gz`."""
+    data = text.encode("utf-8", errors="surrogateescape")
+    if path.name.lower().endswith(".gz"):
+        import gzip
+
+        data = gzip.compress(data, mtime=0)
+    write_whole(path, data)

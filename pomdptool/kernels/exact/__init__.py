@@ -1,0 +1,1 @@
+"""Kernels of the exact solvers: backups, vertex enumeration, pruning, policy evaluation."""

@@ -1,0 +1,1 @@
+"""Kernels of hidden Markov models with actions: the E-step, likelihoods and decoding."""

@@ -1,0 +1,1 @@
+"""Kernels of SARSOP: the belief graph, its bounds and the trials."""

@@ -1,0 +1,1 @@
+"""Kernels that simulate models: episodes of agents, and POMCP's search."""

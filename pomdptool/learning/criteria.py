@@ -1,0 +1,18 @@
+"""Information criteria of a model with p free parameters and log-likelihood l; less is better.
+
+BIC = p log n - 2 l   (Schwarz 1978),    AIC = 2 p - 2 l   (Akaike 1974)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def bic(parameters: int, loglik: float, n: int) -> float:
+    """Bayesian information criterion; n counts the steps that the likelihood predicts."""
+    return parameters * float(np.log(max(1, n))) - 2.0 * loglik
+
+
+def aic(parameters: int, loglik: float) -> float:
+    """Akaike's information criterion."""
+    return 2.0 * parameters - 2.0 * loglik

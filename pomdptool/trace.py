@@ -1,0 +1,73 @@
+"""Records of what ran: the steps of episodes, and the iterations of learning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TracedStep:
+    """One step of an episode.
+
+    Attributes
+    ----------
+    episode, step
+        Numbers from 0.
+    state
+        Name of the state before the action; empty where it is not known.
+    belief
+        Probabilities of states before the action, by their names; empty where there is no belief.
+    reward
+        In costs for a model of costs.
+    sims, visits, values
+        Of an online planner: the number of simulations, and for each action its visits and its
+        value (None: not visited).
+    """
+
+    episode: int
+    step: int
+    state: str
+    belief: dict[str, float]
+    action: str
+    observation: str
+    reward: float
+    sims: int | None = None
+    visits: tuple[int, ...] = ()
+    values: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """One run of EM, with the seed of its initialisation (None: it began with a given model).
+
+    The log-likelihood is that of observations and rewards.
+    """
+
+    seed: int | None
+    loglik: float
+    iterations: int
+    converged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """The course of learning.
+
+    Attributes
+    ----------
+    states, steps
+        Number of states of the model, and of steps of the data.
+    history
+        Log-likelihood of observations and rewards after each iteration of the best run.
+    restarts
+        All runs.
+    details
+        Everything else, by the keys of the JSON document.
+    """
+
+    states: int
+    steps: int
+    history: tuple[float, ...]
+    restarts: tuple[Restart, ...]
+    details: dict[str, Any] = field(default_factory=dict)
