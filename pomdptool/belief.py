@@ -129,7 +129,10 @@ def _arrivals(
 
 
 def _merge(label: IntArray, key: IntArray, state: IntArray) -> IntArray:
-    """Merge the blocks of all states that share a key; the smallest label names the block."""
+    """Merge the blocks of all states that share a key; the smallest label names the block.
+
+    These are connected components, which `scipy.sparse.csgraph` finds more slowly.
+    """
     _, group = np.unique(key, return_inverse=True)
     while True:
         mine = label[state]

@@ -368,25 +368,6 @@ def offer(polytope, vectors, actions, first, tolerance, delta):
 
 
 @kernel
-def residual(polytope, branches, tolerance):
-    """Ask every vertex, add nothing; by how much the backup exceeds the hull anywhere, 0 at least.
-
-    Between vertices the hull is linear and the backup convex, so no other belief exceeds more.
-    """
-    d = polytope.vectors.shape[1]
-    choice = np.zeros(max(branches.actions.shape[0], 1), np.int64)
-    worst = 0.0
-    for n in range(polytope.counts[USED]):
-        if polytope.alive[n] and not polytope.asked[n]:
-            value, _ = backup(polytope.position[n, :d], branches, choice)
-            polytope.counts[BACKUPS] += 1
-            gap = value - polytope.position[n, d]
-            worst = max(worst, gap)
-            polytope.asked[n] = gap <= tolerance
-    return worst
-
-
-@kernel
 def sweep(polytope, branches, tolerance, delta, budget):
     """Ask the vertices for backups, add what exceeds the hull; at most `budget` backups.
 
