@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pomdptool.belief import belief_blocks
+from pomdptool.distributions import Renormalised
 from pomdptool.errors import Finding
 from pomdptool.model import Model
-from pomdptool.sparse import FloatArray, Renormalised
+from pomdptool.sparse import FloatArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
