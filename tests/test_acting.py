@@ -26,7 +26,7 @@ from pomdptool.acting.players import AgentRunner, CompiledRunner, lot_of
 from pomdptool.acting.sample import sample
 from pomdptool.acting.simulate import simulate
 from pomdptool.acting.simulator import simulator_of
-from pomdptool.analysis.evaluate import bellman_residual, evaluate_policy
+from pomdptool.analysis.evaluate import bellman_residual, evaluate
 from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.kernels.simulation.random import uniform
 from pomdptool.kernels.simulation.simulator import filter_belief, step
@@ -336,7 +336,7 @@ def test_agents_asked_in_python_play_as_kernels_do() -> None:
 def test_evaluation_is_exact_for_controllers() -> None:
     model = tiger()
     policy = pomdptool.solve(model, precision=1e-4).policy
-    found = evaluate_policy(model, policy, rng=np.random.default_rng(1), beliefs=50)
+    found = evaluate(model, policy, rng=np.random.default_rng(1), beliefs=50)
     assert found.graph_value == pytest.approx(19.371, abs=2e-3)
     assert found.residual_min is not None
     assert found.residual_min > -1e-6

@@ -21,7 +21,7 @@ from pomdptool.acting.environment import Environment, episode
 from pomdptool.acting.sample import sample
 from pomdptool.acting.simulate import default_steps, simulate
 from pomdptool.analysis import transfer
-from pomdptool.analysis.evaluate import evaluate_policy
+from pomdptool.analysis.evaluate import evaluate
 from pomdptool.commands.main import cli
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
@@ -104,7 +104,7 @@ def test_the_vectors_of_a_finite_graph_are_those_of_its_start() -> None:
     graph = PolicyGraph(np.zeros(2, np.int64), np.array([[1, 1], [NOWHERE, NOWHERE]]))
     policy = transfer.of_graph(graph, tiger())
     assert policy.horizon == 2
-    found = evaluate_policy(tiger(), policy, rng=rng())
+    found = evaluate(tiger(), policy, rng=rng())
     assert found.graph_value == found.vector_value == pytest.approx(-1.95)
 
 

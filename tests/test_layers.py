@@ -64,6 +64,9 @@ FILES = {
     "formats/tables_csv.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_columns.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/tables_write.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
+    "drawing/plot.py": rule(  # draws what files and learning have
+        [*NOUNS, "drawing", "formats", "learning"], ["numpy"], {"matplotlib"}
+    ),
     "__init__.py": rule(NOUNS, [], set(VERBS)),
     "__main__.py": rule(["commands"], []),
 }

@@ -91,14 +91,22 @@ def earned(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Ret
     return Return(found.mean, found.standard_error)
 
 
-def carried(policy: SolvedPolicy, model: Model) -> SolvedPolicy:
-    """Make a policy's controller a policy for another model, with its values there.
+def carried(policy: SolvedPolicy | PolicyGraph, model: Model) -> SolvedPolicy:
+    """Make a policy graph a policy for a model, with its values there.
+
+    Parameters
+    ----------
+    policy
+        A policy of another model, whose graph is taken by the names of actions and observations;
+        or a graph, such as `load_graph` reads, in which they are numbered as in the model.
 
     Raises
     ------
     PolicyError
-        Where actions or observations differ, or the policy has no controller.
+        Where actions or observations differ, or the policy has no graph.
     """
+    if isinstance(policy, PolicyGraph):
+        return of_graph(policy, model)
     return of_graph(carried_graph(policy, model), model)
 
 

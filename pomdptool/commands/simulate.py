@@ -161,7 +161,7 @@ def _document(
     result = results[0]
     settings = first.settings if isinstance(first, Pomcp) else {"name": names[0]}
     rate = result.sims / result.search_seconds if result.search_seconds > 0.0 else None
-    document = summary(model, result) | {
+    document = summary(model, result.summary) | {
         "planner": settings,
         "sims_per_second": rate,
         "seconds": result.seconds,
@@ -175,7 +175,7 @@ def _document(
         less = sign * (other.returns[:n] - result.returns[:n])
         document["compared"].append(
             {"policy": name}
-            | summary(model, other)
+            | summary(model, other.summary)
             | {
                 "difference": float(less.mean()),
                 "difference_standard_error": standard_error(less),

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
 from pomdptool.errors import Finding, FormatError
+from pomdptool.formats.text_input import text_of
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.policy import Problem
 from pomdptool.printable import printable
@@ -38,6 +40,21 @@ def write_pg(graph: PolicyGraph) -> str:
             zip(graph.actions.tolist(), graph.next.tolist(), strict=True)
         )
     )
+
+
+def load_graph(source: str | Path | IO[str] | IO[bytes]) -> PolicyGraph:
+    """Read a policy graph from a path (`.pg`, also `.gz`) or an open file.
+
+    Actions and observations are numbers; `carried` makes the graph a policy of a model.
+
+    Raises
+    ------
+    FormatError
+        If the file is not a policy graph.
+    OSError
+        If it cannot be read.
+    """
+    return read_pg(*text_of(source))
 
 
 def read_pg(text: str, file: str) -> PolicyGraph:

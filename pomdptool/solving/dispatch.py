@@ -1,4 +1,29 @@
-"""One function for every method of solving."""
+"""One function for every method of solving, and what each method promises.
+
+Let (B alpha)(b) be what a vector's action earns at belief b, and the value function from there on,
+
+    (B alpha)(b) = r[a] . b + g sum over o of P(o | b, a) V(b after a and o),
+
+where V is the maximum over the vectors of the method's own result.
+
+- Lower bound (sarsop, exact, perseus, blind): alpha . b <= (B alpha)(b) for every vector at every
+  belief over its states. Then V is a lower bound, and acting by the vectors earns at least V from
+  every belief. Where pruning has dropped vectors that others were backed up from, the inequality
+  holds with the optimal value in place of V only; then the method gives a policy graph, and
+  `acting.agents.BY_GRAPH` names it, so that its policies act by that.
+- Upper bound (qmdp, fib, mdp): one vector per action, alpha . b >= (B alpha)(b). Acting by the
+  vectors promises nothing; the graph is that of the best blind policy.
+- With a finite horizon V has a step less to go. The vectors are those with all steps to go, or,
+  after a stop, with `stats["iterations"]` of them.
+- `Solution.bounds` enclose the optimal value of the initial belief, allowing for rounding and for
+  every approximation; the policy (of an upper bound: its graph) earns at least the lower one.
+- `converged` is true where the precision or the horizon that was asked for was reached, and
+  `stop_reason` is then "precision" or "horizon"; else it names the limit, or "fixed-point" or
+  "rounding" where the method can improve no further.
+- A run that is stopped returns its best result so far, which keeps all of these promises.
+
+`tests/test_method_contract.py` holds them over all of `METHODS`.
+"""
 
 from __future__ import annotations
 
