@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pomdptool.learning.select import Selection, select
     from pomdptool.learning.utile import Distinction, distinguish
     from pomdptool.model import Model, make_model
-    from pomdptool.policy import AlphaVectors, Bounds, Policy, SolvedPolicy
+    from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy
     from pomdptool.solving.dispatch import solve
     from pomdptool.solving.solution import Progress, Solution
 
@@ -57,7 +57,6 @@ _HOME = {
     "Likelihood": "learning.likelihood",
     "Model": "model",
     "ModelError": "errors",
-    "Policy": "policy",
     "PolicyError": "errors",
     "Pomcp": "acting.planner",
     "PomdpError": "errors",
@@ -105,7 +104,6 @@ __all__ = [
     "Likelihood",
     "Model",
     "ModelError",
-    "Policy",
     "PolicyError",
     "Pomcp",
     "PomdpError",

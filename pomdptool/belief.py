@@ -6,7 +6,7 @@ b'[s'] = Z[a, s', o] * sum over s of b[s] T[a, s, s'] / P(o | b, a).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,15 +23,37 @@ def update(model: Model, b: FloatArray, a: int, o: int) -> tuple[FloatArray, flo
     b', probability
         Shape (S,); all zeros where the observation is impossible (probability 0).
     """
+    state, observation, chance = _arrivals_from(model, b, a)
+    return _posterior(model.n_states, state, chance, observation == o)
+
+
+def successors(model: Model, b: FloatArray, a: int) -> Iterator[tuple[int, FloatArray, float]]:
+    """Each observation that can follow action `a`, the belief after it, and its probability.
+
+    As `update` has them, with one prediction for all observations.
+    """
+    state, observation, chance = _arrivals_from(model, b, a)
+    for o in np.unique(observation[chance > 0.0]).tolist():
+        yield o, *_posterior(model.n_states, state, chance, observation == o)
+
+
+def _arrivals_from(model: Model, b: FloatArray, a: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """Each next state and observation after an action, and the probability of both."""
     T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
     rows = slice(int(T.indptr[a * S]), int(T.indptr[(a + 1) * S]))
     weight = np.repeat(b, np.diff(T.indptr[a * S : (a + 1) * S + 1])) * T.data[rows]
     arrived = np.bincount(T.indices[rows], weights=weight, minlength=S)
-    begin, end = int(Z.indptr[a * S]), int(Z.indptr[(a + 1) * S])
-    seen = Z.indices[begin:end] == o
-    state = np.repeat(np.arange(S), np.diff(Z.indptr[a * S : (a + 1) * S + 1]))[seen]
-    joint = np.zeros(S)
-    joint[state] = arrived[state] * Z.data[begin:end][seen]
+    rows = slice(int(Z.indptr[a * S]), int(Z.indptr[(a + 1) * S]))
+    state = np.repeat(np.arange(S), np.diff(Z.indptr[a * S : (a + 1) * S + 1]))
+    return state, Z.indices[rows].astype(np.int64), arrived[state] * Z.data[rows]
+
+
+def _posterior(
+    n_states: int, state: IntArray, chance: FloatArray, observed: BoolArray
+) -> tuple[FloatArray, float]:
+    """The belief over the next states where `observed` holds, and the probability of that."""
+    joint = np.zeros(n_states)
+    joint[state[observed]] = chance[observed]
     probability = float(joint.sum())
     return (joint / probability if probability > 0 else joint), probability
 
@@ -129,7 +151,10 @@ def _arrivals(
 
 
 def _merge(label: IntArray, key: IntArray, state: IntArray) -> IntArray:
-    """Merge the blocks of all states that share a key; the smallest label names the block."""
+    """Merge the blocks of all states that share a key; the smallest label names the block.
+
+    These are connected components, which `scipy.sparse.csgraph` finds more slowly.
+    """
     _, group = np.unique(key, return_inverse=True)
     while True:
         mine = label[state]

@@ -111,6 +111,11 @@ class Episodes:
         """Steps of episode k."""
         return slice(int(self.first[k]), int(self.first[k + 1]))
 
+    def place(self, t: int) -> str:
+        """Name step t in messages: its episode, and its number there."""
+        e = int(np.searchsorted(self.first, t, side="right")) - 1
+        return f"episode {self.labels[e]}, step {t - self.first[e]}"
+
 
 def joined(parts: Iterable[Episodes]) -> Episodes:
     """Lay several lots of episodes, which have the same names, end to end.

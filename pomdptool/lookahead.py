@@ -9,25 +9,16 @@ look-ahead away,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from pomdptool.belief import update
+from pomdptool.belief import successors
 from pomdptool.errors import PolicyError
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Row, ValueFunction
 from pomdptool.sparse import FloatArray, IntArray
-
-
-@runtime_checkable
-class OneStepValues(Protocol):
-    """Values by one step of look-ahead, of which each belief has its own best vector."""
-
-    def vector(self, b: FloatArray) -> tuple[int, FloatArray]:
-        """Action and vector over all states, shape (S,), that are best at belief `b`."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -101,6 +92,15 @@ def on_faces(faces: Sequence[tuple[AlphaVectors, IntArray]], n_states: int) -> F
     return FaceVectors(tuple(faces), tuple(map(frozenset, of_state)))
 
 
+def action_values(model: Model, b: FloatArray, value: Callable[[FloatArray], float]) -> FloatArray:
+    """Q(b, a) for every action, shape (A,), where `value` is that of the beliefs after a step."""
+    q = model.expected_rewards @ b
+    for a in range(model.n_actions):
+        for _, after, probability in successors(model, b, a):
+            q[a] += model.discount * probability * value(after)
+    return q
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class LookAhead:
     """The best of one step, and a value function after it.
@@ -119,11 +119,11 @@ class LookAhead:
 
     def value(self, b: FloatArray) -> float:
         """Value of the best action at belief `b`, shape (S,)."""
-        return float(self._worth(b).max())
+        return float(action_values(self.model, b, self.after.value).max())
 
     def action(self, b: FloatArray) -> int:
         """Index of the best action at belief `b`, shape (S,)."""
-        return int(np.argmax(self._worth(b)))
+        return int(np.argmax(action_values(self.model, b, self.after.value)))
 
     def rows(self) -> Iterator[Row]:
         """Every vector that is told."""
@@ -143,19 +143,7 @@ class LookAhead:
             raise PolicyError("vectors on faces are needed after the step")
         model, action = self.model, self.action(b)
         vector = model.expected_rewards[action].copy()
-        for o in range(model.n_observations):
-            after, probability = update(model, b, action, o)
-            if probability > 0.0:
-                seen = model.Z[action, :, o] * self.after.vector(after)
-                vector += model.discount * (model.T[action] @ seen)
+        for o, after, _ in successors(model, b, action):
+            observed = model.Z[action, :, o] * self.after.vector(after)
+            vector += model.discount * (model.T[action] @ observed)
         return action, vector
-
-    def _worth(self, b: FloatArray) -> FloatArray:
-        model = self.model
-        worth = model.expected_rewards @ b
-        for a in range(model.n_actions):
-            for o in range(model.n_observations):
-                after, probability = update(model, b, a, o)
-                if probability > 0.0:
-                    worth[a] += model.discount * probability * self.after.value(after)
-        return worth

@@ -8,7 +8,6 @@ state: as many observations as states, Z the identity, and the flag `mdp`.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,26 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pomdptool.distributions import Renormalised, checked_rows, checked_start
 from pomdptool.errors import ModelError
 from pomdptool.printable import first_surrogate
-from pomdptool.rewards import TABLE_LIMIT, Rewards, reward_table
+from pomdptool.rewards import Rewards, by_state_only, four_axes, reward_table
 from pomdptool.sparse import (
     FloatArray,
     IntArray,
-    Renormalised,
     SparseRows,
     from_dense,
     from_entries,
+    numbers,
     read_only,
-    renormalise,
 )
 from pomdptool.steps import Steps, steps_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-SUM_TOLERANCE = 1e-5
-"""How far a row of probabilities may be from summing to 1 before it is an error."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -233,12 +229,12 @@ def make_model(
     if mdp and observations is None:
         observations = state_names
     observation_names = _names(observations, z_rows.n_columns, "observation")
-    t_rows, t_off = _checked_rows(t_rows, "T", action_names, state_names)
-    z_rows, z_off = _checked_rows(z_rows, "Z", action_names, state_names)
-    start_array, start_off = _checked_start(start, S)
+    t_rows, t_off = checked_rows(t_rows, "T", action_names, state_names)
+    z_rows, z_off = checked_rows(z_rows, "Z", action_names, state_names)
+    start_array, start_off = checked_start(start, S)
     if not isinstance(R, Rewards):
-        table = np.zeros((1, 1, 1, 1)) if R is None else _four_axes(R, A, S, z_rows.n_columns)
-        R = reward_table(_by_state_only(table) if mdp else table)
+        table = np.zeros((1, 1, 1, 1)) if R is None else four_axes(R, A, S, z_rows.n_columns)
+        R = reward_table(by_state_only(table) if mdp else table)
     return Model(
         states=state_names,
         actions=action_names,
@@ -255,19 +251,12 @@ def make_model(
     )
 
 
-def _numbers(values: ArrayLike, what: str) -> FloatArray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{what} must be an array of numbers: {error}") from None
-
-
 def _transition_rows(T: ArrayLike | SparseRows) -> SparseRows:
     if isinstance(T, SparseRows):
         if T.n_columns == 0 or T.n_rows == 0 or T.n_rows % T.n_columns:
             raise ModelError(f"T must have shape (A, S, S), not {T.n_rows} rows of {T.n_columns}")
         return T
-    array = _numbers(T, "T")
+    array = numbers(T, "T")
     if array.ndim != 3 or array.shape[1] != array.shape[2] or not array.size:
         raise ModelError(f"T must have shape (A, S, S), not {array.shape}")
     return from_dense(array)
@@ -281,22 +270,13 @@ def _observation_rows(Z: ArrayLike | SparseRows | None, A: int, S: int) -> Spars
     if Z is None:
         state = np.tile(np.arange(S), A)
         return from_entries(A * S, S, np.arange(A * S), state, np.ones(A * S))
-    array = _numbers(Z, "Z")
+    array = numbers(Z, "Z")
     if array.ndim == 2:
         array = np.broadcast_to(array, (A, *array.shape))
     if array.ndim != 3 or array.shape[:2] != (A, S) or not array.size:
         shape = np.shape(Z)
         raise ModelError(f"Z must have shape ({A}, {S}, Z) or ({S}, Z), not {shape}")
     return from_dense(array)
-
-
-def _by_state_only(table: FloatArray) -> FloatArray:
-    """R of an MDP, whose observation is the next state, without the observation's axis."""
-    if table.shape[3] == 1:
-        return table
-    same = np.arange(table.shape[3])
-    next_state = same if table.shape[2] > 1 else np.zeros_like(same)
-    return table[:, :, next_state, same][..., np.newaxis]
 
 
 def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
@@ -314,51 +294,3 @@ def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
         twice, _ = Counter(names).most_common(1)[0]
         raise ModelError(f"the {what} name {twice!r} occurs twice")
     return names
-
-
-def _checked_rows(
-    table: SparseRows, what: str, actions: tuple[str, ...], states: tuple[str, ...]
-) -> tuple[SparseRows, Renormalised]:
-    """Check that rows are distributions; renormalise them."""
-    if not (np.isfinite(table.data).all() and (table.data >= 0).all()):
-        raise ModelError(f"{what} holds a number that is not a probability")
-    sums = table.row_sums()
-    off = sums - 1.0
-    bad = np.flatnonzero(np.abs(off, out=off) > SUM_TOLERANCE)
-    if len(bad):
-        a, s = divmod(int(bad[0]), len(states))
-        raise ModelError(
-            f"{what}: the row of action {actions[a]!r}, state {states[s]!r} sums to "
-            f"{sums[bad[0]]:.6g}, not 1 ({len(bad)} such rows)"
-        )
-    return renormalise(table, sums)
-
-
-def _checked_start(start: ArrayLike | None, S: int) -> tuple[FloatArray, Renormalised]:
-    if start is None:
-        return read_only(np.full(S, 1.0 / S)), Renormalised()
-    array = _numbers(start, "start")
-    if array.shape != (S,):
-        raise ModelError(f"start must have shape ({S},), not {array.shape}")
-    if not (np.isfinite(array).all() and (array >= 0).all()):
-        raise ModelError("start holds a number that is not a probability")
-    total = math.fsum(array.clip(max=2.0))
-    if abs(total - 1.0) > SUM_TOLERANCE:
-        raise ModelError(f"start sums to {total:.6g}, not 1")
-    row, off = renormalise(from_dense(array[np.newaxis]))
-    dense = np.zeros(S)
-    dense[row.indices] = row.data
-    return read_only(dense), off
-
-
-def _four_axes(R: ArrayLike, A: int, S: int, Z: int) -> FloatArray:
-    array = _numbers(R, "R")
-    if array.ndim > 4:
-        raise ModelError(f"R has {array.ndim} axes; at most (a, s, s', o) are meant")
-    array = array.reshape(array.shape + (1,) * (4 - array.ndim))
-    full = (A, S, S, Z)
-    if any(array.shape[axis] not in (1, full[axis]) for axis in range(4)):
-        raise ModelError(f"R of shape {array.shape} does not fit {full}")
-    if array.size > TABLE_LIMIT:
-        raise ModelError(f"an R table of {array.size} values is too large; give it on the support")
-    return array

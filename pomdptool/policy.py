@@ -20,16 +20,6 @@ from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
 
-class Policy(Protocol):
-    """Anything that chooses an action for a belief and knows a value for it."""
-
-    def act(self, b: FloatArray) -> int:
-        """Index of the action chosen at belief `b`, shape (S,)."""
-
-    def value(self, b: FloatArray) -> float:
-        """Expected discounted return from belief `b`."""
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class Row:
     """One vector: the action's index, values, and the states that they belong to (None: all).

@@ -9,12 +9,16 @@ when the observation matters too. Elsewhere a reward can never be received.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pomdptool.errors import ModelError
-from pomdptool.sparse import FloatArray, IntArray, SparseRows, check_dense_size, read_only
+from pomdptool.sparse import FloatArray, IntArray, SparseRows, check_dense_size, numbers, read_only
 from pomdptool.steps import Steps, steps_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 TABLE_LIMIT = 1 << 24
 """Largest number of values in a reward table; beyond it rewards live on the support."""
@@ -124,6 +128,29 @@ def _pick(table: FloatArray, *indices: IntArray | np.ndarray) -> FloatArray:
     )
     picked: FloatArray = table[where]
     return picked
+
+
+def four_axes(R: ArrayLike, A: int, S: int, Z: int) -> FloatArray:
+    """Check an array of rewards and give it the axes (a, s, s', o); raises ModelError."""
+    array = numbers(R, "R")
+    if array.ndim > 4:
+        raise ModelError(f"R has {array.ndim} axes; at most (a, s, s', o) are meant")
+    array = array.reshape(array.shape + (1,) * (4 - array.ndim))
+    full = (A, S, S, Z)
+    if any(array.shape[axis] not in (1, full[axis]) for axis in range(4)):
+        raise ModelError(f"R of shape {array.shape} does not fit {full}")
+    if array.size > TABLE_LIMIT:
+        raise ModelError(f"an R table of {array.size} values is too large; give it on the support")
+    return array
+
+
+def by_state_only(table: FloatArray) -> FloatArray:
+    """R of an MDP, whose observation is the next state, without the observation's axis."""
+    if table.shape[3] == 1:
+        return table
+    same = np.arange(table.shape[3])
+    next_state = same if table.shape[2] > 1 else np.zeros_like(same)
+    return table[:, :, next_state, same][..., np.newaxis]
 
 
 def reward_table(table: FloatArray) -> Rewards:

@@ -16,7 +16,7 @@ import numpy as np
 from pomdptool.errors import ModelError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     FloatArray = NDArray[np.float64]
     IntArray = NDArray[np.int64]
@@ -30,6 +30,14 @@ DENSE_LIMIT = 1 << 30
 
 BLOCK = 1 << 18
 """Rows, and about as many entries, that are worked on at a time where a table may be large."""
+
+
+def numbers(values: ArrayLike, what: str) -> FloatArray:
+    """Return an array of float64; raises ModelError where the values are no numbers."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{what} must be an array of numbers: {error}") from None
 
 
 def read_only(array: FloatArray) -> FloatArray:
@@ -108,10 +116,6 @@ class SparseRows:
             row = np.repeat(np.arange(len(count)), count)
             sums[rows] = np.bincount(row, weights=values[entries], minlength=len(count))
         return sums
-
-    def times(self, x: FloatArray) -> FloatArray:
-        """Matrix times vector: shape (n_columns,) to (n_rows,)."""
-        return self.sum_rows(self.data * x[self.indices])
 
     def dense(self, what: str, n_actions: int) -> FloatArray:
         """Build the table as an array (n_actions, n_rows / n_actions, n_columns).
@@ -196,34 +200,3 @@ def from_dense(table: FloatArray) -> SparseRows:
     flat = np.ascontiguousarray(table, dtype=np.float64).reshape(-1, table.shape[-1])
     rows, columns = np.nonzero(flat)
     return from_entries(flat.shape[0], flat.shape[1], rows, columns, flat[rows, columns])
-
-
-@dataclass(frozen=True, slots=True)
-class Renormalised:
-    """What renormalising changed: how many rows, and how far the worst was from 1."""
-
-    rows: int = 0
-    worst: float = 0.0
-
-
-def renormalise(
-    table: SparseRows, sums: FloatArray | None = None
-) -> tuple[SparseRows, Renormalised]:
-    """Divide every row by its sum, except rows that sum to 1 up to rounding.
-
-    A row that this function has divided is left alone when it is seen again, so that what is
-    written reads back bit for bit. The caller has checked that all sums, which it may pass, are
-    near 1.
-    """
-    sums = table.row_sums() if sums is None else sums
-    off = [
-        np.abs(sums[rows] - 1.0) > 2.0**-51 * (count + 2) for rows, _, count in table.row_blocks()
-    ]
-    bad = np.concatenate([np.zeros(0, dtype=bool), *off])
-    if not bad.any():
-        return table, Renormalised()
-    divisor, data = np.where(bad, sums, 1.0), table.data.copy()
-    for rows, entries, count in table.row_blocks():
-        data[entries] /= np.repeat(divisor[rows], count)
-    fixed = SparseRows(table.n_columns, table.indptr, table.indices, read_only(data))
-    return fixed, Renormalised(int(bad.sum()), float(np.abs(sums[bad] - 1.0).max()))

@@ -17,7 +17,8 @@ import numpy as np
 from bench_anytime import path_of
 
 import pomdptool
-from pomdptool.acting.planner import Pomcp, Prior
+from pomdptool.acting.plan import Prior
+from pomdptool.acting.planner import Pomcp
 from pomdptool.acting.simulate import simulate
 from pomdptool.model import Model
 

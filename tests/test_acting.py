@@ -18,9 +18,11 @@ from scipy.stats import chisquare
 
 import pomdptool
 from pomdptool.acting import simulator as layout
-from pomdptool.acting.agents import acting
+from pomdptool.acting.agents import acting, compiled
 from pomdptool.acting.environment import Environment, episode
-from pomdptool.acting.planner import Pomcp, Prior
+from pomdptool.acting.plan import Prior
+from pomdptool.acting.planner import Pomcp
+from pomdptool.acting.players import AgentRunner, CompiledRunner, lot_of
 from pomdptool.acting.sample import sample
 from pomdptool.acting.simulate import simulate
 from pomdptool.acting.simulator import simulator_of
@@ -124,7 +126,7 @@ def test_root_values_agree_with_expectimax(model: Model, exact: bool) -> None:
         exact=exact,
         prior=nothing_known(model),
         particles=5000,
-        seed=1,
+        rng=np.random.default_rng(1),
     )
     action = planner.act()
     assert planner.decision is not None
@@ -154,7 +156,7 @@ def test_what_cannot_be_observed_is_refused() -> None:
 
 def test_the_tree_is_kept_below_what_was_observed() -> None:
     model = tiger()
-    planner = Pomcp(model, sims=2000, exact=True, seed=3)
+    planner = Pomcp(model, sims=2000, exact=True, rng=np.random.default_rng(3))
     action = planner.act()
     planner.observe(action, 0)
     nodes = planner.tree.i[0]
@@ -177,6 +179,17 @@ def test_the_tree_is_kept_below_what_was_observed() -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, Any], text: str) -> None:
     with pytest.raises(PomdpError, match=text):
         Pomcp(tiger(), **wrong)
+
+
+def test_seed_is_a_deprecated_alias_of_rng() -> None:
+    model = tiger()
+    of_rng = Pomcp(model, sims=50, rng=np.random.default_rng(4))
+    with pytest.warns(DeprecationWarning, match="rng=np.random.default_rng"):
+        of_seed = Pomcp(model, sims=50, seed=4)
+    assert (of_rng.numbers == of_seed.numbers).all()
+    assert of_rng.act() == of_seed.act()
+    with pytest.warns(DeprecationWarning, match="seed"), pytest.raises(PomdpError, match="and"):
+        Pomcp(model, rng=np.random.default_rng(4), seed=4)
 
 
 def test_without_a_discount_planners_look_some_steps_ahead() -> None:
@@ -300,6 +313,24 @@ def test_samples_follow_scripts_and_policies() -> None:
     policy = pomdptool.solve(model, "exact").policy
     data = sample(model, episodes=50, steps=4, rng=np.random.default_rng(1), policy=policy)
     assert (data.actions[data.first[:-1]] == 0).all()  # the tiger's first action is to listen
+
+
+def test_agents_asked_in_python_play_as_kernels_do() -> None:
+    model = tiger()
+    policy = pomdptool.solve(model, "exact").policy
+    agent = compiled(model, policy)
+    assert agent is not None
+    runners = (
+        CompiledRunner(model, agent, 20),
+        AgentRunner(Environment(model), acting(model, policy), 20),
+    )
+    means = []
+    for runner in runners:
+        played = runner.play(0, 400, np.random.default_rng(1))
+        assert played.lengths.tolist() == [20] * 400
+        assert not played.terminated.any()
+        means.append(lot_of(played, model.discount).returns.mean())
+    assert abs(means[0] - means[1]) < 5.0
 
 
 def test_evaluation_is_exact_for_controllers() -> None:

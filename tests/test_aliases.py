@@ -159,3 +159,15 @@ def test_a_keyword_is_not_given_twice() -> None:
         pytest.raises(TypeError, match="new= is given twice, once by its former name old="),
     ):
         double(new=1, old=2)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "name", ["act", "compare", "decode", "evaluate", "loglik", "plot", "sample", "problem"]
+)
+def test_verbose_is_accepted_but_not_shown_where_it_has_no_effect(name: str) -> None:
+    command = command_of(name)
+    if isinstance(command, click.Group):
+        command = command.commands["tiger"]
+    context = command.make_context(name, ["-v"], resilient_parsing=True)
+    assert "verbose" not in context.params
+    assert "--verbose" not in command.get_help(context)

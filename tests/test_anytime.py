@@ -18,10 +18,10 @@ import pomdptool
 from pomdptool.formats.policies import encode_policy
 from pomdptool.kernels import jit
 from pomdptool.kernels.sarsop import layout as kernel
-from pomdptool.kernels.sarsop import lower_bound
+from pomdptool.kernels.sarsop.policy_evaluation import dot
 from pomdptool.model import Model, make_model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.solving import sarsop, upper_iteration
+from pomdptool.solving import sarsop, sarsop_search, upper_iteration
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.controller import evaluate
 from pomdptool.solving.first_bounds import earned
@@ -74,7 +74,7 @@ def test_frozen_bounds_close() -> None:
 
 def test_a_search_that_no_longer_moves_ends() -> None:
     """Where thresholds keep the gap from closing, though rounding alone would not."""
-    with mock.patch.object(sarsop, "GAIN", 1e6):
+    with mock.patch.object(sarsop_search, "GAIN", 1e6):
         solution = solve_sarsop(tiger(), precision=1e-4)
     assert solution.stop_reason == "rounding"
     assert not solution.converged
@@ -165,7 +165,7 @@ def stopped(model: Model, calls: int) -> sarsop._Run:
     run = sarsop._Run(model, 1e-9, Watch())
     run.start()
     run.watch.interrupted = after_backups(calls).interrupted
-    run.upper_pace.at = run.lower_pace.at = sarsop.ANY
+    run.upper_pace.at = run.lower_pace.at = sarsop_search.ANY
     with pytest.raises(Stopped):
         run.until_closed()
     return run
@@ -243,7 +243,7 @@ def test_an_interrupt_at_any_look_at_the_watch_gives_certified_bounds(calls: int
 
 def test_first_bounds_come_before_anything_that_takes_long() -> None:
     model = random_model(1, n_states=40, n_actions=4, n_observations=5, discount=0.99)
-    with mock.patch.object(sarsop, "block_model", side_effect=MemoryError):
+    with mock.patch.object(sarsop_search, "block_model", side_effect=MemoryError):
         solution = solve_sarsop(model)
     assert solution.stop_reason == "memory"
     assert np.isfinite([solution.bounds.lower, solution.bounds.upper]).all()
@@ -255,8 +255,8 @@ def test_calls_of_interpreted_kernels_end_within_a_limit() -> None:
     model = pomdptool.load(CASES / "dialog-5.pomdp")
     with (
         mock.patch.object(jit, "PATIENCE", np.inf),
-        mock.patch.object(sarsop, "expect", return_value=None),
-        mock.patch.object(jit._way, "compiled", new=False),
+        mock.patch.object(sarsop_search, "request_compilation", return_value=None),
+        mock.patch.object(jit.runtime, "compiled", new=False),
     ):
         began = time.process_time()
         solution = solve_sarsop(model, watch=Watch(time_limit=1.0))
@@ -282,8 +282,8 @@ def test_the_clock_changes_nothing() -> None:
     def solved(compiled: bool, seconds: float, precision: float = 0.02) -> dict[str, Any]:
         with (
             mock.patch.object(jit, "PATIENCE", np.inf),
-            mock.patch.object(jit._way, "compiled", new=compiled),
-            mock.patch.object(sarsop, "CHUNK_SECONDS", seconds),
+            mock.patch.object(jit.runtime, "compiled", new=compiled),
+            mock.patch.object(sarsop_search, "CHUNK_SECONDS", seconds),
         ):
             return written(solve_sarsop(model, precision=precision).policy)
 
@@ -300,7 +300,7 @@ def test_trials_end_at_the_same_backup_in_whatever_parts() -> None:
     for precision in np.geomspace(0.5, 0.02, 20):
         runs = [sarsop._Run(model, float(precision), Watch()) for _ in range(2)]
         for run, seconds in zip(runs, (0.0, 100.0), strict=True):
-            with mock.patch.object(sarsop, "CHUNK_SECONDS", seconds):
+            with mock.patch.object(sarsop_search, "CHUNK_SECONDS", seconds):
                 run.backups_per_call = 1 if seconds == 0.0 else 10_000
                 run.start()
                 run.trials(5000)
@@ -312,11 +312,11 @@ def test_trials_end_at_the_same_backup_in_whatever_parts() -> None:
 
 
 def test_inner_products_are_the_same_compiled_and_interpreted() -> None:
-    options = {k: v for k, v in lower_bound.dot.targetoptions.items() if not k.startswith("no_")}
-    compiled = jit._numba().njit(**options)(lower_bound.dot.py_func)
+    options = {k: v for k, v in dot.targetoptions.items() if not k.startswith("no_")}
+    compiled = jit._numba().njit(**options)(dot.py_func)
     x = np.random.default_rng(1).normal(size=1000)
     for n in (1, 2, 3, 4, 7, 60, 255):
-        plain = lower_bound.dot.py_func(x, 3, 400, n)
+        plain = dot.py_func(x, 3, 400, n)
         assert plain == pytest.approx(x[3 : 3 + n] @ x[400 : 400 + n], abs=1e-12)
         assert compiled(x, 3, 400, n) == plain
 
@@ -325,7 +325,7 @@ def test_a_limit_on_vectors_is_met_at_the_same_backup() -> None:
     model = pomdptool.load(ROOT / "problems" / "maze-4x3.pomdp")
     made = []
     for seconds in (0.0, 100.0):
-        with mock.patch.object(sarsop, "CHUNK_SECONDS", seconds):
+        with mock.patch.object(sarsop_search, "CHUNK_SECONDS", seconds):
             solution = solve_sarsop(model, precision=1e-9, watch=Watch(max_vectors=200))
         assert solution.stop_reason == "max-vectors"
         made.append(written(solution.policy))

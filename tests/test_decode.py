@@ -138,11 +138,11 @@ def test_names_may_come_in_any_order() -> None:
 @pytest.mark.parametrize("method", ["posterior", "filter", "viterbi"])
 def test_compiled_and_interpreted_agree(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
     model, lots = case(5, True)
-    monkeypatch.setattr("pomdptool.learning.decode.expect", lambda n: None)
-    monkeypatch.setattr("pomdptool.learning.likelihood.expect", lambda n: None)
+    monkeypatch.setattr("pomdptool.learning.decode.request_compilation", lambda n: None)
+    monkeypatch.setattr("pomdptool.learning.likelihood.request_compilation", lambda n: None)
     results = []
     for compiled in (False, True):
-        monkeypatch.setattr(jit._way, "compiled", compiled)
+        monkeypatch.setattr(jit.runtime, "compiled", compiled)
         found = list(decode(model, episodes_of(lots), method))
         values = loglik(model, episodes_of(lots)).per_episode
         results.append((np.concatenate([d.states for d in found]), values))

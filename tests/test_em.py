@@ -135,10 +135,10 @@ def test_compiled_and_interpreted_agree(S: int, monkeypatch: pytest.MonkeyPatch)
     rng = np.random.default_rng(2)
     tables = random_tables(2, S, zeros=0.2)
     lots = [random_steps(rng, n) for n in (9, 4)]
-    monkeypatch.setattr("pomdptool.learning.expectation.expect", lambda n: None)
+    monkeypatch.setattr("pomdptool.learning.expectation.request_compilation", lambda n: None)
     results = []
     for compiled in (False, True):
-        monkeypatch.setattr(jit._way, "compiled", compiled)
+        monkeypatch.setattr(jit.runtime, "compiled", compiled)
         results.append(counted(tables, lots))
     np.testing.assert_allclose(results[0].T, results[1].T, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(results[0].Z, results[1].Z, rtol=1e-12, atol=1e-14)

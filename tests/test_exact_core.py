@@ -6,15 +6,16 @@ from models import PROBLEMS, ROOT, random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
 import pomdptool
-from pomdptool.kernels.exact import vertex_enumeration as kernel
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact import polytope as kernel
+from pomdptool.kernels.exact.backup import Branches
+from pomdptool.kernels.exact.vertex_enumeration import sweep
 from pomdptool.model import Model
 from pomdptool.solving import exact_run, hull
 from pomdptool.solving.faces import find_faces
 from pomdptool.solving.improve import evaluated
 from pomdptool.solving.incremental import backup_by_pruning
 from pomdptool.solving.solution import Watch
-from pomdptool.solving.stage import Part, look_ahead, undominated
+from pomdptool.solving.stage import Part, undominated, value_at
 
 # ------------------------------------------------------------ faces
 
@@ -129,7 +130,7 @@ def test_every_edge_of_the_polytope_is_found() -> None:
     polytope = hull._allocate(d, 1 << 14, 256)
     polytope.vectors[0] = low
     kernel.begin(polytope, 1e3)
-    assert kernel.sweep(polytope, branches, 1e-9, 1e-12, 10**6) == kernel.DONE
+    assert sweep(polytope, branches, 1e-9, 1e-12, 10**6) == kernel.DONE
     assert polytope.counts[kernel.MISSED] == 0
     for n in range(int(polytope.counts[kernel.USED])):
         if polytope.alive[n]:
@@ -198,7 +199,7 @@ def test_controller_values_are_what_the_controller_earns(seed: int) -> None:
     )
     stage = evaluated(faces, blind, model.discount).stage
     for b in random_beliefs(50, 3, seed):
-        assert look_ahead(faces, stage, b)[0] <= optimum.policy.value(b) + 1e-5
+        assert value_at(faces, stage, b) <= optimum.policy.value(b) + 1e-5
     again = evaluated(faces, stage, model.discount).stage
     assert (
         min(float((y.vectors - x.vectors).max()) for x, y in zip(stage, again, strict=True))

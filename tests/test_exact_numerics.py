@@ -18,8 +18,8 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 import pomdptool
-from pomdptool.kernels.exact.vertex_enumeration import Branches
-from pomdptool.kernels.jit import expect
+from pomdptool.kernels.exact.backup import Branches
+from pomdptool.kernels.jit import request_compilation
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Row
 from pomdptool.solving import hull
@@ -39,7 +39,7 @@ SECONDS = 10.0
 @pytest.fixture(scope="module", autouse=True)
 def _compiled() -> None:
     """Compile the kernels first, where that has not been done: it may take half a minute."""
-    expect(10**9)
+    request_compilation(10**9)
     for n_states in (3, 8):
         model = random_model(0, n_states=n_states)
         pomdptool.solve(model, "exact", horizon=2)

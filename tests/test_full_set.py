@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from models import random_beliefs
 
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.solving.full_set import full_set
 from pomdptool.solving.prune import prune
 from pomdptool.solving.solution import Stopped, Watch

@@ -19,8 +19,8 @@ from samples import ROOT
 from test_pomdpx import TIGER
 
 import pomdptool
+from pomdptool.commands.planners import load_prior
 from pomdptool.commands.sample import _scripts
-from pomdptool.commands.simulate import _prior
 from pomdptool.errors import FormatError, PomdpError, PomdpWarning
 from pomdptool.formats import text_input
 from pomdptool.formats.appl import read_appl
@@ -54,7 +54,7 @@ def read_scripts(path: Path) -> object:
 
 
 def read_prior(path: Path) -> object:
-    return _prior(str(path), tiger())
+    return load_prior(str(path), tiger())
 
 
 PLAIN = {

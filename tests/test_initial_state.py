@@ -91,7 +91,7 @@ def test_policies_that_act_are_told_the_state(path: Path) -> None:
 @pytest.mark.parametrize("exact", [True, False])
 def test_planners_are_told_the_state(path: Path, exact: bool) -> None:
     model = pomdptool.load(path)
-    planner = pomdptool.Pomcp(model, sims=200, exact=exact, seed=1)
+    planner = pomdptool.Pomcp(model, sims=200, exact=exact, rng=rng())
     assert pomdptool.simulate(model, planner, episodes=10, rng=rng(), steps=5).mean == sum(
         0.9**t for t in range(5)
     )

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "pomdptool"
 NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
     *("episodes", "envelope", "limits", "printable", "trace", "steps", "memory", "deprecation"),
+    "distributions",
 ]
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 NAMES = {path: "pomdptool." + path.removesuffix(".py").replace("/", ".") for path in MODULES}

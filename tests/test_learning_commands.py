@@ -164,7 +164,7 @@ def test_compare_without_rewards_says_that_no_policy_is_compared(tmp_path: Path)
     plain.write_text("\n".join(x for x in TIGER.read_text().splitlines() if x[:2] != "R:"))
     result = run("compare", plain, plain, "--seed", "1", "--json")
     assert "optimum_true" not in json.loads(result.stdout)
-    assert "no policy is compared" in result.stderr
+    assert "no policies are compared" in result.stderr
 
 
 def test_a_learned_policy_is_evaluated_in_the_true_model(log: Path, tmp_path: Path) -> None:
@@ -200,10 +200,10 @@ def test_costs_stay_costs_from_sampling_to_solving(options: str, tmp_path: Path)
     [
         ("--states 2 --significance 0.1", "--significance needs --method udm."),
         ("--states 2 --max-states 3", "--max-states needs --method udm."),
-        ("--states 2 --select aic", "--select needs several numbers of states"),
-        ("--method udm --select aic", "--select needs several numbers of states"),
+        ("--states 2 --select aic", "--select needs several --states"),
+        ("--method udm --select aic", "--select needs several --states"),
         ("--method udm --states 3 --max-states 2", "--states 3 is more than --max-states 2."),
-        ("--init {model} --restarts 4", "--restarts does not go with --init"),
+        ("--init {model} --restarts 4", "--restarts cannot be used with --init"),
         ("--states 2 --fix T", "--fix needs --init."),
     ],
 )

@@ -45,7 +45,7 @@ class Compiling:
 
 def test_compiling_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Compiling()
-    monkeypatch.setattr(jit._way, "compiling", clock)
+    monkeypatch.setattr(jit.runtime, "compiling", clock)
     bare = Clock()
     limits: list[Limits] = [Limits(1.0), LearningWatch(1.0), Watch(1.0)]
     clock.seconds = 3600.0

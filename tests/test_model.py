@@ -15,11 +15,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from samples import counted, rows, small_models, wide_models
 
 from pomdptool import sparse
+from pomdptool.distributions import renormalise
 from pomdptool.errors import ModelError
 from pomdptool.formats import reward_rules
 from pomdptool.formats.files import encode_model, loads
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import from_dense, from_entries, renormalise
+from pomdptool.sparse import from_dense, from_entries
 
 EYE = np.eye(2)
 HALF = np.full((2, 2), 0.5)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 from models import tiger
 from test_hostile_names import CASES, call
 
@@ -76,6 +77,40 @@ def test_what_is_brought_up_to_date_may_be_replaced(folder: Path) -> None:
     assert call(folder, "convert", "m.json", "-o", "m.json")[0] == 0
     assert call(folder, *FIT[:2], "--init", "m.json", "-o", "m.json", "-q")[0] == 0
     assert call(folder, "convert", "m.json", "-o", "/dev/null", "--to", "json")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["loglik", "-", "d.csv"],
+        ["decode", "-", "d.csv"],
+        ["evaluate", "-", "p.json", "--episodes", "9", "--seed", "1", "--json"],
+        ["compare", "-", "m.json", "--episodes", "9", "--steps", "3", "--seed", "1", "--json"],
+        ["compare", "m.json", "-", "--episodes", "9", "--steps", "3", "--seed", "1", "--json"],
+    ],
+)
+def test_the_model_may_be_standard_input(
+    args: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    text = (folder / "m.json").read_text()
+    piped = CliRunner().invoke(cli, [*args, "-q"], input=text)
+    assert piped.exit_code == 0, piped.output
+    named = ["m.json" if arg == "-" else arg for arg in args]
+    assert CliRunner().invoke(cli, [*named, "-q"]).stdout == piped.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "names"),
+    [
+        (["loglik", "-", "-"], "MODEL and DATA"),
+        (["decode", "-"], "MODEL and DATA"),
+        (["compare", "-", "-"], "TRUE and LEARNED"),
+    ],
+)
+def test_only_one_file_is_standard_input(args: list[str], names: str, folder: Path) -> None:
+    message = f"Only one of {names} can be standard input."
+    assert message in refused(folder, *args)
 
 
 def test_devices_take_two_results(folder: Path) -> None:

@@ -137,8 +137,8 @@ def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
         ("tiger.alpha", ["--show", "graph", "--model", str(TIGER)], 1, "no policy graph to draw"),
         ("tiger.alpha", ["--show", "bounds", "--model", str(TIGER)], 1, "no bounds over time"),
         ("trace.jsonl", ["--episode", "9"], 1, "no episode 9, only 0 to 1"),
-        ("fit.json", ["--show", "graph"], 2, "Of this file --show draws: loglik."),
-        ("tiger.json", ["--show", "belief"], 2, "--show draws: value, graph, bounds."),
+        ("fit.json", ["--show", "graph"], 2, "--show of this file is one of: loglik."),
+        ("tiger.json", ["--show", "belief"], 2, "one of: value, graph, bounds."),
         ("data.csv", [], 1, "expected a policy, a report of fit or a trace of simulate"),
         (str(TIGER), [], 1, "this is a model: solve it, and plot the policy"),
         ("tiger.pomdpx", [], 1, "this is a model: solve it, and plot the policy"),
@@ -226,7 +226,7 @@ def test_a_terminal_is_not_drawn_upon(folder: Path) -> None:
 
     shown, code = terminal_result("plot", folder / "tiger.json")
     assert code == 2
-    assert "-o picture.svg" in shown
+    assert "-o plot.svg" in shown
 
 
 def test_reports_of_fit_have_what_is_drawn(folder: Path) -> None:

@@ -331,7 +331,7 @@ def error(document: Any) -> str:
         (["version"], 2, "version 2 is not known"),
         (["problem"], [], '"problem" must be an object'),
         (["problem", "name"], None, '"problem"."name" must be text'),
-        (["problem", "states"], [], '"problem"."states" must hold different names'),
+        (["problem", "states"], [], '"problem"."states" must be a list of 1'),
         (["problem", "states"], ["a", "a"], '"problem"."states" must hold different names'),
         (["problem", "states", 1], 5, '"problem"."states"[1] must be text'),
         (["problem", "states"], ["a"], '"problem"."start" must hold 1 numbers'),

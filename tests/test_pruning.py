@@ -21,7 +21,7 @@ import pomdptool
 from pomdptool.commands.main import cli
 from pomdptool.errors import PomdpError
 from pomdptool.kernels import jit
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.model import Model
 from pomdptool.solving import cover, enumeration, exact_run, prune
 from pomdptool.solving.backup import BackedUp
@@ -160,20 +160,22 @@ def test_tolerances_are_in_values(scale: float) -> None:
 
 def test_both_ways_of_running_give_the_same_set() -> None:
     branches, old = make_branches(5, 3, "dense"), some_part(5, 3)
-    before = dict(vars(jit._way))
+    before = dict(vars(jit.runtime))
     found = []
     try:
         for compiled in (False, True):
-            jit._way.compiled = compiled
-            jit._way.interpreted_seconds = -1e9
+            jit.runtime.compiled = compiled
+            jit.runtime.interpreted_seconds = -1e9
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("pomdptool.solving.cover.expect", lambda multiplications: None)
+                patch.setattr(
+                    "pomdptool.solving.cover.request_compilation", lambda multiplications: None
+                )
                 found.append(
                     backup_within(branches, old, tolerance=0.1, given=True, limits=Limits(Watch()))
                 )
-            assert jit._way.compiled == compiled
+            assert jit.runtime.compiled == compiled
     finally:
-        vars(jit._way).update(before)
+        vars(jit.runtime).update(before)
     assert found[0].part.vectors.tolist() == found[1].part.vectors.tolist()
     assert (found[0].lost, found[0].residual) == (found[1].lost, found[1].residual)
 
@@ -383,6 +385,25 @@ def test_what_is_said_of_the_faces() -> None:
     wrong = CliRunner().invoke(cli, ["solve", str(maze), "--algorithm", "simplex"])
     assert wrong.exit_code == 2
     assert "'linear-support'" in wrong.stderr
+
+
+def test_options_that_have_no_effect_are_not_ignored() -> None:
+    tiger_file = str(ROOT / "problems" / "tiger.pomdp")
+    for options in (["--full-simplex"], ["--full-simplex", "--method", "sarsop"]):
+        result = CliRunner().invoke(cli, ["solve", tiger_file, *options])
+        assert result.exit_code == 2
+        assert "--full-simplex needs --method exact." in result.stderr
+    with pytest.raises(PomdpError, match="the full simplex need method 'exact', not 'sarsop'"):
+        pomdptool.solve(tiger(), full_simplex=True)
+    result = CliRunner().invoke(
+        cli, ["solve", tiger_file, "--method", "qmdp", "--algorithm", "witness"]
+    )
+    assert result.exit_code == 2
+    assert "--algorithm needs --method exact." in result.stderr
+    mdp = ["solve", str(ROOT / "tests" / "cases" / "mdp-start.pomdp"), "--algorithm", "witness"]
+    warning = "warning: --algorithm has no effect on an MDP: this model observes its state"
+    assert warning in CliRunner().invoke(cli, mdp).stderr.splitlines()
+    assert warning not in CliRunner().invoke(cli, [*mdp, "-q"]).stderr
 
 
 def test_many_faces_are_not_all_listed() -> None:

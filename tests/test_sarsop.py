@@ -14,11 +14,11 @@ from numpy.testing import assert_allclose
 
 import pomdptool
 from pomdptool import belief
-from pomdptool.kernels.sarsop import belief_graph, lower_bound, upper_bound
+from pomdptool.kernels.sarsop import belief_graph, interpolation, lower_bound, upper_bound
 from pomdptool.kernels.sarsop import layout as kernel
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
-from pomdptool.solving import informed, pools, sarsop, upkeep
+from pomdptool.solving import informed, pools, sarsop, sarsop_search, upkeep
 from pomdptool.solving.blocks import BlockModel, block_model
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.controller import evaluate
@@ -67,7 +67,7 @@ def searched(model: Model, backups: int) -> sarsop._Run:
     run = sarsop._Run(model, 1e-9, Watch(), backups_per_call=1)
     run.start()
     run.watch.interrupted = interrupted
-    with contextlib.suppress(Stopped), mock.patch.object(sarsop, "CHUNK_SECONDS", 0.0):
+    with contextlib.suppress(Stopped), mock.patch.object(sarsop_search, "CHUNK_SECONDS", 0.0):
         run.until_closed()
     return run
 
@@ -139,7 +139,7 @@ def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
     qmdp = fixed_point(model, "qmdp", precision=1e-6, horizon=None, watch=Watch()).Q
     fib = fixed_point(model, "fib", precision=1e-6, horizon=None, watch=Watch()).Q
     root = int(search.nodes[0, kernel.BLOCK])
-    belief_graph.inform(tables, search, 0)
+    belief_graph.apply_informed_bound(tables, search, 0)
     informed = search.bounds[0, kernel.UPPER]
     assert root == blocks.start_block
     assert exact.bounds.lower - 1e-6 <= informed <= (fib @ model.start).max() + 1e-2
@@ -172,7 +172,7 @@ def test_one_step_beliefs_are_one_where_they_are_equal(same: float) -> None:
 
 def elements_of(search: kernel.Search, row: int, width: int) -> np.ndarray:
     """Elements of a list, a row each; a view."""
-    begin, length = search.lists[row, : kernel.ROOM].tolist()
+    begin, length = search.lists[row, : kernel.CAPACITY].tolist()
     return search.i[begin : begin + length * width].reshape(length, width)
 
 
@@ -188,7 +188,7 @@ def as_listed(run: sarsop._Run) -> None:
     for block in range(run.blocks.n_blocks):
         row = kernel.LISTS * block + kernel.POINT_SET
         elements = elements_of(run.search, row, kernel.POINT_ELEMENT)
-        node = elements[:, kernel.WHICH]
+        node = elements[:, kernel.ITEM]
         drop = np.ascontiguousarray(elements[:, kernel.POINT_DROP]).view(np.float64)
         run.search.bounds[node, kernel.UPPER] = run.search.bounds[node, kernel.BASE] - drop
 
@@ -199,7 +199,7 @@ def test_points_know_their_place() -> None:
         for block in range(run.blocks.n_blocks):
             nodes_there = points_of(run.search, block)
             assert nodes_there
-            assert run.search.nodes[nodes_there, kernel.PLACE].tolist() == list(
+            assert run.search.nodes[nodes_there, kernel.SET_INDEX].tolist() == list(
                 range(len(nodes_there))
             )
         upkeep.prune_points(run.search)
@@ -224,7 +224,7 @@ def test_sawtooth_agrees_with_a_plain_loop() -> None:
             drop = search.bounds[point, kernel.UPPER] - u[states] @ corner
             expected = min(expected, base + ratio * min(drop, 0.0))
             tried += 1
-        search.nodes[n, [kernel.SEEN_POINTS, kernel.N_MIXED]] = 0
+        search.nodes[n, [kernel.CHECKED_POINTS, kernel.N_MIX]] = 0
         search.bounds[n, kernel.SLACK] = 0.0
         before = search.bounds[n, kernel.UPPER]
         search.bounds[n, kernel.UPPER] = base
@@ -246,7 +246,7 @@ def test_interpolation_agrees_with_a_linear_program() -> None:
         columns = [*np.eye(len(states)), *(belief_of(run, p)[states] for p in others)]
         costs = [*corners_of(run, block), *(search.bounds[p, kernel.UPPER] for p in others)]
         best = linprog(costs, A_eq=np.array(columns).T, b_eq=belief_of(run, n)[states]).fun
-        found = upper_bound.program(run.tables, search, n, 1e-8)
+        found = interpolation.solve_lp(run.tables, search, n, 1e-8)
         assert found >= best - 1e-5
         if search.nodes[n, kernel.N_SUPPORT] > 1 and others:
             assert found == pytest.approx(best, abs=1e-5)
@@ -278,10 +278,10 @@ def test_shorter_lists_keep_what_nodes_know() -> None:
     for n in range(search.i[kernel.N_NODES]):
         block = search.nodes[n, kernel.BLOCK]
         lists = search.lists[kernel.LISTS * block :, kernel.LENGTH]
-        assert search.nodes[n, kernel.SEEN_VECTORS] <= lists[kernel.VECTOR_LIST]
-        assert search.nodes[n, kernel.SEEN_POINTS] <= lists[kernel.POINT_LIST]
+        assert search.nodes[n, kernel.CHECKED_VECTORS] <= lists[kernel.VECTOR_LIST]
+        assert search.nodes[n, kernel.CHECKED_POINTS] <= lists[kernel.POINT_LIST]
         if search.nodes[n, kernel.EXPANSION] != kernel.NONE:
-            search.nodes[n, kernel.SEEN_VECTORS] = 0
+            search.nodes[n, kernel.CHECKED_VECTORS] = 0
             lower = lower_bound.update_lower(run.tables, search, n)
             assert lower >= before[n, kernel.LOWER] - 1e-12
 
@@ -313,7 +313,7 @@ def test_calls_of_kernels_stay_short() -> None:
     with contextlib.suppress(Stopped):
         run.until_closed()
     per_second = run.count(kernel.N_BACKUPS) / run.watch.seconds
-    assert run.backups_per_call < 20 * sarsop.CHUNK_SECONDS * per_second
+    assert run.backups_per_call < 20 * sarsop_search.CHUNK_SECONDS * per_second
 
 
 def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,12 +329,12 @@ def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         blocks: BlockModel, tables: kernel.Tables, blind: np.ndarray, drift: float
     ) -> kernel.Search:
         search = pools.begin(blocks, tables, blind, drift)
-        room, need = pools.rooms(search), pools.needed(blocks)
+        room, need = pools.capacity_of(search), pools.needed(blocks)
         room = room._replace(nodes=4 + need.nodes, expanded=3, vectors=len(search.vectors) + 2)
-        return pools.with_room(blocks, tables, search, room)
+        return pools.with_capacity(blocks, tables, search, room)
 
-    monkeypatch.setattr(sarsop, "grown", counted)
-    monkeypatch.setattr(sarsop, "begin", tight)
+    monkeypatch.setattr(sarsop_search, "grown", counted)
+    monkeypatch.setattr(sarsop_search, "begin", tight)
     small = searched(model, 50)
     assert grown[0] > 1
     assert small.search.i[kernel.N_NODES] > 4
@@ -347,9 +347,9 @@ def test_how_much_is_done_at_once_changes_nothing() -> None:
     one_by_one, at_once = (sarsop._Run(model, 1e-9, Watch(), backups_per_call=n) for n in (1, 999))
     one_by_one.start()
     at_once.start()
-    with mock.patch.object(sarsop, "CHUNK_SECONDS", 0.0):
+    with mock.patch.object(sarsop_search, "CHUNK_SECONDS", 0.0):
         one_by_one.trials(200)
-    with mock.patch.object(sarsop, "budget", lambda work: work):
+    with mock.patch.object(sarsop_search, "scaled_budget", lambda work: work):
         at_once.trials(200)
     assert at_once.count(kernel.N_BACKUPS) == one_by_one.count(kernel.N_BACKUPS) == 200
     assert at_once.bounds == one_by_one.bounds

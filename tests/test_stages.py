@@ -345,9 +345,15 @@ def test_command_writes_stages() -> None:
     [
         (["--terminal-values", TIGER], "--terminal-values needs --horizon"),
         (["--all-horizons"], "--all-horizons needs --horizon"),
-        (["--all-horizons", "--horizon", "2", "-o", "x.alpha"], "only .json holds stages"),
-        (["--all-horizons", "--horizon", "2", "-o", "x.pg"], "only .json holds stages"),
-        (["--all-horizons", "--horizon", "2", "-o", "x.dot.gz"], "only .json holds stages"),
+        (
+            ["--all-horizons", "--horizon", "2", "-o", "x.alpha"],
+            "needs .json output",
+        ),
+        (["--all-horizons", "--horizon", "2", "-o", "x.pg"], "needs .json output"),
+        (
+            ["--all-horizons", "--horizon", "2", "-o", "x.dot.gz"],
+            "needs .json output",
+        ),
         (["--horizon", "2", "--terminal-values", "none.alpha"], "does not exist"),
     ],
 )
@@ -364,11 +370,11 @@ def test_wrong_usage(
 def test_the_graph_is_told(tmp_path: Path) -> None:
     out = tmp_path / "tiger.json"
     said = run("solve", TIGER, "--method", "exact", "-o", out).stderr
-    assert "\ngraph           5 nodes, worth 19.3714\n" in said
+    assert "\ngraph           5 nodes, value 19.3714\n" in said
     assert json.loads(out.read_text())["graph"]["value"] == pytest.approx(19.3713683749)
     costs = ROOT / "problems" / "bridge-repair.pomdp"
     said = run("solve", costs, "--horizon", 3, "-o", out).stderr
-    assert "\ngraph           3 nodes, worth 1409.65\n" in said
+    assert "\ngraph           3 nodes, value 1409.65\n" in said
     assert json.loads(out.read_text())["graph"]["value"] == pytest.approx(1409.65)
 
 

@@ -21,7 +21,7 @@ from models import ROOT
 
 import pomdptool
 from pomdptool.commands.main import COMMANDS, cli
-from pomdptool.commands.simulate import PLANNERS
+from pomdptool.commands.planners import PLANNERS
 from pomdptool.solving import highs
 from pomdptool.solving.dispatch import ALGORITHMS, METHODS
 

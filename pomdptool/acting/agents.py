@@ -119,6 +119,28 @@ class BeliefActing:
         self.belief = after
 
 
+class RandomActing:
+    """Actions uniform at random."""
+
+    def __init__(self, model: Model) -> None:
+        self.n_actions = model.n_actions
+        self.reseed(np.random.default_rng(0))
+
+    def reseed(self, rng: np.random.Generator) -> None:
+        """Draw from other random numbers."""
+        self.rng = rng
+
+    def reset(self, state: int | None = None) -> None:
+        """Begin an episode."""
+
+    def act(self) -> int:
+        """Return any action."""
+        return int(self.rng.integers(self.n_actions))
+
+    def observe(self, action: int, observation: int) -> None:
+        """Take in nothing."""
+
+
 class FiniteActing:
     """A policy with a horizon: it has ended after that many steps."""
 

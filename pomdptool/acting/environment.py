@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,10 @@ from pomdptool.sparse import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of an episode, all in indices; the reward as the solver counts it."""
+    """One step of an episode, all in indices; the reward as the solver counts it.
+
+    `belief`, shape (S,), is the exact one in which the action was chosen, where it was asked for.
+    """
 
     time: int
     state: int
@@ -25,6 +28,7 @@ class Step:
     arrived: int
     observation: int
     reward: float
+    belief: FloatArray | None = None
 
 
 class Environment:
@@ -59,12 +63,12 @@ def episode(
     acting: Acting,
     steps: int,
     rng: np.random.Generator,
-    note: Callable[[Step, FloatArray | None], None] | None = None,
+    *,
+    beliefs: bool = False,
 ) -> Iterator[Step]:
     """Let something act until a terminal state, or for so many steps, or until it has ended.
 
-    `note` is called with each step and the exact belief in which its action was chosen, before the
-    observation is taken in.
+    A step is yielded before its observation is taken in.
     """
     environment.reset(rng)
     model = environment.model
@@ -73,16 +77,14 @@ def episode(
         acting.reset()
     else:
         acting.reset(observed)
-    belief = initial_belief(model, observed) if note is not None else None
+    belief = initial_belief(model, observed) if beliefs else None
     for time in range(steps):
         if environment.ended or has_ended(acting):
             return
         state, action = environment.state, acting.act()
         observation, reward = environment.step(action, rng)
-        seen = Step(time, state, action, environment.state, observation, reward)
-        if note is not None and belief is not None:
-            note(seen, belief)
+        yield Step(time, state, action, environment.state, observation, reward, belief)
+        if belief is not None:
             belief, _ = update(model, belief, action, observation)
-        yield seen
         if not environment.ended:
             acting.observe(action, observation)

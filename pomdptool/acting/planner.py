@@ -1,15 +1,16 @@
 """Planners that search online: POMCP and POUCT (Silver and Veness 2010).
 
-Both grow a tree of histories from the present belief by simulations, `kernels.simulation.pomcp`.
-POMCP keeps the belief as particles, which the simulator moves; where too few of them agree with
-what was observed, they are drawn anew by weight, and where none does, from the exact belief, so
-that they cannot run out. POUCT keeps the exact belief. What the tree knows of the history that came
-about is kept.
+Both grow a tree of histories from the current belief by simulations, compiled in
+`kernels.simulation.pomcp`. POMCP keeps the belief as particles (see `particles`); where none of
+them agrees with an observation, new ones are drawn from the exact belief, so that the filter never
+runs out. POUCT keeps the exact belief. After a step the subtree of the observed history is kept.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import warnings
+from copy import copy
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
@@ -19,12 +20,13 @@ from pomdptool.acting.agents import (
     impossible,
     initial_belief,
 )
-from pomdptool.acting.guide import guide_at, guide_of, no_guide
+from pomdptool.acting.guide import guide_at
+from pomdptool.acting.particles import evenly_drawn, moved
+from pomdptool.acting.plan import Prior, default_depth, default_exploration, plan_of
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.deprecation import renamed
-from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
-from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.kernels.simulation import pomcp as kernel
 from pomdptool.kernels.simulation import random as numbers
 from pomdptool.kernels.simulation.pomcp import Plan, Tree
@@ -32,8 +34,7 @@ from pomdptool.kernels.simulation.simulator import Simulator, filter_belief
 from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.solution import Watch, check_sum
+from pomdptool.solving.solution import check_sum
 from pomdptool.sparse import FloatArray, IntArray
 
 SIMS_AT_ONCE = 4096
@@ -41,29 +42,6 @@ SIMS_AT_ONCE = 4096
 
 MOST_NODES = 1 << 22
 """Nodes of the largest tree; a search that fills it ends."""
-
-UNDISCOUNTED_DEPTH = 100
-"""Steps of a simulation with discount 1."""
-
-DEPTH_PRECISION = 0.01
-"""A simulation is as deep as what lies beyond is worth this share of all that there is to earn."""
-
-EXPLORATION = 0.3
-"""The default constant, as a share of what bounds leave open of the start belief's value."""
-
-ATTEMPTS = 10
-"""Times as many particles as are wanted that are moved, to find those that agree."""
-
-ENOUGH = 0.1
-"""Share of the particles wanted that must agree; else they are weighed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """Visits and values that the actions of a new node begin with, shape (A,) each."""
-
-    visits: IntArray
-    values: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +79,18 @@ class Pomcp:
         How many.
     prior
         Visits and values to begin with.
+    rng
+        Draws the random numbers of the simulations; by default a generator of seed 0. `simulate`
+        draws others for each episode.
     seed
-        Of the simulations.
+        Deprecated: `rng=np.random.default_rng(seed)` does the same.
+
+    Raises
+    ------
+    PomdpError
+        Where a setting is out of its range, or rewards are too large to be added up.
+    PolicyError
+        Where a policy was made for another model, or its vectors are not linked.
     """
 
     model: Model
@@ -115,22 +103,31 @@ class Pomcp:
     exact: bool = False
     particles: int = 2000
     prior: Prior | None = None
-    seed: int = 0
+    rng: np.random.Generator | None = None
     interrupted: Interrupted | None = None
-    decision: Decision | None = None
-    searched: int = 0
-    seconds: float = 0.0
+    seed: InitVar[int | None] = None
+    decision: Decision | None = field(init=False, default=None)
+    searched: int = field(init=False, default=0)
+    seconds: float = field(init=False, default=0.0)
     simulator: Simulator = field(init=False)
     plan: Plan = field(init=False)
     tree: Tree = field(init=False)
-    history: list[tuple[int, int]] = field(default_factory=list)
     states: IntArray = field(init=False)
     sums: FloatArray = field(init=False)
     belief: FloatArray = field(init=False)
-    initial: FloatArray = field(init=False)
+    since: list[tuple[int, int]] = field(init=False, default_factory=list)
     numbers: IntArray = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, seed: int | None) -> None:
+        if seed is not None:
+            warnings.warn(
+                "Pomcp(seed=...) is deprecated: give rng=np.random.default_rng(seed)",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+            if self.rng is not None:
+                raise PomdpError("rng and seed exclude each other")
+            self.rng = np.random.default_rng(seed)
         if self.sims is None and self.time_limit is None:
             raise PomdpError("a planner needs a number of simulations or a time")
         for name, least in (("sims", 1), ("particles", 1), ("depth", 1)):
@@ -142,20 +139,23 @@ class Pomcp:
         if self.exploration is None:
             self.exploration = default_exploration(self.model, self.depth)
         self.simulator = simulator_of(self.model)
-        self.plan = _plan(self)
+        self.plan = plan_of(
+            *(self.model, self.exploration, self.depth),
+            rollout=self.rollout,
+            leaf_values=self.leaf_values,
+            prior=self.prior,
+        )
         room = min(MOST_NODES, max(1024, 2 * (self.sims or SIMS_AT_ONCE)))
         self.tree = _tree(self.model.n_actions, room)
-        expect((self.sims or SIMS_AT_ONCE) * self.depth)
-        self.reseed(np.random.default_rng(self.seed))
+        request_compilation((self.sims or SIMS_AT_ONCE) * self.depth)
+        self.reseed(np.random.default_rng(0) if self.rng is None else self.rng)
         self.reset()
 
     def twin(self) -> Pomcp:
         """Another planner with the same settings, and a tree of its own."""
-        other = object.__new__(Pomcp)
-        for name in self.__slots__:
-            setattr(other, name, getattr(self, name))
+        other = copy(self)
         other.tree = Tree(self.tree.i.copy(), self.tree.f.copy())
-        other.history, other.numbers = list(self.history), self.numbers.copy()
+        other.since, other.numbers = list(self.since), self.numbers.copy()
         other.plan = self.plan._replace(guide=self.plan.guide.copy())
         other.searched, other.seconds = 0, 0.0
         return other
@@ -166,10 +166,8 @@ class Pomcp:
 
     def reset(self, state: int | None = None) -> None:
         """Go to the start belief, or to a state that is observed, with nothing else known."""
-        self.history.clear()
-        self.initial = initial_belief(self.model, state)
         self.decision = None
-        self._believe(self.initial)
+        self._believe(initial_belief(self.model, state))
         kernel.clear(self.tree, self.plan, int(self.states[0]))
 
     def act(self) -> int:
@@ -179,7 +177,7 @@ class Pomcp:
         path, returns = np.zeros(self.depth, np.int64), np.zeros(self.depth)
         while self.sims is None or done < self.sims:
             left = SIMS_AT_ONCE if self.sims is None else self.sims - done
-            at_once = min(left, budget(SIMS_AT_ONCE))
+            at_once = min(left, scaled_budget(SIMS_AT_ONCE))
             self._make_room(at_once)
             n = kernel.search(
                 self.simulator,
@@ -204,16 +202,22 @@ class Pomcp:
         return self.decision.action
 
     def observe(self, action: int, observation: int) -> None:
-        """Take in what was observed; the tree below it is kept."""
-        self.history.append((action, observation))
-        if self.exact:
-            after = np.zeros(self.model.n_states)
-            if filter_belief(self.simulator, self.belief, action, observation, after) == 0.0:
-                self.history.pop()
-                raise impossible(self.model, action, observation)
-            self._believe(after)
+        """Take in what was observed; the tree below it is kept.
+
+        Raises
+        ------
+        PolicyError
+            Where that is impossible.
+        """
+        after = None
+        if not self.exact:
+            after = moved(self.simulator, self.states, action, observation, self.numbers)
+        if after is None:
+            self._believe(self._filtered(action, observation))
         else:
-            self._move_particles(action, observation)
+            self.states = after
+            self.since.append((action, observation))
+            self._aim_rollouts()
         place = np.zeros(self.tree.i[kernel.N_NODES], np.int64)
         n_observations = self.model.n_observations
         kernel.follow(
@@ -244,52 +248,30 @@ class Pomcp:
         return Decision(int(np.argmax(values)), sims, rows[:, 0].astype(np.int64), values)
 
     def _believe(self, b: FloatArray) -> None:
-        """Begin simulations in an exact belief, or in particles drawn from it."""
+        """Start simulations from an exact belief, or from particles drawn from it."""
         self.belief = b
+        self.since.clear()
         support = np.flatnonzero(b)
         sums = np.cumsum(b[support])
         sums[-1] = 1.0
         if self.exact:
             self.states, self.sums = support, sums
         else:
-            # Evenly along the running sums: nothing is left to chance.
-            points = (np.arange(self.particles) + 0.5) / self.particles
-            self.states, self.sums = support[np.searchsorted(sums, points)], np.zeros(0)
-        self._guide()
+            self.states, self.sums = evenly_drawn(support, sums, self.particles), np.zeros(0)
+        self._aim_rollouts()
 
-    def _move_particles(self, action: int, observation: int) -> None:
-        """Move the particles; weigh them where few agree, ask the exact filter where none does."""
-        after = np.zeros(self.particles, np.int64)
-        attempts = ATTEMPTS * self.particles
-        found = kernel.update_particles(
-            self.simulator, self.states, action, observation, after, attempts, self.numbers
-        )
-        if found >= ENOUGH * self.particles:
-            self.states = np.resize(after[:found], self.particles)
-            self._guide()
-            return
-        weights = np.zeros(self.particles)
-        total = kernel.weigh_particles(
-            self.simulator, self.states, action, observation, after, weights, self.numbers
-        )
-        if total > 0.0:
-            points = (np.arange(self.particles) + 0.5) / self.particles
-            sums = np.cumsum(weights) / total
-            sums[-1] = 1.0
-            self.states = after[np.searchsorted(sums, points)]
-            self._guide()
-            return
-        b = self.initial
-        for a, o in self.history:
-            after_b = np.zeros(self.model.n_states)
-            if filter_belief(self.simulator, b, a, o, after_b) == 0.0:
-                self.history.pop()
+    def _filtered(self, action: int, observation: int) -> FloatArray:
+        """The exact belief after a step, filtered from the last one that is known."""
+        b = self.belief
+        for a, o in (*self.since, (action, observation)):
+            after = np.zeros(self.model.n_states)
+            if filter_belief(self.simulator, b, a, o, after) == 0.0:
                 raise impossible(self.model, action, observation)
-            b = after_b
-        self._believe(b)
+            b = after
+        return b
 
-    def _guide(self) -> None:
-        """Let the policy that guides simulations begin where it is best at the belief."""
+    def _aim_rollouts(self) -> None:
+        """Start the rollout policy in the node that is best at the belief."""
         policy = self.rollout if self.leaf_values is None else self.leaf_values
         if isinstance(policy, SolvedPolicy):
             b = self.belief
@@ -299,7 +281,7 @@ class Pomcp:
 
     def _make_room(self, sims: int) -> None:
         """Lengthen the tree for simulations to come."""
-        n, room = int(self.tree.i[kernel.N_NODES]), int(self.tree.i[kernel.ROOM])
+        n, room = int(self.tree.i[kernel.N_NODES]), int(self.tree.i[kernel.CAPACITY])
         if n + sims <= room or room == MOST_NODES:
             return
         larger = _tree(self.model.n_actions, min(MOST_NODES, max(2 * room, n + sims)))
@@ -307,54 +289,6 @@ class Pomcp:
         larger.i[kernel.N_NODES] = n
         kernel.rehash(larger)
         self.tree = larger
-
-
-def default_depth(model: Model) -> int:
-    """Steps after which what lies beyond is worth a hundredth of all there is to earn."""
-    return steps_until(model.discount, DEPTH_PRECISION) or UNDISCOUNTED_DEPTH
-
-
-def default_exploration(model: Model, depth: int) -> float:
-    """A share of what lies between FIB's and blind policies' values at the start belief."""
-    horizon = depth if model.discount == 1.0 else None
-    watch = Watch()
-    upper = fixed_point(model, "fib", precision=1.0, horizon=horizon, watch=watch).Q @ model.start
-    lower = fixed_point(model, "blind", precision=1.0, horizon=horizon, watch=watch).Q @ model.start
-    return max(EXPLORATION * float(upper.max() - lower.max()), 1e-6)
-
-
-def _plan(planner: Pomcp) -> Plan:
-    """Settings as kernels want them."""
-    model, A = planner.model, planner.model.n_actions
-    assert planner.exploration is not None
-    assert planner.depth is not None
-    horizon = planner.depth if model.discount == 1.0 else None
-    prior = planner.prior or Prior(np.zeros(A, np.int64), np.zeros(A))
-    if planner.prior is None:
-        Q = fixed_point(model, "mdp", precision=1e-3, horizon=horizon, watch=Watch()).Q
-        prior = Prior(np.ones(A, np.int64), np.ascontiguousarray(Q.T).ravel())
-    guide, values = no_guide(), np.zeros(1)
-    policy = planner.rollout if planner.leaf_values is None else planner.leaf_values
-    if isinstance(policy, SolvedPolicy):
-        guide, values = guide_of(model, policy)
-        kind = kernel.CONTROLLER if planner.leaf_values is None else kernel.NODE_VALUES
-    elif policy == "qmdp":
-        Q = fixed_point(model, "mdp", precision=1e-3, horizon=horizon, watch=Watch()).Q
-        kind, values = kernel.VALUES, Q.max(axis=0)
-    elif policy == "random":
-        kind = kernel.UNIFORM
-    else:
-        raise PomdpError(f"rollout must be 'random', 'qmdp' or a policy, not {policy!r}")
-    return Plan(
-        discount=float(model.discount),
-        exploration=float(planner.exploration),
-        depth=planner.depth,
-        rollout=kind,
-        guide=guide,
-        values=values,
-        prior_visits=prior.visits.astype(np.float64),
-        prior_values=prior.values.astype(np.float64),
-    )
 
 
 def _tree(n_actions: int, room: int) -> Tree:

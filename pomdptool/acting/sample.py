@@ -6,19 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pomdptool.acting.agents import acting, compiled, horizon_of, random_agent, script_agent
-from pomdptool.acting.environment import Environment, episode
-from pomdptool.acting.players import Player
+from pomdptool.acting.environment import Environment
+from pomdptool.acting.players import AgentRunner, CompiledRunner, Played, Runner
 from pomdptool.acting.simulator import simulator_of
 from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes, joined
-from pomdptool.kernels.jit import budget, expect
-from pomdptool.kernels.simulation.episodes import TERMINATED as ENDED
-from pomdptool.kernels.simulation.episodes import Log
+from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.sparse import IntArray
 
 SampleEnds = Literal["stop", "continue"]
 """What episodes do in a terminal state."""
@@ -85,60 +81,34 @@ def sampled(
     """Draw trajectories as `sample` does, lot by lot."""
     horizon = None if actions else horizon_of(policy)
     steps = steps if horizon is None else min(steps, horizon)
-    expect(episodes * steps // INTERPRETED)
+    request_compilation(episodes * steps // INTERPRETED)
     stop = bool(model.rewards.stored.any()) if ends is None else ends == "stop"
     simulator = simulator_of(model, stop=stop)
-    agents = [script_agent(list(script)) for script in actions or ()]
-    if not agents:
-        agent = random_agent() if policy is None else compiled(model, policy)
-        if agent is None:
-            assert policy is not None
-            environment = Environment(model, simulator, stop=stop)
-            yield from _asked(environment, policy, episodes, steps, rng, states)
-            return
-        agents = [agent]
-    players = [Player(model, agent, simulator) for agent in agents]
+    runners: list[Runner]
+    if actions:
+        agents = [script_agent(list(script)) for script in actions]
+        runners = [CompiledRunner(model, agent, steps, simulator) for agent in agents]
+    elif (agent := random_agent() if policy is None else compiled(model, policy)) is not None:
+        runners = [CompiledRunner(model, agent, steps, simulator)]
+    else:
+        assert policy is not None
+        environment = Environment(model, simulator, stop=stop)
+        runners = [AgentRunner(environment, acting(model, policy), steps)]
     done = 0
     while done < episodes:
-        at_once = 1 if len(players) > 1 else max(1, budget(STEPS_AT_ONCE) // steps)
-        at_once = min(at_once, episodes - done)
-        log, lengths, how = players[done % len(players)].play(at_once, steps, rng)
-        yield _episodes(model, log, lengths, _ends(how == ENDED, stop), done, states)
-        done += at_once
+        at_once = 1 if len(runners) > 1 else max(1, scaled_budget(STEPS_AT_ONCE) // steps)
+        count = min(at_once, episodes - done)
+        played = runners[done % len(runners)].play(done, count, rng)
+        yield _episodes(model, played, stop, done, states)
+        done += count
 
 
-def _asked(
-    environment: Environment,
-    policy: SolvedPolicy,
-    episodes: int,
-    steps: int,
-    rng: np.random.Generator,
-    states: bool,
-) -> Iterator[Episodes]:
-    """Episodes of a policy that is asked in Python for every action."""
-    model, player = environment.model, acting(environment.model, policy)
-    for k in range(episodes):
-        rows = list(episode(environment, player, steps, rng))
-        log = Log(
-            np.array([row.state for row in rows], dtype=np.int64),
-            np.array([row.action for row in rows], dtype=np.int64),
-            np.array([row.observation for row in rows], dtype=np.int64),
-            np.array([row.arrived for row in rows], dtype=np.int64),
-            np.array([row.reward for row in rows], dtype=np.float64),
-        )
-        ends = _ends(np.array([environment.ended]), bool(environment.terminal))
-        yield _episodes(model, log, np.array([len(rows)]), ends, k, states)
+def _episodes(model: Model, played: Played, stop: bool, begun: int, states: bool) -> Episodes:
+    """Make episodes of a log; rewards become costs where the model has those.
 
-
-def _ends(ended: NDArray[np.bool_], stop: bool) -> IntArray:
-    """How episodes ended: those that do not stop in terminal states are cut off anywhere."""
-    return np.where(ended, TERMINATED, TRUNCATED if stop else CUT)
-
-
-def _episodes(
-    model: Model, log: Log, lengths: IntArray, ends: IntArray, begun: int, states: bool
-) -> Episodes:
-    """Make episodes of a log; rewards become costs where the model has those."""
+    Episodes that do not stop in terminal states are cut off anywhere.
+    """
+    log, lengths = played.log, played.lengths
     sign = -1.0 if model.costs else 1.0
     return Episodes(
         action_names=model.actions,
@@ -151,5 +121,5 @@ def _episodes(
         next_states=log.arrived if states else None,
         state_names=model.states if states else (),
         numbers=begun + np.arange(len(lengths)),
-        ends=ends,
+        ends=np.where(played.terminated, TERMINATED, TRUNCATED if stop else CUT),
     )

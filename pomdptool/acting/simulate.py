@@ -21,7 +21,7 @@ import numpy as np
 
 from pomdptool.acting.agents import Acting, EpisodeInterruptedError, Interrupted, horizon_of
 from pomdptool.acting.planner import Pomcp
-from pomdptool.acting.players import Asking, Lot, OnSeen, Playing, played, workers_of
+from pomdptool.acting.players import CompiledRunner, Lot, OnSeen, lots_played, runners_of
 from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
 from pomdptool.limits import Clock
@@ -159,6 +159,55 @@ def simulate(
     KeyboardInterrupt
         Where an interrupt comes before the first episode has ended.
     """
+    steps = _checked(model, policy, episodes, steps)
+    clock = Clock()
+    threads = 1 if on_seen else min(threads, episodes)
+    runners = runners_of(model, policy, steps, threads, on_seen, interrupted)
+    if not isinstance(runners[0], CompiledRunner):
+        at_once = 1
+    elif at_once is None:
+        at_once = max(1, min(AT_ONCE, MOST_AT_ONCE // steps))
+    counts = [(k, min(at_once, episodes - k)) for k in range(0, episodes, at_once)]
+    lots: list[Lot] = []
+    stopped = False
+    try:
+        streams = _streams(rng, len(counts))
+        for lot in lots_played(runners[: len(counts)], counts, streams, model.discount):
+            lots.append(lot)
+            if on_episode is not None:
+                done = sum(counts[len(lots) - 1])
+                on_episode(done, lambda: np.concatenate([lot.returns for lot in lots]))
+            if interrupted is not None and interrupted():
+                stopped = len(lots) < len(counts)
+                break
+    except EpisodeInterruptedError:
+        stopped = True
+    if not lots:
+        raise KeyboardInterrupt
+    lengths, ended = (
+        np.concatenate([getattr(lot, name) for lot in lots]) for name in ("lengths", "terminated")
+    )
+    left = _beyond(model, lengths[~ended], horizon_of(policy)) * float((~ended).mean())
+    agents = (runner.agent for runner in runners)
+    planners = [agent for agent in agents if isinstance(agent, Pomcp)]
+    return Simulation(
+        returns=np.concatenate([lot.returns for lot in lots]),
+        undiscounted=np.concatenate([lot.undiscounted for lot in lots]),
+        lengths=lengths,
+        terminated=int(ended.sum()),
+        steps=steps,
+        truncation_bound=left,
+        seconds=clock.seconds,
+        sims=sum(planner.searched for planner in planners),
+        search_seconds=sum(planner.seconds for planner in planners),
+        interrupted=stopped,
+    )
+
+
+def _checked(
+    model: Model, policy: SolvedPolicy | Pomcp | Acting | None, episodes: int, steps: int | None
+) -> int:
+    """Check the numbers of episodes and steps; steps of an episode, the horizon at most."""
     if episodes < 1:
         raise PomdpError(f"episodes must be 1 or more, not {episodes}")
     horizon = horizon_of(policy)
@@ -167,46 +216,7 @@ def simulate(
         raise PomdpError(f"steps must be 1 or more, not {steps}")
     steps = steps if horizon is None else min(steps, horizon)
     check_sum("rewards", float(np.abs(model.rewards.stored).max(initial=0.0)), steps)
-    clock = Clock()
-    threads = 1 if on_seen else min(threads, episodes)
-    workers = workers_of(model, policy, steps, threads, on_seen, interrupted)
-    if not isinstance(workers[0], Playing):
-        at_once = 1
-    elif at_once is None:
-        at_once = max(1, min(AT_ONCE, MOST_AT_ONCE // steps))
-    n_lots = -(-episodes // at_once)
-    lots = ((k, min(at_once, episodes - k)) for k in range(0, episodes, at_once))
-    results: list[Lot] = []
-    stopped, done = False, 0
-    try:
-        for lot in played(workers[:n_lots], lots, _streams(rng, n_lots)):
-            results.append(lot)
-            done += len(lot.returns)
-            if on_episode is not None:
-                on_episode(done, lambda: np.concatenate([r.returns for r in results]))
-            if interrupted is not None and interrupted():
-                stopped = len(results) < n_lots
-                break
-    except EpisodeInterruptedError:
-        stopped = True
-    if not results:
-        raise KeyboardInterrupt
-    lengths = np.concatenate([lot.lengths for lot in results])
-    ended = np.concatenate([lot.ended for lot in results])
-    planners = [w.acting for w in workers if isinstance(w, Asking)]
-    searching = [p for p in planners if isinstance(p, Pomcp)]
-    return Simulation(
-        returns=np.concatenate([lot.returns for lot in results]),
-        undiscounted=np.concatenate([lot.undiscounted for lot in results]),
-        lengths=lengths,
-        terminated=int(ended.sum()),
-        steps=steps,
-        truncation_bound=_beyond(model, lengths[~ended], horizon) * float((~ended).mean()),
-        seconds=clock.seconds,
-        sims=sum(p.searched for p in searching),
-        search_seconds=sum(p.seconds for p in searching),
-        interrupted=stopped,
-    )
+    return steps
 
 
 def _beyond(model: Model, lengths: IntArray, horizon: int | None) -> float:

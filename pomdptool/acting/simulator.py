@@ -22,17 +22,17 @@ def simulator_of(model: Model, *, stop: bool = True) -> Simulator:
     terminal[model.terminal_states if stop else []] = 1
     integers: dict[int, np.ndarray] = {
         kernel.T_ROWS: T.indptr,
-        kernel.ARRIVED: T.indices,
+        kernel.NEXT_STATES: T.indices,
         kernel.Z_ROWS: Z.indptr,
-        kernel.SEEN: Z.indices,
+        kernel.OBSERVATIONS: Z.indices,
         kernel.TERMINAL: terminal,
         kernel.FIRST_REWARD: first_reward,
     }
     floats: dict[int, np.ndarray] = {
         kernel.T_SUMS: running_sums(T),
         kernel.Z_SUMS: running_sums(Z),
-        kernel.T_CHANCES: T.data,
-        kernel.Z_CHANCES: Z.data,
+        kernel.T_PROBABILITIES: T.data,
+        kernel.Z_PROBABILITIES: Z.data,
         kernel.REWARDS: rewards,
     }
     listed = _listed(model)
@@ -60,8 +60,8 @@ def _listed(model: Model) -> tuple[IntArray, FloatArray] | None:
         return None
     steps = model.steps
     outcomes = np.empty((len(steps), kernel.OUTCOME))
-    outcomes[:, kernel.NEXT] = steps.next_state
-    outcomes[:, kernel.SIGHT] = steps.observation
+    outcomes[:, kernel.NEXT_STATE] = steps.next_state
+    outcomes[:, kernel.OBSERVATION] = steps.observation
     outcomes[:, kernel.REWARD] = model.rewards.on_steps(steps)
     rows = SparseRows(0, begins, np.zeros(0, np.int32), steps.probability)
     outcomes[:, kernel.SUM] = running_sums(rows)

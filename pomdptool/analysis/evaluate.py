@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.acting.agents import acting
-from pomdptool.acting.environment import Environment, Step, episode
-from pomdptool.belief import update
+from pomdptool.acting.environment import Environment, episode
 from pomdptool.linked import LinkedVectors
+from pomdptool.lookahead import action_values
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving import controller
@@ -87,15 +87,7 @@ def value_at_start(model: Model, policy: SolvedPolicy) -> float:
 
 def bellman_residual(model: Model, policy: SolvedPolicy, b: FloatArray) -> float:
     """By how much a step of look-ahead is worth more than the policy's value at a belief."""
-    best = -np.inf
-    for a in range(model.n_actions):
-        ahead = 0.0
-        for o in range(model.n_observations):
-            after, p = update(model, b, a, o)
-            if p > 0.0:
-                ahead += p * policy.value(after)
-        best = max(best, float(model.expected_rewards[a] @ b) + model.discount * ahead)
-    return best - policy.value(b)
+    return float(action_values(model, b, policy.value).max()) - policy.value(b)
 
 
 def beliefs_met(
@@ -104,13 +96,10 @@ def beliefs_met(
     """The first beliefs of episodes that a policy plays."""
     environment, player = Environment(model), acting(model, policy)
     met: list[FloatArray] = []
-
-    def note(step: Step, belief: FloatArray | None) -> None:  # noqa: ARG001
-        if belief is not None:
-            met.append(belief)
-
     for _ in range(count):
-        for _step in episode(environment, player, max(1, count // 10), rng, note):
+        for step in episode(environment, player, max(1, count // 10), rng, beliefs=True):
+            assert step.belief is not None
+            met.append(step.belief)
             if len(met) >= count:
                 return met
     return met or [model.start]

@@ -1,4 +1,4 @@
-"""`pomdptool act`: a policy as a controller in a loop."""
+"""`pomdptool act`: run a policy as a controller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import click
 
 from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import index_of, open_model, open_policy, warn
-from pomdptool.commands.options import EXISTING, from_option, nothing_more_option, quiet_option
+from pomdptool.commands.options import (
+    EXISTING,
+    from_option,
+    ignored_verbose_option,
+    policy_argument,
+    quiet_option,
+)
 from pomdptool.commands.terminal import say
 from pomdptool.errors import PolicyError
 from pomdptool.formats.files import Kind
@@ -27,20 +33,19 @@ if TYPE_CHECKING:
     example="printf 'tiger-left\\ntiger-left\\n' | pomdptool act tiger.pomdp tiger.json",
 )
 @click.argument("path", metavar="MODEL", type=EXISTING)
-@click.argument("policy_file", metavar="POLICY", type=EXISTING)
+@policy_argument
 @click.option("--belief", "with_belief", is_flag=True, help="Write the belief after each action.")
 @click.option(
     "--on-impossible",
     type=Choice(["error", "reset", "ignore"]),
     default="error",
     show_default=True,
-    help="After an impossible observation: stop with an error, reset to the initial belief, or "
-    "ignore "
-    "the observation.",
+    help="After an observation of probability zero: stop with an error, reset to the initial "
+    "belief, or ignore the observation.",
 )
 @from_option
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     path: str,
     policy_file: str,
@@ -49,13 +54,12 @@ def command(
     kind: Kind | None,
     quiet: bool,
 ) -> None:
-    r"""Read one observation a line from standard input; write one action a line at once.
+    r"""Read observations from standard input and write actions, one per line, unbuffered.
 
-    The first action comes before the first observation. An empty line begins a new episode. Of an
-    MDP, a model without observations, the first line of an episode names the state it begins in.
-    After the last observation of a policy with a horizon an empty line is written in place of an
-    action, and only an empty line can follow. In names characters that are not printable are
-    escaped, as `\x1b`; such names are read too.
+    The first action is written before the first observation is read. An empty line starts a new
+    episode. For an MDP the first line of each episode is the initial state. After the last step of
+    a finite-horizon policy an empty line is written in place of an action; only an empty line may
+    follow. Unprintable characters in names are escaped, as in `\x1b`, in input and output.
     """
     from pomdptool.acting.agents import FiniteActing, acting, impossible
     from pomdptool.belief import update
@@ -97,12 +101,12 @@ def command(
 
 
 def _another(player: FiniteActing, quiet: bool) -> bool:
-    """Say that the policy has ended; whether the input asks for another episode.
+    """Report the end of the horizon; return whether the input starts another episode.
 
     Raises
     ------
     PolicyError
-        Where another observation comes.
+        If another observation follows.
     """
     if not quiet:
         say(f"note: {player.end}; an empty line begins a new episode")
@@ -117,7 +121,7 @@ def _another(player: FiniteActing, quiet: bool) -> bool:
 
 
 def _begun(model: Model, player: Acting, quiet: bool) -> FloatArray | None:
-    """Begin an episode: the belief; None where the input ends before the state of an MDP."""
+    """Start an episode and return its initial belief; None if an MDP's input has ended."""
     from pomdptool.acting.agents import initial_belief
 
     if not model.mdp:
@@ -134,6 +138,6 @@ def _begun(model: Model, player: Acting, quiet: bool) -> FloatArray | None:
 
 
 def _places(names: Sequence[str]) -> dict[str, int]:
-    """Index of each name, as it is and as it is shown."""
+    """Index of each name, raw and escaped."""
     shown = {printable(name): k for k, name in enumerate(names)}
     return shown | {name: k for k, name in enumerate(names)}

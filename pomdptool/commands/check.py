@@ -1,4 +1,4 @@
-"""`pomdptool check`: every finding of the reader."""
+"""`pomdptool check`: all errors and warnings of a model file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pomdptool.formats.files import Kind
 
 @click.command(cls=Command, example="pomdptool check --strict tiger.pomdp")
 @model_argument
-@click.option("--strict", is_flag=True, help="Refuse what the reference reader refuses.")
+@click.option("--strict", is_flag=True, help="Also reject what the reference reader rejects.")
 @from_option
 @json_option
 @quiet_option
@@ -29,10 +29,10 @@ from pomdptool.formats.files import Kind
 def command(
     path: str, strict: bool, kind: Kind | None, as_json: bool, quiet: bool, verbose: bool
 ) -> int:
-    """Report every error and warning of a model file.
+    """Report the errors and warnings of a model file.
 
-    Each finding is a line `file:line:column: error|warning PTnnn: message`. The exit code is 1
-    where there is an error.
+    Each is a line `file:line:column: error|warning PTnnn: message`. The exit code is 1 if there is
+    an error.
     """
     model, findings, file = examine_model(path, kind, strict=strict)
     if as_json:

@@ -1,4 +1,4 @@
-"""What `--help` looks like: options in sections, an example at the end, narrow terminals too."""
+"""The layout of `--help`: options in sections, examples last, fitted to narrow terminals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pomdptool compare`: how far a learned model is from the true one."""
+"""`pomdptool compare`: a learned model beside the true one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pomdptool.commands.click_help import Command
 from pomdptool.commands.models import open_model, write_json
 from pomdptool.commands.numbers import MOST_KEPT, MOST_STEPS, Real, Whole
 from pomdptool.commands.options import (
-    EXISTING,
+    EXISTING_OR_INPUT,
     chosen_seed,
+    ignored_verbose_option,
     json_option,
-    nothing_more_option,
     quiet_option,
     seed_option,
 )
@@ -32,19 +32,19 @@ from pomdptool.model import Model
     example="pomdptool compare tiger.pomdp learned.pomdp --seed 1",
     sections={"Trajectories": ("episodes", "steps")},
 )
-@click.argument("true", type=EXISTING)
-@click.argument("learned", type=EXISTING)
+@click.argument("true", type=EXISTING_OR_INPUT)
+@click.argument("learned", type=EXISTING_OR_INPUT)
 @click.option(
     "--episodes", metavar="N", type=Whole(1, MOST_KEPT), default=EPISODES, show_default=True,
-    help="Random trajectories of each model.",
+    help="Number of random trajectories sampled from each model.",
 )  # fmt: skip
 @click.option(
     "--steps", metavar="H", type=Whole(1, MOST_KEPT), default=STEPS, show_default=True,
-    help="Steps of a trajectory.",
+    help="Steps per trajectory.",
 )  # fmt: skip
 @click.option(
     "--precision", metavar="P", type=Real(min=0.0, min_open=True), default=1e-3,
-    show_default=True, help="Precision of the policies whose returns are compared.",
+    show_default=True, help="Precision to which each model is solved.",
 )  # fmt: skip
 @click.option(
     "--time-limit", metavar="SECONDS", type=Real(min=0.0), default=10.0,
@@ -53,7 +53,7 @@ from pomdptool.model import Model
 @seed_option
 @json_option
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     true: str,
     learned: str,
@@ -65,11 +65,11 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Align the hidden states of LEARNED with those of TRUE, and measure distances.
+    """Align the hidden states of two models and measure how much the models differ.
 
-    Distances are total variations of rows; rates, in nats a step, say how fast data of one model
-    show that they are not of the other. Each model is solved, and its policy acts in the other:
-    what it earns there is exact, or simulated where that takes long.
+    Distances are total variation distances between rows; log-likelihood rates between the models
+    are in nats per step. Each model is solved and its policy is evaluated in the other model,
+    exactly where that is fast and otherwise by simulation.
     """
     if episodes * steps > MOST_STEPS:
         raise click.UsageError(f"--episodes times --steps is more than {MOST_STEPS}.")
@@ -84,7 +84,7 @@ def command(
         between = transfer(*models, rng=rng, precision=precision, time_limit=time_limit)
         document.update(_returns(models[0], models[1], between))
     elif not quiet:
-        say("note: without rewards, or a discount below 1, no policy is compared")
+        say("note: no policies are compared: that needs rewards and discounts below 1")
     if as_json:
         write_json({**document, "seed": seed})
         return
@@ -105,12 +105,12 @@ def _text(value: Any) -> str:
 
 
 def _may_be_solved(*models: Model) -> bool:
-    """Whether optimal policies are defined, and matter."""
+    """Whether both models have a discount below 1 and rewards."""
     return all(model.discount < 1.0 and model.rewards.stored.any() for model in models)
 
 
 def _returns(true: Model, learned: Model, found: Transfer) -> dict[str, Any]:
-    """Returns in the terms of each model, rewards or costs."""
+    """Expected returns, as rewards or costs like each model's own."""
     document: dict[str, Any] = {}
     for name, model, optimum, other, earned in (
         ("true", true, found.true_optimum, "learned", found.learned_in_true),

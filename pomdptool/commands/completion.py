@@ -9,23 +9,28 @@ import click
 
 from pomdptool.commands.click_help import Choice, Command
 
+NAME = "pomdptool"
+"""The name of the program."""
+
+COMPLETE = "_POMDPTOOL_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
+
 SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command(cls=Command, example='eval "$(pomdptool completion bash)"')
 @click.argument("shell", type=Choice(SHELLS), required=False)
-def command(shell: str | None) -> None:
-    """Print a script that makes SHELL (by default yours) complete commands, options and files.
+@click.pass_context
+def command(ctx: click.Context, shell: str | None) -> None:
+    """Print a script that completes commands, options and files in SHELL (default: yours).
 
-    The example's line belongs into ~/.bashrc; in ~/.zshrc write zsh for bash. In fish:
+    Add the line of the example to ~/.bashrc, or with zsh in place of bash to ~/.zshrc. In fish:
     pomdptool completion fish | source
     """
     from click.shell_completion import get_completion_class
 
-    from pomdptool.commands.main import COMPLETE, NAME, cli
-
     shell = shell or Path(os.environ.get("SHELL", "")).name
     made = get_completion_class(shell) if shell in SHELLS else None
     if made is None:
-        raise click.UsageError(f"Say for which shell: {', '.join(SHELLS)}.")
-    click.echo(made(cli, {}, NAME, COMPLETE).source())
+        raise click.UsageError(f"Name a shell: {', '.join(SHELLS)}.")
+    click.echo(made(ctx.find_root().command, {}, NAME, COMPLETE).source())

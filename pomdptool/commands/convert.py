@@ -1,4 +1,4 @@
-"""`pomdptool convert`: a model in another format."""
+"""`pomdptool convert`: convert a model to another format."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pomdptool.commands.models import open_model, warn, write_result
 from pomdptool.commands.options import (
     from_option,
     model_argument,
-    output_kind,
-    output_option,
+    model_kind,
+    model_output_option,
     quiet_option,
     verbose_option,
 )
 from pomdptool.commands.terminal import say
-from pomdptool.formats.files import WRITTEN_KINDS, Kind, WrittenKind, encode_model
+from pomdptool.formats.files import Kind, WrittenKind, encode_model
 
 
 @click.command(
     cls=Command, updates=("path",), example="pomdptool convert tiger.pomdp -o tiger.json.gz"
 )
 @model_argument
-@output_option("Write here: .pomdp or .json, also with .gz.")
+@model_output_option
 @click.option(
     "--to",
     "target",
     type=Choice(["pomdp", "json"]),
-    help="Format to write; by default the output's extension, else .pomdp.",
+    help="Output format; by default from the extension of the output, else .pomdp.",
 )
 @from_option
 @quiet_option
@@ -40,11 +40,9 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Write a model in another format; every float reads back bit for bit."""
-    what = "a model is written as .pomdp or .json (or give --to)"
-    usual: WrittenKind = "pomdp"
+    """Convert a model to another format; every number reads back bit for bit."""
     if target is None:
-        target = output_kind(output, WRITTEN_KINDS, what, usual)
+        target = model_kind(output, " (or give --to)")
     text, said = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
     if verbose and not quiet:

@@ -1,20 +1,32 @@
-"""Episodes as arguments of commands: the file, its columns, and what it means by its values."""
+"""Data as arguments of commands: the file, its columns and its conventions."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pomdptool.commands.click_help import Choice
 from pomdptool.commands.models import open_model, warn
-from pomdptool.commands.options import EXISTING_OR_INPUT, piped
+from pomdptool.commands.options import (
+    collected,
+    first_model_argument,
+    from_option,
+    ignored_verbose_option,
+    piped_argument,
+    quiet_option,
+)
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.episodes import Episodes
 from pomdptool.formats.files import Kind
 from pomdptool.model import Model
+
+if TYPE_CHECKING:
+    from pomdptool.formats.tables import DataKind
+    from pomdptool.formats.tables_conventions import Ends, Gaps
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,7 +42,7 @@ ROLES = {
 
 
 def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Names that are separated by commas, quoted as in CSV where one has a comma itself."""
+    """Names separated by commas, quoted as in CSV if they contain commas."""
     if value is None:
         return ()
     names = next(csv.reader([value], skipinitialspace=True), [])
@@ -46,102 +58,127 @@ def _list_option(name: str, metavar: str, help_text: str) -> Callable[[F], F]:
     return click.option(name, metavar=metavar, callback=_listed, help=help_text)
 
 
-data_argument = click.argument(
-    "data",
-    metavar="[DATA]",
-    type=EXISTING_OR_INPUT,
-    required=False,
-    callback=piped,
+data_argument = piped_argument("data", "DATA")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFormat:
+    """How data are read: the options of `data_options`."""
+
+    data_from: DataKind | None
+    actions: tuple[str, ...]
+    observations: tuple[str, ...]
+    missing: tuple[str, ...]
+    gaps: Gaps
+    ends: Ends | None
+    episode_column: str | None
+    step_column: str | None
+    action_column: str | None
+    observation_column: str | None
+    reward_column: str | None
+    terminated_column: str | None
+    truncated_column: str | None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Names of the columns whose names differ from the default."""
+        named = {role: getattr(self, f"{role}_column") for role in ROLES}
+        return {role: name for role, name in named.items() if name is not None}
+
+
+data_options = collected(
+    "data_format",
+    DataFormat,
+    click.option(
+        "--data-from",
+        type=Choice(["csv", "tsv", "jsonl", "parquet"]),
+        help="Format of the data; by default detected from its extension or first bytes.",
+    ),
+    _list_option(
+        "--actions", "A,B", "Names of all actions; the data hold these names or indices from 0."
+    ),
+    _list_option("--observations", "A,B", "Names of all observations, likewise."),
+    _list_option(
+        "--missing", "NA,-1", "Values that denote a missing observation; empty ones always do."
+    ),
+    click.option(
+        "--gaps",
+        type=Choice(["consecutive", "missing"]),
+        default="consecutive",
+        show_default=True,
+        help="Gaps in the step numbers: consecutive ignores them, missing inserts steps with "
+        "missing observations.",
+    ),
+    click.option(
+        "--ends",
+        type=Choice(["absorbing", "cut"]),
+        help="How all episodes ended: absorbing, in a terminal state; cut, in any state. "
+        "Overrides the columns terminated and truncated.",
+    ),
+    *(
+        click.option(f"--{role}-column", metavar="NAME", help=f"{text}  [default: {role}]")
+        for role, text in ROLES.items()
+    ),
 )
-
-
-def data_options(function: F) -> F:
-    """Options of how data are read; they come as keywords of `open_episodes`."""
-    for role, text in reversed(ROLES.items()):
-        function = click.option(
-            f"--{role}-column", metavar="NAME", help=f"{text}  [default: {role}]"
-        )(function)
-    options = (
-        click.option(
-            "--data-from",
-            type=Choice(["csv", "tsv", "jsonl", "parquet"]),
-            help="Format of the data; by default detected from its extension or first bytes.",
-        ),
-        _list_option(
-            "--actions", "A,B", "Names of all actions; the data hold names, or indices from 0."
-        ),
-        _list_option("--observations", "A,B", "Names of all observations, in the same way."),
-        _list_option(
-            "--missing", "NA,-1", "Values that mean a missing observation, beside empty ones."
-        ),
-        click.option(
-            "--gaps",
-            type=Choice(["consecutive", "missing"]),
-            default="consecutive",
-            show_default=True,
-            help="How to read gaps in the step numbers: consecutive ignores them, missing "
-            "inserts steps "
-            "with missing observations.",
-        ),
-        click.option(
-            "--ends",
-            type=Choice(["absorbing", "cut"]),
-            help="How all episodes ended: absorbing, in a terminal state, or cut, in any state; "
-            "overrides the columns terminated and truncated.",
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+"""Options of how data are read."""
 
 
 def open_episodes(
-    path: str,
-    like: Model | None,
-    *,
-    quiet: bool,
-    data_from: Any = None,
-    actions: tuple[str, ...] = (),
-    observations: tuple[str, ...] = (),
-    missing: tuple[str, ...] = (),
-    gaps: Any = "consecutive",
-    ends: Any = None,
-    **columns: str | None,
+    path: str, like: Model | None, data_format: DataFormat, *, quiet: bool
 ) -> tuple[Episodes, tuple[str, ...]]:
     """Read episodes; warnings about them go to standard error, and are returned.
 
     Raises
     ------
     DataError
-        If the file is no table of episodes.
+        If the file does not hold episodes.
     """
     from pomdptool.formats.tables import examined_episodes
     from pomdptool.formats.tables_conventions import Conventions
     from pomdptool.formats.tables_report import Columns
 
-    names = {
-        option.removesuffix("_column"): name for option, name in columns.items() if name is not None
-    }
     conventions = Conventions(
-        Columns(**names), frozenset(missing), actions or None, observations or None, gaps, ends
+        Columns(**data_format.columns),
+        frozenset(data_format.missing),
+        data_format.actions or None,
+        data_format.observations or None,
+        data_format.gaps,
+        data_format.ends,
     )
-    episodes, said = examined_episodes(path, conventions, like=like, kind=data_from)
-    warn(said, quiet=quiet)
-    return episodes, said
+    episodes, warnings = examined_episodes(path, conventions, like=like, kind=data_format.data_from)
+    warn(warnings, quiet=quiet)
+    return episodes, warnings
 
 
-def open_both(
-    model: str, kind: Kind | None, data: str, *, quiet: bool, **columns: Any
-) -> tuple[Model, Episodes]:
-    """Read a model, and episodes in its terms.
+@dataclass(frozen=True, slots=True)
+class ModelAndData:
+    """The arguments MODEL and DATA, and how they are read: the options of `model_and_data`."""
 
-    Raises
-    ------
-    FormatError, DataError
-        If a file is not what it should be.
-    """
-    read = open_model(model, kind, quiet=quiet)
-    episodes, _ = open_episodes(data, read, quiet=quiet, **columns)
-    if not quiet:
-        announce_compiling()
-    return read, episodes
+    path: str
+    data: str
+    kind: Kind | None
+    data_format: DataFormat
+    quiet: bool
+
+    def read(self) -> tuple[Model, Episodes]:
+        """Read the model, and the episodes in its terms.
+
+        Raises
+        ------
+        FormatError, DataError
+            If a file is invalid.
+        """
+        model = open_model(self.path, self.kind, quiet=self.quiet)
+        episodes, _ = open_episodes(self.data, model, self.data_format, quiet=self.quiet)
+        if not self.quiet:
+            announce_compiling()
+        return model, episodes
+
+
+def model_and_data(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Arguments MODEL and DATA, and options of how they are read; the command gets `files`."""
+    command = data_options(collected("files", ModelAndData)(function))
+    for add in (ignored_verbose_option, quiet_option, from_option, data_argument):
+        add(command)
+    first_model_argument(command)
+    return command

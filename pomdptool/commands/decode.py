@@ -1,4 +1,4 @@
-"""`pomdptool decode`: which states the data went through."""
+"""`pomdptool decode`: infer the hidden states of data."""
 
 from __future__ import annotations
 
@@ -12,32 +12,26 @@ import numpy as np
 
 from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.click_help import Choice, Command
-from pomdptool.commands.data import data_argument, data_options, open_both
-from pomdptool.commands.models import write_json
-from pomdptool.commands.options import (
-    EXISTING,
-    from_option,
-    json_option,
-    nothing_more_option,
-    quiet_option,
+from pomdptool.commands.data import (
+    ModelAndData,
+    model_and_data,
 )
+from pomdptool.commands.models import write_json
+from pomdptool.commands.options import json_option
 from pomdptool.commands.terminal import escaped
-from pomdptool.formats.files import Kind
 from pomdptool.learning.decode import Decoded, Method, decode
 from pomdptool.model import Model
 
 
 @click.command(cls=Command, example="pomdptool decode learned.pomdp data.csv --method viterbi")
-@click.argument("model", type=EXISTING)
-@data_argument
+@model_and_data
 @click.option(
     "--method",
     type=Choice(["posterior", "viterbi", "filter"]),
     default="posterior",
     show_default=True,
-    help="posterior: smoothed, given the whole episode; viterbi: the most likely path; filter: "
-    "given "
-    "the data up to each step.",
+    help="posterior: smoothing, given the whole episode; viterbi: the most likely path; filter: "
+    "given the data up to each step.",
 )
 @click.option(
     "--show",
@@ -49,40 +43,27 @@ from pomdptool.model import Model
     help="Probabilities to show; with filter, outputs are one-step predictions.",
 )
 @json_option
-@from_option
-@data_options
-@quiet_option
-@nothing_more_option
-def command(
-    model: str,
-    data: str,
-    method: Method,
-    show: str,
-    as_json: bool,
-    kind: Kind | None,
-    quiet: bool,
-    **columns: Any,
-) -> None:
-    """State estimates for each step of DATA under MODEL, as CSV: the state after the step."""
-    read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
-    found = zip(episodes.labels, decode(read, episodes, method), strict=True)
+def command(files: ModelAndData, method: Method, show: str, as_json: bool) -> None:
+    """Infer the hidden state after each step of DATA under MODEL; prints CSV."""
+    model, episodes = files.read()
+    found = zip(episodes.labels, decode(model, episodes, method), strict=True)
     if as_json:
         document = {
             "method": method,
             "what": show,
-            "columns": _columns(read, show),
-            "episodes": [_document(read, e, one, show) for e, one in found],
+            "columns": _columns(model, show),
+            "episodes": [_document(model, e, one, show) for e, one in found],
         }
         write_json(document, indent=None)
         return
     import csv
 
     if sys.stdout.isatty():
-        read = escaped(read, "states", "observations")
+        model = escaped(model, "states", "observations")
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["episode", "step", "best", *_columns(read, show)])
+    writer.writerow(["episode", "step", "best", *_columns(model, show)])
     for e, one in found:
-        best = [read.states[s] for s in one.path]
+        best = [model.states[s] for s in one.path]
         for t, row in enumerate(_rows(one, show)):
             writer.writerow([e, t, best[t], *row.tolist()])
 

@@ -1,4 +1,4 @@
-"""`pomdptool evaluate`: what a policy is worth."""
+"""`pomdptool evaluate`: policy evaluation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pomdptool.commands.click_help import Command
 from pomdptool.commands.interrupts import interruptible
 from pomdptool.commands.models import open_model, open_policy, write_json
 from pomdptool.commands.options import (
-    EXISTING,
     chosen_seed,
     episodes_option,
+    first_model_argument,
     from_option,
+    ignored_verbose_option,
     json_option,
-    nothing_more_option,
+    policy_argument,
     quiet_option,
     seed_option,
     steps_option,
@@ -36,16 +37,16 @@ from pomdptool.policy import SolvedPolicy
     example="pomdptool evaluate tiger.pomdp tiger.json",
     sections={"Simulation": ("episodes", "steps")},
 )
-@click.argument("path", metavar="MODEL", type=EXISTING)
-@click.argument("policy_file", metavar="POLICY", type=EXISTING)
+@first_model_argument
+@policy_argument
 @episodes_option(1000)
-@steps_option("Largest number of steps of a simulated episode.")
+@steps_option("Maximum number of steps of a simulated episode.")
 @seed_option
 @threads_option
 @json_option
 @from_option
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     path: str,
     policy_file: str,
@@ -57,10 +58,10 @@ def command(
     kind: Kind | None,
     quiet: bool,
 ) -> int:
-    """Tell what a policy earns: its graph exactly, its vectors, and a simulation beside them.
+    """Evaluate a policy: its graph exactly, its alpha vectors, and by simulation.
 
-    POLICY is .json, .alpha, .policy (APPL) or .pg, each also with .gz. The graph of a policy that
-    was made for another model is carried over by the names of actions and observations.
+    POLICY is .json, .alpha, .policy (APPL) or .pg, each also with .gz. The graph of a policy for
+    another model is transferred by the names of actions and observations.
     """
     import numpy as np
 
@@ -126,7 +127,7 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
         policy = load_policy(path)
         if policy.problem.digest != model.digest:
             if not quiet:
-                say("note: the policy is of another model; its graph is evaluated")
+                say("note: the policy is for another model; its graph is evaluated")
             return carried(policy, model)
     return open_policy(path, model)
 
@@ -138,15 +139,15 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
     optimum = interval(*d["bounds"])
     residual = (
         f"{short(d['residual_min'])} to {short(d['residual_max'])} at "
-        f"{d['residual_beliefs']} beliefs met"
+        f"{d['residual_beliefs']} visited beliefs"
     )
     return [
         ("problem", model.name or "-"),
         ("policy", f"by {policy.method}"),
-        ("graph earns", graph),
-        ("vectors say", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
+        ("graph value", graph),
+        ("vector value", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
         *[("optimum within", f"{optimum} (by the file)")] * (optimum != "unknown"),
-        *[("after the end", "terminal values count in the vectors and the bounds only")]
+        *[("terminal values", "count in the vectors and bounds only")]
         * (policy.terminal is not None),
         *[("residual", residual)] * (d["residual_beliefs"] > 0),
         (
@@ -154,5 +155,5 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
             f"{d['mean_discounted_return']:.6g}, 95% {interval(*d['confidence_95'])}, "
             f"{d['episodes']} episode{'s' * (d['episodes'] != 1)}",
         ),
-        ("beyond", f"at most {short(d['truncation_bound'])} from steps after the last"),
+        ("truncation", f"error at most {short(d['truncation_bound'])}"),
     ]

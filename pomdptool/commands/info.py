@@ -1,4 +1,4 @@
-"""`pomdptool info`: what a model is like."""
+"""`pomdptool info`: the sizes and structure of a model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WIDTH = 56
     cls=Command, example="pomdptool info tiger.pomdp\npomdptool info tiger.pomdp --tables"
 )
 @model_argument
-@click.option("--tables", is_flag=True, help="Show T, O and R too, as far as the screen goes.")
+@click.option("--tables", is_flag=True, help="Also show T, O and R, as far as they fit the screen.")
 @from_option
 @json_option
 @quiet_option
@@ -41,10 +41,10 @@ WIDTH = 56
 def command(
     path: str, tables: bool, kind: Kind | None, as_json: bool, quiet: bool, verbose: bool
 ) -> None:
-    """Describe a model: sizes, density, start, terminal states, observability, rewards.
+    """Show a model's sizes, density, initial belief, terminal states and rewards.
 
-    Belief blocks are groups of states: after the first step a belief always lies inside one. One
-    state a block means that the state is known.
+    Belief blocks are groups of states: after the first step the support of every belief lies in one
+    block. With one state per block the state is fully observed.
     """
     if tables and as_json:
         raise click.UsageError("--tables are for people; --json: convert --to json has them.")

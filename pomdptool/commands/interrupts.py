@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM: raised as KeyboardInterrupt, or only noted where a command has a best so far.
+"""Ctrl-C and SIGTERM: raised as KeyboardInterrupt, or noted where a command can return a result.
 
-SIGTERM is what `timeout`, `kill`, batch systems and containers send before they end a process.
+`timeout`, `kill`, batch systems and containers send SIGTERM before they end a process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _raised: list[int] = []
 
 
 def watch_interrupts() -> None:
-    """Note every interrupt from here on; where they are ignored, they stay so."""
+    """Handle interrupts from here on; signals that are ignored stay ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)

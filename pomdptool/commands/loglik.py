@@ -1,4 +1,4 @@
-"""`pomdptool loglik`: how likely data are under a model."""
+"""`pomdptool loglik`: the log-likelihood of data under a model."""
 
 from __future__ import annotations
 
@@ -8,45 +8,26 @@ from typing import Any
 import click
 
 from pomdptool.commands.click_help import Command
-from pomdptool.commands.data import data_argument, data_options, open_both
-from pomdptool.commands.models import write_json
-from pomdptool.commands.options import (
-    EXISTING,
-    from_option,
-    json_option,
-    nothing_more_option,
-    quiet_option,
-    threads_option,
+from pomdptool.commands.data import (
+    ModelAndData,
+    model_and_data,
 )
+from pomdptool.commands.models import write_json
+from pomdptool.commands.options import json_option, threads_option
 from pomdptool.commands.terminal import show_pairs
 from pomdptool.episodes import Episodes
-from pomdptool.formats.files import Kind
 from pomdptool.learning.likelihood import Likelihood, loglik
 
 
 @click.command(cls=Command, example="pomdptool loglik learned.pomdp data.csv")
-@click.argument("model", type=EXISTING)
-@data_argument
-@click.option("--per-episode", is_flag=True, help="Show each episode's log-likelihood too.")
+@model_and_data
+@click.option("--per-episode", is_flag=True, help="Also print the log-likelihood of each episode.")
 @threads_option
 @json_option
-@from_option
-@data_options
-@quiet_option
-@nothing_more_option
-def command(
-    model: str,
-    data: str,
-    per_episode: bool,
-    threads: int | None,
-    as_json: bool,
-    kind: Kind | None,
-    quiet: bool,
-    **columns: Any,
-) -> None:
-    """Log-likelihood of DATA under MODEL; minus infinity where a step is impossible."""
-    read, episodes = open_both(model, kind, data, quiet=quiet, **columns)
-    found = loglik(read, episodes, threads=threads)
+def command(files: ModelAndData, per_episode: bool, threads: int | None, as_json: bool) -> None:
+    """Compute the log-likelihood of DATA under MODEL; -inf if a step has probability zero."""
+    model, episodes = files.read()
+    found = loglik(model, episodes, threads=threads)
     if as_json:
         write_json(_document(found, episodes, per_episode))
         return

@@ -1,7 +1,7 @@
-"""The command `pomdptool`: finds its commands, and turns errors into exit codes, here alone.
+"""The command `pomdptool`: loads its commands and maps errors to exit codes.
 
-0 done; 1 the content was wrong or the work failed; 2 wrong usage or a missing file;
-130 interrupted, by Ctrl-C or SIGTERM. A closed pipe ends silently.
+0: success; 1: invalid input or failure; 2: wrong usage or a missing file; 130: interrupted by
+Ctrl-C or SIGTERM. A closed pipe ends silently.
 """
 
 from __future__ import annotations
@@ -20,48 +20,45 @@ import click
 
 from pomdptool import __version__
 from pomdptool.commands.click_help import Group
+from pomdptool.commands.completion import COMPLETE, NAME
 from pomdptool.commands.interrupts import SIGNALS, was_raised, watch_interrupts
 from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, FormatError, PomdpError
 from pomdptool.printable import printable
 
-NAME = "pomdptool"
-COMPLETE = "_POMDPTOOL_COMPLETE"
-"""The variable by which a shell asks for completions."""
-
 SECTIONS = {
     "Models": {
-        "info": "Describe a model: sizes, start, rewards, structure.",
-        "check": "Report every error and warning of a model file.",
-        "convert": "Write a model in another format.",
-        "problem": "Write a model of a well-known family.",
+        "info": "Show a model's sizes, initial belief, rewards and structure.",
+        "check": "Report the errors and warnings of a model file.",
+        "convert": "Convert a model to another format.",
+        "problem": "Generate a benchmark model.",
     },
     "Planning": {
         "solve": "Compute a policy with certified bounds.",
-        "evaluate": "Tell what a policy is worth: exactly, by bounds, simulated.",
-        "simulate": "Estimate what a planner or a policy earns.",
-        "act": "Answer observations with a policy's actions, in a loop.",
-        "plot": "Draw a policy, how learning went, or an episode.",
+        "evaluate": "Evaluate a policy: exactly, by bounds and by simulation.",
+        "simulate": "Estimate the expected return of a planner or a policy.",
+        "act": "Run a policy as a controller: observations in, actions out.",
+        "plot": "Plot a policy, the progress of learning or an episode.",
     },
     "Learning": {
-        "sample": "Draw trajectories.",
+        "sample": "Sample trajectories from a model.",
         "fit": "Learn a model from data.",
-        "loglik": "Measure how likely data are under a model.",
-        "decode": "Estimate the hidden states of data.",
-        "compare": "Measure how far a learned model is from the true one.",
+        "loglik": "Compute the log-likelihood of data under a model.",
+        "decode": "Infer the hidden states of data.",
+        "compare": "Compare a learned model with the true one.",
     },
     "Other": {
         "help": "Show a page of the manual.",
-        "completion": "Print a script that completes commands in a shell.",
+        "completion": "Print a shell completion script.",
     },
 }
-"""All commands, and what each does."""
+"""All commands by section, each with its summary."""
 
 COMMANDS = tuple(name for section in SECTIONS.values() for name in section)
 
 
 class Commands(Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names, in order."""
@@ -76,13 +73,13 @@ class Commands(Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Say where options of commands belong."""
+        """Explain that options of a command follow its name."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             raise click.UsageError(
                 f"{error.format_message()} Options of a command come after it, as in "
-                "`pomdptool info MODEL -v`; `-V` tells the version.",
+                "`pomdptool info MODEL -v`; `-V` prints the version.",
                 ctx,
             ) from None
 
@@ -102,18 +99,18 @@ class Commands(Group):
 )
 @click.version_option(__version__, "-V", "--version", prog_name=NAME)
 def cli() -> None:
-    """Work with POMDPs: read, check, solve, simulate and learn models.
+    """Read, check, solve, simulate and learn POMDPs.
 
-    A MODEL is a .pomdp, .json or .pomdpx file, or - for standard input. Results go to stdout or to
-    -o FILE, everything else to standard error.
+    A MODEL is a .pomdp, .json or .pomdpx file, or - for standard input. Results go to standard
+    output or to -o FILE, everything else to standard error.
     """
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    gc.set_threshold(100_000)  # imports make many objects, and they stay
+    gc.set_threshold(100_000)  # imports create many objects that live on
     watch_interrupts()
-    if not sys.warnoptions:  # else who asked for them gets those of libraries
+    if not sys.warnoptions:  # -W shows the warnings of libraries
         warnings.simplefilter("ignore")
     try:
         _open_streams()
@@ -122,28 +119,28 @@ def main() -> None:
             _say("interrupted")
             code = 130
     except BaseException:
-        # An interrupt comes out of some libraries as another error.
+        # Some libraries turn an interrupt into another error.
         if not was_raised():
             raise
         _say("interrupted")
         code = 130
     for number in SIGNALS:
-        # All is done and written: an interrupt only makes the exit quicker.
+        # All results are written: an interrupt now only exits at once.
         signal.signal(number, lambda *_: os._exit(code))
     sys.exit(code)
 
 
 def _open_streams() -> None:
-    """Give closed streams a place, and names of any characters a way to be written.
+    """Replace closed streams, and make names with any characters writable.
 
-    Without standard input there is nothing to read; without standard error nothing is said; a
-    result that standard output cannot take is lost, which is a failure.
-    Files and pipes hold UTF-8 whatever the locale; a terminal gets what it can show.
+    A closed standard input is empty and a closed standard error discards messages; a result for a
+    closed standard output is an error. Files and pipes use UTF-8 whatever the locale; on a terminal
+    characters outside its encoding are escaped.
     """
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stdout is None:
-        # Opened for reading: what is written comes to nothing, and that is an error.
+        # Opened for reading, so that writing fails.
         sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
@@ -159,7 +156,7 @@ def _run() -> int:
     if COMPLETE in os.environ:
         cli.main(prog_name=NAME)  # shell completion, which exits
     try:
-        # Not cli.main: that would turn a closed pipe into exit code 1.
+        # Not cli.main, which exits with code 1 on a closed pipe.
         with cli.make_context(NAME, sys.argv[1:]) as context:
             result = cli.invoke(context)
         sys.stdout.flush()
@@ -179,7 +176,7 @@ def _run() -> int:
 
 
 def _failed(error: Exception) -> int:
-    """Say in a line what went wrong; a closed pipe is no failure."""
+    """Report an error in one line; a closed pipe is not one."""
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return 0
     placed = isinstance(error, FormatError) or (isinstance(error, DataError) and error.placed)
@@ -205,7 +202,7 @@ def _say(line: str) -> None:
 
 
 def _close_streams(code: int) -> int:
-    """Point streams that can no longer be written to nowhere: the exit would complain again."""
+    """Redirect streams that fail on flushing, which would fail again at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""Reading models and writing results, as all commands do it."""
+"""Reading models and policies, and writing results."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def open_model(path: str, kind: Kind | None, *, quiet: bool) -> Model:
 
 
 def show_notes(model: Model, file: str) -> None:
-    """Say on standard error how far rows were renormalised."""
+    """Report renormalised rows on standard error."""
     for table, off in model.renormalised.items():
         if off.rows:
             say(
@@ -69,7 +69,7 @@ def show_notes(model: Model, file: str) -> None:
 
 
 def warn(said: Iterable[object], *, quiet: bool) -> None:
-    """Say warnings on standard error, a line each."""
+    """Print warnings to standard error, one per line."""
     if not quiet:
         for what in said:
             say(f"warning: {what}")

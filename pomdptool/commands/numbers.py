@@ -1,6 +1,6 @@
-"""Numbers as options: finite, in their range, and no larger than work can ever be.
+"""Types of numeric options: finite and within sensible limits.
 
-Every option that takes a number has one of these types; whatever else is written is wrong usage.
+Every numeric option has one of these types; anything else is wrong usage.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Any
 import click
 
 MOST = 10**9
-"""Largest count: more steps, episodes or simulations than that have no end."""
+"""Largest count of steps, episodes or simulations."""
 
 MOST_STEPS = 10**7
-"""Most steps of an episode that is drawn: all of them are kept until it ends."""
+"""Most steps of a sampled episode, which are kept in memory until it ends."""
 
 MOST_KEPT = 10**6
-"""Most particles, steps of a simulation and the like, for each of which memory is taken."""
+"""Most particles, steps of a simulation and the like, which take memory each."""
 
 MOST_THREADS = 256
-"""Threads that are started at most, however many are asked for."""
+"""Largest number of threads; more are reduced to it."""
 
 
 class Whole(click.IntRange):

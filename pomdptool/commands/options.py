@@ -1,10 +1,12 @@
-"""Arguments and options that several commands share, spelled once."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ from pomdptool.commands.click_help import Choice
 from pomdptool.commands.numbers import MOST_KEPT, MOST_THREADS, Real, Whole
 from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.terminal import say
+from pomdptool.formats.files import WRITTEN_KINDS, WrittenKind
 from pomdptool.formats.kinds import kind_of_path
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,7 +32,7 @@ EXISTING_OR_INPUT = Input(allow_dash=True)
 
 
 def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
-    """Without a file, read standard input where something else than a terminal feeds it."""
+    """Without a file, read standard input unless it is a terminal."""
     if value is None:
         if ctx.resilient_parsing:
             return "-"
@@ -39,19 +42,26 @@ def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
     return value
 
 
-model_argument = click.argument(
-    "path",
-    metavar="[MODEL]",
-    type=EXISTING_OR_INPUT,
-    required=False,
-    callback=piped,
-)
+def piped_argument(name: str, metavar: str) -> Callable[[F], F]:
+    """A file to read; by default standard input, where a pipe feeds it."""
+    return click.argument(
+        name, metavar=f"[{metavar}]", type=EXISTING_OR_INPUT, required=False, callback=piped
+    )
+
+
+model_argument = piped_argument("path", "MODEL")
+"""The model of a command that reads no other file."""
+
+first_model_argument = click.argument("path", metavar="MODEL", type=EXISTING_OR_INPUT)
+"""The model of a command that also reads a policy or data."""
+
+policy_argument = click.argument("policy_file", metavar="POLICY", type=EXISTING)
 
 from_option = click.option(
     "--from",
     "kind",
     type=Choice(["pomdp", "json", "pomdpx"]),
-    help="Format of the input; by default detected from its text, else from its extension.",
+    help="Input format; by default detected from the content, else the extension.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -61,11 +71,14 @@ quiet_option = click.option(
 )
 
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Print more detail.")
-nothing_more_option = click.option("-v", "--verbose", is_flag=True, expose_value=False, hidden=True)
+ignored_verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, hidden=True
+)
+"""`-v` of commands that have no more to print: accepted for one version, not shown."""
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Bytes that a size such as `500M`, `1.5GB` or `4096` means."""
+    """Bytes of a size such as `500M`, `1.5GB` or `4096`."""
     if value is None:
         return None
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(?:([KMGT])(?:i?B)?|B)?", value, re.IGNORECASE)
@@ -81,15 +94,15 @@ memory_option = click.option(
     "--memory",
     metavar="SIZE",
     callback=_size,
-    help="Memory limit of the process, such as 500M or 4G (powers of 1024); at the limit the best "
-    "result so far is returned. Default: half of the free memory.",
+    help="Memory limit of the process, such as 500M or 4G (powers of 1024); when it is reached, "
+    "the best result so far is returned. Default: half of the free memory.",
 )
 
 
 def output_kind(output: str | None, kinds: Mapping[str, K], what: str, default: K) -> K:
-    """Format that a result is written in: by the output's extension, else the default.
+    """Format of a result: by the extension of the output, else the default.
 
-    Without an extension that names a format, only standard output and devices take a result.
+    An output of unknown extension must be standard output or a device.
     """
     if output is None or output == "-":
         return default
@@ -100,7 +113,7 @@ def output_kind(output: str | None, kinds: Mapping[str, K], what: str, default: 
 
 
 def output_option(help_text: str) -> Callable[[F], F]:
-    """`-o FILE`, with what may be written."""
+    """`-o FILE`; the help names the formats."""
     return click.option(
         "-o",
         "--output",
@@ -108,6 +121,45 @@ def output_option(help_text: str) -> Callable[[F], F]:
         type=Output(allow_dash=True),
         help=help_text,
     )
+
+
+model_output_option = output_option("Write the model to this file: .pomdp or .json, also .gz.")
+
+
+def model_kind(output: str | None, hint: str = "") -> WrittenKind:
+    """Format in which a model is written: by the output's extension, else .pomdp."""
+    usual: WrittenKind = "pomdp"
+    accepted = f"a model is written as .pomdp or .json{hint}"
+    return output_kind(output, WRITTEN_KINDS, accepted, usual)
+
+
+def collected(
+    name: str, kind: type[Any], *options: Callable[[Any], Any]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options that a command gets as one argument: an object of a dataclass.
+
+    Parameters
+    ----------
+    name
+        The name of the argument.
+    kind
+        The dataclass; its fields have the names of the options.
+    options
+        The options, in the order of the help, but those that the command has already.
+    """
+    names = [field.name for field in fields(kind)]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def command(**values: Any) -> Any:
+            values[name] = kind(**{key: values.pop(key) for key in names})
+            return function(**values)
+
+        for option in reversed(options):
+            option(command)
+        return command
+
+    return decorate
 
 
 def episodes_option(default: int) -> Callable[[F], F]:
@@ -151,7 +203,7 @@ threads_option = click.option(
 
 
 def chosen_seed(seed: int | None, quiet: bool) -> int:
-    """The seed asked for, or one chosen, which is said on standard error."""
+    """The seed, or one drawn and printed to standard error."""
     if seed is None:
         import secrets
 
@@ -162,5 +214,5 @@ def chosen_seed(seed: int | None, quiet: bool) -> int:
 
 
 def generator(seed: int | None, quiet: bool) -> np.random.Generator:
-    """Random numbers from the seed asked for, or from one chosen."""
+    """A generator with this seed, or one drawn and printed."""
     return np.random.default_rng(chosen_seed(seed, quiet))

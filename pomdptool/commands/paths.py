@@ -1,7 +1,7 @@
-"""Files as arguments: what is read, what is written, and that neither is lost by mistake.
+"""Files as arguments: inputs, outputs, and checks that none is overwritten by mistake.
 
-A file that cannot be written is found before the work. Two results never go to one file, and no
-result replaces a file that the command reads, but where that brings the file up to date.
+Outputs are checked to be writable before any work. Two results never go to one file, and no result
+replaces an input of the command, unless the command is meant to update it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Input(click.Path):
         self.words = words
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Check that the file is there."""
+        """Check that the file exists."""
         return value if value in self.words else super().convert(value, param, ctx)
 
 
@@ -56,13 +56,20 @@ class Output(click.Path):
 
 
 def check_apart(command: click.Command, ctx: click.Context, updates: tuple[str, ...]) -> None:
-    """Refuse two outputs to one file, and an output that is an input.
+    """Refuse two outputs to one file, an output that is an input, and two standard inputs.
 
     Parameters
     ----------
     updates
         Names of the inputs that `--output` may replace.
     """
+    piped = [
+        _spelled(param)
+        for param in command.params
+        if isinstance(param.type, Input) and ctx.params.get(param.name or "") == "-"
+    ]
+    if len(piped) > 1:
+        raise click.UsageError(f"Only one of {' and '.join(piped)} can be standard input.", ctx)
     outputs = list(_files(command, ctx, Output))
     for k, (param, path) in enumerate(outputs):
         for other, its_path in outputs[:k]:
@@ -89,9 +96,10 @@ def _files(
 
 
 def _spelled(param: click.Parameter) -> str:
-    return (
-        max(param.opts, key=len) if isinstance(param, click.Option) else param.human_readable_name
-    )
+    """The long form of an option, or the name of an argument."""
+    if isinstance(param, click.Option):
+        return max(param.opts, key=len)
+    return param.human_readable_name.strip("[]")
 
 
 def _same(one: str, other: str) -> bool:

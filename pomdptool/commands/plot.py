@@ -1,4 +1,4 @@
-"""`pomdptool plot`: a picture of a policy, of learning, or of an episode."""
+"""`pomdptool plot`: plots of policies, learning progress and episodes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from pomdptool.commands.models import open_model, read_text
 from pomdptool.commands.numbers import Whole
 from pomdptool.commands.options import (
     EXISTING,
-    EXISTING_OR_INPUT,
-    nothing_more_option,
+    ignored_verbose_option,
     output_kind,
     output_option,
-    piped,
+    piped_argument,
     quiet_option,
 )
 from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, render
@@ -48,32 +47,25 @@ Drawings = dict[str, Callable[[], "Figure"]]
         "Input": ("model_file",),
     },
 )
-@click.argument(
-    "file",
-    metavar="[FILE]",
-    type=EXISTING_OR_INPUT,
-    required=False,
-    callback=piped,
-)
+@piped_argument("file", "FILE")
 @click.option(
     "--show",
     cls=Renamed,
     former="--what",
     type=Choice(["value", "graph", "bounds", "loglik", "belief"]),
-    help="value: best actions and their values over the belief, of 2 or 3 states; graph: the "
-    "policy "
-    "graph; bounds: over time. By default what suits FILE.",
+    help="value: optimal actions and values over the belief, for 2 or 3 states; graph: the policy "
+    "graph; bounds: bounds over time. Default: chosen by FILE.",
 )
 @click.option(
     "--max-nodes", metavar="N", type=Whole(), default=100, show_default=True,
-    help="Of a policy graph: largest number of nodes drawn, nearest to the start first.",
+    help="Maximum number of nodes of a policy graph, nearest to the start first.",
 )  # fmt: skip
 @click.option(
-    "--episode", metavar="N", type=Whole(0), help="Episode of a trace; default the first."
+    "--episode", metavar="N", type=Whole(0), help="Episode of the trace; default the first."
 )
 @click.option(
     "--max-steps", metavar="N", type=Whole(), default=200, show_default=True,
-    help="Of an episode: largest number of steps drawn, from the first.",
+    help="Maximum number of steps of an episode, from the first.",
 )  # fmt: skip
 @click.option("--title", "heading", metavar="TEXT", default="", help="Replaces the default title.")
 @click.option(
@@ -81,15 +73,15 @@ Drawings = dict[str, Callable[[], "Figure"]]
     "model_file",
     metavar="MODEL",
     type=EXISTING,
-    help="The model; .alpha and .policy need it, .json where vectors cover only some states, and "
-    ".pg has names by it.",
+    help="The model: needed for .alpha and .policy, and for .json whose vectors cover only some "
+    "states; names the nodes of .pg.",
 )
-@output_option("Write the picture here: .svg, .png or .pdf.")
+@output_option("Write the plot to this file: .svg, .png or .pdf.")
 @click.option("--to", "target", type=Choice(list(PICTURE_KINDS.values())),
-    help="Format of the picture; by default the output's extension, else svg.",
+    help="Output format; by default from the extension of the output, else svg.",
 )  # fmt: skip
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     file: str,
     show: str | None,
@@ -102,10 +94,9 @@ def command(
     target: PictureKind | None,
     quiet: bool,
 ) -> None:
-    """Draw a policy, how learning went, or an episode.
+    """Plot a policy, the progress of learning or an episode.
 
-    FILE is a policy of `solve`, a report of `fit --report`, or a trace of `simulate --trace`, and
-    the picture follows from that.
+    FILE is a policy from `solve`, a report from `fit --report` or a trace from `simulate --trace`.
     """
     from pomdptool.formats.pictured import read_pictured
 
@@ -114,14 +105,14 @@ def command(
         told = "a picture is written as .svg, .png or .pdf (or give --to)"
         target = output_kind(output, PICTURE_KINDS, told, usual)
     if output is None and sys.stdout.isatty():
-        raise click.UsageError("A picture goes into a file: -o picture.svg, or a pipe.")
+        raise click.UsageError("A plot is not written to a terminal: use -o plot.svg or a pipe.")
     model = None if model_file is None else open_model(model_file, None, quiet=quiet)
     thing = read_pictured(*read_text(file), model)
     if isinstance(thing, list):
         thing = _steps(thing, episode)
     drawings = _drawings(thing, model, max_nodes, max_steps, heading)
     if show is not None and show not in drawings:
-        raise click.UsageError(f"Of this file --show draws: {', '.join(drawings)}.")
+        raise click.UsageError(f"--show of this file is one of: {', '.join(drawings)}.")
     picture = render(drawings[show or next(iter(drawings))], target)
     if output is None or output == "-":
         sys.stdout.buffer.write(picture)

@@ -1,4 +1,4 @@
-"""`pomdptool problem`: models of well-known families, as .pomdp."""
+"""`pomdptool problem`: benchmark models."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pomdptool.commands.numbers import AnyReal, Real, Whole
 from pomdptool.commands.options import (
     EXISTING_OR_INPUT,
     chosen_seed,
-    nothing_more_option,
-    output_kind,
-    output_option,
+    ignored_verbose_option,
+    model_kind,
+    model_output_option,
     quiet_option,
     seed_option,
 )
@@ -26,7 +26,7 @@ from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
 from pomdptool.families.tag import tag
 from pomdptool.families.tiger import tiger
-from pomdptool.formats.files import WRITTEN_KINDS, WrittenKind, encode_model
+from pomdptool.formats.files import encode_model
 from pomdptool.model import Model
 from pomdptool.printable import printable
 
@@ -35,28 +35,29 @@ from pomdptool.printable import printable
     cls=Group, example="pomdptool problem rocksample --size 7 --rocks 8 --seed 1 -o rs78.pomdp"
 )
 def command() -> None:
-    """Write a model of a well-known family."""
+    """Generate a benchmark model."""
 
 
 def _write(model: Model, output: str | None, made_by: str) -> None:
-    kind: WrittenKind = output_kind(
-        output, WRITTEN_KINDS, "a model is written as .pomdp or .json", "pomdp"
+    text, _ = encode_model(
+        model, model_kind(output), header=f"Made by: pomdptool problem {made_by}"
     )
-    text, _ = encode_model(model, kind, header=f"Made by: pomdptool problem {made_by}")
     write_result(text, output)
 
 
 def _family(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a family's command the options that all have."""
+    """Add the options that all families share."""
     discount = click.option(
-        "--discount", metavar="D", type=Real(0.0, 1.0), help="Instead of the family's."
+        "--discount",
+        metavar="D",
+        type=Real(0.0, 1.0),
+        help="Discount factor; default the family's.",
     )
-    output = output_option("Write here: .pomdp or .json, also with .gz.")
-    return discount(output(quiet_option(nothing_more_option(function))))
+    return discount(model_output_option(quiet_option(ignored_verbose_option(function))))
 
 
 def _given(**options: float | None) -> dict[str, Any]:
-    """Options that were given; the family's own defaults hold for the others."""
+    """Only the options with a value; the family has defaults for the others."""
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -71,13 +72,13 @@ def _given(**options: float | None) -> dict[str, Any]:
     metavar="X Y",
     type=(Whole(0), Whole(0)),
     multiple=True,
-    help="Cell of a rock, once for each; else they are drawn at random.",
+    help="Cell of a rock; repeat for each. Drawn at random if omitted.",
 )
 @click.option(
     "--half-efficiency",
     metavar="D0",
     type=Real(min=0.0, min_open=True),
-    help="Distance at which the sensor's efficiency is a half.  [default: 20]",
+    help="Distance at which the efficiency of the sensor is one half.  [default: 20]",
 )
 @seed_option
 @_family
@@ -91,7 +92,7 @@ def rocksample_command(
     output: str | None,
     quiet: bool,
 ) -> None:
-    """A rover samples good rocks that it can only see from afar (Smith and Simmons 2004)."""
+    """RockSample: a rover senses and samples rocks (Smith and Simmons 2004)."""
     made_by = f"rocksample --size {size} --rocks {rocks}"
     rng = None
     if positions:
@@ -113,16 +114,19 @@ def rocksample_command(
     "arena",
     metavar="FILE",
     type=EXISTING_OR_INPUT,
-    help="Arena, drawn with `.` for cells.",
+    help="Map of the arena; `.` marks a cell.",
 )
 @click.option(
-    "--rest", metavar="Q", type=Real(0.0, 1.0), help="Chance that the target stays. [default: 0.2]"
+    "--rest",
+    metavar="Q",
+    type=Real(0.0, 1.0),
+    help="Probability that the target stays.  [default: 0.2]",
 )
 @_family
 def tag_command(
     arena: str | None, rest: float | None, discount: float | None, output: str | None, quiet: bool
 ) -> None:
-    """A robot hunts a target that it sees only in its own cell (Pineau et al. 2003)."""
+    """Tag: a robot chases a target that it sees only in its own cell (Pineau et al. 2003)."""
     del quiet
     options = _given(rest=rest, discount=discount)
     made_by = "tag" + (f" --map {printable(Path(arena).name)}" if arena else "") + _spelled(options)
@@ -137,14 +141,17 @@ def tag_command(
     type=Choice(["russell", "hallway"]),
     default="russell",
     show_default=True,
-    help="Slipping moves and two wall sensors, or a heading and four noisy ones.",
+    help="russell: slippery moves and two wall sensors; hallway: a heading and four noisy sensors.",
 )
 @click.option(
-    "--slip", metavar="P", type=Real(0.0, 0.5), help="Chance to slip to each side. [default: 0.1]"
+    "--slip",
+    metavar="P",
+    type=Real(0.0, 0.5),
+    help="Probability of slipping to each side.  [default: 0.1]",
 )
 @click.option("--goal", metavar="R", type=AnyReal(), help="Reward of a goal.  [default: 1]")
 @click.option("--pit", metavar="R", type=AnyReal(), help="Reward of a pit.  [default: -1]")
-@click.option("--step", metavar="R", type=AnyReal(), help="Reward of any other cell.")
+@click.option("--step", metavar="R", type=AnyReal(), help="Reward of every other cell.")
 @_family
 def maze_command(
     drawing: str,
@@ -157,7 +164,7 @@ def maze_command(
     output: str | None,
     quiet: bool,
 ) -> None:
-    """A maze drawn in a file: `#` wall, `.` cell, `G` goal, `-` pit, `S` start."""
+    """A maze from a map: `#` wall, `.` cell, `G` goal, `-` pit, `S` start."""
     del quiet
     options = _given(slip=slip, goal=goal, pit=pit, step=step, discount=discount)
     model = maze(read_text(drawing)[0], kind=kind, **options)
@@ -171,25 +178,27 @@ def maze_command(
 def heavenhell_command(
     length: int, discount: float | None, output: str | None, quiet: bool
 ) -> None:
-    """Heaven and hell at the ends of a T, and a priest who knows which is where."""
+    """Heaven and hell at the ends of a T-maze; a priest knows which is which."""
     del quiet
     options = _given(discount=discount)
     _write(heavenhell(length, **options), output, f"heavenhell {length}{_spelled(options)}")
 
 
 @command.command("tiger", cls=Command, example="pomdptool problem tiger --doors 3")
-@click.option("--doors", metavar="N", type=Whole(), default=2, show_default=True, help="Doors.")
+@click.option(
+    "--doors", metavar="N", type=Whole(), default=2, show_default=True, help="Number of doors."
+)
 @click.option(
     "--accuracy",
     metavar="P",
     type=Real(0.0, 1.0),
-    help="Chance to hear the right door.  [default: 0.85]",
+    help="Probability of hearing the tiger at its door.  [default: 0.85]",
 )
 @_family
 def tiger_command(
     doors: int, accuracy: float | None, discount: float | None, output: str | None, quiet: bool
 ) -> None:
-    """A tiger behind one of several doors (Kaelbling, Littman and Cassandra 1998)."""
+    """Tiger: a tiger behind one of several doors (Kaelbling, Littman and Cassandra 1998)."""
     del quiet
     options = _given(accuracy=accuracy, discount=discount)
     _write(tiger(doors, **options), output, f"tiger --doors {doors}{_spelled(options)}")

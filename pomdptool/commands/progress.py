@@ -1,4 +1,4 @@
-"""Progress: one live line on a terminal; elsewhere nothing, or with `-v` a line a second."""
+"""Progress: a live line on a terminal; elsewhere, with `-v`, one line per second."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Report = Callable[[Callable[[], str]], None]
 
 
 def announce_compiling() -> None:
-    """Say so where kernels are about to be compiled for the first time."""
-    jit.announce(lambda: say("compiling the solver's kernels, once ..."))
+    """Announce the first compilation of the kernels."""
+    jit.on_first_compile(lambda: say("compiling kernels (once) ..."))
 
 
 @contextlib.contextmanager
@@ -63,7 +63,7 @@ def learning_progress(quiet: bool, verbose: bool) -> Iterator[OnLearned | None]:
 
 @contextlib.contextmanager
 def _line(words: str, quiet: bool, verbose: bool) -> Iterator[Report | None]:
-    """How lines about progress are shown; None: they are not."""
+    """A function that shows progress; None where it is not shown."""
     if quiet or not (sys.stderr.isatty() or verbose):
         yield None
     elif sys.stderr.isatty():

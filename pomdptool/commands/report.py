@@ -1,4 +1,4 @@
-"""What people see of a result: of a solver, and of learning, as tables and curves."""
+"""Results of solvers and of learning as tables and curves."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def spark(values: FloatArray, low: float, high: float, stream: TextIO) -> str:
 def _graph(policy: SolvedPolicy, sign: float) -> str:
     n = policy.graph.n_nodes if policy.graph else 0
     worth = policy.graph_value
-    earned = "" if worth is None else f", worth {sign * worth:.6g}"
+    earned = "" if worth is None else f", value {sign * worth:.6g}"
     return f"{n} node{'s' * (n != 1)}{earned}"
 
 

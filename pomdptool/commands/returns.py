@@ -1,4 +1,4 @@
-"""What simulated episodes earn, as JSON has it and as people read it."""
+"""Statistics of simulated returns, for JSON and as a table."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ def summary(model: Model, result: Simulation) -> dict[str, Any]:
 
 
 def statistics(entry: dict[str, Any], what: str) -> list[tuple[str, str]]:
-    """The rows that each simulation has."""
+    """Rows of the table for one simulation."""
     mean, error = short(entry["mean_discounted_return"]), short(entry["standard_error"])
     played = f"{entry['episodes']} of at most {entry['steps']} steps"
     return [
-        ("episodes", f"{played}, {entry['terminated']} ended before"),
+        ("episodes", f"{played}, {entry['terminated']} reached a terminal state"),
         (f"mean {what}", f"{mean} discounted, standard error {error}"),
         ("95% interval", interval(*entry["confidence_95"])),
-        ("beyond", f"at most {short(entry['truncation_bound'])} from steps after the last"),
+        ("truncation", f"error at most {short(entry['truncation_bound'])}"),
         ("undiscounted", f"{short(entry['mean_undiscounted_return'])} on average"),
     ]
 
 
 def interval(low: float | str, high: float | str) -> str:
-    """An interval as people read it; its ends as JSON has them, infinities as text."""
+    """An interval for people; its bounds are numbers, or infinities as text."""
     if isinstance(low, str):
         return "unknown" if isinstance(high, str) else f"at most {high:.6g}"
     return f"at least {low:.6g}" if isinstance(high, str) else f"{low:.6g} to {high:.6g}"
 
 
 def short(x: Any) -> str:
-    """A number as people read it."""
+    """A number for people."""
     if x is None:
         return "unknown"
     return f"{x:.6g}" if isinstance(x, float) else str(x)

@@ -1,4 +1,4 @@
-"""`pomdptool sample`: trajectories of a model."""
+"""`pomdptool sample`: sample trajectories from a model."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pomdptool.commands.options import (
     episodes_option,
     from_option,
     generator,
+    ignored_verbose_option,
     model_argument,
-    nothing_more_option,
     output_kind,
     output_option,
     quiet_option,
@@ -37,45 +37,43 @@ if TYPE_CHECKING:
     cls=Command,
     example="pomdptool sample tiger.pomdp --episodes 1000 --steps 50 -o data.csv",
     sections={
-        "What acts": ("policy_file", "actions_file"),
+        "Policy": ("policy_file", "actions_file"),
         "Episodes": ("episodes", "steps", "ends"),
         "Output": ("output", "states"),
     },
 )
 @model_argument
-@output_option("Write here: .csv, .tsv, .jsonl (each also with .gz) or .parquet.")
+@output_option("Write to this file: .csv, .tsv, .jsonl (each also with .gz) or .parquet.")
 @click.option(
     "--policy",
     "policy_file",
     metavar="FILE",
     type=EXISTING,
-    help="A saved policy that acts; by default actions are uniform at random.",
+    help="Act by this saved policy; by default actions are uniformly random.",
 )
 @click.option(
     "--actions",
     "actions_file",
     metavar="FILE",
     type=EXISTING,
-    help="Action sequences to follow: one action per line, an empty line between sequences; "
-    "episodes "
-    "take them in turn.",
+    help="Action sequences, used in turn: one action per line, sequences separated by empty lines.",
 )
 @episodes_option(100)
 @steps_option(
-    "Largest number of steps of an episode; by default until 0.1% of the return is left.",
+    "Maximum number of steps per episode; by default until 0.1% of the discounted reward remains.",
     MOST_STEPS,
 )
 @click.option(
     "--ends",
     type=Choice(["stop", "continue"]),
-    help="Whether episodes stop or continue in a terminal state; default stop, for models without "
-    "rewards continue.",
+    help="Whether episodes stop or continue at a terminal state; default stop, or continue if the "
+    "model has no rewards.",
 )
-@click.option("--states", is_flag=True, help="Write the hidden states too.")
+@click.option("--states", is_flag=True, help="Also write the hidden states.")
 @seed_option
 @from_option
 @quiet_option
-@nothing_more_option
+@ignored_verbose_option
 def command(
     path: str,
     output: str | None,
@@ -89,10 +87,10 @@ def command(
     kind: Kind | None,
     quiet: bool,
 ) -> None:
-    """Draw trajectories: actions, and the observations and rewards that follow them.
+    """Sample trajectories of actions, observations and rewards.
 
-    Episodes end in a terminal state, or after the steps asked for: columns terminated and truncated
-    of their last rows say which.
+    Episodes end at a terminal state or after --steps; the columns terminated and truncated of the
+    last row show which.
     """
     from pomdptool.acting.sample import sampled
     from pomdptool.acting.simulate import default_steps

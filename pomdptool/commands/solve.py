@@ -1,19 +1,21 @@
-"""`pomdptool solve`: a policy with certified bounds."""
+"""`pomdptool solve`: compute a policy with certified bounds."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import click
 
 from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.interrupts import interruptible
-from pomdptool.commands.models import open_model, open_policy, write_result
+from pomdptool.commands.models import open_model, open_policy, warn, write_result
 from pomdptool.commands.numbers import Real, Whole
 from pomdptool.commands.options import (
     EXISTING,
+    collected,
     from_option,
     generator,
     memory_option,
@@ -31,9 +33,56 @@ from pomdptool.commands.terminal import say
 from pomdptool.formats.files import Kind
 from pomdptool.formats.policies import POLICY_KINDS, PolicyKind, encode_policy
 from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.controller import probabilities_along
-from pomdptool.solving.dispatch import ALGORITHMS, METHODS, RANDOM, solve
+from pomdptool.solving.dispatch import ALGORITHMS, METHODS, RANDOM, default_method, solve
 from pomdptool.sparse import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class SolveOptions:
+    """How a model is solved: options that are keywords of `pomdptool.solve`."""
+
+    method: str | None
+    horizon: int | None
+    precision: float
+    discount: float | None
+    time_limit: float | None
+    max_vectors: int | None
+    memory: int | None
+    full_simplex: bool
+    all_horizons: bool
+    algorithm: str | None
+
+    def check(self, terminal_file: str | None, kind: PolicyKind) -> None:
+        """Refuse options that would be ignored.
+
+        Raises
+        ------
+        UsageError
+            Where options do not go together.
+        """
+        for option, wanted in (
+            ("--terminal-values", terminal_file is not None),
+            ("--all-horizons", self.all_horizons),
+        ):
+            if wanted and self.horizon is None:
+                raise click.UsageError(f"{option} needs --horizon.")
+        if self.all_horizons and kind != "json":
+            raise click.UsageError("--all-horizons needs .json output.")
+        if self.algorithm is not None and self.method not in (None, "exact"):
+            raise click.UsageError("--algorithm needs --method exact.")
+        if self.full_simplex and self._method == "sarsop":
+            raise click.UsageError("--full-simplex needs --method exact.")
+
+    def keywords(self, kind: PolicyKind) -> dict[str, Any]:
+        """Keywords of `pomdptool.solve`, with vectors as a format needs them."""
+        full = self.full_simplex or (kind in ("alpha", "appl") and self._method != "sarsop")
+        return asdict(self) | {"full_simplex": full}
+
+    @property
+    def _method(self) -> str:
+        return self.method or default_method(self.horizon, self.algorithm)
 
 
 @click.command(
@@ -48,13 +97,13 @@ from pomdptool.sparse import FloatArray
     },
 )
 @model_argument
-@output_option("Write the policy here: .json, .alpha, .policy, .pg or .dot, also with .gz.")
+@output_option("Write the policy to this file: .json, .alpha, .policy, .pg or .dot, also .gz.")
 @click.option(
     "--method",
     type=Choice(list(METHODS)),
-    help="sarsop (the default): two bounds that close in on each other; exact (the default with a "
-    "horizon): value iteration; perseus: a lower bound at beliefs drawn at random; qmdp, fib, mdp: "
-    "upper bounds; blind: a lower bound.",
+    help="sarsop (default): converging lower and upper bounds; exact (default with a horizon): "
+    "value iteration; perseus: randomised point-based value iteration, a lower bound; qmdp, fib, "
+    "mdp: upper bounds; blind: a lower bound.",
 )
 @click.option(
     "--horizon", metavar="H", type=Whole(), help="Number of steps; infinite horizon if omitted."
@@ -67,15 +116,16 @@ from pomdptool.sparse import FloatArray
     show_default=True,
     help="Stop when upper - lower bound is below P * max(1, |value|).",
 )
-@click.option("--discount", metavar="D", type=Real(0.0, 1.0), help="Overrides the model's.")
+@click.option(
+    "--discount", metavar="D", type=Real(0.0, 1.0), help="Overrides the model's discount factor."
+)
 @time_limit_option
 @click.option(
     "--max-vectors",
     metavar="N",
     type=Whole(),
-    help="Largest number of vectors in a set (sarsop: computed in all); at the limit the best "
-    "result "
-    "so far is returned.",
+    help="Maximum number of vectors in a set (sarsop: in total); when it is reached, the best "
+    "result so far is returned.",
 )
 @memory_option
 @click.option(
@@ -83,37 +133,36 @@ from pomdptool.sparse import FloatArray
     cls=Renamed,
     former="--full-set",
     is_flag=True,
-    help="Compute the vectors over all states, which .alpha holds in any case.",
+    help="With exact: compute vectors over all states, as .alpha always holds.",
 )
 @click.option(
     "--terminal-values",
     "terminal_file",
     metavar="FILE",
     type=EXISTING,
-    help="With a horizon: the value after the last step, the maximum over the vectors of this "
-    ".alpha file or policy.",
+    help="With a horizon: value function after the last step, from an .alpha file or a policy.",
 )
 @click.option(
     "--all-horizons",
     cls=Renamed,
     former="--all-stages",
     is_flag=True,
-    help="With a horizon: write the vectors for 1, 2, ... steps to go too, into .json.",
+    help="With a horizon: also write the value functions for 1, 2, ... steps to go, in .json.",
 )
 @click.option(
     "--algorithm",
     cls=Renamed,
     former="--pruning",
     type=Choice(ALGORITHMS),
-    help="With exact: the classic algorithm of the backups, for comparison. Default: vertex "
-    "enumeration for small faces of the simplex, incremental pruning for larger ones.",
+    help="With exact: backup algorithm, for comparison. Default: vertex enumeration on small "
+    "faces of the simplex, incremental pruning on larger ones.",
 )
 @click.option(
     "--resume",
     "resume_file",
     metavar="FILE",
     type=EXISTING,
-    help="Continue from an earlier result of sarsop, a .json policy.",
+    help="Continue from an earlier .json policy of sarsop.",
 )
 @click.option(
     "--graph-depth",
@@ -128,25 +177,19 @@ from pomdptool.sparse import FloatArray
     default=0.0,
     help="In .pg and .dot: only edges of probability P or more.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the policy also on a terminal.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the policy as JSON even on a terminal."
+)
 @seed_option
 @from_option
 @quiet_option
 @verbose_option
+@collected("options", SolveOptions)
 def command(
     path: str,
     output: str | None,
-    method: str | None,
-    horizon: int | None,
-    precision: float,
-    discount: float | None,
-    time_limit: float | None,
-    max_vectors: int | None,
-    memory: int | None,
-    full_simplex: bool,
+    options: SolveOptions,
     terminal_file: str | None,
-    all_horizons: bool,
-    algorithm: str | None,
     resume_file: str | None,
     graph_depth: int | None,
     graph_probability: float,
@@ -156,55 +199,35 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Compute a policy, and bounds between which the optimal value certainly lies.
+    """Compute a policy with certified bounds on the optimal value.
 
-    An interrupt (Ctrl-C) writes the best so far and exits with code 130.
+    An interrupt (Ctrl-C) writes the best policy so far and exits with code 130.
     """
-    policy_kind: PolicyKind = output_kind(
-        output,
-        POLICY_KINDS,
-        "a policy is written as .json, .alpha, .policy, .pg or .dot",
-        "json",
-    )
-    if horizon is None and (terminal_file or all_horizons):
-        option = "--terminal-values" if terminal_file else "--all-horizons"
-        raise click.UsageError(f"{option} needs --horizon.")
-    if all_horizons and policy_kind != "json":
-        raise click.UsageError("--all-horizons: only .json holds stages.")
+    accepted = "a policy is written as .json, .alpha, .policy, .pg or .dot"
+    policy_kind: PolicyKind = output_kind(output, POLICY_KINDS, accepted, "json")
+    options.check(terminal_file, policy_kind)
     model = open_model(path, kind, quiet=quiet)
-    terminal = _terminal(terminal_file, model)
+    if options.algorithm is not None and _is_observed(model):
+        warn(["--algorithm has no effect on an MDP: this model observes its state"], quiet=quiet)
+    terminal = None if terminal_file is None else _terminal_values(terminal_file, model)
     resume = None if resume_file is None else open_policy(resume_file, model)
-    rng = generator(seed, quiet) if method in RANDOM else None
+    rng = generator(seed, quiet) if options.method in RANDOM else None
     if not quiet:
         announce_compiling()
     with interruptible() as interrupted, progress_of(model, quiet, verbose) as on_step:
         solution = solve(
             model,
-            method,
-            precision=precision,
-            horizon=horizon,
-            discount=discount,
-            time_limit=time_limit,
-            max_vectors=max_vectors,
-            memory=memory,
+            **options.keywords(policy_kind),
             terminal=terminal,
-            all_horizons=all_horizons,
-            algorithm=algorithm,
             resume=resume,
             rng=rng,
-            full_simplex=full_simplex or policy_kind in ("alpha", "appl"),
             on_step=on_step,
             interrupted=interrupted,
         )
     as_table = output is None and not as_json and sys.stdout.isatty()
     if not as_table:
-        policy, seen = solution.policy, None
-        if policy_kind == "dot" or (policy_kind == "pg" and graph_probability > 0.0):
-            seen = probabilities_along(model, policy)
-        if policy.graph is not None and policy_kind in ("pg", "dot"):
-            graph, seen = policy.graph.trimmed(graph_depth, seen, graph_probability)
-            policy = replace(policy, graph=graph)
-        write_result(encode_policy(policy, policy_kind, seen), output)
+        text = _encoded(model, solution.policy, policy_kind, graph_depth, graph_probability)
+        write_result(text, output)
     if verbose and not quiet and solution.detail:
         say(solution.detail)
     if as_table or not quiet:
@@ -214,10 +237,28 @@ def command(
     return 130 if solution.stop_reason == "interrupted" else 0
 
 
-def _terminal(path: str | None, model: Model) -> FloatArray | None:
-    """Read the vectors of terminal values."""
-    if path is None:
-        return None
+def _terminal_values(path: str, model: Model) -> FloatArray:
+    """Read the vectors of the value after the last step."""
     from pomdptool.formats.policy_read import load_vectors
 
     return load_vectors(path, model)
+
+
+def _is_observed(model: Model) -> bool:
+    """Whether the model is solved as an MDP."""
+    from pomdptool.solving.mdp import observes_state
+
+    return observes_state(model)
+
+
+def _encoded(
+    model: Model, policy: SolvedPolicy, kind: PolicyKind, depth: int | None, probability: float
+) -> str:
+    """The policy in a format; its graph without nodes beyond a depth and less likely edges."""
+    likely = None
+    if kind == "dot" or (kind == "pg" and probability > 0.0):
+        likely = probabilities_along(model, policy)
+    if policy.graph is not None and kind in ("pg", "dot"):
+        graph, likely = policy.graph.trimmed(depth, likely, probability)
+        policy = replace(policy, graph=graph)
+    return encode_policy(policy, kind, likely)

@@ -1,4 +1,4 @@
-"""Steps of simulated episodes: written as a trace, and told in lines."""
+"""Steps of simulated episodes: written as a trace, and printed."""
 
 from __future__ import annotations
 

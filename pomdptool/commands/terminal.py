@@ -1,4 +1,4 @@
-"""Lines for people: escaped, and such as the terminal can show, in its width and its encoding."""
+"""Lines for people: escaped, and fitted to the width and encoding of the terminal."""
 
 from __future__ import annotations
 

@@ -22,11 +22,10 @@ THROUGH = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An edge, with the observations that lead along it and the places that it passes through."""
+    """An edge, with the layers that it passes through and its height in each."""
 
     source: int
     target: int
-    observations: tuple[int, ...]
     through: tuple[tuple[int, float], ...] = ()
 
 
@@ -49,14 +48,14 @@ def layout(graph: PolicyGraph, room: FloatArray | None = None) -> Layout:
     """
     n = graph.n_nodes
     layer = distances(graph)
-    pairs = [(k, m, tuple(seen)) for k in range(n) for m, seen in graph.edges(k).items()]
+    pairs = [(k, m) for k in range(n) for m in graph.edges(k)]
     net = _Net(layer, np.ones(n) if room is None else room)
-    chains = [net.chain(k, m) for k, m, _ in pairs]
+    chains = [net.chain(k, m) for k, m in pairs]
     net.order()
     net.place()
     edges = tuple(
-        Edge(k, m, seen, tuple((net.layer[d], net.height[d]) for d in chain))
-        for (k, m, seen), chain in zip(pairs, chains, strict=True)
+        Edge(k, m, tuple((net.layer[d], net.height[d]) for d in chain))
+        for (k, m), chain in zip(pairs, chains, strict=True)
     )
     return Layout(layer, np.array(net.height[:n]), edges)
 
@@ -169,7 +168,10 @@ class _Net:
 
 
 def ascending(wish: FloatArray) -> FloatArray:
-    """Ascending numbers that are the closest to those wished for, by least squares."""
+    """Ascending numbers that are the closest to those wished for, by least squares.
+
+    As `scipy.optimize.isotonic_regression`, the import of which takes longer than a layout.
+    """
     blocks: list[tuple[float, int]] = []
     for x in wish.tolist():
         mean, count = float(x), 1

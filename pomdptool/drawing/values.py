@@ -30,7 +30,7 @@ from pomdptool.drawing.canvas import (
 from pomdptool.envelope import upper_envelope
 from pomdptool.errors import PolicyError
 from pomdptool.linked import over_all_states
-from pomdptool.lookahead import FaceVectors, OneStepValues
+from pomdptool.lookahead import FaceVectors, LookAhead
 from pomdptool.policy import AlphaVectors, Problem, SolvedPolicy
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -77,7 +77,7 @@ def _vectors(policy: SolvedPolicy) -> AlphaVectors:
             "its vectors cover only some of the states each: give --model, or solve with "
             "--full-simplex"
         )
-    if not isinstance(policy.values, OneStepValues):
+    if not isinstance(policy.values, LookAhead):
         return over_all_states(policy)
     n = len(policy.problem.states)
     inside = (np.arange(400) + 0.5) / 400

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.formats.axes import Axis
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.limits import MAX_ENTRIES, MAX_FINDINGS, MAX_ROWS
@@ -16,7 +17,7 @@ from pomdptool.formats.reward_rules import RewardRules
 from pomdptool.formats.rows import Content, RowTable, TooManyEntriesError
 from pomdptool.formats.runs import STRAY_COLON, Columns, places_in_run, read_run
 from pomdptool.formats.syntax import Run, Setting, Start, Statement, Word
-from pomdptool.model import SUM_TOLERANCE, Model, make_model
+from pomdptool.model import Model, make_model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
 
 

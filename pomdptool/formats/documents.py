@@ -7,16 +7,18 @@ named by its path.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 
+from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.errors import FormatError
+from pomdptool.formats.limits import MAX_NAMES
 from pomdptool.formats.strict_json import read_json
-from pomdptool.model import SUM_TOLERANCE
 from pomdptool.sparse import FloatArray
 
 
@@ -147,12 +149,33 @@ class Place:
             raise self.wrong("must be a list of numbers" if n is None else f"must hold {n} numbers")
         return self._floats(self.value, "must hold numbers")
 
+    def rows(self) -> FloatArray:
+        """Rows of finite numbers, all of one length; shape (m, n), m and n at least 1."""
+        rows, message = self.value, "must hold numbers, in rows of one length"
+        if not isinstance(rows, list) or set(map(type, rows)) != {list}:
+            raise self.wrong(message)
+        if not rows[0] or len(set(map(len, rows))) > 1:
+            raise self.wrong(message)
+        return self._floats(list(chain.from_iterable(rows)), message).reshape(len(rows), -1)
+
+    def costs(self) -> bool:
+        """Whether it is "cost", not "reward"."""
+        if self.value not in ("reward", "cost"):
+            raise self.wrong(f'must be "reward" or "cost", not {self.value!r:.40}')
+        return self.value == "cost"
+
     def names(self) -> tuple[str, ...]:
         """List of texts, at least one, all different."""
-        names = tuple(place.text() for place in self.items())
-        if not names or len(set(names)) < len(names):
-            raise self.wrong("must hold different names, at least one")
-        return names
+        names = self.value
+        if not isinstance(names, list) or not 0 < len(names) <= MAX_NAMES:
+            raise self.wrong(f"must be a list of 1 to {MAX_NAMES} names")
+        if set(map(type, names)) != {str}:
+            for place in self.items():
+                place.text()
+        if len(set(names)) < len(names):
+            twice = next(name for name, n in Counter(names).items() if n > 1)
+            raise self.wrong(f"must hold different names: {twice!r} occurs twice")
+        return tuple(names)
 
     def _floats(self, values: list[Any], message: str) -> FloatArray:
         if not set(map(type, values)) <= {int, float}:

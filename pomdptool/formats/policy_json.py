@@ -11,13 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.formats.documents import Place, read_document
 from pomdptool.formats.policies import FORMAT
 from pomdptool.formats.pomdp_read import BYTE_ORDER_MARK
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors
 from pomdptool.lookahead import FaceVectors, LookAhead, on_faces
-from pomdptool.model import SUM_TOLERANCE, Model
+from pomdptool.model import Model
 from pomdptool.policy import (
     AlphaVectors,
     Bounds,
@@ -49,9 +50,6 @@ def read_policy_json(text: str, file: str, model: Model | None = None) -> Solved
 
 
 def _problem(place: Place) -> Problem:
-    values = place["values"]
-    if values.value not in ("reward", "cost"):
-        raise values.wrong('must be "reward" or "cost"')
     states = place["states"].names()
     start = place["start"].numbers(len(states))
     if start.min() < 0.0 or abs(float(start.sum()) - 1.0) > SUM_TOLERANCE:
@@ -66,7 +64,7 @@ def _problem(place: Place) -> Problem:
         actions=place["actions"].names(),
         observations=place["observations"].names(),
         discount=discount,
-        costs=values.value == "cost",
+        costs=place["values"].costs(),
         start=start,
         mdp=place.get("mdp") is not None and place["mdp"].flag(),
     )

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from pomdptool.distributions import Renormalised
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.limits import MAX_ENTRIES, MAX_NAMES
 from pomdptool.formats.pomdpx_factors import (
@@ -30,7 +31,7 @@ from pomdptool.formats.pomdpx_syntax import Element
 from pomdptool.formats.pomdpx_tables import Table, TableReader
 from pomdptool.formats.pomdpx_variables import Digits, Space, Variable, Variables, read_variables
 from pomdptool.model import Model, make_model
-from pomdptool.sparse import FloatArray, IntArray, Renormalised, SparseRows, repeated, stacked
+from pomdptool.sparse import FloatArray, IntArray, SparseRows, repeated, stacked
 
 X = TypeVar("X")
 

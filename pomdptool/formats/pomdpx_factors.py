@@ -11,21 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pomdptool.distributions import SUM_TOLERANCE, Renormalised, renormalise
 from pomdptool.errors import ModelError
 from pomdptool.formats.limits import MAX_ENTRIES
 from pomdptool.formats.pomdpx_tables import Table
 from pomdptool.formats.pomdpx_variables import Space
 from pomdptool.formats.rules import Kind, key_of, latest
-from pomdptool.model import SUM_TOLERANCE
-from pomdptool.sparse import (
-    BLOCK,
-    FloatArray,
-    IntArray,
-    Renormalised,
-    SparseRows,
-    from_entries,
-    renormalise,
-)
+from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows, from_entries
 
 TOO_MANY = f"more than {MAX_ENTRIES} entries of one table are set"
 

@@ -12,13 +12,7 @@ import numpy as np
 from pomdptool.formats.pomdpx_tables import Table
 from pomdptool.formats.pomdpx_variables import Digits, Role
 from pomdptool.formats.rules import latest
-from pomdptool.rewards import (
-    NO_REWARDS,
-    TABLE_LIMIT,
-    Rewards,
-    reward_on_support,
-    reward_table,
-)
+from pomdptool.rewards import NO_REWARDS, TABLE_LIMIT, Rewards, reward_on_support, reward_table
 from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows
 from pomdptool.steps import steps_of
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.errors import nearest
 from pomdptool.formats.axes import Axis
 from pomdptool.formats.counted import Counted
@@ -22,7 +23,6 @@ from pomdptool.formats.numbers import (
     without_comments,
 )
 from pomdptool.formats.syntax import Preamble, Start, Statement, Word
-from pomdptool.model import SUM_TOLERANCE
 from pomdptool.sparse import FloatArray
 
 MANDATORY = ("discount", "values", "states", "actions")

@@ -15,13 +15,7 @@ import numpy as np
 
 from pomdptool.formats.rules import Kind, kinds_of, latest
 from pomdptool.formats.runs import Columns
-from pomdptool.rewards import (
-    NO_REWARDS,
-    TABLE_LIMIT,
-    Rewards,
-    reward_on_support,
-    reward_table,
-)
+from pomdptool.rewards import NO_REWARDS, TABLE_LIMIT, Rewards, reward_on_support, reward_table
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
 from pomdptool.steps import steps_of
 

@@ -1,1 +1,5 @@
-"""Loops over arrays: the caller allocates, the kernel fills. No project types."""
+"""Numerical kernels: loops over arrays that the caller allocates. They know no project types.
+
+`jit` runs them interpreted or compiled. The folders hold the kernels of the exact solvers, of
+SARSOP, of hidden Markov models and of simulation.
+"""

@@ -1,13 +1,13 @@
-"""Loops over arrays: the caller allocates, the kernel fills. No project types.
+"""Just-in-time compilation of kernels: interpreted at first, compiled once it pays, cached on disk.
 
-A kernel is plain Python that numba can compile. Importing numba and loading what it compiled takes
+A kernel is plain Python that numba can compile. Importing numba and loading compiled code takes
 longer than small problems take altogether, so kernels run interpreted at first: until that has
-taken `PATIENCE` seconds, or a solver says by `expect` that there is much to do. From then on all
-kernels of the process run compiled; both ways give the same numbers.
+taken `PATIENCE` seconds, or until a solver with more to do calls `request_compilation`. From then
+on all kernels of the process run compiled. Both modes give the same numbers.
 
-What was compiled is kept in a folder named by the text of all kernels (for code of one file is
-part of what is compiled from another): beside the source, else in the user's cache folder, else,
-for this process only, in a temporary one; where nothing can be written it is not kept at all.
+Compiled code is cached in a folder named by a hash of the text of all kernels, because kernels are
+inlined across files: beside the source, else in the user's cache folder, else, for this process
+only, in a temporary folder. If none of these is writable, nothing is cached.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 PATIENCE = 1.0
-"""Seconds of interpreting after which kernels are compiled."""
+"""Seconds of interpreted running after which kernels are compiled."""
 
-LITTLE = 2_000
-"""Most multiplications of one pass that are worth interpreting."""
+SMALL_PASS = 2_000
+"""Multiplications of one pass up to which kernels stay interpreted."""
 
-SLOWER = 1_000
-"""Budgets of work per call are divided by this while kernels are interpreted."""
+SLOWDOWN = 1_000
+"""Interpreted kernels are about this many times slower; `scaled_budget` divides by it."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Way:
-    """How kernels run in this process."""
+class Runtime:
+    """Whether kernels run compiled in this process, and the time spent so far."""
 
     def __init__(self) -> None:
         self.compiled = False
@@ -47,43 +47,43 @@ class _Way:
 
 
 class _Thread(threading.local):
-    """Whether this thread is inside an interpreted kernel."""
+    """Whether this thread is executing an interpreted kernel."""
 
     inside = False
 
 
-_way = _Way()
+runtime = Runtime()
 _thread = _Thread()
 
 
-def expect(multiplications: int) -> None:
-    """Say how much one pass over the problem has to do; where it is much, kernels are compiled."""
-    if multiplications > LITTLE:
-        _way.compiled = True
+def request_compilation(multiplications: int) -> None:
+    """Compile kernels from now on if one pass over the problem takes many multiplications."""
+    if multiplications > SMALL_PASS:
+        runtime.compiled = True
 
 
-def budget(work: int) -> int:
-    """Scale the most that one call may do, so that interpreted calls return in time as well."""
-    return work if _way.compiled else max(1, work // SLOWER)
+def scaled_budget(work: int) -> int:
+    """Scale the work limit of a call, so that interpreted calls return as soon as compiled ones."""
+    return work if runtime.compiled else max(1, work // SLOWDOWN)
 
 
 def compiling_seconds() -> float:
-    """Seconds that this process has spent importing numba, compiling and loading kernels."""
-    return 0.0 if _way.compiling is None else float(_way.compiling.seconds)
+    """Seconds that this process has spent importing numba, compiling kernels and loading them."""
+    return 0.0 if runtime.compiling is None else float(runtime.compiling.seconds)
 
 
 def cores() -> int:
-    """Cores that this process may use: threads that kernels can run in side by side."""
+    """Cores available to this process: the number of threads that kernels can use in parallel."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def announce(say: Callable[[], None] | None) -> None:
-    """Have a function called, once, when a kernel is about to be compiled for the first time."""
-    _way.on_compiling = say
+def on_first_compile(callback: Callable[[], None] | None) -> None:
+    """Call a function, once, before the first kernel that is not in the cache is compiled."""
+    runtime.on_compiling = callback
 
 
 class Kernel:
-    """A function that runs interpreted or compiled. numba sees its compiled form."""
+    """A function that runs interpreted or compiled. To numba it is the compiled function."""
 
     def __init__(self, function: Callable[..., Any], inner: bool, options: dict[str, Any]) -> None:
         update_wrapper(self, function)
@@ -92,53 +92,52 @@ class Kernel:
         self.targetoptions = options
 
     def __call__(self, *args: Any) -> Any:
-        """Run the function."""
-        way = _way
-        if way.compiled and not self.inner:
+        """Run the function, interpreted or compiled."""
+        if runtime.compiled and not self.inner:
             return self.compiled(*args)
         if _thread.inside:
             return self.py_func(*args)
         _thread.inside = True
         began = time.perf_counter()
         try:
-            with np.errstate(all="ignore"):  # as compiled code does; hashes wrap around
-                return self.py_func(*map(_quick, args))
+            with np.errstate(all="ignore"):  # as in compiled code; hashes overflow on purpose
+                return self.py_func(*map(_with_memoryviews, args))
         finally:
             _thread.inside = False
-            way.interpreted_seconds += time.perf_counter() - began
-            way.compiled = way.compiled or way.interpreted_seconds > PATIENCE
+            runtime.interpreted_seconds += time.perf_counter() - began
+            runtime.compiled = runtime.compiled or runtime.interpreted_seconds > PATIENCE
 
     @cached_property
     def dispatcher(self) -> Any:
-        """The function as numba holds it, not compiled yet."""
+        """The numba dispatcher, which compiles on its first call."""
         numba = _numba()
-        kept = bool(numba.config.CACHE_DIR)
-        return numba.njit(cache=kept, **self.targetoptions)(self.py_func)
+        cached = bool(numba.config.CACHE_DIR)
+        return numba.njit(cache=cached, **self.targetoptions)(self.py_func)
 
     @cached_property
     def compiled(self) -> Any:
-        """The same, after saying that it is to be compiled where no earlier run has done that."""
+        """The dispatcher; calls `on_first_compile`'s function if the kernel is not cached."""
         dispatcher = self.dispatcher
         if _numba().config.DISABLE_JIT:
             return dispatcher
-        if _way.on_compiling is not None and not self._is_kept(dispatcher.stats.cache_path):
-            _way.on_compiling()
-            _way.on_compiling = None
+        if runtime.on_compiling is not None and not self._is_cached(dispatcher.stats.cache_path):
+            runtime.on_compiling()
+            runtime.on_compiling = None
         return dispatcher
 
-    def _is_kept(self, folder: str | None) -> bool:
+    def _is_cached(self, folder: str | None) -> bool:
         stem = Path(self.py_func.__code__.co_filename).stem
         pattern = f"{stem}.{self.py_func.__name__}-*.nbi"
         return folder is not None and any(Path(folder).glob(pattern))
 
     @property
     def _numba_type_(self) -> Any:
-        """Type of this object for numba, where compiled code calls it."""
+        """Type of this object for numba, when compiled code calls it."""
         return _numba().types.Dispatcher(self.dispatcher)
 
 
-def _quick(arg: Any) -> Any:
-    """Flat arrays as what Python reads single numbers from faster, without a copy."""
+def _with_memoryviews(arg: Any) -> Any:
+    """Wrap flat arrays in memoryviews, which Python indexes faster; nothing is copied."""
     if getattr(arg, "read_by_number", False):
         return type(arg)(*[memoryview(array) for array in arg])
     return arg
@@ -147,9 +146,10 @@ def _quick(arg: Any) -> Any:
 def kernel(function: F | None = None, *, inner: bool = False, **options: Any) -> Any:
     """Make a kernel of a function; `options` are those of numba's `njit`.
 
-    One that only other kernels call is `inner`: it compiles faster, without what Python would call
-    it by. Where Python does all the same, it is interpreted. `inline="always"` is for long ones
-    with one caller: what is called is otherwise optimised again with each of its callers.
+    A kernel that only other kernels call is `inner`: it is compiled without a Python wrapper, which
+    is faster; a call from Python runs it interpreted. `inline="always"` is for long kernels with a
+    single caller, which would otherwise be optimised both alone and as part of the caller. Division
+    by zero follows IEEE 754 (`error_model="numpy"`).
     """
     if function is None:
         return partial(kernel, inner=inner, **options)
@@ -161,12 +161,12 @@ def kernel(function: F | None = None, *, inner: bool = False, **options: Any) ->
 
 @cache
 def _numba() -> Any:
-    """Import numba, and see to a place for what it compiles.
+    """Import numba and set its cache folder.
 
     Raises
     ------
     ImportError
-        Where an environment variable sets what numba cannot read; it says which.
+        If numba cannot parse one of its environment variables; the message names it.
     """
     began = time.perf_counter()
     with warnings.catch_warnings():
@@ -174,22 +174,22 @@ def _numba() -> Any:
         try:
             import numba
         except (RuntimeWarning, ValueError) as error:
-            said = "".join(str(error).partition("parsed.")[:2])
-            raise ImportError(f"numba: {said}") from None
+            reason = "".join(str(error).partition("parsed.")[:2])
+            raise ImportError(f"numba: {reason}") from None
     from numba.core import event
 
     if not numba.config.CACHE_DIR:
         numba.config.CACHE_DIR = str(_folder() or "")
-    _way.compiling = _compile_clock(event)
-    _way.compiling.total = time.perf_counter() - began
-    event.register("numba:compiler_lock", _way.compiling)
+    runtime.compiling = _compile_clock(event)
+    runtime.compiling.total = time.perf_counter() - began
+    event.register("numba:compiler_lock", runtime.compiling)
     return numba
 
 
 def _compile_clock(event: Any) -> Any:
-    """Make a listener of numba that sums the seconds in which threads compile, or wait for that.
+    """Make a listener that sums the seconds in which threads compile, or wait for compilation.
 
-    They include loading and keeping what was compiled, and what is under way.
+    Loading from the cache and writing to it count, and so does a compilation still in progress.
     """
 
     class CompileClock(event.Listener):  # type: ignore[misc]
@@ -217,19 +217,24 @@ def _compile_clock(event: Any) -> Any:
     return CompileClock()
 
 
-def _folder() -> Path | None:
-    """Make the folder for compiled kernels; those of other texts beside the source are removed."""
-    import atexit
+def _cache_name(folder: Path) -> str:
+    """Name of the cache: a hash of all Python files under a folder, with their paths."""
     import hashlib
-    import os
+
+    text = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        text.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return f"compiled-{text.hexdigest()[:16]}"
+
+
+def _folder() -> Path | None:
+    """Make the cache folder; folders of other kernel texts beside the source are removed."""
+    import atexit
     import shutil
     import tempfile
 
     here = Path(__file__).parent
-    text = hashlib.sha256()
-    for file in sorted(here.rglob("*.py")):
-        text.update(file.read_bytes())
-    name = f"compiled-{text.hexdigest()[:16]}"
+    name = _cache_name(here)
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     for parent in (here / "__pycache__", Path(home) / "pomdptool"):
         with contextlib.suppress(OSError, RuntimeError):

@@ -16,7 +16,7 @@ import numpy as np
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels.hmm import decode as kernels
-from pomdptool.kernels.jit import expect
+from pomdptool.kernels.jit import request_compilation
 from pomdptool.learning.ends import terminal_of
 from pomdptool.learning.expectation import kernel_tables
 from pomdptool.learning.likelihood import step_in_words
@@ -149,7 +149,7 @@ class _Decoder:
     def __init__(self, tables: Tables, sequences: Sequences, episodes: Episodes) -> None:
         self.tables, self.sequences, self.episodes = tables, sequences, episodes
         self.arrays = kernel_tables(tables, sequences)
-        expect(sequences.n_steps * self.arrays.M.shape[1] ** 2)
+        request_compilation(sequences.n_steps * self.arrays.M.shape[1] ** 2)
 
     @cached_property
     def log_M(self) -> FloatArray:

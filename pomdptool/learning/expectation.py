@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED
 from pomdptool.errors import DataError
-from pomdptool.kernels.hmm import em
-from pomdptool.kernels.jit import expect
+from pomdptool.kernels.hmm import em, forward_backward
+from pomdptool.kernels.jit import request_compilation
 from pomdptool.learning.sequences import Sequences
 from pomdptool.learning.tables import Tables
 from pomdptool.sparse import FloatArray, IntArray, check_dense_size
@@ -98,14 +98,14 @@ class Threads:
 def _room(longest: int, symbols: int, states: int) -> em.Work:
     length = max(1, min(longest, REMEMBERED // (8 * states)))
     blocks = max(1, -(-longest // length))
-    waiting = symbols if states >= em.MANY else 0
+    waiting = symbols if states >= forward_backward.BUFFERED_STATES else 0
     return em.Work(
         np.empty((length + 1, states)),
         np.empty(length),
         np.empty((blocks, states)),
         np.empty((2, states)),
-        np.zeros((waiting, states, em.WAITING)),
-        np.zeros((waiting, em.WAITING, states)),
+        np.zeros((waiting, states, forward_backward.BUFFER_SIZE)),
+        np.zeros((waiting, forward_backward.BUFFER_SIZE, states)),
         np.zeros(waiting, dtype=np.int64),
         np.zeros(4, dtype=np.int64),
         np.zeros(1),
@@ -186,7 +186,7 @@ def expected(
     """
     arrays = kernel_tables(tables, sequences)
     C, n = arrays.M.shape[:2]
-    expect(sequences.n_steps * n * n)
+    request_compilation(sequences.n_steps * n * n)
     span = max(1, SPAN_WORK // (n * n))
     loglik = np.full(len(sequences.steps.kinds), -np.inf)
 

@@ -131,13 +131,10 @@ def fit(
     settings.check()
     ended = bool(episodes.terminated.any())
     _check(states, ended, restarts, max_iter, tol, observation_model, reward_model)
-    if init is not None:
-        episodes = in_terms_of(episodes, init)
-        restarts = 1
-    elif states is None:
-        raise DataError("give the number of states, or a model to start from")
-    elif settings.fix - {"start"}:
-        raise DataError(f"to fix {min(settings.fix - {'start'})} takes a model to start from")
+    if init is None:
+        _check_without_init(states, settings)
+    else:
+        episodes, restarts = in_terms_of(episodes, init), 1
     shared = observation_model == "shared"
     warnings: list[str] = []
     cuts = cuts_of(episodes)
@@ -172,16 +169,26 @@ def fit(
         made = partial(_model, episodes=episodes, discount=discount, costs=costs, init=init)
         return _result(episodes, runs, counts, race, cuts, tuple(warnings), made, model)
 
-    if reward_model != "auto":
-        return learned(reward_model)
-    found = learned("state")
-    if found.rewards is None or found.rewards.excess < CLEAR or watch.reason is not None:
-        return found
+    return _with_either(learned, watch) if reward_model == "auto" else learned(reward_model)
+
+
+def _with_either(learned: Callable[[RewardModel], Fit], watch: LearningWatch) -> Fit:
+    """Rewards of states; where they depend on more, the better by BIC of these and transitions."""
+    fitted = learned("state")
+    if fitted.rewards is None or fitted.rewards.excess < CLEAR or watch.reason is not None:
+        return fitted
     try:
-        return min(found, learned("transition"), key=lambda one: one.bic)
+        return min(fitted, learned("transition"), key=lambda one: one.bic)
     except ModelError as error:
         more = "rewards depend on the next state or the observation, which is not learned"
-        return replace(found, warnings=(*found.warnings, f"{more}: {error}"))
+        return replace(fitted, warnings=(*fitted.warnings, f"{more}: {error}"))
+
+
+def _check_without_init(states: int | None, settings: Settings) -> None:
+    if states is None:
+        raise DataError("give the number of states, or a model to start from")
+    if settings.fix - {"start"}:
+        raise DataError(f"to fix {min(settings.fix - {'start'})} takes a model to start from")
 
 
 def _check(

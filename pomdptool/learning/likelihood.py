@@ -9,7 +9,7 @@ import numpy as np
 
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.kernels.hmm.decode import measure_episodes
-from pomdptool.kernels.jit import cores, expect
+from pomdptool.kernels.jit import cores, request_compilation
 from pomdptool.learning.criteria import aic, bic
 from pomdptool.learning.ends import terminal_of, terminating
 from pomdptool.learning.expectation import LEAST_STATES, Threads, kernel_tables
@@ -133,7 +133,7 @@ def measured(
     """
     arrays = kernel_tables(tables, sequences)
     n = max(tables.n_states, LEAST_STATES)
-    expect(sequences.n_steps * n * n)
+    request_compilation(sequences.n_steps * n * n)
     values = np.zeros(len(sequences.steps.kinds))
     stopped = np.full(len(values), POSSIBLE, dtype=np.int64)
 
@@ -154,8 +154,7 @@ def step_in_words(
     episodes: Episodes, sequences: Sequences, e: int, symbol: int, tables: Tables
 ) -> str:
     """Name the step of an episode that its symbol stands for; symbol -1 is what comes before."""
-    t = symbol + int(sequences.early[e])
-    at = int(episodes.first[e]) + t
+    at = int(episodes.first[e] + sequences.early[e]) + symbol
     a, o = int(episodes.actions[at]), int(episodes.observations[at])
     after = f" after action {episodes.action_names[a]!r}" if a >= 0 else ""
     seen = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "anything"
@@ -163,4 +162,4 @@ def step_in_words(
     where = {TERMINATED: " in a terminal state", TRUNCATED: " outside of terminal states"}
     seen += where.get(end, "")
     hint = "" if end == CUT else " (--ends cut ignores how episodes ended)"
-    return f"episode {episodes.labels[e]}, step {t}: {seen}{after} is impossible{hint}"
+    return f"{episodes.place(at)}: {seen}{after} is impossible{hint}"

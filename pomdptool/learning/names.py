@@ -47,9 +47,7 @@ def _mapped(
     lacking = np.flatnonzero(found == -2)
     if len(lacking):
         t = int(lacking[0])
-        e = int(np.searchsorted(episodes.first, t, side="right")) - 1
         raise DataError(
-            f"row {t + 1} (episode {episodes.labels[e]}, step {t - episodes.first[e]}): the "
-            f"model has no {what} {names[index[t]]!r}"
+            f"row {t + 1} ({episodes.place(t)}): the model has no {what} {names[index[t]]!r}"
         )
     return np.asarray(found)

@@ -71,10 +71,9 @@ def cuts_of(episodes: Episodes) -> FloatArray | None:
     wrong = np.flatnonzero(np.abs(episodes.rewards) >= LARGEST_VALUE)
     if len(wrong):
         t = int(wrong[0])
-        e = int(np.searchsorted(episodes.first, t, side="right")) - 1
         raise DataError(
-            f"row {t + 1} (episode {episodes.labels[e]}, step {t - episodes.first[e]}): the reward "
-            f"{episodes.rewards[t]:g} is too large to be added up"
+            f"row {t + 1} ({episodes.place(t)}): the reward {episodes.rewards[t]:g} is too large "
+            "to be added up"
         )
     r = episodes.rewards[~np.isnan(episodes.rewards)]
     values = np.unique(r)

@@ -9,6 +9,7 @@ work.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,12 +97,12 @@ def sequences_of(
     kind[early > 0] = o[first[:-1][early > 0]]
     acted = a != NONE
     r, level, K = levels_of(episodes, cuts)
-    end = step_ends(episodes)
-    occurring = np.bincount(end) > 0
-    kinds_of_end, end = np.flatnonzero(occurring), (np.cumsum(occurring) - 1)[end]
-    E = len(kinds_of_end)
-    code = (a[acted] * (Z + 1) + o[acted] % (Z + 1)) * (K + 1) + level[acted] % (K + 1)
-    occurs, symbols = _numbered(code * E + end[acted], A * (Z + 1) * (K + 1) * E)
+    # A symbol's code is its index in a table by action, observation, level and end; an observation
+    # or a level that is missing comes after all others.
+    table = (A, Z + 1, K + 1, 1 + max(CUT, TERMINATED, TRUNCATED))
+    parts = (a, np.where(o == NONE, Z, o), np.where(level == NONE, K, level), step_ends(episodes))
+    codes = np.ravel_multi_index([part[acted] for part in parts], table)
+    occurs, symbols = _numbered(codes, math.prod(table))
     times = np.bincount(symbols, minlength=len(occurs))
     rewards = np.bincount(symbols, r[acted], len(occurs)) / times
     starts, kinds = np.unique(kind, return_inverse=True)
@@ -109,15 +110,14 @@ def sequences_of(
     steps = Steps(symbols, first, kinds, np.ones(len(kinds)))
     distinct = _distinct(symbols, first, kinds) if merge else np.arange(episodes.n_episodes)
     steps = _merged(steps, distinct)
-    occurs, ends = np.divmod(occurs, E)
-    seen, levels = occurs // (K + 1) % (Z + 1), occurs % (K + 1)
+    actions, observations, levels, ends = np.unravel_index(occurs, table)
     return Sequences(
         steps,
-        occurs // ((Z + 1) * (K + 1)),
-        np.where(seen == Z, NONE, seen),
+        actions,
+        np.where(observations == Z, NONE, observations),
         np.where(levels == K, NONE, levels),
         rewards,
-        kinds_of_end[ends],
+        ends,
         starts,
         _chunks(steps.first, len(occurs)),
         distinct,
@@ -174,10 +174,9 @@ def _check(episodes: Episodes) -> None:
     inner[episodes.first[:-1][episodes.lengths > 0]] = False
     wrong = np.flatnonzero(inner & (a == NONE))
     if len(wrong):
-        e = int(np.searchsorted(episodes.first, wrong[0], side="right")) - 1
         raise DataError(
-            f"episode {episodes.labels[e]}, step {wrong[0] - episodes.first[e]}: the action is "
-            "missing; only the first step of an episode may be without one"
+            f"{episodes.place(int(wrong[0]))}: the action is missing; only the first step of an "
+            "episode may be without one"
         )
 
 

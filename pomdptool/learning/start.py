@@ -229,7 +229,12 @@ def _contexts(
 def _k_means(
     points: csr_matrix, k: int, rng: np.random.Generator, check: Callable[[], None]
 ) -> IntArray:
-    """Cluster the rows of a matrix; shape (n,), a label in 0..k-1 each."""
+    """Cluster the rows of a matrix; shape (n,), a label in 0..k-1 each.
+
+    `scipy.cluster.vq.kmeans2` finds the same clusters, but of dense rows (1.6 GB with 5,000
+    observations), in eight times the time with 100 clusters, not where fewer than k rows differ,
+    and without looking at a clock.
+    """
     from scipy.sparse import csr_matrix, vstack
 
     n = points.shape[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.kernels.exact.vertex_enumeration import Branches, backups
+from pomdptool.kernels.exact.backup import Branches, backups
 from pomdptool.solving.prune import prune, rise
 from pomdptool.solving.solution import Watch
 from pomdptool.solving.stage import Part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.sparse import FloatArray
 
 

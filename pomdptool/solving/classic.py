@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pomdptool.errors import PomdpError, nearest
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.solving.backup import BackedUp
 from pomdptool.solving.enumeration import backup_by_enumeration
 from pomdptool.solving.incremental import backup_by_pruning

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.kernels.exact import epsilon_pruning as kernel
-from pomdptool.kernels.exact.epsilon_pruning import Cover
-from pomdptool.kernels.exact.vertex_enumeration import Branches, backups
-from pomdptool.kernels.jit import budget, expect
+from pomdptool.kernels.exact import simplex as kernel
+from pomdptool.kernels.exact.backup import Branches, backups
+from pomdptool.kernels.exact.epsilon_pruning import absorb, rise
+from pomdptool.kernels.exact.simplex import Cover
+from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.solving.backup import BackedUp
 from pomdptool.solving.branches import joined, rows_of, stack
 from pomdptool.solving.solution import Watch
@@ -77,7 +78,7 @@ def backup_within(
     Stopped
         Where the watch says so.
     """
-    expect(OPERATIONS_PER_CALL)
+    request_compilation(OPERATIONS_PER_CALL)
     scale = _span(branches)
     size = max(1.0, float(np.abs(branches.rewards).max()) / scale)
     tolerance = max(tolerance / scale, SMALLEST_TOLERANCE * size)
@@ -146,8 +147,8 @@ def _grow(candidates: Branches, oracle: Branches, tolerance: float, limits: Limi
     delta = OFFSET * tolerance
     status = kernel.BUDGET
     while status != kernel.DONE:
-        work = budget(OPERATIONS_PER_CALL)
-        status = kernel.absorb(cover, candidates, oracle, tolerance, delta, work)
+        work = scaled_budget(OPERATIONS_PER_CALL)
+        status = absorb(cover, candidates, oracle, tolerance, delta, work)
         n = int(cover.counts[kernel.SIZE])
         limits.watch.check(n)
         if n > limits.max_vectors:
@@ -168,7 +169,7 @@ def _rise(vectors: FloatArray, old: FloatArray, limits: Limits) -> tuple[float, 
     cover = _allocate(old, 0)
     done = 0
     while done < len(vectors):
-        done = kernel.rise(cover, vectors, done, budget(OPERATIONS_PER_CALL))
+        done = rise(cover, vectors, done, scaled_budget(OPERATIONS_PER_CALL))
         limits.watch.check()
     return float(cover.lost[0]), int(cover.counts[kernel.PROGRAMS])
 

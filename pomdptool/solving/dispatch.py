@@ -6,18 +6,17 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from pomdptool.deprecation import renamed
 from pomdptool.errors import PomdpError, nearest
-from pomdptool.limits import LARGEST_VALUE
 from pomdptool.memory import half_of_what_is_free
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
 from pomdptool.solving.controller import evaluate, is_cheap
+from pomdptool.solving.options import Options, Solver, checked_terminal
 from pomdptool.solving.solution import (
     OnStep,
     Progress,
@@ -28,76 +27,43 @@ from pomdptool.solving.solution import (
 )
 from pomdptool.sparse import FloatArray
 
-DEFAULT_METHOD = "sarsop"
-"""Without a horizon; with one it is \"exact\"."""
-
 ALGORITHMS = ("incremental", "witness", "linear-support", "enumerate")
 """Names of the classic algorithms of `classic`."""
 
 TRACE_GROWTH = 1.02
 
 
-def _exact(model: Model, **options: Any) -> Solution:
-    from pomdptool.solving.exact import solve_exact  # loads the kernels
+def _exact() -> Solver:
+    from pomdptool.solving.exact import solve_exact
 
-    del options["resume"], options["rng"]  # refused before, not random
-    return solve_exact(model, **options)
+    return solve_exact
 
 
-def _sarsop(
-    model: Model,
-    *,
-    precision: float,
-    horizon: int | None,
-    watch: Watch,
-    resume: SolvedPolicy | None,
-    **of_exact: Any,  # refused before
-) -> Solution:
-    del of_exact
-    if horizon is not None:
-        raise PomdpError("method 'sarsop' has no horizon: use 'exact'")
+def _sarsop() -> Solver:
     from pomdptool.solving.mdp import observes_state, solve_observed
-
-    if model.mdp or observes_state(model):
-        return solve_observed(model, precision=precision, resume=resume, watch=watch)
     from pomdptool.solving.sarsop import solve_sarsop
 
-    return solve_sarsop(model, precision=precision, resume=resume, watch=watch)
+    def solver(
+        model: Model, *, precision: float, resume: SolvedPolicy | None, watch: Watch
+    ) -> Solution:
+        observed = model.mdp or observes_state(model)
+        chosen: Solver = solve_observed if observed else solve_sarsop
+        return chosen(model, precision=precision, resume=resume, watch=watch)
+
+    return solver
 
 
-def _perseus(
-    model: Model,
-    *,
-    precision: float,
-    horizon: int | None,
-    watch: Watch,
-    rng: np.random.Generator | None,
-    **of_others: Any,  # refused before
-) -> Solution:
-    del of_others
-    if horizon is not None:
-        raise PomdpError("method 'perseus' has no horizon: use 'exact'")
-    if rng is None:
-        raise PomdpError("method 'perseus' draws beliefs at random: give it rng")
+def _perseus() -> Solver:
     from pomdptool.solving.perseus import solve_perseus
 
-    return solve_perseus(model, rng=rng, precision=precision, watch=watch)
+    return solve_perseus
 
 
-def _bound(
-    method: Method,
-    model: Model,
-    *,
-    precision: float,
-    horizon: int | None,
-    watch: Watch,
-    **of_exact: Any,  # vectors of bounds cover all states in any case
-) -> Solution:
-    del of_exact
-    return solve_bound(model, method, precision=precision, horizon=horizon, watch=watch)
+def _bound(method: Method) -> Solver:
+    return partial(solve_bound, method=method)
 
 
-METHODS: dict[str, Callable[..., Solution]] = {
+METHODS: dict[str, Callable[[], Solver]] = {
     "sarsop": _sarsop,
     "exact": _exact,
     "perseus": _perseus,
@@ -106,9 +72,15 @@ METHODS: dict[str, Callable[..., Solution]] = {
     "mdp": partial(_bound, "mdp"),
     "blind": partial(_bound, "blind"),
 }
+"""What imports each method's solver; those that use kernels are imported only to be run."""
 
 RANDOM = frozenset({"perseus"})
 """Methods that draw random numbers."""
+
+
+def default_method(horizon: int | None, algorithm: str | None) -> str:
+    """Name the method that is used where none is asked for."""
+    return "sarsop" if horizon is None and algorithm is None else "exact"
 
 
 @renamed(full_set="full_simplex", all_stages="all_horizons", pruning="algorithm")
@@ -176,40 +148,33 @@ def solve(
     PomdpError
         With an unknown method, discount 1 and no horizon, or options that do not go together.
     """
-    if method is None:
-        method = DEFAULT_METHOD if horizon is None and algorithm is None else "exact"
+    method = default_method(horizon, algorithm) if method is None else method
     if method not in METHODS:
         hint = nearest(method, METHODS) or f": one of {', '.join(METHODS)}"
         raise PomdpError(f"there is no method {method!r}{hint}")
-    _check_options(precision, horizon, discount, time_limit)
+    if time_limit is not None and not time_limit >= 0.0:
+        raise PomdpError(f"the time limit must not be negative, not {time_limit}")
     asked = model if discount is None else replace(model, discount=discount)
-    if resume is not None and method != "sarsop":
-        raise PomdpError(f"method {method!r} cannot resume: use 'sarsop'")
-    if terminal is not None or all_horizons:
-        what = "terminal values" if terminal is not None else "all horizons"
-        if horizon is None:
-            raise PomdpError(f"{what} need a horizon")
-        if method != "exact":
-            raise PomdpError(f"{what} need method 'exact', not {method!r}")
-    if algorithm is not None and method != "exact":
-        raise PomdpError(f"algorithm {algorithm!r} is for method 'exact', not {method!r}")
-    if terminal is not None:
-        terminal = _checked_terminal(asked, terminal)
-    _check_size(asked, horizon)
-    limit = half_of_what_is_free() if memory is None else memory
-    watch = Watch(time_limit, interrupted, max_vectors=max_vectors, on_step=on_step, memory=limit)
-    solution = METHODS[method](
-        asked,
+    if full_simplex and method == "sarsop":
+        raise PomdpError("vectors over the full simplex need method 'exact', not 'sarsop'")
+    options = Options(
         precision=precision,
         horizon=horizon,
         full_set=full_simplex,
-        terminal=terminal,
+        terminal=None if terminal is None else checked_terminal(asked, terminal),
         all_stages=all_horizons,
         pruning=algorithm,
         resume=resume,
         rng=rng,
-        watch=watch,
     )
+    if method in RANDOM and rng is None:
+        raise PomdpError(f"method {method!r} draws random numbers: give it rng")
+    solver = METHODS[method]()
+    arguments = options.taken_by(solver, method)
+    _check_size(asked, horizon)
+    limit = half_of_what_is_free() if memory is None else memory
+    watch = Watch(time_limit, interrupted, max_vectors=max_vectors, on_step=on_step, memory=limit)
+    solution = solver(asked, watch=watch, **arguments)
     policy = replace(
         solution.policy,
         graph_value=_graph_value(asked, solution.policy),
@@ -248,30 +213,6 @@ def _graph_value(model: Model, policy: SolvedPolicy) -> float | None:
         except PomdpError:  # it takes long, or is infinite
             return None
     return graph.worth(values, model.start)
-
-
-def _checked_terminal(model: Model, terminal: FloatArray) -> FloatArray:
-    terminal = np.asarray(terminal, dtype=np.float64)
-    if terminal.ndim != 2 or terminal.shape[1] != model.n_states or not len(terminal):
-        raise PomdpError(
-            f"terminal values must have shape (n, {model.n_states}), not {terminal.shape}"
-        )
-    if not (np.abs(terminal) < LARGEST_VALUE).all():
-        raise PomdpError("terminal values hold a number that is too large, or none")
-    return np.ascontiguousarray(terminal)
-
-
-def _check_options(
-    precision: float, horizon: int | None, discount: float | None, time_limit: float | None
-) -> None:
-    if not 0.0 < precision < math.inf:
-        raise PomdpError(f"the precision must be above 0, not {precision}")
-    if horizon is not None and (not isinstance(horizon, int) or horizon < 1):
-        raise PomdpError(f"the horizon must be a whole number above 0, not {horizon}")
-    if discount is not None and not 0.0 <= discount <= 1.0:
-        raise PomdpError(f"the discount must lie between 0 and 1, not {discount}")
-    if time_limit is not None and not time_limit >= 0.0:
-        raise PomdpError(f"the time limit must not be negative, not {time_limit}")
 
 
 def _check_size(model: Model, horizon: int | None) -> None:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from pomdptool.errors import PomdpError
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.solving.backup import BackedUp, Found, backed_up, united
 from pomdptool.solving.branches import cross_sum, rows_of
 from pomdptool.solving.solution import Watch

@@ -20,19 +20,19 @@ the terminal values, and the last step is a look-ahead.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pomdptool.errors import PomdpError
 from pomdptool.graph import PolicyGraph
-from pomdptool.kernels.jit import expect
+from pomdptool.kernels.jit import request_compilation
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
 from pomdptool.solving.bounds import Method, fixed_point
 from pomdptool.solving.classic import backup_named
 from pomdptool.solving.controller import evaluate, is_cheap
-from pomdptool.solving.exact_run import Run, best_of, joined
+from pomdptool.solving.exact_run import Run
 from pomdptool.solving.extraction import extract_finite
 from pomdptool.solving.gmres import ROUNDING
 from pomdptool.solving.improve import evaluated
@@ -47,6 +47,7 @@ from pomdptool.solving.solution import (
     rewards_ahead,
     safest,
 )
+from pomdptool.solving.stage import best_of, joined
 from pomdptool.sparse import FloatArray
 
 HORIZON_TOLERANCE = 1e-10
@@ -96,18 +97,13 @@ def solve_exact(
         Without a horizon: the certified error, over the whole simplex, relative to
         max(1, |value at the start belief|), at which to stop. With a horizon: the certified error
         where faces are too large for exact sets.
-    horizon
-        Number of steps to go.
     full_set
         Compute the vectors over all states too, where the faces are smaller than that. They may be
         many more.
-    terminal
-        Shape (n, S), with a horizon: a belief after the last step is worth the largest of these
-        vectors; by default 0.
-    all_stages
-        With a horizon: keep the values with 1, 2, ... steps to go.
     pruning
         Back up every face by a classic algorithm: a name of `classic.BACKUPS`.
+    horizon, terminal, all_stages
+        As those of `dispatch.solve`.
 
     Raises
     ------
@@ -125,11 +121,44 @@ def solve_exact(
             all_stages=all_stages,
             watch=watch,
         )
-    expect(len(model.steps))
+    request_compilation(len(model.steps))
     run = Run(model, watch or Watch(), full_set, pruning, classic)
     if horizon is None:
         return _without_end(run, precision)
     return _with_horizon(run, horizon, precision, terminal, all_stages)
+
+
+@dataclass(slots=True)
+class _Tolerance:
+    """The tolerance of backups without a horizon: smaller from round to round, down to a floor.
+
+    Rounding decides below `least`.
+    """
+
+    now: float
+    least: float
+    discount: float
+    aim: float = AIM
+    floor: float = 0.0
+    least_error: float = np.inf
+    stuck: int = 0
+
+    def of_round(self, wanted: float) -> float:
+        """The tolerance of the next round, where an error of `wanted` is asked for."""
+        self.floor = max(self.aim * (1.0 - self.discount) * wanted, self.least)
+        self.now = max(self.floor, self.now)
+        return self.now
+
+    def exhausted(self, error: float) -> bool:
+        """Note the error after a round; whether no smaller tolerance is left to reduce it."""
+        gained = error < (1.0 - 0.1 * (1.0 - self.discount)) * self.least_error
+        self.stuck = 0 if gained or self.now > self.floor else self.stuck + 1
+        self.least_error = min(error, self.least_error)
+        if self.stuck >= PATIENCE:
+            if self.floor == self.least:
+                return True
+            self.aim, self.stuck = SHRINK * self.aim, 0
+        return False
 
 
 def _without_end(run: Run, precision: float) -> Solution:
@@ -141,15 +170,13 @@ def _without_end(run: Run, precision: float) -> Solution:
     stage = run.restricted(blind.Q)
     lineage = Lineage(run.faces, stage)
     value = run.value(stage)
-    tolerance = 0.1 * float(np.ptp(model.expected_rewards))
     least = LEAST_TOLERANCE * float(np.abs(above.Q).max())
-    rounds, reason, least_error, stuck, aim = 0, "precision", np.inf, 0, AIM
+    tolerance = _Tolerance(0.1 * float(np.ptp(model.expected_rewards)), least, g)
+    rounds, reason = 0, "precision"
     try:
         while True:
-            wanted = precision * max(1.0, abs(value))
-            floor = max(aim * (1.0 - g) * wanted, least)
-            tolerance = max(floor, tolerance)
-            step = run.backup(stage, tolerance, 0.5 * tolerance, given=True)
+            allowed = tolerance.of_round(precision * max(1.0, abs(value)))
+            step = run.backup(stage, allowed, 0.5 * allowed, given=True)
             lineage.note_backup(stage, step.stage)
             error = g * step.residual / (1.0 - g) + step.lost
             rounds += 1
@@ -157,20 +184,13 @@ def _without_end(run: Run, precision: float) -> Solution:
             upper = max(value, min(upper, value + run.ahead * error))
             step.tell(watch, rounds, Bounds(value, upper), run.ahead * error)
             stage = step.stage
-            gained = error < (1.0 - 0.1 * (1.0 - g)) * least_error
-            stuck = 0 if gained or tolerance > floor else stuck + 1
-            least_error = min(error, least_error)
-            if error <= precision * max(1.0, abs(value)):
+            if error <= precision * max(1.0, abs(value)) or tolerance.exhausted(error):
                 break
-            if stuck >= PATIENCE:
-                if floor == least:
-                    break
-                aim, stuck = SHRINK * aim, 0
             improved = evaluated(run.faces, stage, g, watch)
             lineage.note_controller(improved)
             stage = joined(improved.stage, stage)
-            if not run.pruned or step.residual < SETTLED * tolerance:
-                tolerance *= SHRINK
+            if not run.pruned or step.residual < SETTLED * allowed:
+                tolerance.now *= SHRINK
     except Stopped as stopped:
         reason = stopped.reason
     if reason == "precision":

@@ -12,7 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from pomdptool.kernels.exact.vertex_enumeration import Branches, backups
+from pomdptool.kernels.exact.backup import Branches, backups
+from pomdptool.lookahead import LookAhead
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction
 from pomdptool.solving.backup import BackedUp, backup_single
@@ -22,7 +23,7 @@ from pomdptool.solving.faces import Faces, find_faces, twins
 from pomdptool.solving.full_set import full_set
 from pomdptool.solving.hull import TooManyVerticesError, grow
 from pomdptool.solving.solution import Solution, Stopped, Watch
-from pomdptool.solving.stage import FaceValues, Part, Stage, StageValues, pack, undominated
+from pomdptool.solving.stage import Part, Stage, by_action, face_vectors, n_vectors, pack, value_at
 from pomdptool.sparse import FloatArray
 
 POLYTOPE_STATES = 7
@@ -55,7 +56,7 @@ class Step:
         """Report the step."""
         watch.step(
             iteration,
-            _size(self.stage),
+            n_vectors(self.stage),
             bounds,
             vertices=self.vertices,
             programs=self.programs,
@@ -98,13 +99,16 @@ class Run:
 
     def value(self, stage: Stage) -> float:
         """Value of a stage at the start belief."""
-        return self.value_function(stage).value(self.model.start)
+        if self.whole_face is None:
+            return value_at(self.faces, stage, self.model.start)
+        return float((stage[self.whole_face].vectors @ self.model.start).max())
 
     def value_function(self, stage: Stage) -> ValueFunction:
         """Values of a stage at all beliefs."""
-        if self.whole_face is None:
-            return FaceValues(self.faces, stage)
-        return _by_action(stage[self.whole_face])
+        if self.whole_face is not None:
+            return by_action(stage[self.whole_face])
+        vectors = face_vectors(self.faces, stage)
+        return LookAhead(self.model, vectors, vectors)
 
     def full_values(self, stage: Stage) -> ValueFunction:
         """Values of a stage as vectors over all states."""
@@ -151,7 +155,7 @@ class Run:
     ) -> BackedUp:
         """Back up a face, its numbers scaled by a power of 2 to near 1."""
         source, old = self.faces.faces[k], stage[k]
-        self.watch.check(_size(stage))
+        self.watch.check(n_vectors(stage))
         branches = pack(source, stage)
         scale = _scale(branches, old)
         branches = branches._replace(
@@ -250,7 +254,8 @@ class Run:
         if self.whole_face is not None:
             return replace(policy, stages=tuple(map(self.value_function, stages[1:])))
         if not self.full_set:
-            kept = (StageValues(self.faces, stage, ahead) for ahead, stage in pairwise(stages))
+            steps = pairwise(face_vectors(self.faces, stage) for stage in stages)
+            kept = (LookAhead(self.model, before, vectors) for before, vectors in steps)
             return replace(policy, stages=tuple(kept))
         full: list[ValueFunction] = []
         try:
@@ -262,11 +267,6 @@ class Run:
             if isinstance(policy.values, AlphaVectors):
                 full.append(policy.values)
         return replace(policy, stages=tuple(full))
-
-
-def _by_action(part: Part) -> AlphaVectors:
-    order = np.argsort(part.actions, kind="stable")
-    return AlphaVectors(part.actions[order], part.vectors[order])
 
 
 def _scale(branches: Branches, old: Part) -> float:
@@ -283,26 +283,3 @@ def _backups(branches: Branches, beliefs: FloatArray) -> Part:
     vectors, actions = np.empty_like(beliefs), np.zeros(len(beliefs), np.int64)
     backups(beliefs, branches, vectors, actions)
     return Part(vectors, actions, beliefs)
-
-
-def _size(stage: Stage) -> int:
-    return sum(len(part.vectors) for part in stage)
-
-
-def best_of(controller: Stage, stage: Stage) -> Stage:
-    """What a controller earns and the vectors that describe it, less those exceeded singly."""
-    parts = []
-    for a, b in zip(controller, stage, strict=True):
-        vectors = np.vstack([a.vectors, b.vectors])
-        kept = undominated(vectors)
-        actions, beliefs = np.append(a.actions, b.actions), np.vstack([b.beliefs, b.beliefs])
-        parts.append(Part(vectors[kept], actions[kept], beliefs[kept]))
-    return tuple(parts)
-
-
-def joined(first: Stage, second: Stage) -> Stage:
-    """Both stages' vectors; the beliefs are the same."""
-    return tuple(
-        Part(np.vstack([a.vectors, b.vectors]), np.append(a.actions, b.actions), b.beliefs)
-        for a, b in zip(first, second, strict=True)
-    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pomdptool.kernels.sarsop.lower_bound import ROUNDING
+from pomdptool.kernels.sarsop.layout import ROUNDING
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.bounds import fixed_point, repeated

@@ -17,9 +17,9 @@ from __future__ import annotations
 import numpy as np
 
 from pomdptool.kernels.exact import cutting_planes as kernel
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.kernels.exact.cutting_planes import Program
-from pomdptool.kernels.exact.vertex_enumeration import Branches
-from pomdptool.kernels.jit import budget
+from pomdptool.kernels.jit import scaled_budget
 from pomdptool.solving.branches import joined, rows_of, stack
 from pomdptool.solving.solution import Watch
 from pomdptool.sparse import FloatArray, IntArray
@@ -137,7 +137,7 @@ def _fates(
     fates = np.full(int(np.prod(sizes, dtype=np.int64)), kernel.DOUBTFUL, np.int8)
     first = 0
     while first < len(fates):
-        work = budget(OPERATIONS_PER_CALL)
+        work = scaled_budget(OPERATIONS_PER_CALL)
         first, _ = kernel.scan(program, branches, action, fates, first, margin, work)
         watch.check()
     return fates

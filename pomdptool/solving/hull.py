@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.kernels.exact import vertex_enumeration as kernel
-from pomdptool.kernels.exact.vertex_enumeration import Branches, Polytope
-from pomdptool.kernels.jit import budget
+from pomdptool.kernels.exact import polytope as kernel
+from pomdptool.kernels.exact.backup import Branches, backups
+from pomdptool.kernels.exact.polytope import Polytope
+from pomdptool.kernels.exact.vertex_enumeration import offer, regions, sweep
+from pomdptool.kernels.jit import scaled_budget
 from pomdptool.solving.solution import Watch
 from pomdptool.solving.stage import Part
 from pomdptool.sparse import FloatArray, IntArray
@@ -116,7 +118,7 @@ class _Growth:
         """Ask the vertices that are left until none is, or an edge has no end."""
         status, per_call = kernel.BUDGET, _backups_per_call(branches)
         while status != kernel.DONE and not polytope.counts[kernel.MISSED]:
-            status = kernel.sweep(polytope, branches, self.tolerance, self.delta, per_call)
+            status = sweep(polytope, branches, self.tolerance, self.delta, per_call)
             self.watch.check(_regions(polytope)[0].size if self.watch.max_vectors else 0)
             polytope = _make_room(polytope, status, self.max_vertices)
         return polytope
@@ -128,17 +130,17 @@ class _Growth:
         so close that rounding hides the way up. Here every vertex left to ask is compared.
         """
         d, before = given.vectors.shape[1], int(polytope.counts[kernel.VECTORS])
-        asked = polytope.asked.copy()
+        backed_up = polytope.backed_up.copy()
         none = np.zeros(0, np.int64)
         rows = Branches(given.vectors, np.zeros(1, np.int64), np.zeros((0, d)), none)
         polytope = self._swept(polytope, rows)
         after = int(polytope.counts[kernel.VECTORS])
         polytope.actions[before:after] = given.actions[polytope.actions[before:after]]
         if after == before:
-            polytope.asked[:] = asked
+            polytope.backed_up[:] = backed_up
         else:
-            polytope.asked[:] = False
-            polytope.asked[d : 2 * d] = True  # those at the top
+            polytope.backed_up[:] = False
+            polytope.backed_up[d : 2 * d] = True  # those at the top
         return polytope, after > before
 
     def _offered(self, given: Part, top: float) -> Polytope:
@@ -151,8 +153,8 @@ class _Growth:
         kernel.begin(polytope, top)
         done = 1
         while done < n:
-            last = done + budget(OFFERS_PER_CALL)
-            status, done = kernel.offer(
+            last = done + scaled_budget(OFFERS_PER_CALL)
+            status, done = offer(
                 polytope, vectors[:last], actions[:last], done, self.tolerance, self.delta
             )
             self.watch.check()
@@ -166,15 +168,15 @@ class _Growth:
         """
         d, worst = polytope.vectors.shape[1], 0.0
         used = int(polytope.counts[kernel.USED])
-        vertices = np.flatnonzero(polytope.alive[:used] & ~polytope.asked[:used])
+        vertices = np.flatnonzero(polytope.alive[:used] & ~polytope.backed_up[:used])
         step = _backups_per_call(self.branches)
         for i in range(0, len(vertices), step):
             some = vertices[i : i + step]
             beliefs = np.ascontiguousarray(polytope.position[some, :d])
             vectors, actions = np.empty_like(beliefs), np.empty(len(some), np.int64)
-            kernel.backups(beliefs, self.branches, vectors, actions)
+            backups(beliefs, self.branches, vectors, actions)
             gap = (vectors * beliefs).sum(axis=1) - polytope.position[some, d]
-            polytope.asked[some] = gap <= self.tolerance
+            polytope.backed_up[some] = gap <= self.tolerance
             worst = max(worst, float(gap.max()))
             self.watch.check()
         polytope.counts[kernel.BACKUPS] += len(vertices)
@@ -183,14 +185,14 @@ class _Growth:
 
 def _backups_per_call(branches: Branches) -> int:
     multiplications = branches.rewards.size + branches.vectors.size
-    return budget(max(1, min(BACKUPS_PER_CALL, WORK_PER_CALL // multiplications)))
+    return scaled_budget(max(1, min(BACKUPS_PER_CALL, WORK_PER_CALL // multiplications)))
 
 
 def _regions(polytope: Polytope) -> tuple[IntArray, FloatArray]:
     """Vectors that are largest somewhere, and the mean of the corners where each is."""
     n, d = int(polytope.counts[kernel.VECTORS]), polytope.vectors.shape[1]
     centroids, corners = np.zeros((n, d)), np.zeros(n, dtype=np.int64)
-    kernel.regions(polytope, centroids, corners)
+    regions(polytope, centroids, corners)
     live = np.flatnonzero(corners)
     return live, centroids[live]
 
@@ -216,7 +218,7 @@ def _allocate(d: int, n: int, n_vectors: int) -> Polytope:
         tight=np.empty((n, d), integers),
         adjacent=np.full((n, d), -1, integers),
         alive=np.zeros(n, np.bool_),
-        asked=np.zeros(n, np.bool_),
+        backed_up=np.zeros(n, np.bool_),
         mark=np.zeros(n, integers),
         slack=np.zeros(n),
         key=np.zeros(n, np.uint64),

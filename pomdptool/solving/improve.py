@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from pomdptool.kernels.exact import graph_evaluation as kernel
+from pomdptool.kernels.exact.backup import Branches, choices
 from pomdptool.kernels.exact.graph_evaluation import Controller
-from pomdptool.kernels.exact.vertex_enumeration import Branches, choices
-from pomdptool.kernels.jit import budget
+from pomdptool.kernels.jit import scaled_budget
 from pomdptool.solving.faces import Faces, Source
 from pomdptool.solving.policy_iteration import UNIT
 from pomdptool.solving.policy_iteration import evaluated as evaluated_policy
@@ -89,7 +89,7 @@ def _settled(controller: Controller, values: FloatArray, watch: Watch) -> float:
     tolerance = ROUNDING * float(np.abs(values).max())
     entries = np.diff(controller.row_first[controller.branch_first])
     work = len(values) + int(entries[controller.link_branch].sum())
-    per_call = min(SWEEPS, max(1, budget(WORK_PER_CALL) // work))
+    per_call = min(SWEEPS, max(1, scaled_budget(WORK_PER_CALL) // work))
     change = np.inf
     for _ in range(0, SWEEPS, per_call):
         change = float(kernel.evaluate(controller, values, tolerance, per_call))
@@ -176,7 +176,7 @@ def _best(raw: Branches, beliefs: FloatArray, watch: Watch) -> tuple[IntArray, I
     """Best action at some beliefs, and for every branch the row that is largest there."""
     n, work = len(beliefs), max(1, raw.rewards.size + raw.vectors.size)
     action, rows = np.zeros(n, np.int64), np.zeros((n, len(raw.actions)), np.int64)
-    step = max(1, budget(WORK_PER_CALL) // work)
+    step = max(1, scaled_budget(WORK_PER_CALL) // work)
     for i in range(0, n, step):
         choices(beliefs[i : i + step], raw, action[i : i + step], rows[i : i + step])
         watch.check()

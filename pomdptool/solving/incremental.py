@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.solving.backup import BackedUp, Found, backed_up, united
 from pomdptool.solving.branches import cross_sum, rows_of
 from pomdptool.solving.prune import prune

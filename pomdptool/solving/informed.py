@@ -178,8 +178,11 @@ def _numbered(
 ) -> tuple[IntArray, IntArray, float]:
     """Number equal beliefs alike, name a group for each number, and say how equal they are.
 
-    Beliefs in one state are numbered by it. Of the others those may be equal that two random
-    projections show as one; they are where they are compared with the first of them.
+    Beliefs in one state are numbered by it. The others have a key each, a hash of two random
+    projections, which only proposes: a belief is compared, entry by entry, with the first one of
+    its key, and takes that one's number only where they differ by no more than `EQUAL`. Else it
+    keeps a number of its own, so that a collision of keys costs a merge, never a bound. What
+    merged beliefs differ by is the drift, which the error of the bounds allows for (`rounding`).
     """
     single = np.flatnonzero(size == 1)
     _, examples, number = np.unique(slot[first[single]], return_index=True, return_inverse=True)
@@ -195,6 +198,7 @@ def _numbered(
     key = (rounded[0] * SPREAD + rounded[1]) * SPREAD + size[several].astype(np.uint64)
     _, leader, number = np.unique(key, return_index=True, return_inverse=True)
     alike = several[leader][number]
+    alike = np.where(size[alike] == size[several], alike, several)
     item, entry = ragged(first[several], first[several] + size[several])
     other = first[alike][item] + entry - first[several][item]
     apart = np.where(slot[entry] == slot[other], np.abs(share[entry] - share[other]), 1.0)

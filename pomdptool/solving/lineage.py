@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pomdptool.graph import NOWHERE, PolicyGraph
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.solving.extraction import root_merged
 from pomdptool.solving.faces import Branch, Faces, Source
 from pomdptool.solving.improve import Improved, unpruned

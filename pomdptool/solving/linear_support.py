@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels.exact.vertex_enumeration import Branches, backups
+from pomdptool.kernels.exact.backup import Branches, backups
 from pomdptool.solving.backup import BackedUp, Found, backed_up
 from pomdptool.solving.branches import rows_of
 from pomdptool.solving.solution import Watch

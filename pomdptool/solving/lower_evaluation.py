@@ -13,8 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from pomdptool.kernels.sarsop import layout as kernel
-from pomdptool.kernels.sarsop.layout import Search
-from pomdptool.kernels.sarsop.lower_bound import ROUNDING
+from pomdptool.kernels.sarsop.layout import ROUNDING, Search
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.sparse import FloatArray, IntArray, ragged
 

@@ -63,15 +63,10 @@ def solve_observed(
     precision
         Without a horizon: the certified error, at every belief, relative to
         max(1, |value at the start belief|), at which to stop.
-    horizon
-        Number of steps to go.
-    terminal
-        Shape (n, S), with a horizon: a belief after the last step is worth the largest of these
-        vectors; by default 0.
-    all_stages
-        With a horizon: keep the values with 1, 2, ... steps to go.
     resume
         Without a horizon: a result for the same model, whose values to begin with.
+    horizon, terminal, all_stages
+        As those of `dispatch.solve`.
 
     Raises
     ------

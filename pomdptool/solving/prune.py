@@ -20,7 +20,7 @@ import numpy as np
 
 from pomdptool.envelope import upper_envelope
 from pomdptool.kernels.exact import dominance as kernel
-from pomdptool.kernels.jit import expect
+from pomdptool.kernels.jit import request_compilation
 from pomdptool.solving.highs import is_solved, new_solver, succeed
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -107,7 +107,7 @@ def _span(vectors: FloatArray) -> float:
 
 def _undominated(vectors: FloatArray, check: Check) -> IntArray:
     """Vectors that no single other one exceeds everywhere; of equal ones the first."""
-    expect(len(vectors) ** 2)
+    request_compilation(len(vectors) ** 2)
     order = np.lexsort((np.arange(len(vectors)), -vectors.sum(axis=1)))
     kept = order[:0]
     while len(order):

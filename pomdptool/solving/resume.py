@@ -17,7 +17,7 @@ from pomdptool.linked import LinkedVectors
 from pomdptool.policy import SolvedPolicy, check_fits
 from pomdptool.solving.blocks import BlockModel
 from pomdptool.solving.closure import edges_of
-from pomdptool.solving.pools import Room, rooms, with_room
+from pomdptool.solving.pools import Capacity, capacity_of, with_capacity
 from pomdptool.sparse import FloatArray, IntArray, ragged
 
 
@@ -42,7 +42,7 @@ def insert(blocks: BlockModel, tables: Tables, search: Search, policy: SolvedPol
     block = np.array(block_of)[values.block]
     links = [_links(blocks, int(b), values, k) for k, b in enumerate(block.tolist())]
     short = _shortfall(blocks, values, block, links)
-    more = Room(
+    more = Capacity(
         nodes=0,
         expanded=0,
         vectors=len(links),
@@ -51,8 +51,8 @@ def insert(blocks: BlockModel, tables: Tables, search: Search, policy: SolvedPol
         floats=sum(map(len, values.values)),
         scratch=0,
     )
-    room = Room(*(a + b for a, b in zip(rooms(search), more, strict=True)))
-    search = with_room(blocks, tables, search, room)
+    room = Capacity(*(a + b for a, b in zip(capacity_of(search), more, strict=True)))
+    search = with_capacity(blocks, tables, search, room)
     counts = search.i
     first = int(counts[kernel.N_VECTORS])
     counts[kernel.N_VECTORS] += len(links)
@@ -110,8 +110,8 @@ def _lengthen(search: Search, row: int, vectors: IntArray) -> None:
     width = kernel.VECTOR_ELEMENT
     elements = search.i[begin : begin + n * width].reshape(n, width)
     elements[:length] = search.i[first : first + length * width].reshape(length, width)
-    elements[length:, kernel.WHICH] = vectors
+    elements[length:, kernel.ITEM] = vectors
     elements[length:, kernel.VALUES_AT] = search.vectors[vectors, kernel.V_VALUES]
     search.lists[row] = begin, n, n
     search.i[kernel.N_INTEGERS] += elements.size
-    search.i[kernel.LONGEST] = max(search.i[kernel.LONGEST], n)
+    search.i[kernel.LONGEST_LIST] = max(search.i[kernel.LONGEST_LIST], n)

@@ -146,17 +146,8 @@ class Watch(Limits):
         beliefs: int | None = None,
     ) -> None:
         """Note progress and report it."""
-        progress = Progress(
-            iteration,
-            self.seconds,
-            vectors,
-            bounds.lower,
-            bounds.upper,
-            vertices,
-            programs,
-            error,
-            beliefs,
-        )
+        more = (vertices, programs, error, beliefs)
+        progress = Progress(iteration, self.seconds, vectors, bounds.lower, bounds.upper, *more)
         self.trace.append(progress)
         self.reported = progress.seconds
         if self.on_step:

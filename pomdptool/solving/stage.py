@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from pomdptool.kernels.exact import dominance as kernel
-from pomdptool.kernels.exact.vertex_enumeration import Branches
-from pomdptool.policy import Row
+from pomdptool.kernels.exact.backup import Branches
+from pomdptool.lookahead import FaceVectors, on_faces
+from pomdptool.policy import AlphaVectors
 from pomdptool.solving.branches import stack
 from pomdptool.solving.faces import Branch, Faces, Source
 from pomdptool.sparse import FloatArray, IntArray
@@ -38,58 +38,41 @@ Stage = tuple[Part, ...]
 """One part for each face."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class FaceValues:
-    """A value function over all beliefs: one step of look-ahead from the vectors on faces."""
-
-    faces: Faces
-    stage: Stage
-
-    def value(self, b: FloatArray) -> float:
-        """Value of the best action at belief `b`, shape (S,)."""
-        return look_ahead(self.faces, self.stage, b)[0]
-
-    def action(self, b: FloatArray) -> int:
-        """Index of the best action at belief `b`, shape (S,)."""
-        return look_ahead(self.faces, self.stage, b)[1]
-
-    def vector(self, b: FloatArray) -> tuple[int, FloatArray]:
-        """Action and vector over all states, shape (S,), that are best at belief `b`."""
-        action = self.action(b)
-        vector = self.faces.whole.rewards[action].copy()
-        for branch in self.faces.whole.branches[action]:
-            vectors = self.stage[branch.target].vectors
-            best = int(np.argmax(vectors @ ahead(branch, b, self.faces)))
-            vector += branch.project(vectors[best : best + 1], len(vector))[0]
-        return action, vector
-
-    def rows(self) -> Iterator[Row]:
-        """Every vector: its action, its values, and the states that they belong to."""
-        for source, part in zip(self.faces.faces, self.stage, strict=True):
-            states = source.states.tolist()
-            for action, vector in zip(part.actions.tolist(), part.vectors, strict=True):
-                yield Row(action, vector, states)
+def n_vectors(stage: Stage) -> int:
+    """How many vectors all faces have."""
+    return sum(len(part.vectors) for part in stage)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class StageValues:
-    """Values with some steps to go, over all beliefs; `before` has a step less to go."""
+def by_action(part: Part) -> AlphaVectors:
+    """The vectors of a face that holds all states, in the order of their actions."""
+    order = np.argsort(part.actions, kind="stable")
+    return AlphaVectors(part.actions[order], part.vectors[order])
 
-    faces: Faces
-    stage: Stage
-    before: Stage
 
-    def value(self, b: FloatArray) -> float:
-        """Value of the best action at belief `b`, shape (S,)."""
-        return look_ahead(self.faces, self.before, b)[0]
+def face_vectors(faces: Faces, stage: Stage) -> FaceVectors:
+    """All vectors of a stage, each with the states of its face."""
+    pairs = zip(stage, faces.faces, strict=True)
+    vectors = [(AlphaVectors(part.actions, part.vectors), face.states) for part, face in pairs]
+    return on_faces(vectors, faces.whole.size)
 
-    def action(self, b: FloatArray) -> int:
-        """Index of the best action at belief `b`, shape (S,)."""
-        return look_ahead(self.faces, self.before, b)[1]
 
-    def rows(self) -> Iterator[Row]:
-        """Every vector: its action, its values, and the states that they belong to."""
-        return FaceValues(self.faces, self.stage).rows()
+def best_of(controller: Stage, stage: Stage) -> Stage:
+    """What a controller earns and the vectors that describe it, less those exceeded singly."""
+    parts = []
+    for a, b in zip(controller, stage, strict=True):
+        vectors = np.vstack([a.vectors, b.vectors])
+        kept = undominated(vectors)
+        actions, beliefs = np.append(a.actions, b.actions), np.vstack([b.beliefs, b.beliefs])
+        parts.append(Part(vectors[kept], actions[kept], beliefs[kept]))
+    return tuple(parts)
+
+
+def joined(first: Stage, second: Stage) -> Stage:
+    """Both stages' vectors; the beliefs are the same."""
+    return tuple(
+        Part(np.vstack([a.vectors, b.vectors]), np.append(a.actions, b.actions), b.beliefs)
+        for a, b in zip(first, second, strict=True)
+    )
 
 
 def pack(source: Source, stage: Stage) -> Branches:
@@ -123,14 +106,18 @@ def undominated(vectors: FloatArray, slack: float = 1e-14) -> IntArray:
     return order[kept[: kernel.undominated(np.ascontiguousarray(vectors[order]), slack, kept)]]
 
 
-def look_ahead(faces: Faces, stage: Stage, b: FloatArray) -> tuple[float, int]:
-    """Value and action at a belief over all states, shape (S,), by one step from the faces."""
+def value_at(faces: Faces, stage: Stage, b: FloatArray) -> float:
+    """Value at a belief over all states, shape (S,), by a step of look-ahead along the branches.
+
+    `LookAhead` takes the best vector of all faces that hold the belief after the step. Here a
+    branch keeps to its own face, as controllers do that are made of a stage (see `extraction`):
+    so they earn this value.
+    """
     values = faces.whole.rewards @ b
     for a, branches in enumerate(faces.whole.branches):
         for branch in branches:
             values[a] += (stage[branch.target].vectors @ ahead(branch, b, faces)).max()
-    action = int(np.argmax(values))
-    return float(values[action]), action
+    return float(values.max())
 
 
 def ahead(branch: Branch, b: FloatArray, faces: Faces) -> FloatArray:

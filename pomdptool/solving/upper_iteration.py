@@ -63,7 +63,7 @@ def solve_upper(
 
 def _chosen(blocks: BlockModel, search: Search, root: int) -> IntArray:
     """All nodes that are expanded or interpolated; those that matter where they are too many."""
-    some = search.nodes[:, [kernel.EXPANSION, kernel.N_MIXED]] > [kernel.NONE, 0]
+    some = search.nodes[:, [kernel.EXPANSION, kernel.N_MIX]] > [kernel.NONE, 0]
     nodes = np.flatnonzero(some.any(axis=1))
     return nodes if len(nodes) <= MAX_NODES else _reachable(blocks, search, root)
 
@@ -77,7 +77,9 @@ def _reachable(blocks: BlockModel, search: Search, root: int) -> IntArray:
     while len(fresh):
         expanded = fresh[search.nodes[fresh, kernel.EXPANSION] >= 0]
         rows = search.nodes[expanded, kernel.EXPANSION]
-        above = search.worths.reshape(len(search.worths), -1, kernel.WORTH)[rows, :, kernel.ABOVE]
+        above = search.q_values.reshape(len(search.q_values), -1, kernel.Q_VALUE)[
+            rows, :, kernel.Q_UPPER
+        ]
         _, children, _ = _steps(blocks, search, expanded, rows, above.argmax(axis=1))
         _, points, _ = _mixed(search, fresh)
         after = np.unique(np.concatenate([children, points]))
@@ -110,11 +112,11 @@ def _steps(
 
 def _mixed(search: Search, nodes: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Points that nodes were interpolated between: number in the list, point, share."""
-    n = search.nodes[nodes, kernel.N_MIXED]
+    n = search.nodes[nodes, kernel.N_MIX]
     item, place = ragged(np.zeros_like(n), n)
     of = search.nodes[nodes[item]]
-    points = search.i[of[:, kernel.POINTS_MIXED] + place]
-    return item, points, search.f[of[:, kernel.WEIGHTS_MIXED] + place]
+    points = search.i[of[:, kernel.MIX_POINTS] + place]
+    return item, points, search.f[of[:, kernel.MIX_WEIGHTS] + place]
 
 
 class _Equations(NamedTuple):
@@ -183,12 +185,12 @@ def _backups(blocks: BlockModel, search: Search, nodes: IntArray) -> _Sides:
     expansion = np.repeat(search.nodes[nodes[holder], kernel.EXPANSION], A)
     action = np.tile(np.arange(A), len(holder))
     row, child, p = _steps(blocks, search, np.repeat(nodes[holder], A), expansion, action)
-    worths = search.worths.reshape(-1, A, kernel.WORTH)[expansion, action]
+    worths = search.q_values.reshape(-1, A, kernel.Q_VALUE)[expansion, action]
     holder = np.repeat(holder, A)
     sides = _Sides(holder, worths[:, kernel.REWARD], row, child, g * p)
     bounds = search.bounds[nodes[holder]]
     near = NEAR * np.maximum(bounds[:, kernel.UPPER] - bounds[:, kernel.LOWER], 0.0)
-    above = worths[:, kernel.ABOVE]
+    above = worths[:, kernel.Q_UPPER]
     holds = np.bincount(row, minlength=len(holder)) > 0
     holds &= sides.values(search.bounds[:, kernel.UPPER]) <= above + near
     return sides.only(holds)._replace(constant=np.where(holds, sides.constant, above))
@@ -197,7 +199,7 @@ def _backups(blocks: BlockModel, search: Search, nodes: IntArray) -> _Sides:
 def _interpolations(search: Search, nodes: IntArray) -> _Sides:
     """The nodes that were interpolated between points, from these."""
     base, slack = search.bounds[:, kernel.BASE], search.bounds[:, kernel.SLACK]
-    holder = np.flatnonzero(search.nodes[nodes, kernel.N_MIXED] > 0)
+    holder = np.flatnonzero(search.nodes[nodes, kernel.N_MIX] > 0)
     row, point, share = _mixed(search, nodes[holder])
     constant = (base + slack)[nodes[holder]] - np.bincount(row, share * base[point], len(holder))
     return _Sides(holder, constant, row, point, share)

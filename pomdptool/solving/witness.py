@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pomdptool.kernels.exact.vertex_enumeration import Branches
+from pomdptool.kernels.exact.backup import Branches
 from pomdptool.solving.backup import BackedUp, Found, backed_up, united
 from pomdptool.solving.branches import rows_of
 from pomdptool.solving.prune import Program, prune

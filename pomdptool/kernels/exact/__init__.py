@@ -1,1 +1,1 @@
-"""Kernels of the exact solvers: backups, vertex enumeration, pruning, policy evaluation."""
+"""Kernels of the exact solvers: backups, vertex enumeration, pruning and policy evaluation."""

@@ -1,19 +1,20 @@
-"""How far a combination of vectors exceeds all other ones somewhere on the belief simplex.
+"""By how much a combination of vectors exceeds all others at some belief: cutting planes.
 
-A combination is an action's rewards plus one row of each of its branches: v. Its margin is
+A combination v is an action's rewards plus one row of each of its branches. Its margin is
 
     maximise t   subject to   t <= (v - w) . b for every other combination w,  sum b = 1,  b >= 0
 
-There are as many w as the product of the branches' sizes, but the worst one for a belief is found
-branch by branch: the best row of each or, if that gives v itself, the second best where it costs
-least. So the program is solved by cutting planes (Kelley 1960) with the dual simplex method: the
-point at hand satisfies d of the constraints with equality, those tight; a violated one comes in
-(b[i] >= 0 before a cut, a cut of the pool before a new one), and one goes, so that the
-multipliers stay positive. Every t on the way is an upper bound, every (v - w) . b at the worst w a
-lower one; most candidates are settled by the sign of one of them, long before they meet.
+There are as many w as the product of the branches' sizes, but the best one at a belief is computed
+branch by branch: the best row of each or, if that gives v itself, the second best of the branch
+where it costs least. So the program is solved by cutting planes (Kelley 1960) with the dual simplex
+method. The current point satisfies d constraints with equality, the tight ones; a violated one
+enters (b[i] >= 0 before a cut, a cut from the pool before a new one), and the one leaves that keeps
+the multipliers positive. Every t on the way is an upper bound, every (v - w) . b at the best w a
+lower bound. `judge` stops when the sign of one of them decides, which is mostly long before they
+meet, when they meet, or after `TIMES_SIZE` pivots per state.
 
-Values are scaled by the caller, so that differences between combinations are about 1. Neither
-bound trusts the inverse: the lower one is taken at a belief, the upper one from multipliers.
+The caller scales values so that combinations differ by about 1. Neither bound relies on the
+accuracy of the inverse: the lower one is evaluated at a belief, the upper one from multipliers.
 """
 
 from __future__ import annotations
@@ -22,38 +23,38 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels.exact.vertex_enumeration import write_backup
+from pomdptool.kernels.exact.backup import weigh, write_backup
 from pomdptool.kernels.jit import kernel
 
 # Slots of Program.counts.
 WORK, CUTS = range(2)
 COUNTS = 2
 
-# Fates: of an upper bound below 0, of a lower bound over the margin, and what is between them.
+# Fates of a candidate: its upper bound is below 0, its lower bound exceeds the margin, or neither.
 DROPPED, KEPT, DOUBTFUL = range(3)
 
 ROUNDING = 2e-15
-"""What counts as 0 in values."""
+"""Values below this count as 0."""
 
 SMALLEST_PIVOT = 1e-11
-"""Smaller ones are 0; so are beliefs."""
+"""Smaller pivots and probabilities count as 0."""
 
 TIE = 1e-13
-"""Ratios that differ by less are equal: the larger pivot decides, for accuracy."""
+"""Ratios that differ by less are ties, which the larger pivot wins, for accuracy."""
 
 TIMES_SIZE = 60
 """Pivots per state after which a program is given up as doubtful."""
 
 
 class Program(NamedTuple):
-    """Room for the programs over one Branches of n rows, n_branches and d states.
+    """Work arrays for the programs over one Branches of n rows, n_branches and d states.
 
-    columns (d, n): the rows, transposed; values (n,): theirs at a belief; choice, other
-    (n_branches,): rows of the candidate and of the worst combination; v, w (d,): those two; b (d,):
-    the last belief asked; inverse (d + 1, d + 1): row d is the point (b, t), row i where it moves
-    as tight constraint i is relaxed; multipliers are in column d; cuts (d, d): w of each tight
-    constraint that is a cut; is_cut (d,); step (d + 1,); pool (d, k), pooled (k,): the last cuts,
-    transposed, and their values; counts (COUNTS,).
+    columns (d, n): the rows, transposed; values (n,): their values at a belief; choice, other
+    (n_branches,): rows of the candidate and of the best other combination; v, w (d,): those two;
+    b (d,): the last belief; inverse (d + 1, d + 1): row d is the point (b, t), row i the direction
+    in which it moves when tight constraint i is relaxed, column d the multipliers; cuts (d, d): w
+    of each tight constraint that is a cut; is_cut (d,); step (d + 1,); pool (d, k), pooled (k,):
+    the last cuts, transposed, and their values; counts (COUNTS,).
     """
 
     columns: np.ndarray
@@ -72,23 +73,11 @@ class Program(NamedTuple):
     counts: np.ndarray
 
 
-@kernel(error_model="numpy")
-def weigh(columns, n, b, values):
-    """Values at b of the first n vectors, which are columns."""
-    for j in range(n):
-        values[j] = 0.0
-    for s in range(b.shape[0]):
-        x = b[s]
-        if x != 0.0:
-            for j in range(n):
-                values[j] += x * columns[s, j]
-
-
-@kernel(error_model="numpy")
+@kernel
 def worst(program, branches, action):
-    """How far v exceeds the best other combination at b, which is written to w; inf: none.
+    """Excess of v over the best other combination at b, which is written to w; inf if none.
 
-    The candidate itself is left out; with action -1 there is none to leave out.
+    The candidate itself is left out, unless the action is -1.
     """
     b, values, other = program.b, program.values, program.other
     d, n_branches = b.shape[0], branches.actions.shape[0]
@@ -133,7 +122,7 @@ def worst(program, branches, action):
     return excess
 
 
-@kernel(error_model="numpy")
+@kernel
 def begin(v, w, inverse, cuts, is_cut):
     """Start at the corner where v exceeds w most."""
     d = v.shape[0]
@@ -157,9 +146,9 @@ def begin(v, w, inverse, cuts, is_cut):
     inverse[d, d] = most
 
 
-@kernel(error_model="numpy")
+@kernel
 def enter(v, w, inverse, step, state):
-    """Bring in b[state] >= 0, or the cut w where state is -1; which constraint goes; -1: none."""
+    """Let b[state] >= 0 enter, or with state -1 the cut w; the constraint that leaves, or -1."""
     d = v.shape[0]
     out, least = -1, np.inf
     for i in range(d + 1):
@@ -186,9 +175,9 @@ def enter(v, w, inverse, step, state):
     return out
 
 
-@kernel(error_model="numpy")
+@kernel
 def upper_bound(v, inverse, cuts, is_cut):
-    """Bound on the margin from the multipliers alone: v - sum of weighted w, at its largest."""
+    """Upper bound of the margin by the multipliers: the largest entry of v - weighted w."""
     d = v.shape[0]
     total, most = 0.0, -np.inf
     for i in range(d):
@@ -204,9 +193,9 @@ def upper_bound(v, inverse, cuts, is_cut):
     return most / total if total > 0.0 else np.inf
 
 
-@kernel(error_model="numpy")
+@kernel
 def take_belief(inverse, b):
-    """Copy the point's belief to b; returns its most negative state or -1, and its sum."""
+    """Copy the point's belief to b; its most negative state (-1: none) and its sum."""
     d = b.shape[0]
     least, at, total = -SMALLEST_PIVOT, -1, 0.0
     for s in range(d):
@@ -221,11 +210,11 @@ def take_belief(inverse, b):
     return at, total
 
 
-@kernel(error_model="numpy")
+@kernel
 def pooled_cut(program, leave_out, t):
-    """Write the most violated cut of the pool to w; False where none is violated.
+    """Write the most violated cut of the pool to w; False if none is violated.
 
-    With `leave_out`, v may itself be in the pool, as a cut of an earlier program.
+    With `leave_out`, cuts equal to v, which are left from earlier programs, are skipped.
     """
     d, n = program.pool.shape
     n = min(n, program.counts[CUTS])
@@ -248,11 +237,11 @@ def pooled_cut(program, leave_out, t):
     return True
 
 
-@kernel(error_model="numpy", inline="always")
+@kernel(inline="always")
 def judge(program, branches, action, margin):
-    """Fate of v and an upper bound of its margin; b holds a belief to start from.
+    """Fate of v and an upper bound of its margin, starting from the belief in b.
 
-    Of a vector that is KEPT, b is a witness.
+    If v is KEPT, b is its witness belief.
     """
     d, inverse = program.v.shape[0], program.inverse
     if worst(program, branches, action) > margin:
@@ -265,7 +254,7 @@ def judge(program, branches, action, margin):
             break
         state, total = take_belief(inverse, program.b)
         if total < 0.5 or (state < 0 and total > 1.0 + 1e-6):
-            break  # the inverse has lost its accuracy
+            break  # the inverse is inaccurate by now
         if state < 0 and not pooled_cut(program, action >= 0, t):
             excess = worst(program, branches, action)
             if excess > margin:
@@ -286,12 +275,12 @@ def judge(program, branches, action, margin):
     return (DROPPED if bound < -ROUNDING else DOUBTFUL), bound
 
 
-@kernel(error_model="numpy")
+@kernel
 def scan(program, branches, action, fates, first, margin, budget):
-    """Judge combinations of an action from the `first`; the next one, and the last upper bound.
+    """Judge combinations of an action from number `first` on; the next, and the last upper bound.
 
-    Combination n has the rows that n has as digits, the last branch's in the last place. With
-    action -1 it is v as it stands, over all combinations. A call ends after `budget` operations.
+    The digits of a combination's number are its rows, the last branch's in the last place. With
+    action -1, v itself is judged against all combinations. A call ends after `budget` operations.
     """
     program.counts[WORK] = 0
     n, bound = first, np.inf

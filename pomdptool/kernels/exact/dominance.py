@@ -1,4 +1,4 @@
-"""Pointwise dominance between vectors."""
+"""Pointwise dominance between vectors: one pass, each vector against those selected before it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pomdptool.kernels.jit import kernel
 
 @kernel
 def undominated(vectors, slack, kept):
-    """Mark the vectors, sorted by descending sum, that no marked one before exceeds everywhere.
+    """Select the vectors, sorted by descending sum, that no earlier selected one dominates.
 
-    One may be smaller by `slack` and still count as exceeding. Returns how many are kept; their
-    indices fill the front of `kept`.
+    A vector dominates another if it is nowhere smaller by more than `slack`. Returns the number of
+    vectors selected; their indices fill the front of `kept`.
     """
     n_kept = 0
     for i in range(vectors.shape[0]):

@@ -1,4 +1,8 @@
-"""Evaluating a controller: what each of its nodes earns, by sweeps over flat arrays."""
+"""Policy evaluation of a finite-state controller by Gauss-Seidel sweeps over flat arrays.
+
+The value of node i in state s is V_i[s] = r_i[s] + sum over links l and entries of weight *
+V_target(l)[column]. Sweeps stop when no value changes by more than a tolerance.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,9 @@ from pomdptool.kernels.jit import kernel
 
 
 class Controller(NamedTuple):
-    """A finite controller on faces, flat.
+    """A finite-state controller on faces of the simplex, as flat arrays.
 
-    Node i holds the values of its face's states in node_first[i]:node_first[i + 1] of any array
+    Node i has the values of its face's states in node_first[i]:node_first[i + 1] of any array
     over all nodes, such as `rewards`. It has the links link_first[i]:link_first[i + 1]; link l
     takes branch link_branch[l] to node link_target[l]. Branch j has the rows
     branch_first[j]:branch_first[j + 1]; row k is state row_state[k] of the node and has the
@@ -33,7 +37,7 @@ class Controller(NamedTuple):
 
 @kernel
 def evaluate(controller, values, tolerance, max_sweeps):
-    """Sweep `values` in place until no one changes by more than the tolerance; the last change."""
+    """Update `values` in place until none changes by more than the tolerance; the last change."""
     c = controller
     n_nodes = c.node_first.shape[0] - 1
     change = np.inf

@@ -1,22 +1,23 @@
-"""Likelihoods, filtered and smoothed states, and the likeliest paths of episodes given as symbols.
+"""Likelihood, filtering, smoothing and Viterbi paths of episodes given as symbols.
 
-See `pomdptool.kernels.hmm.em` for the recursions and the arrays.
+See `forward_backward` for the recursions and `em` for the arrays. Every pass ends with the episode,
+or at its first symbol of likelihood 0.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels.hmm.em import copy, forward, scaled, times
+from pomdptool.kernels.hmm.forward_backward import copy, forward, scaled, times
 from pomdptool.kernels.jit import kernel
 
 
 @kernel(nogil=True)
 def measure_episodes(begin, end, steps, tables, alpha, scale, loglik, stopped):
-    """Fill in the log-likelihoods of episodes from `begin` to `end`, by blocks of steps.
+    """Compute the log-likelihoods of episodes `begin` to `end`, by blocks of steps.
 
-    Where one is impossible, minus infinity, and in `stopped` its first impossible symbol, -1 for
-    the start; `stopped` is not touched elsewhere.
+    That of an impossible episode is minus infinity, and `stopped` is set to its first symbol of
+    likelihood 0, -1 for the initial distribution; `stopped` of other episodes is left as it is.
     """
     length = len(scale)
     for e in range(begin, end):
@@ -40,9 +41,9 @@ def measure_episodes(begin, end, steps, tables, alpha, scale, loglik, stopped):
 
 @kernel
 def filter_episode(symbols, start, Mt, alpha, scale):
-    """Fill in alpha, (n + 1, S), and N, (n,).
+    """Compute alpha, shape (n + 1, S), and N, shape (n,).
 
-    Returns the first impossible symbol, -1 for the start, n where all are possible.
+    Returns the first symbol of likelihood 0, -1 for the initial distribution, n if there is none.
     """
     for s in range(len(start)):
         alpha[0, s] = start[s]
@@ -53,26 +54,26 @@ def filter_episode(symbols, start, Mt, alpha, scale):
 
 @kernel(fastmath={"contract"})
 def smooth_episode(symbols, M, alpha, scale, beta):
-    """Fill in N beta, row by row that it is carried back from, and beta of the start in row 0.
+    """Compute N beta of every step in rows 1 .. n, and beta of the initial state in row 0.
 
-    So that alpha[t] * (M beta[t + 1]) is the posterior of the state before step t.
+    alpha[t] * (M beta[t + 1]) is then the posterior of the state before step t.
     """
     n, S = len(symbols), alpha.shape[1]
-    room = np.ones((1, S))
+    current = np.ones((1, S))
     for t in range(n - 1, -1, -1):
         for s in range(S):
-            beta[t + 1, s] = room[0, s] * scale[t]
-        times(M, symbols[t], beta, t + 1, room, 0)
+            beta[t + 1, s] = current[0, s] * scale[t]
+        times(M, symbols[t], beta, t + 1, current, 0)
         for s in range(S):
-            room[0, s] = room[0, s] if alpha[t, s] > 0.0 else 0.0
-    copy(room, 0, beta, 0)
+            current[0, s] = current[0, s] if alpha[t, s] > 0.0 else 0.0
+    copy(current, 0, beta, 0)
 
 
 @kernel
 def best_path(symbols, log_start, log_M, came_from, path):
-    """Fill in the likeliest path of states, (n + 1,); returns its log-probability (Viterbi 1967).
+    """Compute the most likely state path, (n + 1,); returns its log-probability (Viterbi 1967).
 
-    `came_from` has shape (n, S). Of equal paths the one of smaller states is taken.
+    `came_from` has shape (n, S). Ties go to the smaller state.
     """
     n, S = len(symbols), len(log_start)
     here, there = log_start.copy(), np.empty(S)

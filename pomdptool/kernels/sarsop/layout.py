@@ -1,12 +1,45 @@
-"""What the anytime solver works on: a model in belief blocks, and the search so far.
+"""Memory layout of SARSOP: a model in belief blocks, and the state of a search.
 
-Each is two flat arrays, one of integers and one of floats, for what kernels hand on from one to
-the other decides how long they take to compile. Named slots at the front of the integers say where
-everything else begins.
+Each is two flat arrays, one of integers `i` and one of floats `f`, because the number of arguments
+that kernels pass on dominates their compilation time. Named slots in a header say where everything
+else begins; the tables below list the parts in the order in which they lie. Kernels import this
+module as `at`, so that s.f[s.i[at.BOUNDS_AT] + n * at.BOUND + at.LOWER] is node n's lower bound.
 
-The search grows. Its arrays hold, in this order: the named slots; the heap, which has what is of no
-fixed size (beliefs, vectors, supports, lists, links, children) and never moves; scratch; and rows
-for nodes, actions, vectors and lists. The caller makes room, a kernel that lacks it says so.
+Tables, the model
+
+    i   header: N_ACTIONS, then where the parts below begin, TABLES_HEADER slots in all
+        BLOCK_FIRST   first slot (a block and a state in it) of each block
+        EDGE_FIRST    first edge of each action of a block, row block * A + action
+        EDGES         (block reached, index of its first slot among all that the action reaches);
+                      an edge is an observation that is possible
+        ENTRY_FIRST   first entry of each action in a slot, row slot * A + action
+        ENTRIES       (edge, counted from the action's first; index of the slot reached)
+        STEP_FIRST    the same as ENTRY_FIRST for steps of the informed bound
+        STEPS         (edge, one-step belief)
+    f   DISCOUNT, VALUE_BOUND (|V*| is at most this), NEGLIGIBLE (beliefs are equal if no
+        probability differs by more; states of a belief and observations of a step that are less
+        likely are dropped); then
+        WEIGHTS       T Z of each entry
+        REWARDS       r(slot, action)
+        STEP_WEIGHTS  probability of each step
+        BELIEF_Q      upper bounds of Q(one-step belief, action)
+        SLOT_Q        upper bounds of Q(slot, action)
+        CORNERS       upper bounds of V(slot)
+
+Search, which grows: the caller enlarges the arrays, and a kernel that lacks space returns FULL
+
+    i   header: counters, capacities, where the parts begin; SEARCH_HEADER slots in all
+        heap      all that has no fixed size (supports, lists, links, children); it never moves
+        NODES_AT      rows of NODE integers, one a node
+        ACTIONS_AT    rows of ACTION integers, A to each expanded node
+        VECTORS_AT    rows of VECTOR integers, one an alpha vector
+        LISTS_AT      rows of LIST integers, LISTS to each block
+        TABLE_AT      hash table from beliefs to nodes
+    f   AIM and DRIFT (header); POINT_MASS, for each slot of the model the sum of all listed points
+        there; heap (beliefs, values, probabilities)
+        SCRATCH_AT    scratch
+        BOUNDS_AT     rows of BOUND floats, one a node
+        Q_VALUES_AT   rows of Q_VALUE floats, A to each expanded node
 """
 
 from __future__ import annotations
@@ -19,111 +52,105 @@ from pomdptool.kernels.jit import kernel
 
 NONE = -1
 
-# Tables.i begins with the number of actions A and where these begin. In the integers: the first
-# slot of each block; the first edge of each action of a block (row block * A + action), one for
-# each observation that is possible; edges, (block arrived in, place of its first slot among all
-# that the action arrives in); the first entry of each action in a slot (row slot * A + action);
-# entries, (edge counted from the action's first, place arrived in); the same for steps, (edge,
-# one-step belief). In the floats: T Z of the entries; expected rewards (slot, action); the steps'
-# probabilities; bounds from above on what an action is worth in a one-step belief, and in a slot,
-# and on what a slot is worth.
+ROUNDING = 2.0**-52
+"""Relative rounding error of a sum for each term and a few operations more, with a factor of 2."""
+
+# Header of Tables.i.
 N_ACTIONS, BLOCK_FIRST, EDGE_FIRST, EDGES, ENTRY_FIRST, ENTRIES, STEP_FIRST, STEPS = range(8)
 WEIGHTS, REWARDS, STEP_WEIGHTS, BELIEF_Q, SLOT_Q, CORNERS = range(8, 14)
 TABLES_HEADER = 14
 
-# Tables.f begins with the discount; a number that the optimal value exceeds nowhere, nor does its
-# negative; and a probability: beliefs are one where no probability differs by more, and states of a
-# smaller probability are left out of a belief, observations of a smaller one out of a step.
-DISCOUNT, LARGEST, FAINT = range(3)
+# Front of Tables.f.
+DISCOUNT, VALUE_BOUND, NEGLIGIBLE = range(3)
 
-
-class Tables(NamedTuple):
-    """A model in blocks, and upper bounds known before the search."""
-
-    i: np.ndarray
-    f: np.ndarray
-
-    @property
-    def read_by_number(self) -> bool:
-        """Kernels read single numbers of the arrays."""
-        return True
-
-
-# Search.i begins with counts: rows in use, ends of the heap in integers and in floats, backups,
-# trials, rises of vectors, the longest list's room; then of the trial under way its depth (NONE:
-# there is none), step (1 down, -1 up), and whether the best actions from below are followed;
+# Header of Search.i: counters of rows in use, ends of the heap in both arrays, backups, trials,
+# increases of vectors, and the capacity of the longest list; of the current trial its depth (NONE:
+# there is none), direction (1 down, -1 up), and whether it follows the best actions by lower bound;
 N_NODES, N_EXPANDED, N_VECTORS, N_INTEGERS, N_FLOATS, N_BACKUPS, N_TRIALS, N_RISES = range(8)
-LONGEST, DEPTH, STEP, BY_LOWER = range(8, 12)
-# then the room there is; then where the rows begin: in the integers nodes, actions, vectors, lists
-# and the table that finds nodes by their belief, in the floats bounds of nodes and of actions.
-NODES_ROOM, EXPANDED_ROOM, VECTORS_ROOM, INTEGERS_ROOM, FLOATS_ROOM, TABLE_ROOM = range(12, 18)
-SCRATCH_ROOM = 18
-NODES_AT, ACTIONS_AT, VECTORS_AT, LISTS_AT, TABLE_AT, BOUNDS_AT, WORTHS_AT, SCRATCH_AT = range(
-    19, 27
-)
+LONGEST_LIST, DEPTH, STEP, BY_LOWER = range(8, 12)
+COUNTERS = 12
+# capacities; and where the parts begin.
+NODES_CAPACITY, EXPANDED_CAPACITY, VECTORS_CAPACITY, INTEGERS_CAPACITY = range(12, 16)
+FLOATS_CAPACITY, TABLE_CAPACITY, SCRATCH_CAPACITY = range(16, 19)
+NODES_AT, ACTIONS_AT, VECTORS_AT, LISTS_AT, TABLE_AT = range(19, 24)
+BOUNDS_AT, Q_VALUES_AT, SCRATCH_AT = range(24, 27)
 SEARCH_HEADER = 27
 
-# Search.f begins with the gap that the trial under way aims for at its depth; the largest L1
-# distance between the successors of a belief, times their probabilities, and the nodes that stand
-# for them; then the sum of all points listed, one a slot.
-AIM, DRIFT, MASS = range(3)
-FLOATS_HEADER = MASS
+# Front of Search.f: the gap that the current trial aims for at its depth; and the largest L1
+# distance between the successors of a belief, times their probabilities, and the nodes that
+# represent them. Then, for each slot of the model, the sum of all listed points.
+AIM, DRIFT = range(2)
+FLOATS_HEADER = 2
+POINT_MASS = FLOATS_HEADER
 
-# A node: block; where in the heap its belief (dense, over the block) and support begin; states in
-# the support, and a bit for each, modulo BITS; row in actions, NONE where not expanded; largest
-# vector; how many of the block's vectors and points were seen, the latter also at the last linear
-# program; whether the informed bound was asked; the points that it was interpolated between last,
-# how many, and where their weights begin; its number in its block's set of points.
-BLOCK, BELIEF, SUPPORT, N_SUPPORT, MASK, EXPANSION, BEST, SEEN_VECTORS, SEEN_POINTS = range(9)
-SEEN_LP, INFORMED, POINTS_MIXED, N_MIXED, WEIGHTS_MIXED, PLACE = range(9, 15)
+# A node: block; where its belief (dense, over the block) and its support begin in the heap; number
+# of states in the support, and a bit for each, modulo BITS; row in actions (NONE: not expanded);
+# maximal vector; numbers of the block's vectors and points already checked, and of points at the
+# last linear program; whether the informed bound has been applied; the points that it is
+# interpolated between, their number, and where their weights begin; its index in POINT_SET.
+BLOCK, BELIEF, SUPPORT, N_SUPPORT, MASK, EXPANSION, BEST, CHECKED_VECTORS = range(8)
+CHECKED_POINTS, LP_POINTS, INFORMED, MIX_POINTS, N_MIX, MIX_WEIGHTS, SET_INDEX = range(8, 15)
 NODE = 15
 BITS = 62
 
-# Its bounds: from below and above; interpolation between the corners; bound from above when last
-# listed; what rounding may add to the interpolation between points.
+# A node's bounds: lower and upper; interpolation between the corners; upper bound when last listed;
+# allowance for rounding in the interpolation between points.
 LOWER, UPPER, BASE, LISTED, SLACK = range(5)
 BOUND = 5
 
-# An action of an expanded node (row expansion * A + action): its children, or one of two marks;
-# their probabilities. Its worths: expected reward, bounds from above and below.
-CHILDREN, CHANCES = range(2)
+# An action of an expanded node (row expansion * A + action): where its children begin, or one of
+# two marks, and their probabilities. Its Q-values: expected reward, upper and lower bound.
+CHILDREN, PROBABILITIES = range(2)
 ACTION = 2
 NOT_BOUNDED, NOT_EXPANDED = -2, -1
-REWARD, ABOVE, BELOW = range(3)
-WORTH = 3
+REWARD, Q_UPPER, Q_LOWER = range(3)
+Q_VALUE = 3
 
-# A vector: block, action, values, successors (one an edge); the rise at which it rose last, and at
-# which it was last evaluated.
+# An alpha vector: block, action, values, successors (one an edge); the increases (N_RISES) at which
+# it last rose, and was last evaluated.
 V_BLOCK, V_ACTION, V_VALUES, V_LINKS, ROSE, EVALUATED = range(6)
 VECTOR = 6
 
-# Lists of a block (row LISTS * block + kind): vectors, and points, each again after every material
-# change; points once. A list: where it begins in the heap, length, room.
+# Lists of a block (row LISTS * block + kind): vectors, and points, which are listed again after
+# every material change; each point once. A list: where it begins in the heap, length, capacity.
 VECTOR_LIST, POINT_LIST, POINT_SET = range(3)
 LISTS = 3
-FIRST, LENGTH, ROOM = range(3)
+FIRST, LENGTH, CAPACITY = range(3)
 LIST = 3
 
-# An element of a list says what a scan needs to pass most of them by. A vector: its number and
-# where its values begin. A point: its node, mask and belief; how far it lies below the
-# interpolation between the corners; and two places where it is large, one of them in comparison
-# with the other points, each with that drop divided by the probability. A belief with 1 there could
-# drop by so much at most. Drops are the bits of floats.
-WHICH, VALUES_AT = range(2)
+# An element of a list holds the data by which a scan skips most of them. A vector: its number and
+# where its values begin. A point: its node, mask and belief; its drop, the distance below the
+# interpolation between the corners; its peak, the state where it is largest, and its mark, where it
+# is largest relative to the other points, each with the drop divided by the point's probability
+# there. Times the probability of that state, it bounds the drop at any belief. Drops are stored as
+# the bits of floats.
+ITEM, VALUES_AT = range(2)
 VECTOR_ELEMENT = 2
 POINT_MASK, POINT_BELIEF, POINT_DROP, PEAK, PEAK_DROP, MARK, MARK_DROP = range(1, 8)
 POINT_ELEMENT = 8
 
 
-class Search(NamedTuple):
-    """The search so far. Rows seen from Python are views."""
+class Tables(NamedTuple):
+    """A model in belief blocks, with its upper bounds before the search."""
 
     i: np.ndarray
     f: np.ndarray
 
     @property
     def read_by_number(self) -> bool:
-        """Kernels read single numbers of the arrays."""
+        """Interpreted kernels read the arrays number by number."""
+        return True
+
+
+class Search(NamedTuple):
+    """The state of a search. Its properties are views."""
+
+    i: np.ndarray
+    f: np.ndarray
+
+    @property
+    def read_by_number(self) -> bool:
+        """Interpreted kernels read the arrays number by number."""
         return True
 
     @property
@@ -143,10 +170,10 @@ class Search(NamedTuple):
         return self._rows(self.i, ACTIONS_AT, int(self.i[N_EXPANDED]), width)
 
     @property
-    def worths(self) -> np.ndarray:
-        """Shape (expanded, A * WORTH)."""
-        width = self._width(ACTIONS_AT, VECTORS_AT) // ACTION * WORTH
-        return self._rows(self.f, WORTHS_AT, int(self.i[N_EXPANDED]), width)
+    def q_values(self) -> np.ndarray:
+        """Shape (expanded, A * Q_VALUE)."""
+        width = self._width(ACTIONS_AT, VECTORS_AT) // ACTION * Q_VALUE
+        return self._rows(self.f, Q_VALUES_AT, int(self.i[N_EXPANDED]), width)
 
     @property
     def vectors(self) -> np.ndarray:
@@ -160,7 +187,7 @@ class Search(NamedTuple):
         return self._rows(self.i, LISTS_AT, n, LIST)
 
     def _width(self, at: int, end: int) -> int:
-        return (int(self.i[end]) - int(self.i[at])) // int(self.i[EXPANDED_ROOM])
+        return (int(self.i[end]) - int(self.i[at])) // int(self.i[EXPANDED_CAPACITY])
 
     def _rows(self, array: np.ndarray, at: int, n: int, width: int) -> np.ndarray:
         first = int(self.i[at])
@@ -169,19 +196,19 @@ class Search(NamedTuple):
 
 @kernel(inner=True)
 def append(s, row, element):
-    """Make room for one more element of a list, at its end, and say where it is.
+    """Append an element to a list; returns where it begins.
 
-    A full list moves to the end of the heap, with twice the room.
+    A full list moves to the end of the heap, with twice the capacity.
     """
     at = s.i[LISTS_AT] + row * LIST
     length = s.i[at + LENGTH]
-    if length == s.i[at + ROOM]:
+    if length == s.i[at + CAPACITY]:
         first, new = s.i[at + FIRST], s.i[N_INTEGERS]
-        room = max(8, 2 * length)
+        capacity = max(8, 2 * length)
         for k in range(length * element):
             s.i[new + k] = s.i[first + k]
-        s.i[at + FIRST], s.i[at + ROOM] = new, room
-        s.i[N_INTEGERS] += room * element
-        s.i[LONGEST] = max(s.i[LONGEST], room)
+        s.i[at + FIRST], s.i[at + CAPACITY] = new, capacity
+        s.i[N_INTEGERS] += capacity * element
+        s.i[LONGEST_LIST] = max(s.i[LONGEST_LIST], capacity)
     s.i[at + LENGTH] = length + 1
     return s.i[at + FIRST] + length * element

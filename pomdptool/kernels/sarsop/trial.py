@@ -1,10 +1,14 @@
-"""Trials and sweeps: in which order nodes are backed up.
+"""SARSOP's trial loop, and sweeps: the order in which nodes are backed up.
 
-A trial goes down from the root, to the best action from above and the child whose excess of the
-gap, weighted by its probability, is the largest, until no child has an excess; then back up, with
-backups on both ways (Smith and Simmons 2005; Kurniawati, Hsu and Lee 2008). The gap it aims for is
-a share of the root's, divided by the discount at each step; the share changes from trial to trial,
-for small ones favour the lower and large ones the upper bound.
+A trial descends from the root by the action with the largest upper bound, to the successor with the
+largest weighted excess gap
+
+    P(o | b, a) (upper(b_ao) - lower(b_ao) - aim)
+
+until no successor has an excess, and returns to the root; nodes are backed up on both ways (Smith
+and Simmons 2005; Kurniawati, Hsu and Lee 2008). The aim is a share of the root's gap, divided by
+the discount at each step. The share changes from trial to trial, because small ones favour the
+lower bound and large ones the upper. Trials end when the root's gap is closed (`is_closed`).
 """
 
 from __future__ import annotations
@@ -14,62 +18,26 @@ from typing import NamedTuple
 import numpy as np
 
 from pomdptool.kernels.jit import kernel
+from pomdptool.kernels.sarsop import layout as at
 from pomdptool.kernels.sarsop.belief_graph import expand
-from pomdptool.kernels.sarsop.layout import (
-    ACTION,
-    ACTIONS_AT,
-    AIM,
-    BLOCK,
-    BOUND,
-    BOUNDS_AT,
-    BY_LOWER,
-    CHANCES,
-    CHILDREN,
-    DEPTH,
-    DISCOUNT,
-    DRIFT,
-    EDGE_FIRST,
-    EXPANDED_ROOM,
-    EXPANSION,
-    FLOATS_ROOM,
-    INTEGERS_ROOM,
-    LONGEST,
-    LOWER,
-    N_ACTIONS,
-    N_BACKUPS,
-    N_EXPANDED,
-    N_FLOATS,
-    N_INTEGERS,
-    N_NODES,
-    N_TRIALS,
-    N_VECTORS,
-    NODE,
-    NODES_AT,
-    NODES_ROOM,
-    NONE,
-    POINT_ELEMENT,
-    SCRATCH_ROOM,
-    STEP,
-    UPPER,
-    VECTORS_ROOM,
-)
+from pomdptool.kernels.sarsop.interpolation import LP_STATES, interpolate
 from pomdptool.kernels.sarsop.lower_bound import backup_lower, update_lower
-from pomdptool.kernels.sarsop.upper_bound import LP_STATES, backup_upper, interpolate, update_upper
+from pomdptool.kernels.sarsop.upper_bound import backup_upper, update_upper
 
 SHARES = (0.3, 0.95, 0.6, 0.9, 0.1)
-"""Of the root's gap, at which trials stop, in turn. In the last kind of trial the best actions from
-below are followed, in place of those from above: the policy found so far is made better."""
+"""Shares of the root's gap that trials aim for, in turn. Trials of the last kind follow the best
+actions by lower bound, not upper, and so improve the current policy."""
 
-# What a kernel returns.
+# Statuses.
 DONE, BUDGET, FULL = range(3)
 
 
 class Aims(NamedTuple):
-    """What is worked for, and what a backup needs.
+    """Goals and limits of a call, and the space that a backup needs.
 
-    The root's gap at which to stop, relative to max(1, |lower bound|); the error that the gap has
-    besides, its constant part and that for each unit of drift; the least gain of a vector; a number
-    of vectors, and of backups; and the most nodes, integers, floats and scratch of one backup.
+    The root's gap at which to stop, relative to max(1, |lower bound|); the error of the bounds,
+    its constant part and that for each unit of drift; the least gain of a vector; the most vectors,
+    and backups of this call; and the most nodes, integers, floats and scratch of one backup.
     """
 
     precision: float
@@ -85,103 +53,104 @@ class Aims(NamedTuple):
 
 
 @kernel(inner=True, inline="always")
-def has_room(s, aims):
-    """Whether there is room for what a backup may make."""
+def has_capacity(s, aims):
+    """Whether the arrays have space for one more backup."""
     return (
-        s.i[N_NODES] + aims.nodes < s.i[NODES_ROOM]
-        and s.i[N_EXPANDED] + 1 < s.i[EXPANDED_ROOM]
-        and s.i[N_VECTORS] + 1 < s.i[VECTORS_ROOM]
-        and s.i[N_INTEGERS] + aims.integers + 8 * POINT_ELEMENT * s.i[LONGEST] < s.i[INTEGERS_ROOM]
-        and s.i[N_FLOATS] + aims.floats < s.i[FLOATS_ROOM]
-        and aims.scratch + (LP_STATES + 2) * s.i[LONGEST] < s.i[SCRATCH_ROOM]
+        s.i[at.N_NODES] + aims.nodes < s.i[at.NODES_CAPACITY]
+        and s.i[at.N_EXPANDED] + 1 < s.i[at.EXPANDED_CAPACITY]
+        and s.i[at.N_VECTORS] + 1 < s.i[at.VECTORS_CAPACITY]
+        and s.i[at.N_INTEGERS] + aims.integers + 8 * at.POINT_ELEMENT * s.i[at.LONGEST_LIST]
+        < s.i[at.INTEGERS_CAPACITY]
+        and s.i[at.N_FLOATS] + aims.floats < s.i[at.FLOATS_CAPACITY]
+        and aims.scratch + (LP_STATES + 2) * s.i[at.LONGEST_LIST] < s.i[at.SCRATCH_CAPACITY]
     )
 
 
 @kernel(inner=True, inline="always")
 def next_child(m, s, n, action, aim):
-    """The child whose gap exceeds the aim most, weighted by its probability; NONE: no one's."""
-    n_actions, node = m.i[N_ACTIONS], s.i[NODES_AT] + n * NODE
-    row = s.i[ACTIONS_AT] + (s.i[node + EXPANSION] * n_actions + action) * ACTION
-    edge = m.i[EDGE_FIRST] + s.i[node + BLOCK] * n_actions + action
-    most, at = 0.0, NONE
+    """The successor of largest weighted excess gap; NONE if no gap exceeds the aim."""
+    n_actions, node = m.i[at.N_ACTIONS], s.i[at.NODES_AT] + n * at.NODE
+    row = s.i[at.ACTIONS_AT] + (s.i[node + at.EXPANSION] * n_actions + action) * at.ACTION
+    edge = m.i[at.EDGE_FIRST] + s.i[node + at.BLOCK] * n_actions + action
+    most, best_child = 0.0, at.NONE
     for e in range(m.i[edge + 1] - m.i[edge]):
-        child = s.i[s.i[row + CHILDREN] + e]
-        if child != NONE:
+        child = s.i[s.i[row + at.CHILDREN] + e]
+        if child != at.NONE:
             gap = update_upper(m, s, child) - update_lower(m, s, child)
-            excess = s.f[s.i[row + CHANCES] + e] * (gap - aim)
+            excess = s.f[s.i[row + at.PROBABILITIES] + e] * (gap - aim)
             if excess > most:
-                most, at = excess, child
-    return at
+                most, best_child = excess, child
+    return best_child
 
 
 @kernel(inner=True)
 def is_closed(s, root, aims):
-    """Whether the root's gap is as wanted, or so small that the errors exceed it."""
-    bounds = s.i[BOUNDS_AT] + root * BOUND
-    error = aims.error + aims.per_drift * s.f[DRIFT]
-    gap = s.f[bounds + UPPER] - s.f[bounds + LOWER]
-    wanted = aims.precision * max(1.0, abs(s.f[bounds + LOWER]) - error)
+    """Whether the root's gap is as small as requested, or smaller than the error of the bounds."""
+    bounds = s.i[at.BOUNDS_AT] + root * at.BOUND
+    error = aims.error + aims.per_drift * s.f[at.DRIFT]
+    gap = s.f[bounds + at.UPPER] - s.f[bounds + at.LOWER]
+    wanted = aims.precision * max(1.0, abs(s.f[bounds + at.LOWER]) - error)
     return gap <= max(wanted - 1.01 * error, error)
 
 
 @kernel(inner=True)
 def begin_trial(s, root):
-    """Go to the root, with the next of the shares."""
-    kind, bounds = s.i[N_TRIALS] % len(SHARES), s.i[BOUNDS_AT] + root * BOUND
-    s.i[N_TRIALS] += 1
-    s.i[DEPTH], s.i[STEP], s.i[BY_LOWER] = 0, 1, int(kind == len(SHARES) - 1)
-    s.f[AIM] = SHARES[kind] * (s.f[bounds + UPPER] - s.f[bounds + LOWER])
+    """Start a trial at the root, with the next of the shares."""
+    kind, bounds = s.i[at.N_TRIALS] % len(SHARES), s.i[at.BOUNDS_AT] + root * at.BOUND
+    s.i[at.N_TRIALS] += 1
+    s.i[at.DEPTH], s.i[at.STEP], s.i[at.BY_LOWER] = 0, 1, int(kind == len(SHARES) - 1)
+    s.f[at.AIM] = SHARES[kind] * (s.f[bounds + at.UPPER] - s.f[bounds + at.LOWER])
 
 
 @kernel
-def run(m, s, nodes, at, path, aims):
-    """Back some nodes up in turn, from number `at`; where there are none, run trials.
+def run(m, s, nodes, position, path, aims):
+    """Sweep: back up the listed nodes in turn, from number `position`. Without any, run trials.
 
-    Trials end as soon as the root's gap is closed, in whatever parts they are run.
-    The root is path[0]. A trial under way goes on where it was left; which nodes it goes through is
-    in `path`. Returns a status, and the number to go on with.
+    The root is path[0]. `path` holds the nodes of the current trial, which resumes where the last
+    call ended; how trials are split into calls changes nothing. Returns a status, DONE when all
+    nodes are backed up or the root's gap is closed, and the number of the next node.
     """
-    end = s.i[N_BACKUPS] + aims.budget
-    n_actions, sweeping = m.i[N_ACTIONS], nodes.shape[0] > 0
+    end = s.i[at.N_BACKUPS] + aims.budget
+    n_actions, sweeping = m.i[at.N_ACTIONS], nodes.shape[0] > 0
     while True:
-        if not has_room(s, aims):
-            return FULL, at
-        if sweeping and at == nodes.shape[0]:
-            return DONE, at
-        if s.i[N_BACKUPS] >= end or s.i[N_VECTORS] > aims.vectors:
-            return BUDGET, at
+        if not has_capacity(s, aims):
+            return FULL, position
+        if sweeping and position == nodes.shape[0]:
+            return DONE, position
+        if s.i[at.N_BACKUPS] >= end or s.i[at.N_VECTORS] > aims.vectors:
+            return BUDGET, position
         if sweeping:
-            n = nodes[at]
-            bounds = s.i[BOUNDS_AT] + n * BOUND
-            at += 1
-            if s.f[bounds + UPPER] - s.f[bounds + LOWER] <= aims.gain:
+            n = nodes[position]
+            bounds = s.i[at.BOUNDS_AT] + n * at.BOUND
+            position += 1
+            if s.f[bounds + at.UPPER] - s.f[bounds + at.LOWER] <= aims.gain:
                 continue
-            if s.i[s.i[NODES_AT] + n * NODE + EXPANSION] == NONE:
+            if s.i[s.i[at.NODES_AT] + n * at.NODE + at.EXPANSION] == at.NONE:
                 expand(m, s, n)
                 interpolate(m, s, n, aims.gain)
         else:
             if is_closed(s, path[0], aims):
-                return DONE, at
-            if s.i[DEPTH] == NONE:
+                return DONE, position
+            if s.i[at.DEPTH] == at.NONE:
                 begin_trial(s, path[0])
-            n = path[s.i[DEPTH]]
-            if s.i[STEP] == 1:
-                if s.i[s.i[NODES_AT] + n * NODE + EXPANSION] == NONE:
+            n = path[s.i[at.DEPTH]]
+            if s.i[at.STEP] == 1:
+                if s.i[s.i[at.NODES_AT] + n * at.NODE + at.EXPANSION] == at.NONE:
                     expand(m, s, n)
                 interpolate(m, s, n, aims.gain)
         top = backup_upper(m, s, n, aims.gain)
         low = backup_lower(m, s, n, aims.gain)
-        s.i[N_BACKUPS] += 1
+        s.i[at.N_BACKUPS] += 1
         if sweeping:
             continue
-        if s.i[STEP] == 1:
-            s.f[AIM] = s.f[AIM] / m.f[DISCOUNT] if m.f[DISCOUNT] > 0.0 else np.inf
-            row = s.i[s.i[NODES_AT] + n * NODE + EXPANSION] * n_actions + low
-            if s.i[s.i[ACTIONS_AT] + row * ACTION + CHILDREN] < 0:
-                s.i[BY_LOWER] = 0
-            child = next_child(m, s, n, low if s.i[BY_LOWER] == 1 else top, s.f[AIM])
-            if child == NONE or s.i[DEPTH] + 1 == path.shape[0]:
-                s.i[STEP] = -1
+        if s.i[at.STEP] == 1:
+            s.f[at.AIM] = s.f[at.AIM] / m.f[at.DISCOUNT] if m.f[at.DISCOUNT] > 0.0 else np.inf
+            row = s.i[s.i[at.NODES_AT] + n * at.NODE + at.EXPANSION] * n_actions + low
+            if s.i[s.i[at.ACTIONS_AT] + row * at.ACTION + at.CHILDREN] < 0:
+                s.i[at.BY_LOWER] = 0
+            child = next_child(m, s, n, low if s.i[at.BY_LOWER] == 1 else top, s.f[at.AIM])
+            if child == at.NONE or s.i[at.DEPTH] + 1 == path.shape[0]:
+                s.i[at.STEP] = -1
             else:
-                path[s.i[DEPTH] + 1] = child
-        s.i[DEPTH] += s.i[STEP]
+                path[s.i[at.DEPTH] + 1] = child
+        s.i[at.DEPTH] += s.i[at.STEP]

@@ -1,4 +1,17 @@
-"""Episodes of agents that need no search: random, scripted, controllers, vectors at a belief."""
+"""Episodes of agents that need no search: random, scripted, controllers, vectors at a belief.
+
+An episode ends in a terminal state, after a number of steps, with the script's last action, or
+where a controller has no successor for an observation.
+
+Agent.i begins with the agent's kind, a number of rows and a start. By kind follow
+
+    CONTROLLER  nodes (start: the initial node); each node's action, its successors by observation
+    VECTORS     vectors; the action of each. Agent.f: initial belief, then values (vectors, S)
+    SCRIPT      actions; the actions
+
+The start is OBSERVED if the initial state is observed before the first action: a controller then
+starts in the node of that state, vectors in the belief that is certain of it.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +25,11 @@ from pomdptool.kernels.simulation.simulator import (
     N_OBSERVATIONS,
     N_STATES,
     TERMINAL,
-    filtered,
-    start_state,
+    belief_update,
+    sample_initial_state,
     step,
 )
 
-# Agent.i begins with the kind. A controller's nodes follow: their number, the start (OBSERVED: the
-# node of the state, which is seen before the first action, as vectors' belief is too), each node's
-# action, and its successor for each observation. Of vectors, their number and actions; Agent.f has
-# the start belief, and then their values over all states. Of a script, its length and actions.
 RANDOM, CONTROLLER, VECTORS, SCRIPT = range(4)
 KIND, N_ROWS, START = range(3)
 AGENT_HEADER = 3
@@ -33,19 +42,19 @@ DONE, TERMINATED, LOST = range(3)
 
 
 class Agent(NamedTuple):
-    """What acts."""
+    """An agent: the arrays of its kind."""
 
     i: np.ndarray
     f: np.ndarray
 
     @property
     def read_by_number(self) -> bool:
-        """Kernels read single numbers of the arrays."""
+        """Interpreted kernels read the arrays number by number."""
         return True
 
 
 class Log(NamedTuple):
-    """Where steps are written: state, action, observation, state after; rewards."""
+    """Arrays that steps are written to: state, action, observation, next state; reward."""
 
     states: np.ndarray
     actions: np.ndarray
@@ -56,7 +65,7 @@ class Log(NamedTuple):
 
 @kernel(inner=True)
 def best_vector(agent, b, support, n_states):
-    """Action of the vector that is largest at a belief."""
+    """Action of the alpha vector that is maximal at a belief."""
     count = 0
     for s in range(n_states):
         if b[s] > 0.0:
@@ -74,13 +83,13 @@ def best_vector(agent, b, support, n_states):
 
 @kernel(inner=True)
 def play(m, agent, start, rng, log, at, most, beliefs, support):
-    """Play one episode of at most so many steps, written from row `at` on.
+    """Simulate an episode of at most `most` steps, written to the log from row `at` on.
 
     `beliefs`, shape (2, S), and `support`, shape (S,), are scratch for vectors. Returns the number
-    of steps, and how it ended.
+    of steps, and how the episode ended.
     """
     n_states, n_observations, kind = m.i[N_STATES], m.i[N_OBSERVATIONS], agent.i[KIND]
-    s, node, now = start_state(start, rng), agent.i[START], 0
+    s, node, now = sample_initial_state(start, rng), agent.i[START], 0
     observed = node == OBSERVED
     if observed:
         node = s
@@ -110,7 +119,7 @@ def play(m, agent, start, rng, log, at, most, beliefs, support):
         if kind == CONTROLLER:
             node = agent.i[AGENT_HEADER + agent.i[N_ROWS] + node * n_observations + o]
         elif kind == VECTORS:
-            filtered(m, beliefs[now], a, o, beliefs[1 - now])
+            belief_update(m, beliefs[now], a, o, beliefs[1 - now])
             now = 1 - now
         s = arrived
     return most, TERMINATED if m.i[m.i[TERMINAL] + s] == 1 else DONE
@@ -118,10 +127,10 @@ def play(m, agent, start, rng, log, at, most, beliefs, support):
 
 @kernel(nogil=True)
 def play_many(m, agent, start, rng, log, lengths, ends, most, beliefs, support):
-    """Play episodes one after the other; how many steps.
+    """Simulate episodes one after the other; returns their total number of steps.
 
-    The log must have room for all of them. `lengths` and `ends` get the steps of each, and how it
-    ended.
+    The log must be long enough for all of them. `lengths` and `ends` receive the number of steps of
+    each, and how it ended.
     """
     at = 0
     for k in range(lengths.shape[0]):

@@ -1,13 +1,22 @@
 """Partially observable Monte-Carlo planning: a search tree over histories (Silver and Veness 2010).
 
-A simulation begins in a state of the root's belief and goes down the tree, in each node to the
-action with the largest
+A simulation samples a state from the root's belief and descends, in each node by the action with
+the largest
 
     Q(h, a) + c sqrt(log N(h) / N(h, a))
 
-(UCB1: Auer, Cesa-Bianchi and Fischer 2002; Kocsis and Szepesvari 2006), until it leaves the tree;
-there it makes one node, and a rollout estimates the rest. On the way back every Q moves towards the
-discounted return seen.
+(UCB1: Auer, Cesa-Bianchi and Fischer 2002; Kocsis and Szepesvari 2006), until it leaves the tree.
+There it adds a node and evaluates it by a rollout, or by the values of a policy. On the way back
+every Q(h, a) becomes the mean of the discounted returns. A simulation ends after `Plan.depth` steps
+or in a terminal state; a search ends with the last simulation or when the tree is full.
+
+Tree.i: number of nodes, capacity, number of actions, size of the hash table, the table. Tree.f has
+a row for each node: visits N(h); key, (row of its parent's action) * observations + observation;
+then N(h, a) and Q(h, a) of each action.
+
+Plan.guide is the graph of the rollout policy: number of nodes, node at the root, action repeated
+where the graph defines none; each node's action, block, and first value; successors by observation;
+each state's block and its index there.
 """
 
 from __future__ import annotations
@@ -23,51 +32,45 @@ from pomdptool.kernels.simulation.simulator import (
     N_OBSERVATIONS,
     N_STATES,
     TERMINAL,
-    chance_of,
-    drawn,
+    observation_probability,
+    sample_index,
     step,
 )
 
 NONE = -1
 
-# Tree.i begins with the number of nodes, the room for them, the number of actions, and the size of
-# the table that finds nodes, which follows. A node, in Tree.f: visits; its key, (row of its
-# parent's action) * observations + observation; then of each action its visits and value.
-N_NODES, ROOM, WIDTH, TABLE_SIZE = range(4)
+N_NODES, CAPACITY, WIDTH, TABLE_SIZE = range(4)
 TREE_HEADER = 4
 VISITS, KEY = range(2)
 NODE = 2
 
-# What stands for the rest where a simulation leaves the tree: actions at random; a value for each
-# state; a controller that a policy is, followed from the root on; or the values of its nodes.
+# How leaf nodes are evaluated: by a rollout of random actions, by a value for each state, by a
+# rollout of the policy in Plan.guide, followed from the root on, or by the values of its nodes.
 UNIFORM, VALUES, CONTROLLER, NODE_VALUES = range(4)
 
-# Plan.guide begins with the controller's number of nodes, the node at the root, and the action that
-# is repeated where it has nothing to say; then each node's action, its block, and where its values
-# begin; successors of nodes for each observation; each state's block and its place there.
 GUIDES, GUIDE, REPEATED = range(3)
 GUIDE_HEADER = 3
 
 
 class Tree(NamedTuple):
-    """A search tree."""
+    """A search tree over histories."""
 
     i: np.ndarray
     f: np.ndarray
 
     @property
     def read_by_number(self) -> bool:
-        """Kernels read single numbers of the arrays."""
+        """Interpreted kernels read the arrays number by number."""
         return True
 
 
 class Plan(NamedTuple):
-    """How simulations are done.
+    """Settings of a search.
 
-    The discount; the exploration constant c; steps of a simulation at most; what stands for the
-    rest, with the controller and values, of its nodes or of states; visits that the actions of a
-    new node begin with, shape (A,), and values, shape (A,) or (S * A,). Of NODE_VALUES, the values
-    of states stand last: those of the action that is repeated.
+    The discount; the exploration constant c; the depth limit; how leaf nodes are evaluated, with
+    the rollout policy's graph and the values of its nodes or of states; visits that the actions of
+    a new node start with, shape (A,), and values, shape (A,) or (S * A,). With NODE_VALUES, the
+    last S values are those of repeating the action REPEATED.
     """
 
     discount: float
@@ -82,7 +85,7 @@ class Plan(NamedTuple):
 
 @kernel(inner=True)
 def slot_of(tree, key):
-    """Place in the table where the node with a key is, or would be."""
+    """Hash table slot of the node with a key, or the free slot for it."""
     mask, width = tree.i[TABLE_SIZE] - 1, NODE + 2 * tree.i[WIDTH]
     h = ((key * 0x1E3779B97F4A7C15 & 0x7FFFFFFFFFFFFFFF) >> 20) & mask
     while True:
@@ -94,7 +97,7 @@ def slot_of(tree, key):
 
 @kernel(inner=True)
 def add_node(tree, key, slot, plan, s):
-    """Make a node, whose actions begin with the prior at the state that led to it."""
+    """Add a node, whose actions start with the prior visits and values of the state."""
     n = tree.i[N_NODES]
     node = n * (NODE + 2 * tree.i[WIDTH])
     tree.i[N_NODES] += 1
@@ -108,8 +111,8 @@ def add_node(tree, key, slot, plan, s):
 
 
 @kernel(inner=True)
-def chosen(tree, n, exploration):
-    """Action of a node with the largest upper confidence bound; those not tried come first."""
+def ucb_action(tree, n, exploration):
+    """Action of a node with the largest upper confidence bound; untried actions come first."""
     node = n * (NODE + 2 * tree.i[WIDTH])
     log = np.log(tree.f[node + VISITS]) if tree.f[node + VISITS] > 0.0 else 0.0
     best, action = -np.inf, 0
@@ -124,10 +127,10 @@ def chosen(tree, n, exploration):
 
 
 @kernel(inner=True)
-def guided(m, plan, node, a, o, arrived):
-    """Node of the controller after a step; NONE where it has nothing to say.
+def next_guide_node(m, plan, node, a, o, arrived):
+    """Node of the rollout policy's graph after a step; NONE where the graph has no successor.
 
-    Where the action was another than the controller's it stays, if it still can.
+    If the action differs from the node's, the node stays, as long as its block has the state.
     """
     if node == NONE:
         return NONE
@@ -139,8 +142,8 @@ def guided(m, plan, node, a, o, arrived):
 
 
 @kernel(inner=True)
-def rest(m, plan, s, node, depth, rng):
-    """Discounted return from a state and a node of the controller: an estimate."""
+def leaf_value(m, plan, s, node, depth, rng):
+    """Estimate of the discounted return from a state and a node of the rollout policy's graph."""
     n_states, n_actions = m.i[N_STATES], m.i[N_ACTIONS]
     if plan.rollout == VALUES:
         return plan.values[s]
@@ -154,7 +157,7 @@ def rest(m, plan, s, node, depth, rng):
     while depth < plan.depth and m.i[m.i[TERMINAL] + s] == 0:
         u = uniform(rng)
         if plan.rollout == UNIFORM:
-            # What the action leaves of the number, stretched, draws the step.
+            # The rest of u, rescaled to [0, 1), samples the step.
             a = int(u * n_actions)
             u = u * n_actions - a
         elif node == NONE:
@@ -163,7 +166,7 @@ def rest(m, plan, s, node, depth, rng):
             a = plan.guide[GUIDE_HEADER + node]
         s, o, r = step(m, s, a, u)
         if plan.rollout == CONTROLLER:
-            node = guided(m, plan, node, a, o, s)
+            node = next_guide_node(m, plan, node, a, o, s)
         total += weight * r
         weight *= plan.discount
         depth += 1
@@ -172,32 +175,32 @@ def rest(m, plan, s, node, depth, rng):
 
 @kernel(nogil=True)
 def search(m, tree, states, sums, plan, path, returns, sims, rng):
-    """Run simulations from the root, node 0, until their number or the tree is full; how many.
+    """Run simulations from the root, node 0, until `sims` are done or the tree is full; how many.
 
-    The root's belief is `states`, drawn from by the running sums `sums`, or all alike where these
-    are empty. `path` and `returns` are scratch, of plan.depth entries.
+    The root's belief are the particles `states`, weighted by the running sums `sums`, or equally if
+    these are empty. `path` and `returns`, shape (plan.depth,), are scratch.
     """
     n_actions, n_observations = tree.i[WIDTH], m.i[N_OBSERVATIONS]
     width = NODE + 2 * n_actions
     for sim in range(sims):
-        if tree.i[N_NODES] == tree.i[ROOM]:
+        if tree.i[N_NODES] == tree.i[CAPACITY]:
             return sim
         if sums.shape[0] > 0:
-            s = states[drawn(sums, 0, sums.shape[0] - 1, uniform(rng))]
+            s = states[sample_index(sums, 0, sums.shape[0] - 1, uniform(rng))]
         else:
             s = states[int(uniform(rng) * states.shape[0])]
         n, depth, total, guide = 0, 0, 0.0, plan.guide[GUIDE]
         while depth < plan.depth and m.i[m.i[TERMINAL] + s] == 0:
-            a = chosen(tree, n, plan.exploration)
+            a = ucb_action(tree, n, plan.exploration)
             s, o, r = step(m, s, a, uniform(rng))
             path[depth], returns[depth] = n * n_actions + a, r
             depth += 1
-            guide = guided(m, plan, guide, a, o, s)
+            guide = next_guide_node(m, plan, guide, a, o, s)
             slot = slot_of(tree, path[depth - 1] * n_observations + o)
             n = tree.i[slot]
             if n == NONE:
                 add_node(tree, path[depth - 1] * n_observations + o, slot, plan, s)
-                total = rest(m, plan, s, guide, depth, rng)
+                total = leaf_value(m, plan, s, guide, depth, rng)
                 break
         for d in range(depth - 1, -1, -1):
             total = returns[d] + plan.discount * total
@@ -211,7 +214,7 @@ def search(m, tree, states, sums, plan, path, returns, sims, rng):
 
 @kernel(nogil=True)
 def clear(tree, plan, s):
-    """Make a tree of nothing but a root, whose prior is that of a state."""
+    """Reset the tree to a root, whose actions start with the prior of a state."""
     for k in range(tree.i[TABLE_SIZE]):
         tree.i[TREE_HEADER + k] = NONE
     tree.i[N_NODES] = 0
@@ -220,16 +223,17 @@ def clear(tree, plan, s):
 
 @kernel(nogil=True)
 def rehash(tree):
-    """Enter every node in a table that is empty."""
+    """Enter every node into an empty hash table."""
     for n in range(tree.i[N_NODES]):
         tree.i[slot_of(tree, int(tree.f[n * (NODE + 2 * tree.i[WIDTH]) + KEY]))] = n
 
 
 @kernel(nogil=True)
 def follow(tree, a, o, n_observations, place, plan, s):
-    """Make the node after an action and an observation the root, and keep what is below it.
+    """Make the child after an action and an observation the root, and keep its subtree.
 
-    `place`, one entry a node, is scratch. Whether there was such a node; if not, the tree is clear.
+    `place`, one entry a node, is scratch. Returns whether the child existed; if not, the tree is
+    reset.
     """
     n_actions, n_nodes = tree.i[WIDTH], tree.i[N_NODES]
     width = NODE + 2 * n_actions
@@ -240,7 +244,7 @@ def follow(tree, a, o, n_observations, place, plan, s):
     for k in range(tree.i[TABLE_SIZE]):
         tree.i[TREE_HEADER + k] = NONE
     kept = 0
-    # A node comes after its parent, and is moved to a place that is not behind its own.
+    # Parents precede their children, and no node moves to a larger number than its own.
     for n in range(n_nodes):
         key, place[n] = int(tree.f[n * width + KEY]), NONE
         if n == root:
@@ -265,18 +269,17 @@ def follow(tree, a, o, n_observations, place, plan, s):
 
 @kernel(nogil=True)
 def update_particles(m, particles, a, o, after, attempts, rng):
-    """Particles that arrive with an observation; returns how many were found.
+    """Rejection sampling of the belief after an observation; returns the number of particles.
 
-    Each is drawn from the particles before, an action's step, and kept where the observation is
-    the one made.
+    Each attempt samples a particle and a step, and keeps the next state if the observations agree.
     """
     count = 0
     for _ in range(attempts):
         if count == after.shape[0]:
             break
         s = particles[int(uniform(rng) * particles.shape[0])]
-        arrived, seen, _ = step(m, s, a, uniform(rng))
-        if seen == o:
+        arrived, observed, _ = step(m, s, a, uniform(rng))
+        if observed == o:
             after[count] = arrived
             count += 1
     return count
@@ -284,11 +287,11 @@ def update_particles(m, particles, a, o, after, attempts, rng):
 
 @kernel(nogil=True)
 def weigh_particles(m, particles, a, o, arrived, weights, rng):
-    """Move every particle a step, and weigh it by the observation's probability; the sum."""
+    """Importance sampling: step particles, weighted by the observation's probability; the sum."""
     total = 0.0
     for k in range(arrived.shape[0]):
         s = particles[int(uniform(rng) * particles.shape[0])]
         arrived[k], _, _ = step(m, s, a, uniform(rng))
-        weights[k] = chance_of(m, a, arrived[k], o)
+        weights[k] = observation_probability(m, a, arrived[k], o)
         total += weights[k]
     return total

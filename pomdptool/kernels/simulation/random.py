@@ -1,7 +1,7 @@
-"""Random numbers for searches: KISS (Marsaglia 1999), a few nanoseconds each.
+"""Random numbers for tree search: KISS (Marsaglia 1999), a few nanoseconds each.
 
-Data and returns are drawn with numpy's generators; a search draws hundreds of millions of numbers
-that nobody sees, from a state that such a generator seeds.
+Data and returns are drawn with numpy's generators. A tree search draws hundreds of millions of
+numbers that appear in no output, from a state that such a generator seeds.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from pomdptool.kernels.jit import kernel
 
 STATE = 4
-"""Integers of a state, each from 1 to 2^31 - 1 at first."""
+"""Integers of a state; initially each lies in 1 .. 2^31 - 1."""
 
 MASK = 0xFFFFFFFF
 
 
 @kernel(inner=True)
 def uniform(state):
-    """Number in (0, 1), one of 2^32."""
+    """Uniform number in (0, 1), one of 2^32 values."""
     x = (69069 * state[0] + 12345) & MASK
     y = state[1]
     y ^= (y << 13) & MASK
