@@ -39,7 +39,7 @@ BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 OPTIONS = re.compile(r"(<!-- options of ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 VOLATILE = re.compile(r"(seconds\s+|\"seconds\": |simulations\s+)[\d.e+]+")
-COMPILING = "compiling the solver's kernels, once ..."
+COMPILING = "compiling kernels (once) ..."
 LONG = re.compile(r"\d+\.\d{4,}")
 TINY = re.compile(r"-?\d(\.\d+)?e-1\d\b")
 
