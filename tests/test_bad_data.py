@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_commands import TIGER, run
+from processes import TIGER, run
 
 import pomdptool
 

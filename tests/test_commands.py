@@ -11,36 +11,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from models import PROBLEMS, ROOT
+from processes import COMMAND, MAZE, TIGER, on_terminal, run, until
 
 import pomdptool
 from pomdptool.commands.main import cli
-
-TIGER = ROOT / "problems" / "tiger.pomdp"
-MAZE = ROOT / "problems" / "maze-4x3.pomdp"
-COMMAND = [sys.executable, "-m", "pomdptool"]
-
-Result = subprocess.CompletedProcess[str]
-
-
-def run(*args: str | Path, **options: Any) -> Result:
-    """Run the command line in a process of its own, not on a terminal."""
-    options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
-    if "input" in options:
-        options.pop("stdin")
-    return subprocess.run(
-        [*COMMAND, *map(str, args)],
-        text=True,
-        timeout=120,
-        check=False,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -407,13 +386,6 @@ def test_odd_files_are_one_line_and_exit_one(content: bytes, tmp_path: Path) -> 
 # ------------------------------------------------------------ interrupts and terminals
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_writes_the_best_so_far(number: int, tmp_path: Path) -> None:
     out, log = tmp_path / "policy.json", tmp_path / "log"
@@ -446,34 +418,6 @@ def test_an_interrupt_while_reading_is_130(number: int) -> None:
         process.send_signal(number)
         assert process.wait(timeout=30) == 130
         assert process.stderr.read() == b"interrupted\n"
-
-
-def terminal_result(*args: str | Path, **environment: str) -> tuple[str, int]:
-    """Output and exit code of a command whose streams are a terminal."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, args)], stdin=slave, stdout=slave, stderr=slave, close_fds=True,
-        env={**os.environ, **environment},
-    )  # fmt: skip
-    os.close(slave)
-    output = b""
-    while True:
-        try:
-            chunk = os.read(master, 65536)
-        except OSError:
-            break
-        if not chunk:
-            break
-        output += chunk
-    os.close(master)
-    return output.decode(), process.wait(timeout=60)
-
-
-def on_terminal(*args: str | Path, **environment: str) -> str:
-    """Output of a command that succeeds on a terminal."""
-    shown, code = terminal_result(*args, **environment)
-    assert code == 0, shown
-    return shown
 
 
 def test_a_terminal_gets_a_table_and_json_forces_the_machine_form() -> None:

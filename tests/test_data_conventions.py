@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_tables import message, model_of
+from data_texts import message, model_of
 
 import pomdptool as pt
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes

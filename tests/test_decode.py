@@ -5,9 +5,9 @@ from __future__ import annotations
 import naive_learning as naive
 import numpy as np
 import pytest
+from episode_data import episodes_of, random_steps, rows
 from models import random_model
 from naive_learning import Steps
-from test_em import episodes_of, random_steps, rows
 
 from pomdptool.episodes import NONE
 from pomdptool.errors import DataError

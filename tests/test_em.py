@@ -7,6 +7,7 @@ from dataclasses import replace
 import naive_learning as naive
 import numpy as np
 import pytest
+from episode_data import NO_PRIORS, climbed, episodes_of, random_steps, random_tables, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_learning import Steps
@@ -21,36 +22,6 @@ from pomdptool.learning.maximisation import Settings, log_prior, maximised
 from pomdptool.learning.sequences import sequences_of
 from pomdptool.learning.tables import Tables
 from pomdptool.learning.watch import LearningWatch
-
-
-def rows(rng: np.random.Generator, *shape: int, zeros: float = 0.0) -> np.ndarray:
-    weights = rng.exponential(size=shape) * (rng.random(shape) >= zeros)
-    weights[..., 0] += 1e-3
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
-
-
-def random_tables(
-    seed: int, S: int = 3, A: int = 2, Z: int = 2, *, shared: bool = False, zeros: float = 0.0
-) -> Tables:
-    rng = np.random.default_rng(seed)
-    return Tables(
-        rows(rng, A, S, S, zeros=zeros), rows(rng, 1 if shared else A, S, Z), rows(rng, S)
-    )
-
-
-def episodes_of(lots: list[Steps], A: int = 2, Z: int = 2) -> Episodes:
-    flat = np.array([step for lot in lots for step in lot], dtype=np.int64).reshape(-1, 2)
-    first = np.cumsum([0, *map(len, lots)])
-    names = tuple(map(str, range(max(A, Z))))
-    return Episodes(names[:A], names[:Z], flat[:, 0].copy(), flat[:, 1].copy(), first)
-
-
-def random_steps(
-    rng: np.random.Generator, n: int, A: int = 2, Z: int = 2, *, early: bool = False
-) -> Steps:
-    """Some observations are missing; `early` has one before any action."""
-    steps = [(int(rng.integers(A)), int(rng.integers(-1, Z))) for _ in range(n)]
-    return [(NONE, int(rng.integers(-1, Z))), *steps] if early else steps
 
 
 def counted(tables: Tables, lots: list[Steps], threads: int = 1) -> Expected:
@@ -186,23 +157,6 @@ def test_observations_before_an_action_need_shared_ones() -> None:
 
 
 # ------------------------------------------------------------ maximisation and climbing
-
-
-def climbed(
-    tables: Tables, lots: list[Steps], settings: Settings, *, accelerate: bool, iterations: int = 30
-) -> Run:
-    A, Z = len(tables.T), tables.Z.shape[2]
-    run = Run(0, None, tables)
-    with Threads(1) as threads:
-        climb = Climb(
-            sequences_of(episodes_of(lots, A, Z)), settings, threads, LearningWatch(),
-            0.0, iterations, accelerate,
-        )  # fmt: skip
-        climb.improve(run)
-    return run
-
-
-NO_PRIORS = Settings(0.0, 0.0, 0.0)
 
 
 def test_one_action_follows_a_plain_baum_welch() -> None:

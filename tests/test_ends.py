@@ -8,9 +8,9 @@ from pathlib import Path
 import naive_learning as naive
 import numpy as np
 import pytest
+from episode_data import episodes_of, random_steps, rows
 from models import ROOT, random_model
 from numpy.typing import NDArray
-from test_em import episodes_of, random_steps, rows
 
 import pomdptool as pt
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes

@@ -6,39 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from episode_data import episodes_of, logged, random_steps
 from models import random_model, tiger
-from test_em import episodes_of, random_steps
 
 from pomdptool.acting.sample import sample
-from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.fit import fit
 from pomdptool.learning.fitted import Fit
 from pomdptool.learning.information import standard_errors
-from pomdptool.model import Model, make_model
-
-
-def logged(
-    model: Model, n: int, length: int, rng: np.random.Generator, actions: int | None = None
-) -> Episodes:
-    """Sample episodes with rewards R[a, s], actions uniformly at random."""
-    A = actions or model.n_actions
-    s = (rng.random((n, 1)) > model.start.cumsum()).sum(axis=1)
-    chosen, seen, paid = (np.zeros((n, length)) for _ in range(3))
-    for t in range(length):
-        a = rng.integers(A, size=n)
-        paid[:, t] = model.expected_rewards[a, s]
-        s = (rng.random((n, 1)) > model.T[a, s].cumsum(axis=1)).sum(axis=1)
-        chosen[:, t] = a
-        seen[:, t] = (rng.random((n, 1)) > model.Z[a, s].cumsum(axis=1)).sum(axis=1)
-    return Episodes(
-        model.actions,
-        model.observations,
-        chosen.ravel().astype(np.int64),
-        seen.ravel().astype(np.int64),
-        np.arange(n + 1) * length,
-        paid.ravel(),
-    )
+from pomdptool.model import make_model
 
 
 @pytest.fixture(scope="module")

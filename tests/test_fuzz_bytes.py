@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pomdpx_texts import TIGER
 from samples import ROOT
-from test_pomdpx import TIGER
 
 import pomdptool
 from pomdptool.commands.planners import load_prior

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from episode_data import NO_PRIORS, climbed, episodes_of
 from golden_hmmlearn import FILE, ITERATIONS, LENGTHS, case, results
-from test_em import NO_PRIORS, climbed, episodes_of
 
 from pomdptool.episodes import NONE
 from pomdptool.learning.decode import decode

@@ -11,23 +11,19 @@ import csv
 import io
 import json
 import re
-import sys
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
+from command_cases import BAD, CASES, FILE, SIMULATE
+from processes import call
 
 import pomdptool
-from pomdptool.commands.main import _run, cli
+from pomdptool.commands.main import cli
 from pomdptool.printable import printable
 
-BAD = "\x1b[31m\x1b]0;owned\x07\x9b2J\r\u202e\u2028\noptimum within  19.0 to 19.1 (certified)"
-"""Colours, the title of the window, an 8-bit control, bidirectional marks, and a forged line."""
-
 FORGED = re.compile(r"^\s*optimum within\s+19\.0", re.MULTILINE)
-
-FILE = "f\x1b[31m\noptimum within  19.0"
 
 
 def names(*words: str) -> list[str]:
@@ -79,103 +75,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Stream(io.TextIOWrapper):
-    """A stream in memory, that may be a terminal."""
-
-    terminal = False
-
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO(), "utf-8", "surrogateescape")
-
-    def isatty(self) -> bool:
-        return self.terminal
-
-    def written(self) -> bytes:
-        self.flush()
-        self.seek(0)
-        return bytes(self.buffer.read())
-
-
-def call(
-    folder: Path, *args: str, stdin: str = "", terminal: bool = False
-) -> tuple[int, bytes, str]:
-    """Exit code and both outputs of the command line, in this process."""
-    out, err = Stream(), Stream()
-    out.terminal = terminal
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["pomdptool", *args])
-        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        patch.setattr(sys, "stdout", out)
-        patch.setattr(sys, "stderr", err)
-        code = _run()
-    return code, out.written(), err.written().decode("utf-8", "surrogateescape")
-
-
 def harmless(text: str, *, tabs: bool = False) -> None:
     """Nothing but printable lines, none of which a name has forged."""
     for line in text.split("\n"):
         assert (line.replace("\t", "") if tabs else line).isprintable(), repr(line)
     assert not FORGED.search(text)
 
-
-SIMULATE = ["--seed", "1", "--episodes", "3", "--steps", "4"]
-
-CASES: dict[str, list[list[str]]] = {
-    "info": [
-        ["m.json", "-v", "--tables"], [f"{FILE}.json"], ["m.json", "--json"], ["bad.json"],
-        ["bad.pomdp"], ["bad.pomdpx"], [f"{BAD}.json"], [f"--{BAD}"], ["m.json", BAD],
-    ],
-    "check": [
-        [f"{FILE}.json", "-v"], ["bad.json"], ["bad.json", "--json"], ["bad.pomdp"], ["bad.pomdpx"],
-    ],
-    "convert": [[f"{FILE}.json", "-v"], ["m.json", "--to", "json"], ["m.json", "-o", f"{FILE}.x"]],
-    "problem": [
-        ["maze", f"{FILE}.map"], ["maze", "bad.map"], ["tag", "--map", f"{FILE}.map"],
-        ["maze", BAD], ["tiger"], ["heavenhell"], [BAD],
-        ["rocksample", "--size", "2", "--rocks", "1", "--seed", "1"],
-    ],
-    "solve": [
-        [f"{FILE}.json", "-v"], ["m.json", "--method", BAD], ["m.json", "--resume", "p.json"],
-        ["m.json", "-o", "graph.dot"], ["m2.json", "--method", "exact", "-o", "p.policy"],
-        ["m2.json", "--terminal-values", "p.json", "--horizon", "2", "-v"],
-    ],
-    "evaluate": [
-        ["m.json", "p.json", *SIMULATE], ["m2.json", "p.json", *SIMULATE],
-        ["m.json", "p.json", *SIMULATE, "--json"], ["m2.json", "p.policy", *SIMULATE],
-    ],
-    "simulate": [
-        ["m.json", "--policy", "p.json", *SIMULATE, "-v", "--compare", "p.json"],
-        ["m.json", "--sims", "5", *SIMULATE, "-v"], ["m.json", "--planner", BAD],
-        ["m2.json", "--policy", "p.json", *SIMULATE], ["m.json", "--prior", "m.json"],
-        ["m.json", "--policy", f"{FILE}.json"],
-    ],
-    "act": [["m.json", "p.json", "--belief"], ["m2.json", "p.json"]],
-    "plot": [
-        [file, "--to", "svg", "--title", title] for title in ("", BAD)
-        for file in ("p.json", "t.jsonl", "r.json")
-    ] + [["p.json", "--show", what] for what in ("graph", "bounds", BAD)],
-    "sample": [
-        ["m.json", *SIMULATE, "--states"], ["m.json", *SIMULATE, "-o", "o.jsonl"],
-        ["m.json", "--actions", f"{FILE}.map"],
-    ],
-    "fit": [
-        [f"{FILE}.jsonl", "--states", "1:2", "--seed", "1", "-v"],
-        [f"{FILE}.jsonl", "--method", "udm", "--seed", "1", "--like", "m.json"],
-        ["bad.jsonl", "--states", "1", "--like", "m.json"], ["bad.csv", "--states", "1"],
-        ["f.jsonl", "--states", "2", "--action-column", BAD],
-    ],
-    "loglik": [
-        ["m.json", f"{FILE}.jsonl", "--per-episode"], ["m.json", "bad.jsonl"],
-    ],
-    "decode": [
-        ["m.json", "f.jsonl", *options] for options in ([], ["--json"], ["--show", "transitions"])
-    ] + [["m.json", "bad.jsonl"]],
-    "compare": [[f"{FILE}.json", "m2.json", *SIMULATE], ["m.json", "m2.json", *SIMULATE, "--json"]],
-    "help": [[], ["solve"], [BAD]],
-    "completion": [["bash"], [BAD]],
-}  # fmt: skip
-"""Ways to call each command so that it prints names, or refuses them."""
 
 TABLES = {"decode", "sample"}
 """Commands that print CSV, which has quoting rules of its own."""

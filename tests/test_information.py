@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from episode_data import logged, written
 from models import random_model, tiger
-from test_commands import run
-from test_fit import logged
-from test_learning_commands import written
+from processes import run
 
 from pomdptool.episodes import Episodes
 from pomdptool.learning import information

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from test_pomdpx import TIGER as POMDPX
+from pomdpx_texts import TIGER as POMDPX
 
 from pomdptool.commands.main import cli
 from pomdptool.errors import FormatError, PolicyError, PomdpError, PomdpWarning

@@ -11,27 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from episode_data import logged, written
 from models import tiger
-from test_commands import COMMAND, TIGER, run, until
-from test_fit import logged
+from processes import COMMAND, TIGER, run, until
 
 import pomdptool
 from pomdptool.commands.main import cli
-from pomdptool.episodes import Episodes
-
-
-def written(data: Episodes, path: Path) -> Path:
-    """Write episodes as CSV."""
-    assert data.rewards is not None
-    lines = ["episode,step,action,observation,reward"]
-    for e in range(data.n_episodes):
-        lines += [
-            f"{e},{t - data.first[e]},{data.action_names[data.actions[t]]},"
-            f"{data.observation_names[data.observations[t]]},{float(data.rewards[t])}"
-            for t in range(data.first[e], data.first[e + 1])
-        ]
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 @pytest.fixture(scope="module")

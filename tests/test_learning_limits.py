@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from episode_data import NO_PRIORS, episodes_of, logged, random_steps, random_tables
 from models import tiger
-from test_commands import COMMAND
-from test_em import NO_PRIORS, episodes_of, random_steps, random_tables
-from test_fit import logged
+from processes import COMMAND
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, ModelError

@@ -14,7 +14,7 @@ import click
 import numpy as np
 import pytest
 from models import tiger
-from test_hostile_names import call
+from processes import call
 
 import pomdptool
 from pomdptool.acting.simulate import simulate

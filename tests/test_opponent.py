@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from models import ROOT
-from test_commands import run
+from processes import run
 
 import pomdptool
 from pomdptool.acting.sample import sample

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from command_cases import CASES
 from models import tiger
-from test_hostile_names import CASES, call
+from processes import call
 
 import pomdptool
 from pomdptool.commands.main import cli

@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_commands import run
-from test_hostile_names import call
+from processes import call, run
 
 import pomdptool
 from pomdptool.commands.main import _run
@@ -222,7 +221,7 @@ def test_a_matplotlibrc_changes_nothing(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_terminal_is_not_drawn_upon(folder: Path) -> None:
-    from test_commands import terminal_result
+    from processes import terminal_result
 
     shown, code = terminal_result("plot", folder / "tiger.json")
     assert code == 2

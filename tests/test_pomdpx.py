@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from pomdpx_texts import TIGER
 from samples import ROOT, SHARED
 
 from pomdptool.errors import Finding
@@ -18,34 +19,6 @@ from pomdptool.model import Model
 
 SAMPLES = SHARED / "pomdpx"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no shared samples here")
-
-TIGER = """<?xml version="1.0" encoding="UTF-8"?>
-<pomdpx version="1.0" id="tiger">
-<Description>A tiger.</Description>
-<Discount>0.95</Discount>
-<Variable>
-<StateVar vnamePrev="s" vnameCurr="t"><ValueEnum>left right</ValueEnum></StateVar>
-<ObsVar vname="o"><NumValues>2</NumValues></ObsVar>
-<ActionVar vname="a"><ValueEnum>listen open</ValueEnum></ActionVar>
-<RewardVar vname="r"/>
-</Variable>
-<InitialStateBelief><CondProb><Var>s</Var><Parent>null</Parent><Parameter type="TBL">
-<Entry><Instance>-</Instance><ProbTable>uniform</ProbTable></Entry>
-</Parameter></CondProb></InitialStateBelief>
-<StateTransitionFunction><CondProb><Var>t</Var><Parent>a s</Parent><Parameter type="TBL">
-<Entry><Instance>listen - -</Instance><ProbTable>identity</ProbTable></Entry>
-<Entry><Instance>open * -</Instance><ProbTable>0.5 0.5</ProbTable></Entry>
-</Parameter></CondProb></StateTransitionFunction>
-<ObsFunction><CondProb><Var>o</Var><Parent>a t</Parent><Parameter>
-<Entry><Instance>* * *</Instance><ProbTable>0.5</ProbTable></Entry>
-<Entry><Instance>listen - -</Instance><ProbTable>0.85 0.15 0.15 0.85</ProbTable></Entry>
-</Parameter></CondProb></ObsFunction>
-<RewardFunction><Func><Var>r</Var><Parent>a s</Parent><Parameter type="TBL">
-<Entry><Instance>listen *</Instance><ValueTable>-1</ValueTable></Entry>
-<Entry><Instance>open -</Instance><ValueTable>-100 10</ValueTable></Entry>
-</Parameter></Func></RewardFunction>
-</pomdpx>
-"""
 
 
 def read(text: str, *, strict: bool = False) -> Model:

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from episode_data import episodes_of, logged
 from models import ROOT, random_model, tiger
-from test_em import episodes_of
-from test_fit import logged
 
 import pomdptool
 from pomdptool.acting.sample import sample

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from models import tiger
-from test_hostile_names import call
+from processes import call
 
 import pomdptool
 from pomdptool.errors import DataError, FormatError, ModelError

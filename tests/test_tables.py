@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from data_texts import message, model_of, read
 from hypothesis import given
 from hypothesis import strategies as st
 from samples import ROOT
@@ -27,7 +28,7 @@ from pomdptool.formats.tables import DATA_KINDS, DataKind, read_episodes
 from pomdptool.formats.tables_report import Columns
 from pomdptool.formats.tables_symbols import natural
 from pomdptool.formats.tables_write import write_episodes
-from pomdptool.model import Model, make_model
+from pomdptool.model import make_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*nothing says how they ended"),
@@ -35,17 +36,6 @@ pytestmark = [
 ]
 
 KINDS: list[DataKind] = ["csv", "tsv", "jsonl", "parquet"]
-
-
-def read(text: str | bytes, **options: Any) -> Episodes:
-    data = text.encode() if isinstance(text, str) else text
-    return read_episodes(io.BytesIO(data), **options)
-
-
-def message(text: str | bytes, **options: Any) -> str:
-    with pytest.raises(pt.DataError) as caught:
-        read(text, **options)
-    return str(caught.value).removeprefix("<data>:")
 
 
 def findings(text: str | bytes, **options: Any) -> tuple[str, ...]:
@@ -77,19 +67,6 @@ def content(episodes: Episodes) -> dict[str, Any]:
         "rewards": rewards,
         "first": episodes.first.tolist(),
     }
-
-
-def model_of(actions: list[str], observations: list[str], states: list[str]) -> Model:
-    A, S, Z = len(actions), len(states), len(observations)
-    return make_model(
-        np.full((A, S, S), 1 / S),
-        np.full((A, S, Z), 1 / Z),
-        np.zeros((A, S)),
-        discount=0.9,
-        states=states,
-        actions=actions,
-        observations=observations,
-    )
 
 
 TIGER = model_of(["listen", "open-left"], ["tiger-left", "tiger-right"], ["left", "right"])

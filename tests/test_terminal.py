@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from models import ROOT
-from test_commands import on_terminal, run
+from processes import on_terminal, run
 
 import pomdptool
 from pomdptool.commands.returns import interval

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from episode_data import logged
 from mazes import maze
 from models import random_model, tiger
-from test_commands import run
-from test_fit import logged
+from processes import run
 
 import pomdptool
 from pomdptool.acting.sample import sample
