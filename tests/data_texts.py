@@ -10,7 +10,7 @@ import pytest
 
 import pomdptool as pt
 from pomdptool.episodes import Episodes
-from pomdptool.formats.tables import read_episodes
+from pomdptool.formats.data.read import read_episodes
 from pomdptool.model import Model, make_model
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from naive_learning import Steps
 
+from naive_learning import Steps
 from pomdptool.episodes import NONE, Episodes
+from pomdptool.learning.e_step import Threads
 from pomdptool.learning.em import Climb, Run
-from pomdptool.learning.expectation import Threads
-from pomdptool.learning.maximisation import Settings
-from pomdptool.learning.sequences import sequences_of
-from pomdptool.learning.tables import Tables
+from pomdptool.learning.encoding import sequences_of
+from pomdptool.learning.m_step import Settings
+from pomdptool.learning.parameters import Tables
 from pomdptool.learning.watch import LearningWatch
 from pomdptool.model import Model
 

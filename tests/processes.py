@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from models import ROOT
 
+from models import ROOT
 from pomdptool.commands.main import _run
 
 TIGER = ROOT / "problems" / "tiger.pomdp"

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.acting.agents import Acting, EpisodeInterruptedError, Interrupted, horizon_of
-from pomdptool.acting.planner import Pomcp
-from pomdptool.acting.players import CompiledRunner, Lot, OnSeen, lots_played, runners_of
+from pomdptool.acting.pomcp import Pomcp
+from pomdptool.acting.runners import CompiledRunner, Lot, OnSeen, lots_played, runners_of
 from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
 from pomdptool.limits import Clock

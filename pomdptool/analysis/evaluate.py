@@ -22,7 +22,7 @@ from pomdptool.linked import LinkedVectors
 from pomdptool.lookahead import action_values
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy, check_fits
-from pomdptool.solving import controller
+from pomdptool.solving import graph_evaluation
 from pomdptool.solving.solution import check_sum
 from pomdptool.sparse import FloatArray
 
@@ -100,8 +100,8 @@ def evaluate(
     )  # fmt: skip
     graph = policy.values.graph() if isinstance(policy.values, LinkedVectors) else policy.graph
     exact = None
-    if graph is not None and controller.is_cheap(model, graph):
-        exact = graph.worth(controller.evaluate(model, graph), model.start)
+    if graph is not None and graph_evaluation.is_cheap(model, graph):
+        exact = graph.worth(graph_evaluation.evaluate(model, graph), model.start)
     met = beliefs_met(model, policy, beliefs, rng) if policy.horizon is None else []
     residuals = [bellman_residual(model, policy, b) for b in met]
     return Evaluation(

@@ -17,7 +17,7 @@ from pomdptool.commands.options import (
     verbose_option,
 )
 from pomdptool.commands.terminal import say
-from pomdptool.formats.files import Kind
+from pomdptool.formats.models import Kind
 
 
 @click.command(cls=Command, example="pomdptool check --strict tiger.pomdp")

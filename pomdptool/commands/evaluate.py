@@ -26,8 +26,8 @@ from pomdptool.commands.options import (
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.returns import interval, short, summary
 from pomdptool.commands.terminal import say, show_pairs
-from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind
+from pomdptool.formats.json_documents import plain
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 
@@ -98,10 +98,10 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
     One that was made for another model with the same actions and observations acts by its graph.
     """
     from pomdptool.analysis.transfer import carried
-    from pomdptool.formats.graphs import load_graph
     from pomdptool.formats.kinds import kind_of_path
-    from pomdptool.formats.policies import POLICY_KINDS
-    from pomdptool.formats.policy_read import load_policy
+    from pomdptool.formats.policy.graphs import load_graph
+    from pomdptool.formats.policy.read import load_policy
+    from pomdptool.formats.policy.write import POLICY_KINDS
 
     kind = kind_of_path(path, POLICY_KINDS)
     if kind == "pg":

@@ -22,7 +22,7 @@ from pomdptool.commands.options import (
 from pomdptool.commands.tables import show_tables
 from pomdptool.commands.terminal import say, show_pairs
 from pomdptool.errors import FormatError
-from pomdptool.formats.files import Kind
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 from pomdptool.printable import printable
 

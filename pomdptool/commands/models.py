@@ -13,9 +13,9 @@ from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, FormatError, nearest
 from pomdptool.formats import text_input
 from pomdptool.formats.check import Check, check
-from pomdptool.formats.documents import plain
 from pomdptool.formats.dump import write_file
-from pomdptool.formats.files import Kind
+from pomdptool.formats.json_documents import plain
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -
     DataError
         If the model has none such; it says which name is near.
     """
-    from pomdptool.formats.pomdp_names import allowed_name
-    from pomdptool.formats.tables_symbols import is_whole
+    from pomdptool.formats.data.symbols import is_whole
+    from pomdptool.formats.pomdp.names import allowed_name
 
     if text in places:
         return places[text]
@@ -112,7 +112,7 @@ def open_policy(path: str, model: Model) -> SolvedPolicy:
     FormatError, PolicyError
         If the file is not a policy, or not one for this model.
     """
-    from pomdptool.formats.policy_read import load_policy
+    from pomdptool.formats.policy.read import load_policy
 
     return load_policy(path, model)
 

@@ -88,7 +88,7 @@ def command(
     FILE is a policy from `solve`, a report from `fit --report` or a trace from `simulate --trace`.
     """
     from pomdptool.drawing.plot import pictures_of, plot
-    from pomdptool.formats.pictured import read_pictured
+    from pomdptool.formats.plottable import read_pictured
 
     if target is None:
         usual: PictureKind = "svg"

@@ -15,10 +15,10 @@ from pomdptool.drawing.graphs import graph_figure
 from pomdptool.drawing.progress import bounds_figure, loglik_figure
 from pomdptool.drawing.values import value_figure
 from pomdptool.errors import PolicyError, PomdpError
-from pomdptool.formats.pictured import read_pictured
+from pomdptool.formats.plottable import read_pictured
 from pomdptool.formats.text_input import text_of
 from pomdptool.graph import PolicyGraph
-from pomdptool.learning.fitted import Fit
+from pomdptool.learning.result import Fit
 from pomdptool.model import Model
 from pomdptool.policy import Problem, SolvedPolicy, problem_of
 from pomdptool.trace import FitReport, TracedStep

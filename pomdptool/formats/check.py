@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from pomdptool.errors import Finding, FormatError
-from pomdptool.formats.files import Kind, read_model
+from pomdptool.formats.models import Kind, read_model
 from pomdptool.formats.text_input import text_of
 from pomdptool.model import Model
 
