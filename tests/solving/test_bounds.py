@@ -210,17 +210,17 @@ def test_bounds_that_are_closed_at_the_start_are_said_to_be(name: str) -> None:
     assert solution.converged
     shown = io.StringIO()
     show_solution(solution, shown)
-    assert "interrupted (closed at the initial belief; at others the error" in shown.getvalue()
+    assert "interrupted (gap closed at the initial belief; error elsewhere" in shown.getvalue()
 
 
 def test_a_gap_that_is_open_is_named(tmp_path: Path) -> None:
     shown = table(CASES / "float-cycle.pomdp", "--method", "blind", "-o", tmp_path / "p.json")
-    assert "stopped by      fixed-point (a gap of 9.18 is not closed)" in shown
+    assert "stopped by      fixed-point (remaining gap 9.18)" in shown
     shown = table(
         *(CASES / "float-cycle.pomdp", "--method", "blind", "--precision", "1e-13"),
         *("-o", tmp_path / "p.json"),
     )
-    assert "rounding (a gap of 9.18 is not closed: this method gets no closer)" in shown
+    assert "rounding (remaining gap 9.18: the limit of this method)" in shown
 
 
 def test_a_coarse_precision_is_met_and_not_called_rounding() -> None:

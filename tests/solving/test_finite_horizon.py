@@ -119,7 +119,7 @@ def test_evaluate_says_where_terminal_values_count(
     assert found["vector_value"] == pytest.approx(naive.expectimax(model, model.start, 2, ends))
     assert found["graph_value"] == pytest.approx(-1.95)  # it listens twice
     assert found["mean_discounted_return"] == pytest.approx(-1.95)
-    row = "count in the vectors and bounds only"
+    row = "included in the vector value and bounds only"
     assert row in run(*args).stdout
     assert (
         row
@@ -244,7 +244,7 @@ def test_act_says_that_the_policy_has_ended(three: tuple[Path, Path]) -> None:
         *("listen", "listen", ""),
     ]
     assert result.stderr.splitlines() == [
-        "note: the policy of 3 steps has ended; an empty line begins a new episode"
+        "note: the policy of 3 steps has ended; an empty line starts a new episode"
     ]
     assert run("act", *three, "-q", typed="0\n0\n0\n").stderr == ""
 
