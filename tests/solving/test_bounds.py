@@ -19,7 +19,7 @@ from pomdptool.commands.main import cli
 from pomdptool.commands.report import show_solution
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Bounds
-from pomdptool.solving.bounds import EQUATIONS, Method, fixed_point
+from pomdptool.solving.bounds import OPERATORS, Method, fixed_point
 from pomdptool.solving.graph_evaluation import evaluate
 from pomdptool.solving.observed import policy_iteration
 from pomdptool.solving.solution import Monitor, Solution
@@ -39,7 +39,7 @@ def earned(model: Model, solution: Solution) -> float:
     """What the policy graph earns from the initial belief."""
     graph = solution.policy.graph
     assert graph is not None
-    return graph.worth(evaluate(model, graph), model.start)
+    return graph.initial_value(evaluate(model, graph), model.start)
 
 
 def table(*args: str | Path) -> str:
@@ -161,7 +161,7 @@ def test_a_policy_of_a_large_system_is_found_without_factors(
 def test_the_greedy_policy_of_an_equation_is_its_linear_system(method: Method) -> None:
     """H x = r + M x for the policy that is greedy for x."""
     model = random_model(2, n_states=4, n_actions=3)
-    equation = EQUATIONS[method](model)
+    equation = OPERATORS[method](model)
     x = np.random.default_rng(0).normal(size=equation.zero().shape)
     applied = equation.apply(x)
     matrix, r = applied.policy()

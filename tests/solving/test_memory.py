@@ -48,9 +48,9 @@ def test_where_proc_is_missing_the_peak_is_asked(monkeypatch: pytest.MonkeyPatch
 def test_by_default_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "resident", lambda: 100)
     monkeypatch.setattr(memory, "available", lambda: 40)
-    assert memory.half_of_what_is_free() == 120
+    assert memory.default_memory_limit() == 120
     monkeypatch.setattr(memory, "available", lambda: None)
-    assert memory.half_of_what_is_free() is None
+    assert memory.default_memory_limit() is None
     monkeypatch.setattr(solution, "resident", lambda: None)
     Monitor(memory=1).check()  # nothing is known, so nothing stops
 
@@ -61,7 +61,7 @@ def test_containers_and_ulimit_count(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(memory, "CONTAINER", tmp_path)
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("70\n")
-    assert memory._left_in_container() is None
+    assert memory._available_in_container() is None
     (tmp_path / "memory.max").write_text("100\n")
     assert memory.available() == 30
     (tmp_path / "memory.current").write_text("170\n")

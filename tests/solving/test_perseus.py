@@ -17,7 +17,7 @@ from pomdptool.commands.main import cli
 from pomdptool.errors import PomdpError
 from pomdptool.model import Model
 from pomdptool.solving.graph_evaluation import evaluate
-from pomdptool.solving.perseus import _Steps, explored, solve_perseus
+from pomdptool.solving.perseus import _PointBackup, sample_beliefs, solve_perseus
 from pomdptool.solving.solution import Monitor, Solution
 
 PROBLEMS = ROOT / "problems"
@@ -40,7 +40,7 @@ def test_a_backup_is_a_step_of_expectimax(seed: int) -> None:
     rng = np.random.default_rng(seed)
     ends = rng.normal(size=(4, model.n_states))
     for b in random_beliefs(5, model.n_states, seed):
-        action, row, _ = _Steps(model).backup(b, ends)
+        action, row, _ = _PointBackup(model).backup(b, ends)
         assert row @ b == pytest.approx(naive.expectimax(model, b, 1, ends))
         assert 0 <= action < model.n_actions
 
@@ -48,7 +48,7 @@ def test_a_backup_is_a_step_of_expectimax(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_explored_beliefs_are_those_of_the_filter(seed: int) -> None:
     model = random_model(seed, n_states=3, n_actions=2, n_observations=2)
-    points = explored(_Steps(model), 30, np.random.default_rng(1), Monitor())
+    points = sample_beliefs(_PointBackup(model), 30, np.random.default_rng(1), Monitor())
     assert 20 < len(points) <= 30
     reached = [model.start]
     for b in points[:1]:

@@ -259,18 +259,18 @@ def test_sweeps_and_factors_agree(
 ) -> None:
     model = replace(make(1), discount=discount)
     taken: list[bool] = []
-    factored = policy_iteration.factored
+    factored = policy_iteration.solve_by_lu
 
     def noting(*args: Any) -> Any:
         solved = factored(*args)
         taken.append(solved is not None)
         return solved
 
-    monkeypatch.setattr(policy_iteration, "factored", noting)
-    monkeypatch.setattr(policy_iteration, "GAIN", 0.001)
+    monkeypatch.setattr(policy_iteration, "solve_by_lu", noting)
+    monkeypatch.setattr(policy_iteration, "SPAN_FACTOR", 0.001)
     values = []
     for patience, work in ((1, 1e9), (1, 0), (10**9, 0)):
-        monkeypatch.setattr(policy_iteration, "PATIENCE", patience)
+        monkeypatch.setattr(policy_iteration, "MAX_SWEEPS", patience)
         monkeypatch.setattr(policy_iteration, "MAX_FACTORING", work)
         taken.clear()
         solution = pomdptool.solve(model, "exact", precision=1e-8)
@@ -283,8 +283,10 @@ def test_sweeps_and_factors_agree(
 def test_a_singular_system_is_left_to_sweeps() -> None:
     from scipy.sparse import csr_matrix
 
-    assert policy_iteration.factored(csr_matrix(np.eye(2)), np.ones(2)) is None
-    solved = policy_iteration.factored(csr_matrix([[0.0, 0.5], [0.25, 0.0]]), np.array([1.0, 2.0]))
+    assert policy_iteration.solve_by_lu(csr_matrix(np.eye(2)), np.ones(2)) is None
+    solved = policy_iteration.solve_by_lu(
+        csr_matrix([[0.0, 0.5], [0.25, 0.0]]), np.array([1.0, 2.0])
+    )
     assert solved is not None
     assert_allclose(solved, np.array([2.0, 2.25]) / 0.875)
 
@@ -300,7 +302,7 @@ def test_graphs_earn_what_is_promised(make: Callable[[int], Model], horizon: int
         solution = pomdptool.solve(model, "exact", horizon=horizon, precision=1e-9)
         graph = solution.policy.graph
         assert graph is not None
-        value = graph.worth(evaluate(model, graph), model.start)
+        value = graph.initial_value(evaluate(model, graph), model.start)
         assert value == pytest.approx(solution.bounds.lower, abs=1e-8)
         for b in np.eye(model.n_states) if model.mdp else [model.start]:
             root = int(b.argmax()) if model.mdp else graph.start
@@ -390,7 +392,7 @@ def test_a_horizon_that_is_not_reached(asked: int) -> None:
     assert solution.bounds.lower <= best <= solution.bounds.upper
     graph = solution.policy.graph
     assert graph is not None
-    assert graph.worth(evaluate(model, graph), model.start) >= solution.bounds.lower - 1e-12
+    assert graph.initial_value(evaluate(model, graph), model.start) >= solution.bounds.lower - 1e-12
     bounds = [(p.lower, p.upper) for p in solve_observed(model, horizon=6).trace]
     assert all(low - 1e-12 <= best <= high + 1e-12 for low, high in bounds)
 

@@ -17,15 +17,15 @@ import pomdptool
 from models import ROOT, random_model, tiger
 from pomdptool.formats.policy.write import encode_policy
 from pomdptool.kernels import jit
-from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop import layout
 from pomdptool.kernels.sarsop.policy_evaluation import dot
 from pomdptool.model import Model, make_model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.graph_evaluation import evaluate
 from pomdptool.solving.sarsop import search, solver, upper_iteration
-from pomdptool.solving.sarsop.initial_bounds import earned
-from pomdptool.solving.sarsop.lower_evaluation import solve_lower
+from pomdptool.solving.sarsop.initial_bounds import round_down
+from pomdptool.solving.sarsop.lower_evaluation import evaluate_controller
 from pomdptool.solving.sarsop.solver import solve_sarsop
 from pomdptool.solving.solution import LimitReached, Monitor
 
@@ -74,7 +74,7 @@ def test_frozen_bounds_close() -> None:
 
 def test_a_search_that_no_longer_moves_ends() -> None:
     """Where thresholds keep the gap from closing, though rounding alone would not."""
-    with mock.patch.object(search, "GAIN", 1e6):
+    with mock.patch.object(search, "MIN_GAIN", 1e6):
         solution = solve_sarsop(tiger(), precision=1e-4)
     assert solution.stop_reason == "rounding"
     assert not solution.converged
@@ -83,11 +83,11 @@ def test_a_search_that_no_longer_moves_ends() -> None:
 def test_vectors_never_exceed_what_they_earn() -> None:
     """Exactly: in fractions, at every vector of a search and every state."""
     model = random_model(3, n_states=3, n_actions=2, n_observations=2, discount=0.9)
-    run = solver._Run(model, 1e-6, Monitor())
-    run.start()
+    run = solver.SarsopSearch(model, 1e-6, Monitor())
+    run.initialise()
     run.monitor.interrupted = after_backups(40).interrupted
     with pytest.raises(LimitReached):
-        run.until_closed()
+        run.run_to_convergence()
     values = run.solution("interrupted").policy.values
     T, Z, R = (np.vectorize(Fraction)(x) for x in (model.T, model.Z, model.expected_rewards))
     for k, vector in enumerate(values.values):  # type: ignore[attr-defined]
@@ -104,7 +104,7 @@ def test_vectors_never_exceed_what_they_earn() -> None:
 def test_blind_policies_earn_what_is_said() -> None:
     model = random_model(5, n_states=4, n_actions=3, discount=0.999)
     Q = fixed_point(model, "blind", precision=1e-9, horizon=None, monitor=Monitor()).Q
-    lowered = earned(model, Q + 1e-7)
+    lowered = round_down(model, Q + 1e-7)
     assert (lowered <= Q + 1e-7).all()
     exact = [np.linalg.solve(np.eye(4) - 0.999 * T, r) for T, r in
              zip(model.T, model.expected_rewards, strict=True)]  # fmt: skip
@@ -115,7 +115,7 @@ def test_blind_policies_earn_what_is_said() -> None:
 def test_only_states_that_lead_to_an_excess_are_lowered() -> None:
     T = np.array([[[1.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.0, 0.0, 1.0]]])
     model = make_model(T, np.ones((1, 3, 1)), [[0.0, 0.0, 1.0]], discount=0.5)
-    lowered = earned(model, np.array([[0.0, 0.5, 2.1]]))
+    lowered = round_down(model, np.array([[0.0, 0.5, 2.1]]))
     assert lowered[0, 0] == 0.0
     assert lowered[0, 1] <= 0.4
     assert 1.9 < lowered[0, 2] <= 2.0
@@ -135,11 +135,11 @@ def test_hanks_closes() -> None:
 def test_delivery_is_soon_near() -> None:
     """SARSOP: -7.0 to 17.5."""
     model = pomdptool.load(CASES / "delivery-0.999999.pomdp")
-    run = solver._Run(model, 1e-3, Monitor())
-    run.start()
+    run = solver.SarsopSearch(model, 1e-3, Monitor())
+    run.initialise()
     with contextlib.suppress(LimitReached):
-        run.monitor.interrupted = lambda: run.count(kernel.N_BACKUPS) > 1000
-        run.until_closed()
+        run.monitor.interrupted = lambda: run.count(layout.N_BACKUPS) > 1000
+        run.run_to_convergence()
     assert -7.0 <= run.bounds.lower <= run.bounds.upper <= 17.5
 
 
@@ -160,14 +160,14 @@ def test_small_problems_close_near_one(name: str) -> None:
     assert solution.policy.stats["backups"] < 40_000
 
 
-def stopped(model: Model, calls: int) -> solver._Run:
+def stopped(model: Model, calls: int) -> solver.SarsopSearch:
     """A search, stopped, whose graph was never solved for."""
-    run = solver._Run(model, 1e-9, Monitor())
-    run.start()
+    run = solver.SarsopSearch(model, 1e-9, Monitor())
+    run.initialise()
     run.monitor.interrupted = after_backups(calls).interrupted
-    run.upper_pace.at = run.lower_pace.at = search.ANY
+    run.upper_schedule.next = run.lower_schedule.next = search.UNLIMITED
     with pytest.raises(LimitReached):
-        run.until_closed()
+        run.run_to_convergence()
     return run
 
 
@@ -176,14 +176,14 @@ def test_solved_upper_bounds_are_those_of_many_sweeps(seed: int) -> None:
     """And not below the optimum."""
     model = random_model(seed, n_states=3, n_actions=2, n_observations=2, discount=0.99)
     run, swept = stopped(model, 60), stopped(model, 60)
-    before = run.search.bounds[0, kernel.UPPER]
-    assert upper_iteration.solve_upper(run.blocks, run.search, 0) > 10
-    solved = run.search.bounds[0, kernel.UPPER]
-    expanded = np.flatnonzero(swept.search.nodes[:, kernel.EXPANSION] >= 0)
+    before = run.search.bounds[0, layout.UPPER]
+    assert upper_iteration.solve_upper_bound(run.blocks, run.search, 0) > 10
+    solved = run.search.bounds[0, layout.UPPER]
+    expanded = np.flatnonzero(swept.search.nodes[:, layout.EXPANSION] >= 0)
     swept.monitor.interrupted = None
     for _ in range(300):
         swept.back_up(expanded[::-1])
-    limit = swept.search.bounds[0, kernel.UPPER]
+    limit = swept.search.bounds[0, layout.UPPER]
     optimum = pomdptool.solve(model, "exact", precision=1e-6).bounds
     assert solved < before
     assert solved >= optimum.lower - 1e-9
@@ -195,10 +195,10 @@ def test_solved_controllers_earn_their_vectors(seed: int) -> None:
     model = random_model(seed, n_states=4, n_actions=3, n_observations=2, discount=0.999)
     run = stopped(model, 40)
     before = run.bounds.lower
-    since = run.count(kernel.N_RISES)
-    assert solve_lower(run.blocks, run.search, 0) >= 4
+    since = run.count(layout.N_RISES)
+    assert evaluate_controller(run.blocks, run.search, 0) >= 4
     run.monitor.interrupted = None
-    run.follow(since)
+    run.propagate(since)
     policy = run.solution("interrupted").policy
     assert policy.graph is not None
     worth = evaluate(model, policy.graph)[0] @ model.start
@@ -210,18 +210,18 @@ def test_too_large_graphs_are_left_to_sweeps() -> None:
     model = random_model(0, n_states=3, n_actions=2, n_observations=2, discount=0.99)
     run = stopped(model, 60)
     with mock.patch.object(upper_iteration, "MAX_NODES", 2):
-        assert upper_iteration.solve_upper(run.blocks, run.search, 0) == 0
-    some = upper_iteration._reachable(run.blocks, run.search, 0)
+        assert upper_iteration.solve_upper_bound(run.blocks, run.search, 0) == 0
+    some = upper_iteration._reachable_nodes(run.blocks, run.search, 0)
     assert some[0] == 0
     assert 10 < len(np.unique(some)) == len(some)
 
 
 def test_systems_that_gain_little_are_solved_less_often() -> None:
-    pace = solver.Pace()
+    schedule = solver.Schedule()
     times = []
     for gained in (False, False, True, True):
-        pace.go_on(1000, 400, gained)
-        times.append(pace.at)
+        schedule.reschedule(1000, 400, gained)
+        times.append(schedule.next)
     assert times == [1512, 2024, 1400, 1400]
 
 
@@ -298,13 +298,13 @@ def test_trials_end_at_the_same_backup_in_whatever_parts() -> None:
     model = random_model(11, n_states=4, n_actions=3, n_observations=3, discount=0.97)
     made = set()
     for precision in np.geomspace(0.5, 0.02, 20):
-        runs = [solver._Run(model, float(precision), Monitor()) for _ in range(2)]
+        runs = [solver.SarsopSearch(model, float(precision), Monitor()) for _ in range(2)]
         for run, seconds in zip(runs, (0.0, 100.0), strict=True):
             with mock.patch.object(search, "CHUNK_SECONDS", seconds):
                 run.backups_per_call = 1 if seconds == 0.0 else 10_000
-                run.start()
-                run.trials(5000)
-        backups = [run.count(kernel.N_BACKUPS) for run in runs]
+                run.initialise()
+                run.run_trials(5000)
+        backups = [run.count(layout.N_BACKUPS) for run in runs]
         assert backups[0] == backups[1]
         assert runs[0].bounds == runs[1].bounds
         made.add(backups[0])

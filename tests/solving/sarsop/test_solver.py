@@ -14,15 +14,14 @@ import naive_planning as naive
 import pomdptool
 from models import PROBLEMS, ROOT, random_beliefs, random_model, tiger
 from pomdptool import belief
-from pomdptool.kernels.sarsop import belief_graph, interpolation, lower_bound, upper_bound
-from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop import belief_graph, interpolation, layout, lower_bound, upper_bound
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model, make_model
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.graph_evaluation import evaluate
 from pomdptool.solving.sarsop import informed_bound, list_pruning, search, solver, storage
 from pomdptool.solving.sarsop.block_model import BlockModel, block_model
-from pomdptool.solving.sarsop.informed_bound import Informed, informed_bounds
+from pomdptool.solving.sarsop.informed_bound import InformedBound, compute_informed_bound
 from pomdptool.solving.sarsop.solver import solve_sarsop
 from pomdptool.solving.solution import LimitReached, Monitor
 
@@ -40,23 +39,23 @@ def models() -> list[Model]:
     ]
 
 
-def parts(model: Model) -> tuple[BlockModel, Informed, kernel.Tables, kernel.Search]:
+def parts(model: Model) -> tuple[BlockModel, InformedBound, layout.Tables, layout.Search]:
     blocks = block_model(model)
     blind = fixed_point(model, "blind", precision=1e-6, horizon=None, monitor=Monitor()).Q
     mdp = fixed_point(model, "mdp", precision=1e-6, horizon=None, monitor=Monitor()).Q
-    above = informed_bounds(blocks, mdp, blind, Monitor())
-    tables = storage.tables(blocks, above, 1e-12)
-    return blocks, above, tables, storage.begin(blocks, tables, blind)
+    above = compute_informed_bound(blocks, mdp, blind, Monitor())
+    tables = storage.pack_model(blocks, above, 1e-12)
+    return blocks, above, tables, storage.initial_search(blocks, tables, blind)
 
 
-def corners_of(run: solver._Run, block: int) -> np.ndarray:
+def corners_of(run: solver.SarsopSearch, block: int) -> np.ndarray:
     """Upper bounds in the states of a block."""
     first = run.blocks.arrays.block_first[block : block + 2]
-    begin = run.tables.i[kernel.CORNERS]
+    begin = run.tables.i[layout.CORNERS]
     return run.tables.f[begin + first[0] : begin + first[1]]
 
 
-def searched(model: Model, backups: int) -> solver._Run:
+def searched(model: Model, backups: int) -> solver.SarsopSearch:
     """A search stopped after some backups."""
     asked = [0]
 
@@ -64,17 +63,17 @@ def searched(model: Model, backups: int) -> solver._Run:
         asked[0] += 1
         return asked[0] > backups
 
-    run = solver._Run(model, 1e-9, Monitor(), backups_per_call=1)
-    run.start()
+    run = solver.SarsopSearch(model, 1e-9, Monitor(), backups_per_call=1)
+    run.initialise()
     run.monitor.interrupted = interrupted
     with contextlib.suppress(LimitReached), mock.patch.object(search, "CHUNK_SECONDS", 0.0):
-        run.until_closed()
+        run.run_to_convergence()
     return run
 
 
-def belief_of(run: solver._Run, n: int) -> np.ndarray:
+def belief_of(run: solver.SarsopSearch, n: int) -> np.ndarray:
     """A node's belief over all states."""
-    block, first = run.search.nodes[n, [kernel.BLOCK, kernel.BELIEF]].tolist()
+    block, first = run.search.nodes[n, [layout.BLOCK, layout.BELIEF]].tolist()
     states = run.blocks.states(block)
     b = np.zeros(run.model.n_states)
     b[states] = run.search.f[first : first + len(states)]
@@ -110,13 +109,13 @@ def test_children_agree_with_the_filter(model: Model) -> None:
     run = searched(model, 12)
     search, A = run.search, model.n_actions
     checked = 0
-    for n in range(search.i[kernel.N_NODES]):
-        x = search.nodes[n, kernel.EXPANSION]
+    for n in range(search.i[layout.N_NODES]):
+        x = search.nodes[n, layout.EXPANSION]
         for a in range(A if x >= 0 else 0):
             children, chances = search.actions[x].reshape(A, -1)[a].tolist()
             if children < 0:
                 continue
-            block = search.nodes[n, kernel.BLOCK]
+            block = search.nodes[n, layout.BLOCK]
             edges = run.blocks.arrays.edge_first[block * A + a : block * A + a + 2]
             seen = run.blocks.observation_of_edge[edges[0] : edges[1]].tolist()
             for o in range(model.n_observations):
@@ -126,7 +125,7 @@ def test_children_agree_with_the_filter(model: Model) -> None:
                     continue
                 e = seen.index(o)
                 assert_allclose(search.f[chances + e], p, atol=1e-13)
-                if search.i[children + e] != kernel.NONE:
+                if search.i[children + e] != layout.NONE:
                     assert_allclose(belief_of(run, search.i[children + e]), after, atol=1e-9)
                 checked += 1
     assert checked or run.bounds.closed(1e-9)
@@ -138,14 +137,14 @@ def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
     exact = pomdptool.solve(model, "exact", precision=1e-7)
     qmdp = fixed_point(model, "qmdp", precision=1e-6, horizon=None, monitor=Monitor()).Q
     fib = fixed_point(model, "fib", precision=1e-6, horizon=None, monitor=Monitor()).Q
-    root = int(search.nodes[0, kernel.BLOCK])
+    root = int(search.nodes[0, layout.BLOCK])
     belief_graph.apply_informed_bound(tables, search, 0)
-    informed = search.bounds[0, kernel.UPPER]
+    informed = search.bounds[0, layout.UPPER]
     assert root == blocks.start_block
     assert exact.bounds.lower - 1e-6 <= informed <= (fib @ model.start).max() + 1e-2
     for slot, s in enumerate(blocks.state_of_slot.tolist()):
-        assert exact.policy.value(np.eye(model.n_states)[s]) <= above.corner[slot] + 1e-6
-        assert (above.q[slot] <= qmdp[:, s] + 1e-3 * max(1.0, np.abs(qmdp).max())).all()
+        assert exact.policy.value(np.eye(model.n_states)[s]) <= above.corners[slot] + 1e-6
+        assert (above.slot_q[slot] <= qmdp[:, s] + 1e-3 * max(1.0, np.abs(qmdp).max())).all()
 
 
 @pytest.mark.parametrize("same", [1e-12, 10.0])
@@ -158,7 +157,7 @@ def test_one_step_beliefs_are_one_where_they_are_equal(same: float) -> None:
     T[0, 4, 5] = T[0, 5, 5] = 1.0
     model = make_model(T, np.ones((1, 6, 1)), np.zeros((1, 6)), discount=0.9)
     blocks = block_model(model)
-    with mock.patch.object(informed_bound, "SAME", same):
+    with mock.patch.object(informed_bound, "HASH_RESOLUTION", same):
         row, _, weight, number, B, drift = informed_bound._one_step_beliefs(blocks, Monitor())
     B = B.toarray()
     assert same > 1.0 or len(np.unique(B, axis=0)) == len(B)
@@ -170,27 +169,27 @@ def test_one_step_beliefs_are_one_where_they_are_equal(same: float) -> None:
     assert_allclose(weight, 1.0)
 
 
-def elements_of(search: kernel.Search, row: int, width: int) -> np.ndarray:
+def elements_of(search: layout.Search, row: int, width: int) -> np.ndarray:
     """Elements of a list, a row each; a view."""
-    begin, length = search.lists[row, : kernel.CAPACITY].tolist()
+    begin, length = search.lists[row, : layout.CAPACITY].tolist()
     return search.i[begin : begin + length * width].reshape(length, width)
 
 
-def points_of(search: kernel.Search, block: int) -> list[int]:
+def points_of(search: layout.Search, block: int) -> list[int]:
     """Nodes of a block's set of points."""
-    row = kernel.LISTS * block + kernel.POINT_SET
-    points_listed: list[int] = elements_of(search, row, kernel.POINT_ELEMENT)[:, 0].tolist()
+    row = layout.LISTS * block + layout.POINT_SET
+    points_listed: list[int] = elements_of(search, row, layout.POINT_ELEMENT)[:, 0].tolist()
     return points_listed
 
 
-def as_listed(run: solver._Run) -> None:
+def as_listed(run: solver.SarsopSearch) -> None:
     """Take back what points have dropped since they were listed, as a scan may pass that by."""
     for block in range(run.blocks.n_blocks):
-        row = kernel.LISTS * block + kernel.POINT_SET
-        elements = elements_of(run.search, row, kernel.POINT_ELEMENT)
-        node = elements[:, kernel.ITEM]
-        drop = np.ascontiguousarray(elements[:, kernel.POINT_DROP]).view(np.float64)
-        run.search.bounds[node, kernel.UPPER] = run.search.bounds[node, kernel.BASE] - drop
+        row = layout.LISTS * block + layout.POINT_SET
+        elements = elements_of(run.search, row, layout.POINT_ELEMENT)
+        node = elements[:, layout.ITEM]
+        drop = np.ascontiguousarray(elements[:, layout.POINT_DROP]).view(np.float64)
+        run.search.bounds[node, layout.UPPER] = run.search.bounds[node, layout.BASE] - drop
 
 
 def test_points_know_their_place() -> None:
@@ -199,7 +198,7 @@ def test_points_know_their_place() -> None:
         for block in range(run.blocks.n_blocks):
             nodes_there = points_of(run.search, block)
             assert nodes_there
-            assert run.search.nodes[nodes_there, kernel.SET_INDEX].tolist() == list(
+            assert run.search.nodes[nodes_there, layout.SET_INDEX].tolist() == list(
                 range(len(nodes_there))
             )
         list_pruning.prune_points(run.search)
@@ -210,8 +209,8 @@ def test_sawtooth_agrees_with_a_plain_loop() -> None:
     search = run.search
     as_listed(run)
     tried = 0
-    for n in range(search.i[kernel.N_NODES]):
-        block = search.nodes[n, kernel.BLOCK]
+    for n in range(search.i[layout.N_NODES]):
+        block = search.nodes[n, layout.BLOCK]
         b, corner = belief_of(run, n), corners_of(run, block)
         states = run.blocks.states(block)
         base = expected = float(b[states] @ corner)
@@ -221,15 +220,15 @@ def test_sawtooth_agrees_with_a_plain_loop() -> None:
             u = belief_of(run, point)
             inside = u > 0.0
             ratio = (b[inside] / u[inside]).min()
-            drop = search.bounds[point, kernel.UPPER] - u[states] @ corner
+            drop = search.bounds[point, layout.UPPER] - u[states] @ corner
             expected = min(expected, base + ratio * min(drop, 0.0))
             tried += 1
-        search.nodes[n, [kernel.CHECKED_POINTS, kernel.N_MIX]] = 0
-        search.bounds[n, kernel.SLACK] = 0.0
-        before = search.bounds[n, kernel.UPPER]
-        search.bounds[n, kernel.UPPER] = base
+        search.nodes[n, [layout.CHECKED_POINTS, layout.N_MIX]] = 0
+        search.bounds[n, layout.SLACK] = 0.0
+        before = search.bounds[n, layout.UPPER]
+        search.bounds[n, layout.UPPER] = base
         assert upper_bound.update_upper(run.tables, search, n) == pytest.approx(expected)
-        search.bounds[n, kernel.UPPER] = before
+        search.bounds[n, layout.UPPER] = before
     assert tried > 100
 
 
@@ -239,18 +238,18 @@ def test_interpolation_agrees_with_a_linear_program() -> None:
     run = searched(random_model(5, n_states=3, n_actions=3, n_observations=3), 120)
     search = run.search
     below = 0
-    for n in range(search.i[kernel.N_NODES]):
-        block = search.nodes[n, kernel.BLOCK]
+    for n in range(search.i[layout.N_NODES]):
+        block = search.nodes[n, layout.BLOCK]
         states = run.blocks.states(block)
         others = [p for p in points_of(search, block) if p != n]
         columns = [*np.eye(len(states)), *(belief_of(run, p)[states] for p in others)]
-        costs = [*corners_of(run, block), *(search.bounds[p, kernel.UPPER] for p in others)]
+        costs = [*corners_of(run, block), *(search.bounds[p, layout.UPPER] for p in others)]
         best = linprog(costs, A_eq=np.array(columns).T, b_eq=belief_of(run, n)[states]).fun
         found = interpolation.solve_lp(run.tables, search, n, 1e-8)
         assert found >= best - 1e-5
-        if search.nodes[n, kernel.N_SUPPORT] > 1 and others:
+        if search.nodes[n, layout.N_SUPPORT] > 1 and others:
             assert found == pytest.approx(best, abs=1e-5)
-            below += found < search.bounds[n, kernel.BASE] - 1e-6
+            below += found < search.bounds[n, layout.BASE] - 1e-6
     assert below > 10
 
 
@@ -269,21 +268,21 @@ def test_vectors_are_earned_by_their_links(model: Model) -> None:
 def test_shorter_lists_keep_what_nodes_know() -> None:
     run = searched(random_model(4, n_states=4, n_actions=3, n_observations=3), 80)
     search = run.search
-    before = search.bounds[: search.i[kernel.N_NODES]].copy()
+    before = search.bounds[: search.i[layout.N_NODES]].copy()
     A = run.model.n_actions
-    lengths = search.lists[:, kernel.LENGTH].copy()
+    lengths = search.lists[:, layout.LENGTH].copy()
     list_pruning.prune_vectors(search, run.blocks.n_blocks * A)
     list_pruning.prune_points(search)
-    assert search.lists[:, kernel.LENGTH].sum() < lengths.sum()
-    for n in range(search.i[kernel.N_NODES]):
-        block = search.nodes[n, kernel.BLOCK]
-        lists = search.lists[kernel.LISTS * block :, kernel.LENGTH]
-        assert search.nodes[n, kernel.CHECKED_VECTORS] <= lists[kernel.VECTOR_LIST]
-        assert search.nodes[n, kernel.CHECKED_POINTS] <= lists[kernel.POINT_LIST]
-        if search.nodes[n, kernel.EXPANSION] != kernel.NONE:
-            search.nodes[n, kernel.CHECKED_VECTORS] = 0
+    assert search.lists[:, layout.LENGTH].sum() < lengths.sum()
+    for n in range(search.i[layout.N_NODES]):
+        block = search.nodes[n, layout.BLOCK]
+        lists = search.lists[layout.LISTS * block :, layout.LENGTH]
+        assert search.nodes[n, layout.CHECKED_VECTORS] <= lists[layout.VECTOR_LIST]
+        assert search.nodes[n, layout.CHECKED_POINTS] <= lists[layout.POINT_LIST]
+        if search.nodes[n, layout.EXPANSION] != layout.NONE:
+            search.nodes[n, layout.CHECKED_VECTORS] = 0
             lower = lower_bound.update_lower(run.tables, search, n)
-            assert lower >= before[n, kernel.LOWER] - 1e-12
+            assert lower >= before[n, layout.LOWER] - 1e-12
 
 
 def test_states_hardly_held_are_left_out_at_a_stated_error() -> None:
@@ -293,14 +292,14 @@ def test_states_hardly_held_are_left_out_at_a_stated_error() -> None:
     model = make_model([np.eye(2), half, half], [Z, half, half], [[-1, -1], [-9, 5], [5, -9]],
                        discount=0.9)  # fmt: skip
     run = searched(model, 60)
-    size = run.search.nodes[:, kernel.N_SUPPORT]
+    size = run.search.nodes[:, layout.N_SUPPORT]
     assert belief.update(model, model.start, 0, 0)[0].min() > 0.0
     assert size.min() == 1
-    for n in range(run.count(kernel.N_NODES)):
+    for n in range(run.count(layout.N_NODES)):
         assert belief_of(run, n).sum() == pytest.approx(1.0, abs=1e-14)
-    drift = run.search.f[kernel.DRIFT]
+    drift = run.search.f[layout.DRIFT]
     assert 1e-14 < drift < 1e-11
-    assert run.error.above(drift) > 10.0 * run.error.above(0.0)
+    assert run.error.upper_with(drift) > 10.0 * run.error.upper_with(0.0)
     exact = pomdptool.solve(model, "exact", precision=1e-6)
     assert run.bounds.lower <= exact.bounds.upper
     assert run.bounds.upper >= exact.bounds.lower
@@ -308,13 +307,13 @@ def test_states_hardly_held_are_left_out_at_a_stated_error() -> None:
 
 def test_calls_of_kernels_stay_short() -> None:
     """A call that ends early, for it made all that was asked for, says nothing of longer ones."""
-    run = solver._Run(
+    run = solver.SarsopSearch(
         pomdptool.load(ROOT / "problems" / "tag.pomdp"), 1e-3, Monitor(time_limit=2.0)
     )
-    run.start()
+    run.initialise()
     with contextlib.suppress(LimitReached):
-        run.until_closed()
-    per_second = run.count(kernel.N_BACKUPS) / run.monitor.seconds
+        run.run_to_convergence()
+    per_second = run.count(layout.N_BACKUPS) / run.monitor.seconds
     assert run.backups_per_call < 20 * search.CHUNK_SECONDS * per_second
 
 
@@ -323,23 +322,23 @@ def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ample = searched(model, 50)
     grown = [0]
 
-    def counted(blocks: BlockModel, tables: kernel.Tables, search: kernel.Search) -> kernel.Search:
+    def counted(blocks: BlockModel, tables: layout.Tables, search: layout.Search) -> layout.Search:
         grown[0] += 1
-        return storage.grown(blocks, tables, search)
+        return storage.enlarge(blocks, tables, search)
 
     def tight(
-        blocks: BlockModel, tables: kernel.Tables, blind: np.ndarray, drift: float
-    ) -> kernel.Search:
-        search = storage.begin(blocks, tables, blind, drift)
-        room, need = storage.capacity_of(search), storage.needed(blocks)
+        blocks: BlockModel, tables: layout.Tables, blind: np.ndarray, drift: float
+    ) -> layout.Search:
+        search = storage.initial_search(blocks, tables, blind, drift)
+        room, need = storage.capacity_of(search), storage.backup_reserve(blocks)
         room = room._replace(nodes=4 + need.nodes, expanded=3, vectors=len(search.vectors) + 2)
-        return storage.with_capacity(blocks, tables, search, room)
+        return storage.resize(blocks, tables, search, room)
 
-    monkeypatch.setattr(search, "grown", counted)
-    monkeypatch.setattr(search, "begin", tight)
+    monkeypatch.setattr(search, "enlarge", counted)
+    monkeypatch.setattr(search, "initial_search", tight)
     small = searched(model, 50)
     assert grown[0] > 1
-    assert small.search.i[kernel.N_NODES] > 4
+    assert small.search.i[layout.N_NODES] > 4
     assert small.bounds.lower == pytest.approx(ample.bounds.lower, rel=1e-2)
 
 
@@ -347,15 +346,15 @@ def test_how_much_is_done_at_once_changes_nothing() -> None:
     """A trial left in its middle goes on as if it had not been."""
     model = random_model(11, n_states=4, n_actions=3, n_observations=3, discount=0.97)
     one_by_one, at_once = (
-        solver._Run(model, 1e-9, Monitor(), backups_per_call=n) for n in (1, 999)
+        solver.SarsopSearch(model, 1e-9, Monitor(), backups_per_call=n) for n in (1, 999)
     )
-    one_by_one.start()
-    at_once.start()
+    one_by_one.initialise()
+    at_once.initialise()
     with mock.patch.object(search, "CHUNK_SECONDS", 0.0):
-        one_by_one.trials(200)
+        one_by_one.run_trials(200)
     with mock.patch.object(search, "scaled_budget", lambda work: work):
-        at_once.trials(200)
-    assert at_once.count(kernel.N_BACKUPS) == one_by_one.count(kernel.N_BACKUPS) == 200
+        at_once.run_trials(200)
+    assert at_once.count(layout.N_BACKUPS) == one_by_one.count(layout.N_BACKUPS) == 200
     assert at_once.bounds == one_by_one.bounds
     assert (at_once.search.vectors == one_by_one.search.vectors).all()
 
