@@ -26,7 +26,7 @@ import pomdptool
 from pomdptool.commands.help import CONTENTS, MANUAL, TOPICS
 from pomdptool.commands.main import COMMANDS, cli
 from pomdptool.commands.markdown import rendered
-from pomdptool.commands.simulate import PLANNERS
+from pomdptool.commands.planners import PLANNERS
 from pomdptool.formats import findings
 from pomdptool.formats.files import MODEL_KINDS
 from pomdptool.formats.policies import POLICY_KINDS
