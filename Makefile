@@ -74,7 +74,7 @@ lint: $(INSTALLED) ## Check style and types, and the outputs shown in README and
 	$(BIN)/python tests/docs.py --check
 
 golden: $(INSTALLED) ## Write the golden outputs of the tests anew
-	$(BIN)/python -m pytest -q tests/test_golden.py --golden
+	$(BIN)/python -m pytest -q tests/commands/test_golden.py --golden
 
 docs: $(INSTALLED) ## Update outputs, options and pictures in README and manual
 	$(BIN)/python tests/docs.py
@@ -83,18 +83,18 @@ docs: $(INSTALLED) ## Update outputs, options and pictures in README and manual
 	  $(BIN)/pomdptool plot --show graph -o $(PICTURES)/graph.svg
 
 bench: $(INSTALLED) ## Measure, beside the peers that are installed
-	$(BIN)/python tests/bench_read.py
-	$(BIN)/python tests/bench_start.py
-	$(BIN)/python tests/bench_exact.py
-	$(BIN)/python tests/bench_anytime.py
-	$(BIN)/python tests/bench_acting.py
-	$(BIN)/python tests/bench_em.py
+	$(BIN)/python tests/bench/read.py
+	$(BIN)/python tests/bench/start.py
+	$(BIN)/python tests/bench/exact.py
+	$(BIN)/python tests/bench/anytime.py
+	$(BIN)/python tests/bench/acting.py
+	$(BIN)/python tests/bench/em.py
 
 dist: $(INSTALLED) ## Build the sdist and the wheel of a release, and try them in empty environments
 	@test -z "$$(git status --porcelain)" || { echo "commit your changes first" >&2; exit 1; }
 	rm -rf dist
 	$(BIN)/python -m hatchling build
-	$(BIN)/python -m pytest -q tests/test_release.py -m "slow or not slow" --release dist
+	$(BIN)/python -m pytest -q tests/project/test_release.py -m "slow or not slow" --release dist
 	@echo "now: git tag v$$($(BIN)/python -m hatchling version)"
 
 clean: ## Remove what the targets made

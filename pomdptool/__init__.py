@@ -9,11 +9,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pomdptool.acting.agents import acting as player
-    from pomdptool.acting.planner import Pomcp
+    from pomdptool.acting.pomcp import Pomcp
     from pomdptool.acting.sample import sample
-    from pomdptool.acting.simulate import Simulation, simulate
+    from pomdptool.acting.search_settings import Prior
+    from pomdptool.acting.simulate import Simulation, Summary, simulate
     from pomdptool.analysis.compare import Comparison, compare
+    from pomdptool.analysis.evaluate import Evaluation, evaluate
+    from pomdptool.analysis.info import ModelInfo, info
     from pomdptool.analysis.transfer import Transfer, carried, transfer
+    from pomdptool.belief import update as update_belief
+    from pomdptool.drawing.plot import plot
     from pomdptool.episodes import Episodes
     from pomdptool.errors import (
         DataError,
@@ -24,114 +29,163 @@ if TYPE_CHECKING:
         PomdpError,
         PomdpWarning,
     )
+    from pomdptool.families.heavenhell import heavenhell
+    from pomdptool.families.maze import maze
+    from pomdptool.families.rocksample import rocksample
+    from pomdptool.families.tag import tag
+    from pomdptool.families.tiger import tiger
+    from pomdptool.formats.check import Check, check
+    from pomdptool.formats.data.read import read_episodes as load_data
+    from pomdptool.formats.data.report import Columns
     from pomdptool.formats.dump import dump
-    from pomdptool.formats.files import load, loads
-    from pomdptool.formats.policy_read import load_policy
-    from pomdptool.formats.tables import read_episodes as load_data
-    from pomdptool.formats.tables_report import Columns
+    from pomdptool.formats.models import load, loads
+    from pomdptool.formats.policy.graphs import load_graph
+    from pomdptool.formats.policy.read import load_policy, load_vectors
+    from pomdptool.graph import PolicyGraph
     from pomdptool.learning.decode import Decoded, decode
     from pomdptool.learning.fit import fit
-    from pomdptool.learning.fitted import Fit
+    from pomdptool.learning.information import StandardErrors, standard_errors
     from pomdptool.learning.likelihood import Likelihood, loglik
+    from pomdptool.learning.result import Fit
     from pomdptool.learning.select import Selection, select
-    from pomdptool.learning.utile import Distinction, distinguish
+    from pomdptool.learning.utile_distinction import Distinction, distinguish
     from pomdptool.model import Model, make_model
     from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy
-    from pomdptool.solving.dispatch import solve
     from pomdptool.solving.solution import Progress, Solution
+    from pomdptool.solving.solve import solve
 
 __version__ = "0.3.0"
 
 _HOME = {
     "AlphaVectors": "policy",
     "Bounds": "policy",
-    "Columns": "formats.tables_report",
+    "Check": "formats.check",
+    "Columns": "formats.data.report",
     "Comparison": "analysis.compare",
     "DataError": "errors",
     "Decoded": "learning.decode",
-    "Distinction": "learning.utile",
+    "Distinction": "learning.utile_distinction",
     "Episodes": "episodes",
+    "Evaluation": "analysis.evaluate",
     "Finding": "errors",
-    "Fit": "learning.fitted",
+    "Fit": "learning.result",
     "FormatError": "errors",
     "Likelihood": "learning.likelihood",
     "Model": "model",
     "ModelError": "errors",
+    "ModelInfo": "analysis.info",
     "PolicyError": "errors",
-    "Pomcp": "acting.planner",
+    "PolicyGraph": "graph",
+    "Pomcp": "acting.pomcp",
     "PomdpError": "errors",
     "PomdpWarning": "errors",
+    "Prior": "acting.search_settings",
     "Progress": "solving.solution",
     "Selection": "learning.select",
     "Simulation": "acting.simulate",
     "Solution": "solving.solution",
     "SolvedPolicy": "policy",
+    "StandardErrors": "learning.information",
+    "Summary": "acting.simulate",
     "Transfer": "analysis.transfer",
     "carried": "analysis.transfer",
+    "check": "formats.check",
     "compare": "analysis.compare",
     "decode": "learning.decode",
-    "distinguish": "learning.utile",
+    "distinguish": "learning.utile_distinction",
     "dump": "formats.dump",
+    "evaluate": "analysis.evaluate",
     "fit": "learning.fit",
-    "load": "formats.files",
-    "load_data": "formats.tables",
-    "load_policy": "formats.policy_read",
-    "loads": "formats.files",
+    "heavenhell": "families.heavenhell",
+    "info": "analysis.info",
+    "load": "formats.models",
+    "load_data": "formats.data.read",
+    "load_graph": "formats.policy.graphs",
+    "load_policy": "formats.policy.read",
+    "load_vectors": "formats.policy.read",
+    "loads": "formats.models",
     "loglik": "learning.likelihood",
     "make_model": "model",
+    "maze": "families.maze",
     "player": "acting.agents",
+    "plot": "drawing.plot",
+    "rocksample": "families.rocksample",
     "sample": "acting.sample",
     "select": "learning.select",
     "simulate": "acting.simulate",
-    "solve": "solving.dispatch",
+    "solve": "solving.solve",
+    "standard_errors": "learning.information",
+    "tag": "families.tag",
+    "tiger": "families.tiger",
     "transfer": "analysis.transfer",
+    "update_belief": "belief",
 }
 
-_CALLED_THERE = {"load_data": "read_episodes", "player": "acting"}
+_CALLED_THERE = {"load_data": "read_episodes", "player": "acting", "update_belief": "update"}
 
 __all__ = [
     "AlphaVectors",
     "Bounds",
+    "Check",
     "Columns",
     "Comparison",
     "DataError",
     "Decoded",
     "Distinction",
     "Episodes",
+    "Evaluation",
     "Finding",
     "Fit",
     "FormatError",
     "Likelihood",
     "Model",
     "ModelError",
+    "ModelInfo",
     "PolicyError",
+    "PolicyGraph",
     "Pomcp",
     "PomdpError",
     "PomdpWarning",
+    "Prior",
     "Progress",
     "Selection",
     "Simulation",
     "Solution",
     "SolvedPolicy",
+    "StandardErrors",
+    "Summary",
     "Transfer",
     "carried",
+    "check",
     "compare",
     "decode",
     "distinguish",
     "dump",
+    "evaluate",
     "fit",
+    "heavenhell",
+    "info",
     "load",
     "load_data",
+    "load_graph",
     "load_policy",
+    "load_vectors",
     "loads",
     "loglik",
     "make_model",
+    "maze",
     "player",
+    "plot",
+    "rocksample",
     "sample",
     "select",
     "simulate",
     "solve",
+    "standard_errors",
+    "tag",
+    "tiger",
     "transfer",
+    "update_belief",
 ]
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pomdptool.errors import Finding
-from pomdptool.formats.files import Kind, read_model
+from pomdptool.formats.models import Kind, read_model
 from pomdptool.model import Model
 
 Mode = Literal["lenient", "strict"]

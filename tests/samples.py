@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import naive
 import numpy as np
 from hypothesis import strategies as st
 
-from pomdptool.formats.files import read_model
+import naive
+from pomdptool.formats.models import read_model
 from pomdptool.model import Model, make_model
 
 ROOT = Path(__file__).resolve().parents[1]

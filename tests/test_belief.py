@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import naive_planning as naive
 import numpy as np
 import pytest
-from models import random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose
 
+import naive_planning as naive
+from models import random_beliefs, random_model, tiger
 from pomdptool.belief import belief_blocks, update
 from pomdptool.model import make_model
 

@@ -4,25 +4,25 @@ import json
 import re
 from dataclasses import replace
 
-import naive_planning as naive
 import numpy as np
 import pytest
-from models import random_beliefs, random_model, tiger
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
+import naive_planning as naive
 import pomdptool
+from models import random_beliefs, random_model, tiger
 from pomdptool.errors import FormatError, PolicyError, PomdpError
-from pomdptool.formats.graphs import graph_document, read_pg, tree_lines, write_dot, write_pg
+from pomdptool.formats.policy.graphs import graph_document, read_pg, tree_lines, write_dot, write_pg
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Problem, problem_of
-from pomdptool.solving import controller, gmres
-from pomdptool.solving.controller import edge_probabilities, evaluate
-from pomdptool.solving.extraction import extract_finite
-from pomdptool.solving.faces import Faces, Source, find_faces
-from pomdptool.solving.prune import prune
-from pomdptool.solving.stage import Part, Stage
+from pomdptool.solving import gmres, graph_evaluation
+from pomdptool.solving.exact.faces import Faces, Source, find_faces
+from pomdptool.solving.exact.lp_pruning import prune
+from pomdptool.solving.exact.policy_graph import extract_finite
+from pomdptool.solving.exact.value_function import Part, Stage
+from pomdptool.solving.graph_evaluation import edge_probabilities, evaluate
 
 Array = NDArray[np.float64]
 
@@ -146,7 +146,7 @@ def test_entries_are_counted() -> None:
         int(((model.T[a][:, :, np.newaxis] * model.Z[a][np.newaxis]) > 0).sum())
         for a in graph.actions.tolist()
     )
-    assert controller.n_entries(model, graph) == expected
+    assert graph_evaluation.n_entries(model, graph) == expected
 
 
 def test_rewards_of_nodes_may_be_given() -> None:

@@ -6,21 +6,21 @@ import dataclasses
 from typing import Any
 from unittest.mock import patch
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from samples import counted, rows, small_models, wide_models
 
+import naive
 from pomdptool import sparse
 from pomdptool.distributions import renormalise
 from pomdptool.errors import ModelError
-from pomdptool.formats import reward_rules
-from pomdptool.formats.files import encode_model, loads
+from pomdptool.formats.models import encode_model, loads
+from pomdptool.formats.pomdp import reward_rules
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import from_dense, from_entries
+from samples import counted, rows, small_models, wide_models
 
 EYE = np.eye(2)
 HALF = np.full((2, 2), 0.5)

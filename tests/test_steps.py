@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import counted, small_models
 
+import naive
 from pomdptool import steps as steps_module
 from pomdptool.errors import ModelError
 from pomdptool.model import Model
 from pomdptool.sparse import ragged
 from pomdptool.steps import Steps, arrival_rows, steps_from, steps_of
+from samples import counted, small_models
 
 Step = tuple[int, int, int, int]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.acting.agents import Acting, has_ended, initial_belief
-from pomdptool.acting.simulator import simulator_of, start_sums
+from pomdptool.acting.compile_model import simulator_of, start_sums
 from pomdptool.belief import update
 from pomdptool.kernels.simulation.simulator import Simulator, step
 from pomdptool.model import Model

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from pomdptool.acting.agents import acting, compiled, horizon_of, random_agent, script_agent
+from pomdptool.acting.compile_model import simulator_of
 from pomdptool.acting.environment import Environment
-from pomdptool.acting.players import AgentRunner, CompiledRunner, Played, Runner
-from pomdptool.acting.simulator import simulator_of
+from pomdptool.acting.runners import AgentRunner, CompiledRunner, Played, Runner
 from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes, joined
 from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.model import Model

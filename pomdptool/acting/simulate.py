@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.acting.agents import Acting, EpisodeInterruptedError, Interrupted, horizon_of
-from pomdptool.acting.planner import Pomcp
-from pomdptool.acting.players import CompiledRunner, Lot, OnSeen, lots_played, runners_of
+from pomdptool.acting.pomcp import Pomcp
+from pomdptool.acting.runners import CompiledRunner, Lot, OnSeen, lots_played, runners_of
 from pomdptool.episodes import steps_until
 from pomdptool.errors import PomdpError
 from pomdptool.limits import Clock
@@ -46,9 +46,39 @@ UNDISCOUNTED_STEPS = 100
 """Steps of an episode by default, with discount 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Statistics of simulated episodes, in rewards.
+
+    Attributes
+    ----------
+    episodes, steps
+        Number of episodes, and of steps of each at most.
+    mean_discounted_return, standard_error, confidence_95
+        Estimate of the expected discounted return, with its 95% confidence interval by Student's
+        t; NaN and infinite where there are fewer than two episodes.
+    mean_undiscounted_return, mean_length
+        Means of the plain sum of rewards, and of the number of steps.
+    terminated
+        Episodes that reached a terminal state.
+    truncation_bound
+        Truncation error: how much the steps beyond the last one could add to the mean, at most.
+    """
+
+    episodes: int
+    steps: int
+    mean_discounted_return: float
+    standard_error: float
+    confidence_95: tuple[float, float]
+    mean_undiscounted_return: float
+    mean_length: float
+    terminated: int
+    truncation_bound: float
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Simulation:
-    """Returns of some episodes.
+    """Returns of some episodes, in rewards.
 
     Attributes
     ----------
@@ -91,6 +121,21 @@ class Simulation:
     def confidence_95(self) -> tuple[float, float]:
         """95% interval of the mean."""
         return confidence(self.returns)
+
+    @property
+    def summary(self) -> Summary:
+        """Statistics, with the keys of the command's JSON."""
+        return Summary(
+            episodes=len(self.returns),
+            steps=self.steps,
+            mean_discounted_return=self.mean,
+            standard_error=self.standard_error,
+            confidence_95=self.confidence_95,
+            mean_undiscounted_return=float(self.undiscounted.mean()),
+            mean_length=float(self.lengths.mean()),
+            terminated=self.terminated,
+            truncation_bound=self.truncation_bound,
+        )
 
 
 def standard_error(x: FloatArray) -> float:

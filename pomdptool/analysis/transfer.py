@@ -2,7 +2,7 @@
 
 A controller needs no belief, so that it acts in any model with the same actions and observations:
 its nodes are carried over by their names, and what it earns there is the value of a Markov chain
-(see `pomdptool.solving.controller`), or, where that is too large, the mean of simulated episodes.
+(see `solving.graph_evaluation`), or, where that is too large, the mean of simulated episodes.
 An observation that the policy's own model takes for impossible sends the controller to its start.
 """
 
@@ -19,8 +19,8 @@ from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
-from pomdptool.solving.controller import evaluate, is_cheap
-from pomdptool.solving.dispatch import solve
+from pomdptool.solving.graph_evaluation import evaluate, is_cheap
+from pomdptool.solving.solve import solve
 
 EPISODES = 2000
 """Episodes of a simulated return."""
@@ -91,14 +91,22 @@ def earned(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Ret
     return Return(found.mean, found.standard_error)
 
 
-def carried(policy: SolvedPolicy, model: Model) -> SolvedPolicy:
-    """Make a policy's controller a policy for another model, with its values there.
+def carried(policy: SolvedPolicy | PolicyGraph, model: Model) -> SolvedPolicy:
+    """Make a policy graph a policy for a model, with its values there.
+
+    Parameters
+    ----------
+    policy
+        A policy of another model, whose graph is taken by the names of actions and observations;
+        or a graph, such as `load_graph` reads, in which they are numbered as in the model.
 
     Raises
     ------
     PolicyError
-        Where actions or observations differ, or the policy has no controller.
+        Where actions or observations differ, or the policy has no graph.
     """
+    if isinstance(policy, PolicyGraph):
+        return of_graph(policy, model)
     return of_graph(carried_graph(policy, model), model)
 
 

@@ -19,7 +19,7 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.terminal import say
 from pomdptool.errors import PolicyError
-from pomdptool.formats.files import Kind
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 from pomdptool.printable import printable
 from pomdptool.sparse import FloatArray

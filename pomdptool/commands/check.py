@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -16,7 +17,7 @@ from pomdptool.commands.options import (
     verbose_option,
 )
 from pomdptool.commands.terminal import say
-from pomdptool.formats.files import Kind
+from pomdptool.formats.models import Kind
 
 
 @click.command(cls=Command, example="pomdptool check --strict tiger.pomdp")
@@ -34,19 +35,13 @@ def command(
     Each is a line `file:line:column: error|warning PTnnn: message`. The exit code is 1 if there is
     an error.
     """
-    model, findings, file = examine_model(path, kind, strict=strict)
+    read = examine_model(path, kind, strict=strict)
+    model, findings, file = read.model, read.findings, read.file
     if as_json:
-        found = [
-            {
-                "line": f.line,
-                "column": f.column,
-                "level": f.level,
-                "code": f.code,
-                "message": f.message,
-            }
-            for f in findings
-        ]
-        write_json({"file": file, "findings": found})
+        entries = [asdict(finding) for finding in findings]
+        for entry in entries:
+            del entry["file"]
+        write_json({"file": file, "findings": entries})
     else:
         for finding in findings:
             say(str(finding), sys.stdout)

@@ -15,7 +15,7 @@ from pomdptool.commands.options import (
     verbose_option,
 )
 from pomdptool.commands.terminal import say
-from pomdptool.formats.files import Kind, WrittenKind, encode_model
+from pomdptool.formats.models import Kind, WrittenKind, encode_model
 
 
 @click.command(

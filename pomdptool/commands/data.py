@@ -21,12 +21,12 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.episodes import Episodes
-from pomdptool.formats.files import Kind
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
-    from pomdptool.formats.tables import DataKind
-    from pomdptool.formats.tables_conventions import Ends, Gaps
+    from pomdptool.formats.data.conventions import Ends, Gaps
+    from pomdptool.formats.data.read import DataKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -133,9 +133,9 @@ def open_episodes(
     DataError
         If the file does not hold episodes.
     """
-    from pomdptool.formats.tables import examined_episodes
-    from pomdptool.formats.tables_conventions import Conventions
-    from pomdptool.formats.tables_report import Columns
+    from pomdptool.formats.data.conventions import Conventions
+    from pomdptool.formats.data.read import examined_episodes
+    from pomdptool.formats.data.report import Columns
 
     conventions = Conventions(
         Columns(**data_format.columns),

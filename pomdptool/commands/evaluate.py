@@ -26,8 +26,8 @@ from pomdptool.commands.options import (
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.returns import interval, short, summary
 from pomdptool.commands.terminal import say, show_pairs
-from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind
+from pomdptool.formats.json_documents import plain
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 
@@ -65,8 +65,7 @@ def command(
     """
     import numpy as np
 
-    from pomdptool.acting.simulate import simulate
-    from pomdptool.analysis.evaluate import evaluate_policy
+    from pomdptool.analysis.evaluate import evaluate
     from pomdptool.kernels.jit import cores
 
     if not quiet:
@@ -75,7 +74,7 @@ def command(
     policy = _policy(policy_file, model, quiet=quiet)
     number = chosen_seed(seed, quiet)
     with interruptible() as interrupted:
-        simulation = simulate(
+        evaluation = evaluate(
             model,
             policy,
             episodes=episodes,
@@ -84,28 +83,13 @@ def command(
             threads=threads or cores(),
             interrupted=interrupted,
         )
-        evaluation = evaluate_policy(model, policy, rng=np.random.default_rng(number))
-    sign = -1.0 if model.costs else 1.0
-    bounds = sorted(sign * x for x in (policy.bounds.lower, policy.bounds.upper))
-    graph_value = evaluation.graph_value
-    document = plain(
-        {
-            "method": policy.method,
-            "graph_value": None if graph_value is None else sign * graph_value,
-            "vector_value": sign * evaluation.vector_value,
-            "bounds": bounds,
-            "residual_min": evaluation.residual_min,
-            "residual_max": evaluation.residual_max,
-            "residual_beliefs": evaluation.beliefs,
-            **summary(model, simulation),
-            "seed": number,
-        }
-    )
+    document = plain({**summary(model, evaluation), "seed": number})
+    del document["interrupted"]
     if as_json:
         write_json(document)
     else:
         show_pairs(_rows(model, policy, document), sys.stdout)
-    return 130 if simulation.interrupted else 0
+    return 130 if evaluation.interrupted else 0
 
 
 def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
@@ -113,16 +97,15 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
 
     One that was made for another model with the same actions and observations acts by its graph.
     """
-    from pomdptool.analysis.transfer import carried, of_graph
-    from pomdptool.formats.graphs import read_pg
+    from pomdptool.analysis.transfer import carried
     from pomdptool.formats.kinds import kind_of_path
-    from pomdptool.formats.policies import POLICY_KINDS
-    from pomdptool.formats.policy_read import load_policy
-    from pomdptool.formats.text_input import text_of
+    from pomdptool.formats.policy.graphs import load_graph
+    from pomdptool.formats.policy.read import load_policy
+    from pomdptool.formats.policy.write import POLICY_KINDS
 
     kind = kind_of_path(path, POLICY_KINDS)
     if kind == "pg":
-        return of_graph(read_pg(*text_of(path)), model)
+        return carried(load_graph(path), model)
     if kind == "json":
         policy = load_policy(path)
         if policy.problem.digest != model.digest:

@@ -26,13 +26,13 @@ from pomdptool.commands.paths import Output
 from pomdptool.commands.progress import announce_compiling, learning_progress
 from pomdptool.commands.report import show_candidates, show_fit, show_split
 from pomdptool.episodes import Episodes
-from pomdptool.formats.files import encode_model
 from pomdptool.formats.fit_report import write_fit_report
+from pomdptool.formats.models import encode_model
 from pomdptool.learning.fit import fit
-from pomdptool.learning.fitted import Fit
 from pomdptool.learning.information import StandardErrors, standard_errors
+from pomdptool.learning.result import Fit
 from pomdptool.learning.select import Candidate, select
-from pomdptool.learning.utile import Split, distinguish
+from pomdptool.learning.utile_distinction import Split, distinguish
 from pomdptool.limits import Limits
 from pomdptool.trace import FitReport
 

@@ -14,9 +14,9 @@ from pomdptool.commands.click_help import Choice
 from pomdptool.commands.numbers import Real, Whole
 from pomdptool.commands.options import collected, threads_option, time_limit_option
 from pomdptool.learning.fit import ObservationModel
-from pomdptool.learning.maximisation import PARTS, PSEUDO_COUNT
+from pomdptool.learning.m_step import PARTS, PSEUDO_COUNT
 from pomdptool.learning.select import Criterion
-from pomdptool.learning.utile import MAX_STATES, SIGNIFICANCE
+from pomdptool.learning.utile_distinction import MAX_STATES, SIGNIFICANCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import click
 import numpy as np
 
-from pomdptool.belief import Blocks, belief_blocks
+from pomdptool.analysis.info import ModelInfo, info
 from pomdptool.commands.click_help import Command
 from pomdptool.commands.models import examine_model, write_json
 from pomdptool.commands.options import (
@@ -20,8 +21,8 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.tables import show_tables
 from pomdptool.commands.terminal import say, show_pairs
-from pomdptool.errors import Finding, FormatError
-from pomdptool.formats.files import Kind
+from pomdptool.errors import FormatError
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 from pomdptool.printable import printable
 
@@ -48,73 +49,41 @@ def command(
     """
     if tables and as_json:
         raise click.UsageError("--tables are for people; --json: convert --to json has them.")
-    model, findings, _ = examine_model(path, kind)
+    read = examine_model(path, kind)
+    model = read.model
     if model is None:
-        raise FormatError(findings)
-    blocks = belief_blocks(model)
+        raise FormatError(read.findings)
+    described = info(model, read.findings)
     if as_json:
-        write_json(_document(model, blocks, findings))
+        write_json(asdict(described))
         return
-    show_pairs(_lines(model, blocks, 10**9 if verbose else WIDTH), sys.stdout)
+    show_pairs(_lines(model, described, 10**9 if verbose else WIDTH), sys.stdout)
     if tables:
         show_tables(model, sys.stdout, everything=verbose)
     if not quiet:
-        for finding in findings:
-            say(str(finding))
+        for warning in described.warnings:
+            say(warning)
 
 
-def _reward_range(model: Model) -> tuple[float, float]:
-    """Least and largest reward, or cost in a cost model."""
-    sign = -1.0 if model.costs else 1.0
-    ends = sign * float(model.rewards.stored.min()), sign * float(model.rewards.stored.max())
-    return min(ends) + 0.0, max(ends) + 0.0
-
-
-def _document(model: Model, blocks: Blocks, findings: tuple[Finding, ...]) -> dict[str, Any]:
-    low, high = _reward_range(model)
-    return {
-        "states": model.n_states,
-        "actions": model.n_actions,
-        "observations": model.n_observations,
-        "discount": model.discount,
-        "values": "cost" if model.costs else "reward",
-        "start": model.start.tolist(),
-        "nonzero_T": model.sparse_T.nonzeros,
-        "nonzero_O": model.sparse_Z.nonzeros,
-        "terminal_states": [model.states[s] for s in model.terminal_states],
-        "blocks": blocks.count,
-        "largest_block": blocks.largest,
-        "reward_min": low,
-        "reward_max": high,
-        "warnings": [str(f) for f in findings],
-        "renormalised": {
-            table: {"rows": off.rows, "worst": off.worst}
-            for table, off in model.renormalised.items()
-            if off.rows
-        },
-    }
-
-
-def _lines(model: Model, blocks: Blocks, width: int) -> list[tuple[str, str]]:
-    low, high = _reward_range(model)
-    A, S, Z = model.n_actions, model.n_states, model.n_observations
+def _lines(model: Model, described: ModelInfo, width: int) -> list[tuple[str, str]]:
+    d, A, S, Z = described, model.n_actions, model.n_states, model.n_observations
+    rewards = f"{d.reward_min:g} to {d.reward_max:g}, by {_reward_axes(model)}"
     lines = [
         ("states", _counted(model.states, width)),
         ("actions", _counted(model.actions, width)),
         ("observations", "the state" if model.mdp else _counted(model.observations, width)),
-        ("discount", f"{model.discount:g}"),
-        ("values", "cost" if model.costs else "reward"),
+        ("discount", f"{d.discount:g}"),
+        ("values", d.values),
         ("start", _start(model, width)),
-        ("T", _density(model.sparse_T.nonzeros, A * S, S)),
-        ("O", _density(model.sparse_Z.nonzeros, A * S, Z)),
-        ("costs" if model.costs else "rewards", f"{low:g} to {high:g}, by {_reward_axes(model)}"),
-        ("terminal states", _terminal(model, width)),
-        ("belief blocks", f"{blocks.count}, the largest of {blocks.largest}"),
+        ("T", _density(d.nonzero_T, A * S, S)),
+        ("O", _density(d.nonzero_O, A * S, Z)),
+        (f"{d.values}s", rewards),
+        ("terminal states", _terminal(d.terminal_states, width)),
+        ("belief blocks", f"{d.blocks}, the largest of {d.largest_block}"),
     ]
     lines += [
         ("renormalised", f"{table}: {off.rows} rows, the worst sum off by {off.worst:.1e}")
-        for table, off in model.renormalised.items()
-        if off.rows
+        for table, off in d.renormalised.items()
     ]
     return lines
 
@@ -125,7 +94,7 @@ def _counted(names: tuple[str, ...], width: int) -> str:
     return f"{len(names)}: {_some(names, width)}"
 
 
-def _some(names: tuple[str, ...] | list[str], width: int) -> str:
+def _some(names: Sequence[str], width: int) -> str:
     """As many names as fit."""
     shown = ""
     for k, name in enumerate(map(printable, names)):
@@ -167,6 +136,5 @@ def _reward_axes(model: Model) -> str:
     return ", ".join(used) or "nothing: it is constant"
 
 
-def _terminal(model: Model, width: int) -> str:
-    terminal = [model.states[s] for s in model.terminal_states]
-    return f"{len(terminal)}: {_some(terminal, width)}" if terminal else "none"
+def _terminal(names: tuple[str, ...], width: int) -> str:
+    return f"{len(names)}: {_some(names, width)}" if names else "none"

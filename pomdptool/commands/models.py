@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pomdptool.commands.terminal import say
-from pomdptool.errors import DataError, Finding, FormatError, nearest
+from pomdptool.errors import DataError, FormatError, nearest
 from pomdptool.formats import text_input
-from pomdptool.formats.documents import plain
+from pomdptool.formats.check import Check, check
 from pomdptool.formats.dump import write_file
-from pomdptool.formats.files import Kind, read_model
+from pomdptool.formats.json_documents import plain
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -28,16 +29,11 @@ def read_text(path: str) -> tuple[str, str]:
     return text_input.text_of(path)
 
 
-def examine_model(
-    path: str, kind: Kind | None, *, strict: bool = False
-) -> tuple[Model | None, tuple[Finding, ...], str]:
-    """Read a model and all findings about it; also the name that it is reported by."""
-    try:
-        text, file = read_text(path)
-    except FormatError as error:
-        return None, error.findings, path
-    model, findings = read_model(text, file, kind=kind, strict=strict)
-    return model, findings, file
+def examine_model(path: str, kind: Kind | None, *, strict: bool = False) -> Check:
+    """Read a model, from a path or `-`, and all findings about it."""
+    if path == "-":
+        return check(sys.stdin.buffer, kind=kind, strict=strict, file="<stdin>")
+    return check(path, kind=kind, strict=strict)
 
 
 def open_model(path: str, kind: Kind | None, *, quiet: bool) -> Model:
@@ -48,14 +44,14 @@ def open_model(path: str, kind: Kind | None, *, quiet: bool) -> Model:
     FormatError
         If the file is not a model.
     """
-    model, findings, file = examine_model(path, kind)
-    if model is None:
-        raise FormatError(findings)
+    read = examine_model(path, kind)
+    if read.model is None:
+        raise FormatError(read.findings)
     if not quiet:
-        for finding in findings:
+        for finding in read.findings:
             say(str(finding))
-        show_notes(model, file)
-    return model
+        show_notes(read.model, read.file)
+    return read.model
 
 
 def show_notes(model: Model, file: str) -> None:
@@ -95,8 +91,8 @@ def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -
     DataError
         If the model has none such; it says which name is near.
     """
-    from pomdptool.formats.pomdp_names import allowed_name
-    from pomdptool.formats.tables_symbols import is_whole
+    from pomdptool.formats.data.symbols import is_whole
+    from pomdptool.formats.pomdp.names import allowed_name
 
     if text in places:
         return places[text]
@@ -116,7 +112,7 @@ def open_policy(path: str, model: Model) -> SolvedPolicy:
     FormatError, PolicyError
         If the file is not a policy, or not one for this model.
     """
-    from pomdptool.formats.policy_read import load_policy
+    from pomdptool.formats.policy.read import load_policy
 
     return load_policy(path, model)
 

@@ -17,8 +17,8 @@ from pomdptool.commands.click_help import Choice
 from pomdptool.commands.numbers import MOST_KEPT, MOST_THREADS, Real, Whole
 from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.terminal import say
-from pomdptool.formats.files import WRITTEN_KINDS, WrittenKind
 from pomdptool.formats.kinds import kind_of_path
+from pomdptool.formats.models import WRITTEN_KINDS, WrittenKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K", bound=str)

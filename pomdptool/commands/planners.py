@@ -16,8 +16,8 @@ from pomdptool.commands.paths import Input
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
-    from pomdptool.acting.plan import Prior
-    from pomdptool.acting.planner import Pomcp
+    from pomdptool.acting.pomcp import Pomcp
+    from pomdptool.acting.search_settings import Prior
     from pomdptool.policy import SolvedPolicy
 
 PLANNERS = ("pomcp", "pouct", "random", "qmdp")
@@ -42,8 +42,8 @@ class PlannerOptions:
 
     def planner_for(self, model: Model) -> Pomcp | SolvedPolicy | None:
         """Make the planner for a model; None stands for uniformly random actions."""
-        from pomdptool.acting.planner import Pomcp
-        from pomdptool.solving.dispatch import solve
+        from pomdptool.acting.pomcp import Pomcp
+        from pomdptool.solving.solve import solve
 
         if self.planner == "random":
             return None
@@ -145,9 +145,9 @@ def load_prior(path: str, model: Model) -> Prior:
     """Read initial counts and values of actions."""
     import numpy as np
 
-    from pomdptool.acting.plan import Prior
+    from pomdptool.acting.search_settings import Prior
     from pomdptool.errors import DataError, nearest
-    from pomdptool.formats.documents import Place
+    from pomdptool.formats.json_documents import Place
     from pomdptool.formats.strict_json import read_json
 
     visits, values = np.zeros(model.n_actions, np.int64), np.zeros(model.n_actions)

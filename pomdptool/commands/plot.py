@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.click_help import Choice, Command
@@ -24,19 +22,10 @@ from pomdptool.commands.options import (
     quiet_option,
 )
 from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, render
-from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.formats.atomic import write_whole
-from pomdptool.model import Model
-from pomdptool.policy import Problem, SolvedPolicy, problem_of
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from pomdptool.formats.pictured import Pictured
-    from pomdptool.graph import PolicyGraph
-    from pomdptool.trace import TracedStep
-
-Drawings = dict[str, Callable[[], "Figure"]]
+    from pomdptool.drawing.plot import Picture
 
 
 @click.command(
@@ -84,7 +73,7 @@ Drawings = dict[str, Callable[[], "Figure"]]
 @ignored_verbose_option
 def command(
     file: str,
-    show: str | None,
+    show: Picture | None,
     max_nodes: int,
     episode: int | None,
     max_steps: int,
@@ -98,7 +87,8 @@ def command(
 
     FILE is a policy from `solve`, a report from `fit --report` or a trace from `simulate --trace`.
     """
-    from pomdptool.formats.pictured import read_pictured
+    from pomdptool.drawing.plot import pictures_of, plot
+    from pomdptool.formats.plottable import read_pictured
 
     if target is None:
         usual: PictureKind = "svg"
@@ -108,75 +98,22 @@ def command(
         raise click.UsageError("A plot is not written to a terminal: use -o plot.svg or a pipe.")
     model = None if model_file is None else open_model(model_file, None, quiet=quiet)
     thing = read_pictured(*read_text(file), model)
-    if isinstance(thing, list):
-        thing = _steps(thing, episode)
-    drawings = _drawings(thing, model, max_nodes, max_steps, heading)
-    if show is not None and show not in drawings:
-        raise click.UsageError(f"--show of this file is one of: {', '.join(drawings)}.")
-    picture = render(drawings[show or next(iter(drawings))], target)
+    possible = pictures_of(thing)
+    if show is not None and show not in possible:
+        raise click.UsageError(f"--show of this file is one of: {', '.join(possible)}.")
+    draw = partial(
+        plot,
+        thing,
+        show,
+        model=model,
+        max_nodes=max_nodes,
+        episode=episode,
+        max_steps=max_steps,
+        title=heading,
+    )
+    picture = render(draw, target)
     if output is None or output == "-":
         sys.stdout.buffer.write(picture)
         sys.stdout.buffer.flush()
     else:
         write_whole(Path(output), picture)
-
-
-def _drawings(
-    thing: Pictured, model: Model | None, max_nodes: int, max_steps: int, heading: str
-) -> Drawings:
-    """What can be drawn, the usual first."""
-    from pomdptool.drawing.beliefs import belief_figure
-    from pomdptool.drawing.graphs import graph_figure
-    from pomdptool.drawing.progress import bounds_figure, loglik_figure
-    from pomdptool.drawing.values import value_figure
-    from pomdptool.trace import FitReport
-
-    if isinstance(thing, FitReport):
-        return {"loglik": partial(loglik_figure, thing, heading)}
-    if isinstance(thing, list):
-        costs = model is not None and model.costs
-        return {"belief": partial(belief_figure, thing, max_steps, costs=costs, heading=heading)}
-    if not isinstance(thing, SolvedPolicy):
-        problem = _numbered(thing) if model is None else problem_of(model)
-        return {"graph": partial(graph_figure, thing, problem, max_nodes, heading)}
-
-    def graph() -> Figure:
-        if thing.graph is None:
-            raise PolicyError(f"method {thing.method!r} gives no policy graph to draw")
-        return graph_figure(thing.graph, thing.problem, max_nodes, heading)
-
-    drawings: Drawings = {
-        "value": partial(value_figure, thing, heading),
-        "graph": graph,
-        "bounds": partial(bounds_figure, thing, heading),
-    }
-    few = len(thing.problem.states) in (2, 3)
-    drawn = thing.graph is not None and thing.graph.n_nodes > 1
-    usual = "value" if few else "graph" if drawn else "bounds"
-    return {usual: drawings.pop(usual), **drawings}
-
-
-def _steps(trace: list[TracedStep], episode: int | None) -> list[TracedStep]:
-    """Steps of one episode."""
-    chosen = trace[0].episode if episode is None else episode
-    steps = [step for step in trace if step.episode == chosen]
-    if not steps:
-        numbers = {step.episode for step in trace}
-        raise PomdpError(
-            f"the trace has no episode {chosen}, only {min(numbers)} to {max(numbers)}"
-        )
-    return steps
-
-
-def _numbered(graph: PolicyGraph) -> Problem:
-    """A problem with numbers for names, for a graph that comes without one."""
-    return Problem(
-        name="",
-        digest="",
-        states=(),
-        actions=tuple(f"action {a}" for a in range(int(graph.actions.max()) + 1)),
-        observations=tuple(map(str, range(graph.n_observations))),
-        discount=1.0,
-        costs=False,
-        start=np.zeros(0),
-    )

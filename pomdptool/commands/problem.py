@@ -26,7 +26,7 @@ from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
 from pomdptool.families.tag import tag
 from pomdptool.families.tiger import tiger
-from pomdptool.formats.files import encode_model
+from pomdptool.formats.models import encode_model
 from pomdptool.model import Model
 from pomdptool.printable import printable
 

@@ -11,9 +11,9 @@ from pomdptool.commands.terminal import LABEL, drawn, holds, say, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
 
 if TYPE_CHECKING:
-    from pomdptool.learning.fitted import Fit
+    from pomdptool.learning.result import Fit
     from pomdptool.learning.select import Candidate
-    from pomdptool.learning.utile import Split
+    from pomdptool.learning.utile_distinction import Split
     from pomdptool.policy import SolvedPolicy
     from pomdptool.solving.solution import Solution
     from pomdptool.sparse import FloatArray
@@ -130,7 +130,7 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
     graph = solution.policy.graph
     if graph is None or graph.n_nodes > MAX_TREE:
         return
-    from pomdptool.formats.graphs import tree_lines
+    from pomdptool.formats.policy.graphs import tree_lines
 
     for line in ["", *drawn(tree_lines(graph, solution.policy.problem), stream)]:
         say(line, stream)

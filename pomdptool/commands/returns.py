@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
-    from pomdptool.acting.simulate import Simulation
+    from pomdptool.acting.simulate import Summary
+
+VALUES = ("graph_value", "vector_value", "mean_discounted_return", "mean_undiscounted_return")
+INTERVALS = ("bounds", "confidence_95")
+"""Keys of values and of intervals, in rewards or in costs."""
 
 
-def summary(model: Model, result: Simulation) -> dict[str, Any]:
-    """Statistics of one simulation; costs are positive where the model has them."""
+def summary(model: Model, result: Summary) -> dict[str, Any]:
+    """The statistics as JSON has them; in a model with costs the values are costs."""
     sign = -1.0 if model.costs else 1.0
-    low, high = sorted(sign * x for x in result.confidence_95)
-    plain = float(result.undiscounted.mean())
-    return {
-        "episodes": len(result.returns),
-        "steps": result.steps,
-        "mean_discounted_return": sign * result.mean,
-        "standard_error": result.standard_error,
-        "confidence_95": [low, high],
-        "mean_undiscounted_return": sign * plain,
-        "mean_length": float(result.lengths.mean()),
-        "terminated": result.terminated,
-        "truncation_bound": result.truncation_bound,
-    }
+    found = asdict(result)
+    for key in found.keys() & VALUES:
+        found[key] = None if found[key] is None else sign * found[key]
+    for key in found.keys() & INTERVALS:
+        found[key] = sorted(sign * x for x in found[key])
+    return found
 
 
 def statistics(entry: dict[str, Any], what: str) -> list[tuple[str, str]]:

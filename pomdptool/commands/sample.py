@@ -25,8 +25,8 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.terminal import escaped, say
 from pomdptool.errors import DataError
-from pomdptool.formats.files import Kind
-from pomdptool.formats.tables import DATA_KINDS, DataKind
+from pomdptool.formats.data.read import DATA_KINDS, DataKind
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def command(
     """
     from pomdptool.acting.sample import sampled
     from pomdptool.acting.simulate import default_steps
-    from pomdptool.formats.tables_write import write_episodes
+    from pomdptool.formats.data.write import write_episodes
 
     table: DataKind = output_kind(
         output, DATA_KINDS, "data is .csv, .tsv, .jsonl or .parquet", "csv"

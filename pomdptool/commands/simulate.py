@@ -30,8 +30,8 @@ from pomdptool.commands.progress import announce_compiling, returns_of
 from pomdptool.commands.returns import interval, short, statistics, summary
 from pomdptool.commands.steps import seen_steps
 from pomdptool.commands.terminal import show_pairs
-from pomdptool.formats.documents import plain
-from pomdptool.formats.files import Kind
+from pomdptool.formats.json_documents import plain
+from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
@@ -154,14 +154,14 @@ def _document(
     model: Model, results: list[Simulation], names: list[str], seed: int, first: Any
 ) -> dict[str, Any]:
     """The result as JSON."""
-    from pomdptool.acting.planner import Pomcp
+    from pomdptool.acting.pomcp import Pomcp
     from pomdptool.acting.simulate import confidence, standard_error
 
     sign = -1.0 if model.costs else 1.0
     result = results[0]
     settings = first.settings if isinstance(first, Pomcp) else {"name": names[0]}
     rate = result.sims / result.search_seconds if result.search_seconds > 0.0 else None
-    document = summary(model, result) | {
+    document = summary(model, result.summary) | {
         "planner": settings,
         "sims_per_second": rate,
         "seconds": result.seconds,
@@ -175,7 +175,7 @@ def _document(
         less = sign * (other.returns[:n] - result.returns[:n])
         document["compared"].append(
             {"policy": name}
-            | summary(model, other)
+            | summary(model, other.summary)
             | {
                 "difference": float(less.mean()),
                 "difference_standard_error": standard_error(less),

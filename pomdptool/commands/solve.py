@@ -30,12 +30,12 @@ from pomdptool.commands.options import (
 from pomdptool.commands.progress import announce_compiling, progress_of
 from pomdptool.commands.report import show_graph, show_solution
 from pomdptool.commands.terminal import say
-from pomdptool.formats.files import Kind
-from pomdptool.formats.policies import POLICY_KINDS, PolicyKind, encode_policy
+from pomdptool.formats.models import Kind
+from pomdptool.formats.policy.write import POLICY_KINDS, PolicyKind, encode_policy
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.solving.controller import probabilities_along
-from pomdptool.solving.dispatch import ALGORITHMS, METHODS, RANDOM, default_method, solve
+from pomdptool.solving.graph_evaluation import probabilities_along
+from pomdptool.solving.solve import ALGORITHMS, METHODS, RANDOM, default_method, solve
 from pomdptool.sparse import FloatArray
 
 
@@ -239,14 +239,14 @@ def command(
 
 def _terminal_values(path: str, model: Model) -> FloatArray:
     """Read the vectors of the value after the last step."""
-    from pomdptool.formats.policy_read import load_vectors
+    from pomdptool.formats.policy.read import load_vectors
 
     return load_vectors(path, model)
 
 
 def _is_observed(model: Model) -> bool:
     """Whether the model is solved as an MDP."""
-    from pomdptool.solving.mdp import observes_state
+    from pomdptool.solving.observed.solver import observes_state
 
     return observes_state(model)
 

@@ -16,7 +16,7 @@ from pomdptool.model import Model
 from pomdptool.trace import TracedStep
 
 if TYPE_CHECKING:
-    from pomdptool.acting.players import OnSeen, Seen
+    from pomdptool.acting.runners import OnSeen, Seen
 
 
 @contextlib.contextmanager

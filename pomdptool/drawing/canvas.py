@@ -7,11 +7,12 @@ not matter.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -75,8 +76,9 @@ _UNDATED: dict[PictureKind, dict[str, None]] = {
 }
 
 
-def render(draw: Callable[[], Figure], kind: PictureKind) -> bytes:
-    """Bytes of the figure that `draw` makes.
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the style of all pictures, whatever the user's matplotlibrc says.
 
     Raises
     ------
@@ -84,11 +86,17 @@ def render(draw: Callable[[], Figure], kind: PictureKind) -> bytes:
         Where matplotlib is not installed.
     """
     mpl = _matplotlib()
-    stream = io.BytesIO()
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
+        yield
+
+
+def render(draw: Callable[[], Figure], kind: PictureKind) -> bytes:
+    """Bytes of the figure that `draw` makes; raises as `styled`."""
+    stream = io.BytesIO()
+    with styled():
         figure = draw()
         dpi = min(DPI, MAX_PIXELS / max(figure.get_size_inches()))
         figure.savefig(stream, format=kind, dpi=dpi, metadata=_UNDATED[kind])

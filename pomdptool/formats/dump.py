@@ -8,8 +8,8 @@ from pathlib import Path
 from pomdptool.episodes import Episodes
 from pomdptool.errors import PomdpError, PomdpWarning
 from pomdptool.formats.atomic import write_whole
-from pomdptool.formats.files import WRITTEN_KINDS, encode_model
 from pomdptool.formats.kinds import kind_of_path
+from pomdptool.formats.models import WRITTEN_KINDS, encode_model
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 
@@ -35,14 +35,14 @@ def dump(thing: object, path: str | Path) -> None:
             warnings.warn(change, PomdpWarning, stacklevel=2)
         write_file(path, text)
     elif isinstance(thing, SolvedPolicy):
-        from pomdptool.formats.policies import POLICY_KINDS, encode_policy
+        from pomdptool.formats.policy.write import POLICY_KINDS, encode_policy
 
         policy_kind = kind_of_path(path, POLICY_KINDS)
         if policy_kind is None:
             raise PomdpError(f"{path}: a policy is written as .json, .alpha, .policy, .pg or .dot")
         write_file(path, encode_policy(thing, policy_kind))
     elif isinstance(thing, Episodes):
-        from pomdptool.formats.tables_write import write_episodes
+        from pomdptool.formats.data.write import write_episodes
 
         write_episodes([thing], path)
     else:

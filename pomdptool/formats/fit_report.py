@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from pomdptool.formats.documents import Place, plain
+from pomdptool.formats.json_documents import Place, plain
 from pomdptool.trace import FitReport, Restart
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pomdptool.errors import FormatError, ModelError
-from pomdptool.formats.documents import Place, read_document
+from pomdptool.formats.json_documents import Place, read_document
 from pomdptool.formats.limits import MAX_ROWS
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import TABLE_LIMIT, Rewards, reward_on_support, reward_table

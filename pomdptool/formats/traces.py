@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 
 from pomdptool.errors import FormatError
-from pomdptool.formats.documents import Place
+from pomdptool.formats.json_documents import Place
 from pomdptool.formats.strict_json import read_json
 from pomdptool.trace import TracedStep
 

@@ -17,12 +17,12 @@ from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels.hmm import decode as kernels
 from pomdptool.kernels.jit import request_compilation
+from pomdptool.learning.e_step import kernel_tables
+from pomdptool.learning.encoding import Sequences, sequences_of
 from pomdptool.learning.ends import terminal_of
-from pomdptool.learning.expectation import kernel_tables
 from pomdptool.learning.likelihood import step_in_words
-from pomdptool.learning.names import in_terms_of
-from pomdptool.learning.sequences import Sequences, sequences_of
-from pomdptool.learning.tables import Tables, tables_of
+from pomdptool.learning.parameters import Tables, tables_of
+from pomdptool.learning.relabel import in_terms_of
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 

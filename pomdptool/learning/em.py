@@ -20,10 +20,10 @@ from threading import Lock
 
 import numpy as np
 
-from pomdptool.learning.expectation import Expected, Threads, expected
-from pomdptool.learning.maximisation import Settings, log_prior, maximised
-from pomdptool.learning.sequences import Sequences
-from pomdptool.learning.tables import Tables
+from pomdptool.learning.e_step import Expected, Threads, expected
+from pomdptool.learning.encoding import Sequences
+from pomdptool.learning.m_step import Settings, log_prior, maximised
+from pomdptool.learning.parameters import Tables
 from pomdptool.learning.watch import LearningWatch
 from pomdptool.limits import Stopped
 from pomdptool.sparse import FloatArray

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from pomdptool.episodes import CUT, NONE, TERMINATED, Episodes
 from pomdptool.errors import DataError
+from pomdptool.learning.encoding import step_ends
+from pomdptool.learning.parameters import Tables
 from pomdptool.learning.rewards import LearnedRewards, RewardModel, with_axes
-from pomdptool.learning.sequences import step_ends
-from pomdptool.learning.tables import Tables
 from pomdptool.model import Model
 from pomdptool.sparse import IntArray
 

@@ -17,16 +17,18 @@ import numpy as np
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, ModelError
 from pomdptool.kernels.jit import cores
+from pomdptool.learning.diagnostics import remarks
+from pomdptool.learning.e_step import Expected, Threads, expected
 from pomdptool.learning.em import Run
+from pomdptool.learning.encoding import sequences_of
 from pomdptool.learning.ends import terminal_of, terminating, unpaid, with_end, without_end
-from pomdptool.learning.expectation import Expected, Threads, expected
-from pomdptool.learning.fitted import Fit
+from pomdptool.learning.initialisation import Drafts, given_tables, with_rewards
 from pomdptool.learning.likelihood import observed_steps
-from pomdptool.learning.maximisation import PSEUDO_COUNT, Settings, n_parameters
-from pomdptool.learning.names import in_terms_of
-from pomdptool.learning.parts import sample_of
-from pomdptool.learning.race import SAMPLE_STEPS, Race
-from pomdptool.learning.remarks import remarks
+from pomdptool.learning.m_step import PSEUDO_COUNT, Settings, n_parameters
+from pomdptool.learning.parameters import Tables, no_rewards
+from pomdptool.learning.relabel import in_terms_of
+from pomdptool.learning.restarts import SAMPLE_STEPS, Race
+from pomdptool.learning.result import Fit
 from pomdptool.learning.rewards import (
     CLEAR,
     LearnedRewards,
@@ -36,10 +38,8 @@ from pomdptool.learning.rewards import (
     level_frequencies,
     rewards_of_tables,
 )
-from pomdptool.learning.sequences import sequences_of
 from pomdptool.learning.sizes import SIDE_BY_SIDE, check_memory
-from pomdptool.learning.start import Drafts, given_tables, with_rewards
-from pomdptool.learning.tables import Tables, no_rewards
+from pomdptool.learning.subsets import sample_of
 from pomdptool.learning.watch import LearningWatch, OnLearned
 from pomdptool.limits import Stopped
 from pomdptool.model import Model, make_model

@@ -26,13 +26,13 @@ import numpy as np
 
 from pomdptool.episodes import Episodes
 from pomdptool.kernels.jit import cores
-from pomdptool.learning.expectation import LEAST_STATES, Expected, Threads, expected
-from pomdptool.learning.fitted import Fit
-from pomdptool.learning.maximisation import Settings
-from pomdptool.learning.names import in_terms_of
+from pomdptool.learning.e_step import LEAST_STATES, Expected, Threads, expected
+from pomdptool.learning.encoding import Sequences, sequences_of
+from pomdptool.learning.m_step import Settings
+from pomdptool.learning.parameters import Tables
+from pomdptool.learning.relabel import in_terms_of
+from pomdptool.learning.result import Fit
 from pomdptool.learning.rewards import LEAST_VISITS, cuts_of, level_means, unit_of
-from pomdptool.learning.sequences import Sequences, sequences_of
-from pomdptool.learning.tables import Tables
 from pomdptool.limits import Limits, Stopped
 from pomdptool.sparse import FloatArray, IntArray
 

@@ -11,12 +11,12 @@ from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.kernels.hmm.decode import measure_episodes
 from pomdptool.kernels.jit import cores, request_compilation
 from pomdptool.learning.criteria import aic, bic
+from pomdptool.learning.e_step import LEAST_STATES, Threads, kernel_tables
+from pomdptool.learning.encoding import Sequences, sequences_of, step_ends
 from pomdptool.learning.ends import terminal_of, terminating
-from pomdptool.learning.expectation import LEAST_STATES, Threads, kernel_tables
-from pomdptool.learning.maximisation import Settings, n_parameters
-from pomdptool.learning.names import in_terms_of
-from pomdptool.learning.sequences import Sequences, sequences_of, step_ends
-from pomdptool.learning.tables import Tables, tables_of
+from pomdptool.learning.m_step import Settings, n_parameters
+from pomdptool.learning.parameters import Tables, tables_of
+from pomdptool.learning.relabel import in_terms_of
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 

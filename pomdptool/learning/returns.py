@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from pomdptool.episodes import NONE, Episodes, steps_until
 from pomdptool.errors import ModelError
 from pomdptool.learning.decode import posteriors
+from pomdptool.learning.encoding import Sequences
+from pomdptool.learning.parameters import Tables
 from pomdptool.learning.rewards import unit_of
-from pomdptool.learning.sequences import Sequences
-from pomdptool.learning.tables import Tables
 from pomdptool.sparse import DENSE_LIMIT, FloatArray
 
 LEFT = 0.1

@@ -24,9 +24,9 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.expectation import Expected
-from pomdptool.learning.sequences import Sequences
-from pomdptool.learning.tables import Tables
+from pomdptool.learning.e_step import Expected
+from pomdptool.learning.encoding import Sequences
+from pomdptool.learning.parameters import Tables
 from pomdptool.limits import LARGEST_VALUE
 from pomdptool.sparse import FloatArray, check_dense_size
 

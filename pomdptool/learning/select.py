@@ -18,12 +18,12 @@ import numpy as np
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels.jit import cores
+from pomdptool.learning.encoding import sequences_of
 from pomdptool.learning.fit import fit
-from pomdptool.learning.fitted import Fit
 from pomdptool.learning.likelihood import measured, observed_steps
-from pomdptool.learning.parts import beginning, chosen
+from pomdptool.learning.result import Fit
 from pomdptool.learning.rewards import cuts_of
-from pomdptool.learning.sequences import sequences_of
+from pomdptool.learning.subsets import beginning, chosen
 from pomdptool.limits import Limits, Stopped
 from pomdptool.sparse import FloatArray
 

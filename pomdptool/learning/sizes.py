@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pomdptool.errors import ModelError
-from pomdptool.learning.expectation import LEAST_STATES
+from pomdptool.learning.e_step import LEAST_STATES
 from pomdptool.memory import available
 from pomdptool.sparse import DENSE_LIMIT
 

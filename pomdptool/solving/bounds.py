@@ -24,7 +24,7 @@ import numpy as np
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds
-from pomdptool.solving.policy_iteration import (
+from pomdptool.solving.observed.policy_iteration import (
     Applied,
     Enclosure,
     at_start,

@@ -27,7 +27,7 @@ from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.policy_iteration import UNIT, at_start
+from pomdptool.solving.observed.policy_iteration import UNIT, at_start
 from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
 from pomdptool.sparse import FloatArray, IntArray
 from pomdptool.steps import arrival_rows

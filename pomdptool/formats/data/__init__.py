@@ -1,0 +1,1 @@
+"""Tables of episodes: CSV, TSV, JSON lines and Parquet."""

@@ -1,0 +1,139 @@
+"""Models from files and to text: the format is known by the file's name or the text's beginning."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import IO, Literal
+
+from pomdptool.errors import Finding, FormatError, PomdpWarning
+from pomdptool.formats.kinds import also_compressed, kind_of_path
+from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK, read_pomdp
+from pomdptool.formats.text_input import text_of
+from pomdptool.model import Model
+
+WrittenKind = Literal["pomdp", "json"]
+Kind = Literal[WrittenKind, "pomdpx"]
+
+WRITTEN_KINDS: dict[str, WrittenKind] = also_compressed(
+    {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
+)
+MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, **also_compressed({".pomdpx": "pomdpx"})}
+
+NAMES: dict[Kind, str] = {"pomdp": ".pomdp", "json": "JSON", "pomdpx": "POMDPX"}
+"""What people call the formats."""
+
+_BEGIN = re.compile(
+    r"[\ufeff \t\r\n]*(?:(?P<json>\{)|(?P<pomdpx><)|(?:#[^\r\n]*[\r\n]\s*)*"
+    r"(?P<pomdp>(?:discount|values|states|actions|observations)\s*:))"
+)
+
+
+def kind_of_text(text: str) -> Kind | None:
+    """Format that a text's beginning shows: `{` JSON, `<` XML, a preamble .pomdp; None: unclear."""
+    begin = _BEGIN.match(text)
+    kinds: dict[str | None, Kind] = {"json": "json", "pomdpx": "pomdpx", "pomdp": "pomdp"}
+    return kinds[begin.lastgroup] if begin else None
+
+
+def is_model(text: str) -> bool:
+    """Whether a text shows itself to be a model in .pomdp or POMDPX (JSON is read to know)."""
+    kind = kind_of_text(text)
+    return kind == "pomdp" or (kind == "pomdpx" and "<pomdpx" in text)
+
+
+def read_model(
+    text: str, file: str, *, kind: Kind | None = None, strict: bool = False
+) -> tuple[Model | None, tuple[Finding, ...]]:
+    """Read a model and every finding about it; the model is None where one is an error.
+
+    Without `kind` the text decides the format where it can, with a warning if the file's name is
+    for another one; else the name does.
+    """
+    named = kind or kind_of_path(file, MODEL_KINDS)
+    read_as = kind or kind_of_text(text) or named or "pomdp"
+    model, findings = _read(text, file, read_as, strict=strict)
+    if named not in (None, read_as):
+        message = f"{NAMES[read_as]} in a file named as {NAMES[named]}: read as {NAMES[read_as]}"
+        findings = (Finding(file, 1, 1, "warning", "PT111", message), *findings)
+    return model, findings
+
+
+def _read(
+    text: str, file: str, kind: Kind, *, strict: bool
+) -> tuple[Model | None, tuple[Finding, ...]]:
+    if kind == "pomdpx":
+        from pomdptool.formats.pomdpx.read import read_pomdpx
+
+        return read_pomdpx(text.removeprefix(BYTE_ORDER_MARK), file, strict=strict)
+    if kind == "json":
+        from pomdptool.formats.model_json import read_model_json
+
+        try:
+            return read_model_json(text.removeprefix(BYTE_ORDER_MARK), file), ()
+        except FormatError as error:
+            return None, error.findings
+    return read_pomdp(text, file, strict=strict)
+
+
+def loads(
+    text: str,
+    *,
+    strict: bool = False,
+    kind: Kind | None = None,
+    file: str = "<text>",
+    _from_load: bool = False,
+) -> Model:
+    """Read a model from text.
+
+    Parameters
+    ----------
+    strict
+        Refuse dialects, as the reference reader does; by default each is a `PomdpWarning`.
+    kind
+        "pomdp", "json" or "pomdpx"; by default known by the text's beginning, else by `file`.
+    file
+        Name to report.
+
+    Raises
+    ------
+    FormatError
+        If the text is not a model.
+    """
+    model, findings = read_model(text, file, kind=kind, strict=strict)
+    if model is None:
+        raise FormatError(findings)
+    for finding in findings:
+        warnings.warn(str(finding), PomdpWarning, stacklevel=3 if _from_load else 2)
+    return model
+
+
+def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> Model:
+    """Read a model from a path (`.pomdp`, `.mdp`, `.json`, `.pomdpx`, also `.gz`) or an open file.
+
+    Raises
+    ------
+    FormatError
+        If the file is not a model.
+    OSError
+        If it cannot be read.
+    """
+    content, file = text_of(source)
+    return loads(content, strict=strict, file=file, _from_load=True)
+
+
+def encode_model(model: Model, kind: WrittenKind, header: str = "") -> tuple[str, list[str]]:
+    """Text of a model, and what had to be changed (names that the format does not allow).
+
+    A .pomdp text begins with the lines of `header` as comments.
+    """
+    if kind == "json":
+        from pomdptool.formats.model_json import write_model_json
+
+        return write_model_json(model), []
+    from pomdptool.formats.pomdp.names import valid_names
+    from pomdptool.formats.pomdp.write import write_pomdp
+
+    model, said = valid_names(model)
+    return write_pomdp(model, header), said

@@ -1,0 +1,89 @@
+"""Files that pictures are drawn of: which kind one is, by its extension and its content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pomdptool.errors import FormatError, PolicyError, PomdpError
+from pomdptool.formats.fit_report import is_fit_report, read_fit_report
+from pomdptool.formats.kinds import kind_of_path
+from pomdptool.formats.model_json import FORMAT as MODEL_FORMAT
+from pomdptool.formats.models import is_model
+from pomdptool.formats.policy.graphs import read_pg
+from pomdptool.formats.policy.json import read_policy_json
+from pomdptool.formats.policy.read import read_policy
+from pomdptool.formats.policy.write import FORMAT, POLICY_KINDS
+from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
+from pomdptool.formats.strict_json import read_json
+from pomdptool.formats.traces import read_trace
+from pomdptool.graph import PolicyGraph
+from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
+from pomdptool.trace import FitReport, TracedStep
+
+Pictured = SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
+
+
+def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
+    """Read a policy (`.json`, `.alpha`, `.policy`, `.pg`), a report of learning, or a trace.
+
+    Raises
+    ------
+    FormatError
+        If the text is none of these.
+    PolicyError
+        If a policy does not fit the model, or needs one.
+    PomdpError
+        If it is a model.
+    """
+    kind = kind_of_path(file, POLICY_KINDS)
+    if is_model(text):
+        raise _model(file)
+    if kind == "pg":
+        return _graph(text, file, model)
+    begun = text.lstrip(BYTE_ORDER_MARK + " \t\r\n")[:1]
+    if kind in ("alpha", "appl") or begun == "<":
+        if model is None:
+            raise PolicyError(f"{file}: such a policy does not name its problem: give --model")
+        return read_policy(text, file, model)
+    if begun != "{":
+        raise _unknown(file)
+    document = _object(text, file)
+    if document is None or document.get("format") == FORMAT:
+        return read_policy_json(text, file, model)
+    if is_fit_report(document):
+        return read_fit_report(document, file)
+    if "step" in document:
+        return read_trace(text, file)
+    if document.get("format") == MODEL_FORMAT:
+        raise _model(file)
+    raise _unknown(file)
+
+
+def _object(text: str, file: str) -> dict[str, Any] | None:
+    """The JSON object that the text is, or that its first line is; None where it is neither."""
+    for part in (text, text.lstrip().partition("\n")[0]):
+        try:
+            found = read_json(part, file)
+        except FormatError:
+            continue
+        return found if isinstance(found, dict) else None
+    return None
+
+
+def _model(file: str) -> PomdpError:
+    return PomdpError(f"{file}: this is a model: solve it, and plot the policy")
+
+
+def _unknown(file: str) -> FormatError:
+    kinds = "a policy, a report of fit or a trace of simulate"
+    return FormatError.at(file, 1, 1, "PT001", f"expected {kinds}")
+
+
+def _graph(text: str, file: str, model: Model | None) -> PolicyGraph:
+    graph = read_pg(text, file)
+    if model is None:
+        return graph
+    if graph.n_observations != model.n_observations or graph.actions.max() >= model.n_actions:
+        raise PolicyError(f"{file}: the graph is for another model")
+    return graph

@@ -1,0 +1,1 @@
+"""The .pomdp format of Cassandra: text to a Model and back."""

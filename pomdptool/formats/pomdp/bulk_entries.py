@@ -1,0 +1,219 @@
+"""Runs of entries, `T : a : s : s' p` and the like, cut in bulk.
+
+Large files are almost nothing but such lines. A run is cut piece by piece into tokens, the tokens
+into columns, and the columns mapped to indices by dictionaries. Whatever that refuses is looked at
+again entry by entry, to say where and why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+
+from pomdptool.formats.findings import Findings
+from pomdptool.formats.pomdp.axes import Axis
+from pomdptool.formats.pomdp.syntax import Run
+from pomdptool.formats.pomdp.tokens import NO_LEADING_DIGIT, without_comments
+from pomdptool.sparse import FloatArray, IntArray
+
+PIECE = 1 << 16
+"""Characters that are cut at a time: keeps the tokens in the cache and the memory flat."""
+
+STRAY_COLON = "a colon before the number"
+
+_R_HEAD = re.compile(r"R(?<![A-Za-z0-9_-]R)(?=[ \t\n])")
+_HEAD = re.compile(r"(?<![A-Za-z0-9_-])[TOR][ \t\n]*:")
+_COLON = r"[ \t\n]*+:[ \t\n]*+"
+_REF = r"([A-Za-z0-9_*-]++)"
+_ENTRY = re.compile(
+    f"(?:([TO]){_COLON}{_REF}{_COLON}{_REF}{_COLON}{_REF}"
+    f"|(R){_COLON}{_REF}{_COLON}{_REF}{_COLON}{_REF}(?:{_COLON}{_REF})?+)"
+    r"(?P<gap>[ \t\n:]++)(?P<number>[-+0-9.][0-9.eE+-]*+)"
+)
+_SHORT = re.compile(rf"(?<![A-Za-z0-9_-])R(?:{_COLON}[A-Za-z0-9_*-]++){{3}}(?![ \t\n]*:)")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Entries of one table: an index per axis (-1 for `*`), a value, and the place in the run.
+
+    `bare` tells of numbers without a digit before the point.
+    """
+
+    table: str
+    refs: tuple[IntArray, ...]
+    values: FloatArray
+    order: IntArray
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What a run holds: its columns, how many entries, and the tables with unreadable ones."""
+
+    columns: list[Columns]
+    count: int
+    failed: set[str]
+
+
+def read_run(run: Run, axes: dict[str, tuple[Axis, ...]], findings: Findings) -> Entries:
+    """Cut a run into columns; `axes` gives the axes of each table that the file may set."""
+    text = without_comments(run.text)
+    columns: list[Columns] = []
+    failed: set[str] = set()
+    first = 0
+    for begin, end in _pieces(text):
+        piece = text[begin:end]
+        read, count = _read_piece(piece, axes, first)
+        if read is None:
+            failed |= _explain(piece, run.at + begin, axes, findings)
+            if findings.full:
+                break
+        else:
+            columns += read
+        first += count
+    if not failed:
+        failed = _note_dialects(run, text, columns, findings)
+    return Entries(columns, first, failed)
+
+
+def places_in_run(run: Run) -> list[int]:
+    """Offset of every entry of a run."""
+    return [run.at + match.start() for match in _HEAD.finditer(without_comments(run.text))]
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    begin = 0
+    while begin < len(text):
+        head = _HEAD.search(text, begin + PIECE)
+        end = head.start() if head else len(text)
+        yield begin, end
+        begin = end
+
+
+def _read_piece(
+    piece: str, axes: dict[str, tuple[Axis, ...]], first: int
+) -> tuple[list[Columns] | None, int]:
+    """Columns of a piece, and its number of entries; no columns where anything is amiss.
+
+    Without its head an entry of R with four axes has five tokens, as the others have with theirs,
+    so the columns are slices. `T` and `O` are reserved: no action has such a name.
+    """
+    four = len(axes["R"]) == 4
+    if four and len(axes["R"][3]) == 1:
+        piece = _SHORT.sub(r"\g<0> : *", piece)  # a row of one number
+    text, n_rewards = _R_HEAD.subn("" if four else "R", piece.replace(":", " "))
+    tokens = text.split()
+    heads, n = tokens[::5], len(tokens) // 5
+    counts = {"T": heads.count("T"), "O": heads.count("O"), "R": n_rewards}
+    if len(tokens) != 5 * n or sum(counts.values()) != n:
+        return None, len(_HEAD.findall(piece))
+    columns = []
+    for table, count in counts.items():
+        if not count:
+            continue
+        if table not in axes:
+            return None, n
+        cut = [tokens[k::5] for k in range(len(axes[table]) == 3, 5)]
+        order = np.arange(first, first + n)
+        if count < n:
+            mine = [h not in "TO" for h in heads] if table == "R" else [h == table for h in heads]
+            cut = [list(compress(column, mine)) for column in cut]
+            order = order[mine]
+        try:
+            columns.append(_columns(table, cut, order, axes[table]))
+        except (KeyError, ValueError):
+            return None, n
+    return columns, n
+
+
+def _columns(table: str, cut: list[list[str]], order: IntArray, axes: tuple[Axis, ...]) -> Columns:
+    """Map tokens to indices and numbers.
+
+    Raises KeyError for an unknown name, ValueError for a number that cannot stand here.
+    """
+    *refs, numbers = cut
+    indices = tuple(
+        np.array(list(map(axis.index.__getitem__, ref)))
+        for axis, ref in zip(axes, refs, strict=True)
+    )
+    distinct = {number: float(number) for number in set(numbers)}
+    if table != "R" and min(distinct)[0] in "+-":
+        raise ValueError
+    values = np.array(list(map(distinct.__getitem__, numbers)))
+    if not np.isfinite(values).all():
+        raise ValueError
+    bare = any(number.lstrip("+-")[0] == "." for number in distinct)
+    return Columns(table, indices, values, order, bare)
+
+
+def _explain(
+    piece: str, offset: int, axes: dict[str, tuple[Axis, ...]], findings: Findings
+) -> set[str]:
+    """Find the entries of a piece that cannot be read, say why, and return the piece's tables."""
+    tables = set()
+    for match in _ENTRY.finditer(piece):
+        tables.add(match[1] or match[5])
+        _explain_entry(match, offset, axes, findings)
+        if findings.full:
+            break
+    return tables
+
+
+def _explain_entry(
+    match: re.Match[str], offset: int, axes: dict[str, tuple[Axis, ...]], findings: Findings
+) -> None:
+    table = match[1] or match[5]
+    groups = (2, 3, 4) if match[1] else (6, 7, 8, 9) if match[9] else (6, 7, 8)
+    number, at = match["number"], offset + match.start("number")
+    if table not in axes:
+        message = f"{table} needs `observations:` in the preamble"
+        findings.error("PT008", offset + match.start(), message)
+        return
+    if len(axes[table]) < len(groups):
+        message = "without `observations:` R takes an action and two states, then a number"
+        findings.error("PT012", offset + match.start(), message)
+        return
+    for group, axis in zip(groups, axes[table], strict=False):
+        axis.find(match[group], offset + match.start(group), findings)
+    if not _NUMBER.fullmatch(number):
+        findings.error("PT001", at, f"expected a number, found {number[:40]!r}")
+    elif not np.isfinite(float(number)):
+        findings.error("PT005", at, f"the number {number} is too large")
+    elif table != "R" and number[0] in "+-":
+        findings.error("PT005", at, "a probability takes no sign")
+    elif len(axes[table]) > len(groups) and len(axes[table][3]) > 1:
+        findings.error("PT006", at, f"expected {len(axes[table][3])} numbers, found 1")
+
+
+def _note_dialects(run: Run, text: str, columns: list[Columns], findings: Findings) -> set[str]:
+    """Look for colons before numbers and numbers without a leading digit.
+
+    Several colons before a number are an error: the tables of such entries are returned.
+    """
+    expected = sum(len(c.values) * len(c.refs) for c in columns)
+    stray = text.count(":") - expected
+    if not (stray or any(c.bare for c in columns)):
+        return set()
+    colons, points = [], []
+    failed = set()
+    for match in _ENTRY.finditer(text):
+        if ":" in match["gap"]:
+            colon = run.at + match.start("gap") + match["gap"].index(":")
+            if match["gap"].count(":") > 1:
+                findings.error("PT001", colon, "expected a number, found `:`")
+                failed.add(match[1] or match[5])
+            else:
+                colons.append(colon)
+        if match["number"].lstrip("+-").startswith("."):
+            points.append(run.at + match.start("number"))
+    if colons:
+        findings.dialect("PT107", colons[0], STRAY_COLON, len(colons))
+    if points:
+        findings.dialect("PT101", points[0], NO_LEADING_DIGIT, len(points))
+    return failed

@@ -1,0 +1,81 @@
+"""Blocks of numbers and name lists: cut in bulk, with the place of each item on request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from pomdptool.formats.findings import Findings
+from pomdptool.formats.pomdp.syntax import Word
+from pomdptool.sparse import FloatArray
+
+_COMMENT = re.compile(r"#[^\n]*")
+_DETACHED_SIGN = re.compile(r"([-+])\s+")
+_GLUED_SIGN = re.compile(r"(?<=[0-9.])(?=[-+])")
+_NUMBER = re.compile(r"#[^\n]*|(?:([-+])\s*)?([0-9.]+(?:[eE][-+]?[0-9]+)?)")
+_NAME = re.compile(r"#[^\n]*|([A-Za-z0-9_-]+)")
+
+NO_LEADING_DIGIT = "a number should have a digit before the point"
+
+
+def without_comments(text: str) -> str:
+    """Blank comments out, keeping every offset."""
+    if "#" not in text:
+        return text
+    return _COMMENT.sub(lambda m: " " * len(m[0]), text)
+
+
+def split_numbers(word: Word) -> list[str]:
+    """Cut a block of numbers; a detached sign is joined to its number, and begins one."""
+    text = without_comments(word.text)
+    if "-" in text or "+" in text:
+        text = _GLUED_SIGN.sub(" ", _DETACHED_SIGN.sub(r"\1", text))
+    return text.split()
+
+
+def number_places(word: Word) -> Iterator[tuple[int, str]]:
+    """Offset and text (sign joined) of each number of a block."""
+    for match in _NUMBER.finditer(word.text):
+        if match[2]:
+            yield word.at + match.start(), (match[1] or "") + match[2]
+
+
+def place_of_number(word: Word, k: int) -> int:
+    """Offset of the k-th number of a block, from 0; of its last one where it has fewer."""
+    at = word.at
+    for i, (place, _) in enumerate(number_places(word)):
+        at = place
+        if i == k:
+            break
+    return at
+
+
+def name_places(word: Word) -> Iterator[tuple[int, str]]:
+    """Offset and text of each name, or bare index, of a list."""
+    for match in _NAME.finditer(word.text):
+        if match[1]:
+            yield word.at + match.start(), match[1]
+
+
+def read_numbers(word: Word, findings: Findings, *, signed: bool) -> FloatArray | None:
+    """Read a block of finite numbers; None after an error.
+
+    Probabilities (`signed=False`) take no sign.
+    """
+    items = split_numbers(word)
+    values = np.array(list(map(float, items)))
+    if not np.isfinite(values).all():
+        k = int(np.flatnonzero(~np.isfinite(values))[0])
+        findings.error("PT005", place_of_number(word, k), f"the number {items[k]} is too large")
+        return None
+    if not signed and min(items)[0] in "+-":
+        k = next(i for i, item in enumerate(items) if item[0] in "+-")
+        findings.error("PT005", place_of_number(word, k), "a probability takes no sign")
+        return None
+    least = min(items)[0]  # signs and the point sort before the digits
+    bare = [k for k, item in enumerate(items) if item.lstrip("+-")[0] == "."] if least < "0" else []
+    if bare:
+        findings.dialect("PT101", place_of_number(word, bare[0]), NO_LEADING_DIGIT, len(bare))
+    return values

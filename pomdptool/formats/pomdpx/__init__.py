@@ -1,0 +1,1 @@
+"""The .pomdpx format of APPL: XML of factored models to a Model."""

@@ -1,0 +1,1 @@
+"""The anytime solver: point-based value iteration with certified bounds."""

@@ -1,0 +1,195 @@
+"""What a terminal shows: sparklines, shaded tables, narrow screens, encodings that lack much."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pomdptool
+from models import ROOT
+from pomdptool.commands.returns import interval
+from pomdptool.commands.terminal import drawn, holds, show_pairs
+from pomdptool.drawing.sparks import BLOCKS, PLAIN, resampled, sparkline
+from pomdptool.formats.json_documents import plain
+from processes import on_terminal, run
+
+TIGER = ROOT / "problems" / "tiger.pomdp"
+MAZE = ROOT / "problems" / "maze-4x3.pomdp"
+COLOURS = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+
+
+class Screen(io.TextIOWrapper):
+    """A terminal of any encoding."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding)
+
+    def isatty(self) -> bool:
+        return True
+
+    def text(self) -> str:
+        self.seek(0)
+        return self.read()
+
+
+# ------------------------------------------------------------ sparklines
+
+
+def test_a_sparkline_rises_with_its_values() -> None:
+    assert sparkline(np.arange(8.0), 0.0, 7.0) == BLOCKS
+    assert sparkline(np.arange(8.0), 0.0, 7.0, plain=True) == PLAIN
+    assert sparkline(np.array([-9.0, 99.0]), 0.0, 1.0) == BLOCKS[0] + BLOCKS[-1]
+    assert set(sparkline(np.ones(5), 1.0, 1.0)) == {BLOCKS[4]}
+    assert sparkline(np.array([0.0, 1.0]), 0.0, 10.0)[1] == BLOCKS[0]
+
+
+def test_resampling_takes_what_is_known_by_then() -> None:
+    times, values = np.array([0.0, 1.0, 4.0]), np.array([5.0, 6.0, 7.0])
+    assert resampled(times, values, 4).tolist() == [6.0, 6.0, 6.0, 7.0]
+    assert resampled(times, values, 8).tolist() == [5.0, *[6.0] * 6, 7.0]
+    assert resampled(np.zeros(2), values[:2], 3).tolist() == [6.0] * 3
+
+
+def test_solve_shows_bounds_over_time_on_a_terminal_only() -> None:
+    shown = on_terminal("solve", TIGER, **COLOURS)
+    for label in ("upper bound", "lower bound", "gap, log scale"):
+        assert re.search(f"^{label} +[{BLOCKS}]{{40}} from [-0-9.]+\r$", shown, re.MULTILINE)
+    assert "├─ tiger-left  node 1: listen" in shown
+    assert "upper bound" not in run("solve", TIGER).stderr
+
+
+def test_an_encoding_without_blocks_gets_ascii() -> None:
+    shown = on_terminal("solve", TIGER, **COLOURS, PYTHONIOENCODING="ascii")
+    assert re.search(f"^upper bound +[{re.escape(PLAIN)}]{{40}} from", shown, re.MULTILINE)
+    assert "|- tiger-left  node 1: listen" in shown
+    assert shown.isascii()
+    assert "\\u" not in shown
+
+
+def test_fit_shows_the_log_likelihood_on_a_terminal_only(tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    model = pomdptool.load(TIGER)
+    rng = np.random.default_rng(1)
+    pomdptool.dump(pomdptool.sample(model, episodes=20, steps=10, rng=rng), data)
+    options = ["--states", "2", "--seed", "1", "--restarts", "2", "-o", str(tmp_path / "m.pomdp")]
+    shown = on_terminal("fit", data, *options, **COLOURS)
+    line = re.search(f"^over iterations ([{BLOCKS}]+) from -[0-9.]+\r$", shown, re.MULTILINE)
+    assert line
+    assert line[1][0] == BLOCKS[0]
+    assert line[1][-1] == BLOCKS[-1]
+    assert "over iterations" not in run("fit", data, *options).stderr
+
+
+# ------------------------------------------------------------ tables
+
+
+def test_tables_in_a_pipe_are_plain_and_complete_for_small_models() -> None:
+    shown = run("info", TIGER, "--tables").stdout
+    assert "\x1b" not in shown
+    parts = re.split(r"\n\n", shown.strip())
+    headings = ["T  listen", "T  open-left, open-right", "O  listen", "O  open-left, open-right"]
+    assert [part.splitlines()[0] for part in parts[1:]] == [*headings, "R  expected reward"]
+    assert parts[3].splitlines()[2].split() == ["tiger-left", "0.85", "0.15"]
+    assert parts[1].splitlines()[3].split() == ["tiger-right", ".", "1"]
+    assert parts[5].splitlines()[2].split() == ["tiger-left", "-1", "-100", "10"]
+    assert "more" not in shown
+
+
+def test_tables_fit_the_screen_and_say_what_is_left_out() -> None:
+    shown = on_terminal("info", MAZE, "--tables", **COLOURS | {"COLUMNS": "40", "LINES": "12"})
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown.splitlines()]
+    begin = lines.index("T  north")
+    assert max(map(len, lines[begin:])) <= 40
+    assert lines[begin + 10] == "... 3 more rows, 6 more columns"
+    whole = run("info", MAZE, "--tables", "-v").stdout
+    assert "more" not in whole
+    assert "T  west" in whole
+
+
+def test_many_actions_share_a_screen(tmp_path: Path) -> None:
+    rocks = tmp_path / "rocks.pomdp"
+    made = ["rocksample", "--size", "3", "--rocks", "4", "--seed", "1", "-o", str(rocks)]
+    assert run("problem", *made).returncode == 0
+    shown = run("info", rocks, "--tables").stdout
+    assert "T  check-1, check-2, check-3, check-4\n" in shown
+    assert "more rows (-v shows all)" in shown
+
+
+def test_costs_are_shown_as_costs() -> None:
+    shown = run("info", ROOT / "problems" / "bridge-repair.pomdp", "--tables").stdout
+    table = shown.partition("R  expected cost\n")[2]
+    assert table
+    assert not re.search(r" -\d", table)
+
+
+def test_cells_are_shaded_where_there_are_colours() -> None:
+    assert "\x1b[48;5;" in on_terminal("info", TIGER, "--tables", **COLOURS).replace(
+        "\x1b[30;48", "\x1b[48"
+    ).replace("\x1b[37;48", "\x1b[48")
+    for without in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b[" not in on_terminal("info", TIGER, "--tables", **COLOURS | without)
+
+
+def test_tables_exclude_json() -> None:
+    result = run("info", TIGER, "--tables", "--json")
+    assert result.returncode == 2
+    assert "convert --to json" in result.stderr
+
+
+# ------------------------------------------------------------ text
+
+
+def test_long_lines_go_on_below_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [("label", "one two three four five six seven"), ("short", "text")]
+    screen = Screen("utf-8")
+    show_pairs(rows, screen)
+    assert screen.text().splitlines() == [
+        "label           one two three four five",
+        "                six seven",
+        "short           text",
+    ]
+    pipe = io.StringIO()
+    show_pairs(rows, pipe)
+    assert pipe.getvalue().count("\n") == 2
+
+
+def test_what_a_stream_can_hold() -> None:
+    assert holds(Screen("utf-8"), BLOCKS)
+    assert holds(Screen("cp437"), "└├│─")
+    for encoding in ("ascii", "latin-1"):
+        assert not holds(Screen(encoding), BLOCKS)
+        assert drawn(["│  └─ a"], Screen(encoding)) == ["|  `- a"]
+    assert drawn(["│  └─ a"], Screen("utf-8")) == ["│  └─ a"]
+
+
+def test_json_has_what_it_lacks_as_text_or_null() -> None:
+    inside = {"a": [math.inf, (-math.inf, math.nan)], "b": np.array([[1.5], [np.inf]])}
+    assert plain(inside) == {"a": ["inf", ["-inf", None]], "b": [[1.5], ["inf"]]}
+    assert [plain(x) for x in (np.int64(3), np.bool_(True), True, "nan", None)] == [
+        *(3, True, True, "nan", None)
+    ]
+
+
+def test_an_interval_that_is_not_known_is_unknown_to_people_only(tmp_path: Path) -> None:
+    assert interval("-inf", "inf") == "unknown"
+    assert interval("-inf", 2.5) == "at most 2.5"
+    assert interval(1.0, "inf") == "at least 1"
+    assert interval(1.0, 2.5) == "1 to 2.5"
+    policy = tmp_path / "tiger.alpha"
+    model = pomdptool.load(TIGER)
+    pomdptool.dump(pomdptool.solve(model, "exact").policy, policy)
+    played = ["--episodes", "1", "--steps", "3", "--seed", "1"]
+    shown = run("simulate", TIGER, "--policy", policy, *played)
+    assert "95% interval    unknown\n" in shown.stdout
+    told = run("simulate", TIGER, "--policy", policy, *played, "--json")
+    assert json.loads(told.stdout)["confidence_95"] == ["-inf", "inf"]
+    shown = run("evaluate", TIGER, policy, *played)
+    assert "optimum within" not in shown.stdout
+    assert "95% unknown, 1 episode\n" in shown.stdout

@@ -1,0 +1,101 @@
+"""Episodes and learned tables that several tests of learning draw from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from naive_learning import Steps
+from pomdptool.episodes import NONE, Episodes
+from pomdptool.learning.e_step import Threads
+from pomdptool.learning.em import Climb, Run
+from pomdptool.learning.encoding import sequences_of
+from pomdptool.learning.m_step import Settings
+from pomdptool.learning.parameters import Tables
+from pomdptool.learning.watch import LearningWatch
+from pomdptool.model import Model
+
+
+def rows(rng: np.random.Generator, *shape: int, zeros: float = 0.0) -> np.ndarray:
+    weights = rng.exponential(size=shape) * (rng.random(shape) >= zeros)
+    weights[..., 0] += 1e-3
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def random_tables(
+    seed: int, S: int = 3, A: int = 2, Z: int = 2, *, shared: bool = False, zeros: float = 0.0
+) -> Tables:
+    rng = np.random.default_rng(seed)
+    return Tables(
+        rows(rng, A, S, S, zeros=zeros), rows(rng, 1 if shared else A, S, Z), rows(rng, S)
+    )
+
+
+def episodes_of(lots: list[Steps], A: int = 2, Z: int = 2) -> Episodes:
+    flat = np.array([step for lot in lots for step in lot], dtype=np.int64).reshape(-1, 2)
+    first = np.cumsum([0, *map(len, lots)])
+    names = tuple(map(str, range(max(A, Z))))
+    return Episodes(names[:A], names[:Z], flat[:, 0].copy(), flat[:, 1].copy(), first)
+
+
+def random_steps(
+    rng: np.random.Generator, n: int, A: int = 2, Z: int = 2, *, early: bool = False
+) -> Steps:
+    """Some observations are missing; `early` has one before any action."""
+    steps = [(int(rng.integers(A)), int(rng.integers(-1, Z))) for _ in range(n)]
+    return [(NONE, int(rng.integers(-1, Z))), *steps] if early else steps
+
+
+def climbed(
+    tables: Tables, lots: list[Steps], settings: Settings, *, accelerate: bool, iterations: int = 30
+) -> Run:
+    A, Z = len(tables.T), tables.Z.shape[2]
+    run = Run(0, None, tables)
+    with Threads(1) as threads:
+        climb = Climb(
+            sequences_of(episodes_of(lots, A, Z)), settings, threads, LearningWatch(),
+            0.0, iterations, accelerate,
+        )  # fmt: skip
+        climb.improve(run)
+    return run
+
+
+NO_PRIORS = Settings(0.0, 0.0, 0.0)
+
+
+def logged(
+    model: Model, n: int, length: int, rng: np.random.Generator, actions: int | None = None
+) -> Episodes:
+    """Sample episodes with rewards R[a, s], actions uniformly at random."""
+    A = actions or model.n_actions
+    s = (rng.random((n, 1)) > model.start.cumsum()).sum(axis=1)
+    chosen, seen, paid = (np.zeros((n, length)) for _ in range(3))
+    for t in range(length):
+        a = rng.integers(A, size=n)
+        paid[:, t] = model.expected_rewards[a, s]
+        s = (rng.random((n, 1)) > model.T[a, s].cumsum(axis=1)).sum(axis=1)
+        chosen[:, t] = a
+        seen[:, t] = (rng.random((n, 1)) > model.Z[a, s].cumsum(axis=1)).sum(axis=1)
+    return Episodes(
+        model.actions,
+        model.observations,
+        chosen.ravel().astype(np.int64),
+        seen.ravel().astype(np.int64),
+        np.arange(n + 1) * length,
+        paid.ravel(),
+    )
+
+
+def written(data: Episodes, path: Path) -> Path:
+    """Write episodes as CSV."""
+    assert data.rewards is not None
+    lines = ["episode,step,action,observation,reward"]
+    for e in range(data.n_episodes):
+        lines += [
+            f"{e},{t - data.first[e]},{data.action_names[data.actions[t]]},"
+            f"{data.observation_names[data.observations[t]]},{float(data.rewards[t])}"
+            for t in range(data.first[e], data.first[e + 1])
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return path

@@ -1,0 +1,114 @@
+"""Kernels give the same numbers interpreted and compiled, and change over when it pays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import pomdptool
+from models import random_model, tiger
+from pomdptool.formats.policy.write import encode_policy
+from pomdptool.kernels import jit
+from pomdptool.model import Model
+
+
+@pytest.fixture
+def runtime() -> Iterator[jit.Runtime]:
+    """How kernels run, given back as it was."""
+    before = dict(vars(jit.runtime))
+    yield jit.runtime
+    vars(jit.runtime).update(before)
+
+
+def solved(model: Model, runtime: jit.Runtime, *, compiled: bool) -> str:
+    runtime.compiled, runtime.interpreted_seconds = compiled, -1e9
+    solution = pomdptool.solve(model, "exact", full_simplex=True)
+    assert runtime.compiled == compiled
+    policy = replace(solution.policy, trace=())
+    policy.stats["seconds"] = 0.0
+    return encode_policy(policy, "json")
+
+
+@pytest.mark.parametrize("model", [tiger(), random_model(3), random_model(4, n_states=4)])
+def test_both_ways_give_the_same_bytes(model: Model, runtime: jit.Runtime) -> None:
+    assert solved(model, runtime, compiled=False) == solved(model, runtime, compiled=True)
+
+
+def test_patience_ends(runtime: jit.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jit, "PATIENCE", 0.0)
+    runtime.compiled, runtime.interpreted_seconds = False, 0.0
+    pomdptool.solve(tiger(), "exact")
+    assert runtime.compiled
+
+
+def test_much_work_is_compiled_at_once(runtime: jit.Runtime) -> None:
+    runtime.compiled = False
+    jit.request_compilation(jit.SMALL_PASS)
+    assert not runtime.compiled
+    assert jit.scaled_budget(10 * jit.SLOWDOWN) == 10
+    assert jit.scaled_budget(1) == 1
+    jit.request_compilation(jit.SMALL_PASS + 1)
+    assert runtime.compiled
+    assert jit.scaled_budget(10 * jit.SLOWDOWN) == 10 * jit.SLOWDOWN
+
+
+def test_the_first_compilation_is_announced_once(
+    runtime: jit.Runtime, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    def double(x):  # type: ignore[no-untyped-def]
+        return 2 * x
+
+    said: list[str] = []
+    runtime.compiled = True
+    jit.on_first_compile(lambda: said.append("compiling"))
+    first, second = jit.Kernel(double, False, {}), jit.Kernel(double, False, {})
+    assert first(1) == 2
+    assert first(2) == 4
+    assert said == ["compiling"]
+    assert second(2) == 4
+    assert said == ["compiling"]
+
+
+def test_the_cache_is_named_by_every_file_below_the_folder(tmp_path: Path) -> None:
+    inner = tmp_path / "exact"
+    inner.mkdir()
+    file = inner / "backup.py"
+    file.write_text("x = 1\n")
+    names = {jit._cache_name(tmp_path)}
+    file.write_text("x = 2\n")
+    names.add(jit._cache_name(tmp_path))
+    file.rename(tmp_path / "backup.py")
+    names.add(jit._cache_name(tmp_path))
+    (inner / "notes.txt").write_text("not code")
+    assert jit._cache_name(tmp_path) in names
+    assert len(names) == 3
+
+
+def test_compiled_kernels_of_a_subfolder_are_found_in_the_cache(tmp_path: Path) -> None:
+    """A second process does not announce what the first one has compiled and cached."""
+    code = (
+        "import numpy as np\n"
+        "from pomdptool.kernels import jit\n"
+        "from pomdptool.kernels.exact.dominance import undominated\n"
+        "jit.request_compilation(10**9)\n"
+        "jit.on_first_compile(lambda: print('compiling'))\n"
+        "print(undominated(np.array([[2.0, 2.0], [1.0, 1.0]]), 0.0, np.zeros(2, np.int64)))\n"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert outputs == ["compiling\n1\n", "1\n"]

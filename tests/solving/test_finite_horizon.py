@@ -1,0 +1,274 @@
+"""Policies with a horizon: they are worth its steps, and whatever plays them ends with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import mdps
+import naive_planning as naive
+import pomdptool
+from models import random_model, tiger
+from pomdptool.acting.agents import horizon_of
+from pomdptool.acting.environment import Environment, episode
+from pomdptool.acting.sample import sample
+from pomdptool.acting.simulate import default_steps, simulate
+from pomdptool.analysis import transfer
+from pomdptool.analysis.evaluate import evaluate
+from pomdptool.commands.main import cli
+from pomdptool.errors import PolicyError
+from pomdptool.graph import NOWHERE, PolicyGraph
+from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
+
+VALUE_3 = 2.3098
+"""Of the tiger in three steps: listen twice, then open a door after two equal observations."""
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def run(*args: object, typed: str = "") -> Any:
+    result = CliRunner().invoke(cli, list(map(str, args)), input=typed, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[Model, SolvedPolicy, str], tuple[Path, Path]]:
+    """Write a model and a policy."""
+
+    def saved(model: Model, policy: SolvedPolicy, kind: str) -> tuple[Path, Path]:
+        paths = tmp_path / "model.json", tmp_path / f"policy.{kind}"
+        pomdptool.dump(model, paths[0])
+        pomdptool.dump(policy, paths[1])
+        return paths
+
+    return saved
+
+
+def optimum(model: Model, horizon: int) -> float:
+    """By trying everything; in an MDP from each state that may be observed first."""
+    if not model.mdp:
+        return naive.expectimax(model, model.start, horizon)
+    corners = np.eye(model.n_states)
+    return sum(
+        float(model.start[s]) * naive.expectimax(model, corners[s], horizon)
+        for s in np.flatnonzero(model.start)
+    )
+
+
+@pytest.mark.parametrize("kind", ["json", "pg"])
+@pytest.mark.parametrize(
+    ("model", "horizon"),
+    [
+        (tiger(), 1),
+        (tiger(), 3),
+        (tiger(discount=1.0), 3),
+        (random_model(2, n_states=3, n_actions=2), 3),
+        (mdps.random_mdp(3), 3),
+    ],
+    ids=["tiger-1", "tiger-3", "tiger-undiscounted", "random", "mdp"],
+)
+def test_evaluate_says_the_value(
+    save: Callable[..., tuple[Path, Path]], model: Model, horizon: int, kind: str
+) -> None:
+    policy = pomdptool.solve(model, horizon=horizon).policy
+    args = "evaluate", *save(model, policy, kind), "--seed", 2, "-q", "--episodes", 4000
+    found = json.loads(run(*args, "--json").stdout)
+    value = optimum(model, horizon)
+    assert found["graph_value"] == pytest.approx(value, abs=1e-9)
+    assert found["vector_value"] == pytest.approx(value, abs=1e-6)
+    assert found["steps"] == found["mean_length"] == horizon
+    assert found["truncation_bound"] == 0.0
+    assert abs(found["mean_discounted_return"] - value) <= 4.0 * found["standard_error"] + 1e-9
+    assert found["residual_min"] is found["residual_max"] is None
+    assert found["residual_beliefs"] == 0
+    assert "residual" not in run(*args).stdout
+
+
+def test_the_tiger_is_worth_what_expectimax_says() -> None:
+    assert naive.expectimax(tiger(), tiger().start, 3) == pytest.approx(VALUE_3, abs=1e-12)
+
+
+def test_the_vectors_of_a_finite_graph_are_those_of_its_start() -> None:
+    """A later node, with less steps to lose in, is worth more."""
+    graph = PolicyGraph(np.zeros(2, np.int64), np.array([[1, 1], [NOWHERE, NOWHERE]]))
+    policy = transfer.of_graph(graph, tiger())
+    assert policy.horizon == 2
+    found = evaluate(tiger(), policy, rng=rng())
+    assert found.graph_value == found.vector_value == pytest.approx(-1.95)
+
+
+def test_evaluate_says_where_terminal_values_count(
+    save: Callable[..., tuple[Path, Path]],
+) -> None:
+    """They are no rewards: what is earned in the steps before is apart from them."""
+    model, ends = tiger(), np.array([[50.0, -20.0], [-20.0, 50.0]])
+    policy = pomdptool.solve(model, horizon=2, terminal=ends).policy
+    args = "evaluate", *save(model, policy, "json"), "--seed", 1, "-q"
+    found = json.loads(run(*args, "--json").stdout)
+    assert found["vector_value"] == pytest.approx(naive.expectimax(model, model.start, 2, ends))
+    assert found["graph_value"] == pytest.approx(-1.95)  # it listens twice
+    assert found["mean_discounted_return"] == pytest.approx(-1.95)
+    row = "count in the vectors and bounds only"
+    assert row in run(*args).stdout
+    assert (
+        row
+        not in run(
+            "evaluate", *save(model, replace(policy, terminal=None), "json"), "--seed", 1, "-q"
+        ).stdout
+    )
+
+
+def test_graphs_know_their_horizon() -> None:
+    assert pomdptool.solve(tiger(), horizon=4).policy.graph.horizon == 4  # type: ignore[union-attr]
+    assert pomdptool.solve(tiger()).policy.graph.horizon is None  # type: ignore[union-attr]
+    lone = PolicyGraph(np.zeros(2, np.int64), np.array([[NOWHERE], [1]]))
+    assert lone.horizon == 1  # the cycle is out of reach
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("method", ["exact", "qmdp", "blind", "stopped"])
+def test_episodes_end_with_the_policy(method: str, asked: bool) -> None:
+    """In kernels and asked step by step; also a policy that was stopped, which has no graph."""
+    model, stopped = tiger(), method == "stopped"
+    method, limit = ("exact", 0.0) if stopped else (method, None)
+    policy = pomdptool.solve(model, method, horizon=5, time_limit=limit).policy
+    assert (policy.graph is None) == stopped
+    on_seen = (lambda seen: None) if asked else None
+    for steps in (None, 5, 9):
+        result = simulate(model, policy, episodes=20, rng=rng(), steps=steps, on_seen=on_seen)
+        assert result.steps == 5
+        assert (result.lengths == 5).all()
+        assert result.truncation_bound == 0.0
+    result = simulate(model, policy, episodes=20, rng=rng(), steps=2, on_seen=on_seen)
+    assert result.steps == 2
+    left = 100.0 * (0.95**2 + 0.95**3 + 0.95**4)
+    assert result.truncation_bound == pytest.approx(left)
+    data = sample(model, episodes=3, steps=50, rng=rng(), policy=policy)
+    assert data.lengths.tolist() == [5, 5, 5]
+    assert data.terminated.sum() == 0
+
+
+def test_simulated_returns_are_those_of_the_horizon() -> None:
+    result = simulate(
+        tiger(), pomdptool.solve(tiger(), horizon=3).policy, episodes=50_000, rng=rng()
+    )
+    assert abs(result.mean - VALUE_3) < 4.0 * result.standard_error
+    assert result.standard_error < 0.1
+
+
+def test_default_steps_are_at_most_the_horizon() -> None:
+    assert default_steps(tiger()) == default_steps(tiger(), 500) == 135
+    assert default_steps(tiger(), 3) == 3
+    assert default_steps(tiger(discount=1.0)) == 100
+    assert default_steps(tiger(discount=1.0), 500) == 500
+
+
+def test_undiscounted_steps_up_to_the_horizon_are_bounded() -> None:
+    model = tiger(discount=1.0)
+    policy = pomdptool.solve(model, horizon=4).policy
+    assert simulate(model, policy, episodes=5, rng=rng()).steps == 4
+    assert simulate(model, policy, episodes=5, rng=rng(), steps=1).truncation_bound == 300.0
+    endless = simulate(model, None, episodes=5, rng=rng(), steps=1)
+    assert endless.truncation_bound == np.inf
+
+
+def test_policies_are_compared_each_over_its_horizon(
+    save: Callable[..., tuple[Path, Path]],
+) -> None:
+    model = tiger()
+    path, short = save(model, pomdptool.solve(model, horizon=3).policy, "json")
+    result = run(
+        *("simulate", path, "--policy", short, "--compare", short, "--episodes", 500),
+        *("--seed", 1, "-q"),
+    )
+    assert result.stdout.count("500 of at most 3 steps") == 2
+    assert result.stdout.count("error at most 0") == 2
+
+
+def test_a_loop_of_ones_own_ends_with_the_policy() -> None:
+    model = tiger()
+    player = pomdptool.player(model, pomdptool.solve(model, horizon=3).policy)
+    assert horizon_of(player) == 3
+    assert len(list(episode(Environment(model), player, 10, rng()))) == 3
+    player.reset()
+    for _ in range(3):
+        player.observe(player.act(), 0)
+    with pytest.raises(PolicyError, match="the policy of 3 steps has ended"):
+        player.act()
+    player.reset()
+    assert player.act() == 0
+
+
+def test_a_controller_too_large_to_evaluate_is_simulated_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transfer, "is_cheap", lambda *_: False)
+    graph = pomdptool.solve(tiger(), horizon=3).policy.graph
+    assert graph is not None
+    found = transfer.earned(tiger(), graph, rng=rng())
+    assert found.standard_error > 0.0
+    assert abs(found.value - VALUE_3) < 4.0 * found.standard_error
+
+
+def test_a_graph_without_a_successor_is_told_as_such() -> None:
+    graph = PolicyGraph(np.zeros(1, np.int64), np.array([[0, NOWHERE]]))
+    player = pomdptool.player(tiger(), transfer.of_graph(graph, tiger()))
+    with pytest.raises(PolicyError, match="no successor for observation 'tiger-right'"):
+        player.observe(0, 1)
+
+
+# ---------------------------------------------------------------- act
+
+
+@pytest.fixture
+def three(save: Callable[..., tuple[Path, Path]]) -> tuple[Path, Path]:
+    return save(tiger(), pomdptool.solve(tiger(), horizon=3).policy, "json")
+
+
+def test_act_says_that_the_policy_has_ended(three: tuple[Path, Path]) -> None:
+    """One line out for each line in: an empty one where there is no action left."""
+    result = run("act", *three, typed="0\n0\n0\n\n0\n")
+    assert result.stdout.split("\n") == [
+        *("listen", "listen", "open-right", ""),
+        *("listen", "listen", ""),
+    ]
+    assert result.stderr.splitlines() == [
+        "note: the policy of 3 steps has ended; an empty line begins a new episode"
+    ]
+    assert run("act", *three, "-q", typed="0\n0\n0\n").stderr == ""
+
+
+def test_act_begins_anew_in_place_of_the_last_observation(three: tuple[Path, Path]) -> None:
+    result = run("act", *three, typed="0\n0\n\n0\n")
+    assert result.stdout.split() == ["listen", "listen", "open-right", "listen", "listen"]
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("reaction", ["error", "reset", "ignore"])
+def test_act_refuses_observations_after_the_end(three: tuple[Path, Path], reaction: str) -> None:
+    message = "the policy of 3 steps has ended: only an empty line can follow, not '1'"
+    with pytest.raises(PolicyError, match=message):
+        run("act", *three, "-q", "--on-impossible", reaction, typed="0\n0\n0\n1\n")
+
+
+def test_act_ends_in_an_mdp_too(save: Callable[..., tuple[Path, Path]]) -> None:
+    model = mdps.random_mdp(3)
+    paths = save(model, pomdptool.solve(model, horizon=1).policy, "json")
+    states = [model.states[s] for s in np.flatnonzero(model.start)]
+    after = model.states[int(np.flatnonzero(model.T[:, np.flatnonzero(model.start)[0]].all(0))[0])]
+    result = run("act", *paths, typed=f"{states[0]}\n{after}\n\n{states[0]}\n")
+    first, ended, again = result.stdout.splitlines()
+    assert first == again
+    assert ended == ""
+    assert "the policy of 1 step has ended" in result.stderr
