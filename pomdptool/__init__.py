@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from warnings import warn
 
 TYPE_CHECKING = False  # typing takes long to import: see `pomdptool.__main__`
 if TYPE_CHECKING:
     from typing import Any
 
-    from pomdptool.acting.agents import acting as player
+    from pomdptool.acting.agents import agent_for
     from pomdptool.acting.pomcp import Pomcp
     from pomdptool.acting.sample import sample
     from pomdptool.acting.search_settings import Prior
@@ -88,6 +89,7 @@ _HOME = {
     "StandardErrors": "learning.information",
     "Summary": "acting.simulate",
     "Transfer": "analysis.transfer",
+    "agent_for": "acting.agents",
     "carried": "analysis.transfer",
     "check": "formats.check",
     "compare": "analysis.compare",
@@ -107,7 +109,6 @@ _HOME = {
     "loglik": "learning.likelihood",
     "make_model": "model",
     "maze": "families.maze",
-    "player": "acting.agents",
     "plot": "drawing.plot",
     "rocksample": "families.rocksample",
     "sample": "acting.sample",
@@ -121,7 +122,7 @@ _HOME = {
     "update_belief": "belief",
 }
 
-_CALLED_THERE = {"load_data": "read_episodes", "player": "acting", "update_belief": "update"}
+_CALLED_THERE = {"load_data": "read_episodes", "update_belief": "update"}
 
 __all__ = [
     "AlphaVectors",
@@ -155,6 +156,7 @@ __all__ = [
     "StandardErrors",
     "Summary",
     "Transfer",
+    "agent_for",
     "carried",
     "check",
     "compare",
@@ -174,7 +176,6 @@ __all__ = [
     "loglik",
     "make_model",
     "maze",
-    "player",
     "plot",
     "rocksample",
     "sample",
@@ -189,7 +190,14 @@ __all__ = [
 ]
 
 
+_FORMER = {"player": "agent_for"}
+"""Former names, accepted for one version."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _FORMER:
+        warn(f"pomdptool.{name} is now {_FORMER[name]}", DeprecationWarning, stacklevel=2)
+        name = _FORMER[name]
     if name not in _HOME:
         raise AttributeError(f"module 'pomdptool' has no attribute {name!r}")
     there = _CALLED_THERE.get(name, name)

@@ -12,7 +12,7 @@ LARGEST_VALUE = 1e100
 """Rewards and values from which on sums and squares of floats say nothing."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: it carries control out of the loops
+class LimitReached(Exception):  # noqa: N818 - not an error: it carries control out of the loops
     """A limit was met inside a step; `reason` says which."""
 
     def __init__(self, reason: str) -> None:
@@ -63,7 +63,7 @@ class Limits:
         return None
 
     def check(self) -> None:
-        """Raise Stopped where a limit is met."""
+        """Raise LimitReached where a limit is met."""
         reason = self.reason
         if reason is not None:
-            raise Stopped(reason)
+            raise LimitReached(reason)

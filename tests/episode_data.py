@@ -13,7 +13,7 @@ from pomdptool.learning.em import Climb, Run
 from pomdptool.learning.encoding import sequences_of
 from pomdptool.learning.m_step import Settings
 from pomdptool.learning.parameters import Tables
-from pomdptool.learning.watch import LearningWatch
+from pomdptool.learning.progress import LearningMonitor
 from pomdptool.model import Model
 
 
@@ -54,7 +54,7 @@ def climbed(
     run = Run(0, None, tables)
     with Threads(1) as threads:
         climb = Climb(
-            sequences_of(episodes_of(lots, A, Z)), settings, threads, LearningWatch(),
+            sequences_of(episodes_of(lots, A, Z)), settings, threads, LearningMonitor(),
             0.0, iterations, accelerate,
         )  # fmt: skip
         climb.improve(run)

@@ -1,1 +1,1 @@
-"""Acting: trajectories of policies and planners, and what they earn."""
+"""Agent: trajectories of policies and planners, and what they earn."""

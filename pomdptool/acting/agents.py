@@ -16,7 +16,7 @@ from pomdptool.belief import update
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.kernels.simulation import episodes as kernel
-from pomdptool.kernels.simulation.episodes import Agent
+from pomdptool.kernels.simulation.episodes import CompiledAgent
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
@@ -26,7 +26,7 @@ BY_GRAPH = frozenset({"graph", "blind", "perseus"})
 """Methods whose policies act by their graph, which earns the lower bound, not by their vectors."""
 
 
-class Acting(Protocol):
+class Agent(Protocol):
     """What `simulate` and a loop of one's own need of a policy."""
 
     def reset(self, state: int | None = None) -> None:
@@ -66,7 +66,7 @@ def initial_belief(model: Model, state: int | None) -> FloatArray:
     return model.start if state is None else np.eye(1, model.n_states, state)[0]
 
 
-class GraphActing:
+class GraphAgent:
     """A controller: it keeps a node, and needs no belief."""
 
     def __init__(self, model: Model, graph: PolicyGraph) -> None:
@@ -95,7 +95,7 @@ class GraphActing:
         self.node = after
 
 
-class BeliefActing:
+class BeliefAgent:
     """A policy that names an action for a belief, which the exact filter keeps."""
 
     def __init__(self, model: Model, policy: SolvedPolicy) -> None:
@@ -119,7 +119,7 @@ class BeliefActing:
         self.belief = after
 
 
-class RandomActing:
+class RandomAgent:
     """Actions uniform at random."""
 
     def __init__(self, model: Model) -> None:
@@ -141,10 +141,10 @@ class RandomActing:
         """Take in nothing."""
 
 
-class FiniteActing:
+class FiniteAgent:
     """A policy with a horizon: it has ended after that many steps."""
 
-    def __init__(self, policy: GraphActing | BeliefActing, horizon: int) -> None:
+    def __init__(self, policy: GraphAgent | BeliefAgent, horizon: int) -> None:
         self.policy = policy
         self.horizon = horizon
         self.time = 0
@@ -183,22 +183,22 @@ class FiniteActing:
         return f"the policy of {self.horizon} step{'s' * (self.horizon != 1)} has ended"
 
 
-def until(policy: GraphActing | BeliefActing, horizon: int | None) -> Acting:
+def until(policy: GraphAgent | BeliefAgent, horizon: int | None) -> Agent:
     """Let a policy end with its horizon, where it has one."""
-    return policy if horizon is None else FiniteActing(policy, horizon)
+    return policy if horizon is None else FiniteAgent(policy, horizon)
 
 
 def horizon_of(policy: object) -> int | None:
     """For how many steps what acts can be followed; None: without end."""
-    return policy.horizon if isinstance(policy, SolvedPolicy | FiniteActing) else None
+    return policy.horizon if isinstance(policy, SolvedPolicy | FiniteAgent) else None
 
 
-def has_ended(policy: Acting) -> bool:
+def has_ended(policy: Agent) -> bool:
     """Whether a policy with a horizon has done its last step."""
-    return isinstance(policy, FiniteActing) and policy.ended
+    return isinstance(policy, FiniteAgent) and policy.ended
 
 
-def acting(model: Model, policy: SolvedPolicy) -> Acting:
+def agent_for(model: Model, policy: SolvedPolicy) -> Agent:
     """Let a saved policy act in the model that it was made for.
 
     Raises
@@ -207,8 +207,8 @@ def acting(model: Model, policy: SolvedPolicy) -> Acting:
         Where it was made for another model.
     """
     graph = controller_of(model, policy)
-    player = BeliefActing(model, policy) if graph is None else GraphActing(model, graph)
-    return until(player, policy.horizon)
+    agent = BeliefAgent(model, policy) if graph is None else GraphAgent(model, graph)
+    return until(agent, policy.horizon)
 
 
 def controller_of(model: Model, policy: SolvedPolicy) -> PolicyGraph | None:
@@ -221,7 +221,7 @@ def controller_of(model: Model, policy: SolvedPolicy) -> PolicyGraph | None:
     return policy.graph
 
 
-def compiled(model: Model, policy: SolvedPolicy) -> Agent | None:
+def compiled(model: Model, policy: SolvedPolicy) -> CompiledAgent | None:
     """A saved policy for kernels; None where it must be asked in Python."""
     graph = controller_of(model, policy)
     if graph is not None:
@@ -231,29 +231,29 @@ def compiled(model: Model, policy: SolvedPolicy) -> Agent | None:
     return None
 
 
-def controller_agent(graph: PolicyGraph) -> Agent:
+def controller_agent(graph: PolicyGraph) -> CompiledAgent:
     """A controller for kernels."""
     start = kernel.OBSERVED if graph.n_initial else graph.start
     header = [kernel.CONTROLLER, graph.n_nodes, start]
-    return Agent(
+    return CompiledAgent(
         np.concatenate([header, graph.actions, graph.next.ravel()], dtype=np.int64), np.zeros(1)
     )
 
 
-def vectors_agent(vectors: AlphaVectors, model: Model) -> Agent:
+def vectors_agent(vectors: AlphaVectors, model: Model) -> CompiledAgent:
     """Vectors at the exact belief, for kernels."""
     header = [kernel.VECTORS, len(vectors.actions), kernel.OBSERVED if model.mdp else 0]
-    return Agent(
+    return CompiledAgent(
         np.concatenate([header, vectors.actions], dtype=np.int64),
         np.concatenate([model.start, vectors.values.ravel()]),
     )
 
 
-def random_agent() -> Agent:
+def random_agent() -> CompiledAgent:
     """Actions uniform at random, for kernels."""
-    return Agent(np.array([kernel.RANDOM, 0, 0]), np.zeros(1))
+    return CompiledAgent(np.array([kernel.RANDOM, 0, 0]), np.zeros(1))
 
 
-def script_agent(actions: list[int]) -> Agent:
+def script_agent(actions: list[int]) -> CompiledAgent:
     """A list of actions, for kernels; the episode ends with it."""
-    return Agent(np.array([kernel.SCRIPT, len(actions), 0, *actions]), np.zeros(1))
+    return CompiledAgent(np.array([kernel.SCRIPT, len(actions), 0, *actions]), np.zeros(1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.acting.agents import Acting, has_ended, initial_belief
+from pomdptool.acting.agents import Agent, has_ended, initial_belief
 from pomdptool.acting.compile_model import simulator_of, start_sums
 from pomdptool.belief import update
 from pomdptool.kernels.simulation.simulator import Simulator, step
@@ -60,7 +60,7 @@ class Environment:
 
 def episode(
     environment: Environment,
-    acting: Acting,
+    acting: Agent,
     steps: int,
     rng: np.random.Generator,
     *,

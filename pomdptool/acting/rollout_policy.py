@@ -16,7 +16,7 @@ from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy, check_fits
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 
@@ -39,7 +39,7 @@ def guide_of(model: Model, policy: SolvedPolicy) -> tuple[IntArray, FloatArray]:
         raise PolicyError(
             f"a policy of method {policy.method!r} has no vectors that are linked; solve by sarsop"
         )
-    blind = fixed_point(model, "blind", precision=1e-3, horizon=None, watch=Watch()).Q
+    blind = fixed_point(model, "blind", precision=1e-3, horizon=None, monitor=Monitor()).Q
     repeated = int((blind @ model.start).argmax())
     sizes = [len(vector) for vector in values.values]
     begins = np.cumsum([0, *sizes])

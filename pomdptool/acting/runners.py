@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pomdptool.acting.agents import (
-    Acting,
+    Agent,
     EpisodeInterruptedError,
     Interrupted,
-    RandomActing,
-    acting,
+    RandomAgent,
+    agent_for,
     compiled,
     random_agent,
 )
@@ -23,7 +23,7 @@ from pomdptool.acting.compile_model import simulator_of, start_sums
 from pomdptool.acting.environment import Environment, Step, episode
 from pomdptool.acting.pomcp import Decision, Pomcp
 from pomdptool.kernels.jit import request_compilation
-from pomdptool.kernels.simulation.episodes import TERMINATED, Agent, Log, play_many
+from pomdptool.kernels.simulation.episodes import TERMINATED, CompiledAgent, Log, play_many
 from pomdptool.kernels.simulation.simulator import Simulator
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
@@ -59,7 +59,7 @@ class CompiledRunner:
     """Plays episodes in a kernel."""
 
     def __init__(
-        self, model: Model, agent: Agent, steps: int, simulator: Simulator | None = None
+        self, model: Model, agent: CompiledAgent, steps: int, simulator: Simulator | None = None
     ) -> None:
         self.agent = agent
         self.steps = steps
@@ -95,7 +95,7 @@ class AgentRunner:
     def __init__(
         self,
         environment: Environment,
-        agent: Acting,
+        agent: Agent,
         steps: int,
         on_seen: OnSeen | None = None,
         interrupted: Interrupted | None = None,
@@ -133,7 +133,7 @@ class AgentRunner:
     def _steps(self, number: int, rng: np.random.Generator) -> Iterator[Step]:
         """Steps of one episode; environment and agent draw from streams of their own."""
         own, theirs = rng.spawn(2)
-        if isinstance(self.agent, Pomcp | RandomActing):
+        if isinstance(self.agent, Pomcp | RandomAgent):
             self.agent.reseed(theirs)
         beliefs = self.on_seen is not None
         for step in episode(self.environment, self.agent, self.steps, own, beliefs=beliefs):
@@ -150,7 +150,7 @@ Runner = CompiledRunner | AgentRunner
 
 def runners_of(
     model: Model,
-    policy: SolvedPolicy | Pomcp | Acting | None,
+    policy: SolvedPolicy | Pomcp | Agent | None,
     steps: int,
     threads: int,
     on_seen: OnSeen | None,
@@ -162,7 +162,7 @@ def runners_of(
         if agent is not None and on_seen is None:
             request_compilation(steps)
             return [CompiledRunner(model, agent, steps) for _ in range(threads)]
-        policy = RandomActing(model) if policy is None else acting(model, policy)
+        policy = RandomAgent(model) if policy is None else agent_for(model, policy)
     if not isinstance(policy, Pomcp):
         return [AgentRunner(Environment(model), policy, steps, on_seen, interrupted)]
     policy.interrupted = interrupted

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from pomdptool.acting.agents import acting, compiled, horizon_of, random_agent, script_agent
+from pomdptool.acting.agents import agent_for, compiled, horizon_of, random_agent, script_agent
 from pomdptool.acting.compile_model import simulator_of
 from pomdptool.acting.environment import Environment
 from pomdptool.acting.runners import AgentRunner, CompiledRunner, Played, Runner
@@ -93,7 +93,7 @@ def sampled(
     else:
         assert policy is not None
         environment = Environment(model, simulator, stop=stop)
-        runners = [AgentRunner(environment, acting(model, policy), steps)]
+        runners = [AgentRunner(environment, agent_for(model, policy), steps)]
     done = 0
     while done < episodes:
         at_once = 1 if len(runners) > 1 else max(1, scaled_budget(STEPS_AT_ONCE) // steps)

@@ -14,7 +14,7 @@ from pomdptool.kernels.simulation.pomcp import Plan
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 UNDISCOUNTED_DEPTH = 100
@@ -43,9 +43,13 @@ def default_depth(model: Model) -> int:
 def default_exploration(model: Model, depth: int) -> float:
     """0.3 x (FIB upper bound - blind lower bound) at the initial belief."""
     horizon = depth if model.discount == 1.0 else None
-    watch = Watch()
-    upper = fixed_point(model, "fib", precision=1.0, horizon=horizon, watch=watch).Q @ model.start
-    lower = fixed_point(model, "blind", precision=1.0, horizon=horizon, watch=watch).Q @ model.start
+    monitor = Monitor()
+    upper = (
+        fixed_point(model, "fib", precision=1.0, horizon=horizon, monitor=monitor).Q @ model.start
+    )
+    lower = (
+        fixed_point(model, "blind", precision=1.0, horizon=horizon, monitor=monitor).Q @ model.start
+    )
     return max(EXPLORATION * float(upper.max() - lower.max()), 1e-6)
 
 
@@ -76,7 +80,7 @@ def plan_of(
     Q = np.zeros((A, S))
     if prior is None or policy == "qmdp":
         horizon = depth if model.discount == 1.0 else None
-        Q = fixed_point(model, "mdp", precision=1e-3, horizon=horizon, watch=Watch()).Q
+        Q = fixed_point(model, "mdp", precision=1e-3, horizon=horizon, monitor=Monitor()).Q
     if prior is None:
         prior = Prior(np.ones(A, np.int64), np.ascontiguousarray(Q.T).ravel())
     kind, guide, values = kernel.UNIFORM, no_guide(), np.zeros(1)

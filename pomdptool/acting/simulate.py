@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.acting.agents import Acting, EpisodeInterruptedError, Interrupted, horizon_of
+from pomdptool.acting.agents import Agent, EpisodeInterruptedError, Interrupted, horizon_of
 from pomdptool.acting.pomcp import Pomcp
 from pomdptool.acting.runners import CompiledRunner, Lot, OnSeen, lots_played, runners_of
 from pomdptool.episodes import steps_until
@@ -164,7 +164,7 @@ def default_steps(model: Model, horizon: int | None = None) -> int:
 
 def simulate(
     model: Model,
-    policy: SolvedPolicy | Pomcp | Acting | None,
+    policy: SolvedPolicy | Pomcp | Agent | None,
     *,
     episodes: int = 1000,
     rng: np.random.Generator,
@@ -250,7 +250,7 @@ def simulate(
 
 
 def _checked(
-    model: Model, policy: SolvedPolicy | Pomcp | Acting | None, episodes: int, steps: int | None
+    model: Model, policy: SolvedPolicy | Pomcp | Agent | None, episodes: int, steps: int | None
 ) -> int:
     """Check the numbers of episodes and steps; steps of an episode, the horizon at most."""
     if episodes < 1:

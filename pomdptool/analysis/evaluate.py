@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from pomdptool.acting.agents import Interrupted, acting
+from pomdptool.acting.agents import Interrupted, agent_for
 from pomdptool.acting.environment import Environment, episode
 from pomdptool.acting.simulate import Summary, simulate
 from pomdptool.linked import LinkedVectors
@@ -136,10 +136,10 @@ def beliefs_met(
     model: Model, policy: SolvedPolicy, count: int, rng: np.random.Generator
 ) -> list[FloatArray]:
     """The first beliefs of episodes that a policy plays."""
-    environment, player = Environment(model), acting(model, policy)
+    environment, agent = Environment(model), agent_for(model, policy)
     met: list[FloatArray] = []
     for _ in range(count):
-        for step in episode(environment, player, max(1, count // 10), rng, beliefs=True):
+        for step in episode(environment, agent, max(1, count // 10), rng, beliefs=True):
             assert step.belief is not None
             met.append(step.belief)
             if len(met) >= count:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pomdptool.acting.agents import GraphActing, until
+from pomdptool.acting.agents import GraphAgent, until
 from pomdptool.acting.simulate import simulate
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
@@ -86,8 +86,8 @@ def earned(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Ret
     """What a controller earns: exactly, where that takes no more than a second."""
     if is_cheap(model, graph):
         return Return(graph.worth(evaluate(model, graph), model.start))
-    player = until(GraphActing(model, graph), graph.horizon)
-    found = simulate(model, player, episodes=EPISODES, rng=rng)
+    agent = until(GraphAgent(model, graph), graph.horizon)
+    found = simulate(model, agent, episodes=EPISODES, rng=rng)
     return Return(found.mean, found.standard_error)
 
 

@@ -25,7 +25,7 @@ from pomdptool.printable import printable
 from pomdptool.sparse import FloatArray
 
 if TYPE_CHECKING:
-    from pomdptool.acting.agents import Acting, FiniteActing
+    from pomdptool.acting.agents import Agent, FiniteAgent
 
 
 @click.command(
@@ -61,18 +61,18 @@ def command(
     a finite-horizon policy an empty line is written in place of an action; only an empty line may
     follow. Unprintable characters in names are escaped, as in `\x1b`, in input and output.
     """
-    from pomdptool.acting.agents import FiniteActing, acting, impossible
+    from pomdptool.acting.agents import FiniteAgent, agent_for, impossible
     from pomdptool.belief import update
 
     model = open_model(path, kind, quiet=quiet)
-    player = acting(model, open_policy(policy_file, model))
+    agent = agent_for(model, open_policy(policy_file, model))
     places = _places(model.observations)
-    belief = _begun(model, player, quiet)
+    belief = _begun(model, agent, quiet)
     while belief is not None:
-        if isinstance(player, FiniteActing) and player.ended:
-            belief = _begun(model, player, quiet) if _another(player, quiet) else None
+        if isinstance(agent, FiniteAgent) and agent.ended:
+            belief = _begun(model, agent, quiet) if _another(agent, quiet) else None
             continue
-        action = player.act()
+        action = agent.act()
         shown = "".join(
             f"\t{printable(model.states[s])} {belief[s]:.6g}" for s in belief.nonzero()[0].tolist()
         )
@@ -82,25 +82,25 @@ def command(
         if not line:
             return
         if not line.strip():
-            belief = _begun(model, player, quiet)
+            belief = _begun(model, agent, quiet)
             continue
         observation = index_of(line.strip(), "observation", places)
         after, probability = update(model, belief, action, observation)
         try:
             if probability == 0.0:
                 raise impossible(model, action, observation)
-            player.observe(action, observation)
+            agent.observe(action, observation)
         except PolicyError as error:
             if on_impossible == "error":
                 raise
             warn([error], quiet=quiet)
             if on_impossible == "reset":
-                belief = _begun(model, player, quiet)
+                belief = _begun(model, agent, quiet)
             continue
         belief = after
 
 
-def _another(player: FiniteActing, quiet: bool) -> bool:
+def _another(agent: FiniteAgent, quiet: bool) -> bool:
     """Report the end of the horizon; return whether the input starts another episode.
 
     Raises
@@ -109,23 +109,21 @@ def _another(player: FiniteActing, quiet: bool) -> bool:
         If another observation follows.
     """
     if not quiet:
-        say(f"note: {player.end}; an empty line begins a new episode")
+        say(f"note: {agent.end}; an empty line begins a new episode")
     sys.stdout.write("\n")
     sys.stdout.flush()
     line = sys.stdin.readline()
     if line.strip():
-        raise PolicyError(
-            f"{player.end}: only an empty line can follow, not {line.strip()[:100]!r}"
-        )
+        raise PolicyError(f"{agent.end}: only an empty line can follow, not {line.strip()[:100]!r}")
     return line != ""
 
 
-def _begun(model: Model, player: Acting, quiet: bool) -> FloatArray | None:
+def _begun(model: Model, agent: Agent, quiet: bool) -> FloatArray | None:
     """Start an episode and return its initial belief; None if an MDP's input has ended."""
     from pomdptool.acting.agents import initial_belief
 
     if not model.mdp:
-        player.reset()
+        agent.reset()
         return model.start
     name = sys.stdin.readline().strip()
     if not name:
@@ -133,7 +131,7 @@ def _begun(model: Model, player: Acting, quiet: bool) -> FloatArray | None:
     state = index_of(name, "state", _places(model.states))
     if not model.start[state]:
         warn([PolicyError(f"no episode begins in state {name!r}")], quiet=quiet)
-    player.reset(state)
+    agent.reset(state)
     return initial_belief(model, state)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from pomdptool.acting.simulate import OnEpisode
-    from pomdptool.learning.watch import LearningProgress, OnLearned
+    from pomdptool.learning.progress import LearningProgress, OnLearned
     from pomdptool.model import Model
     from pomdptool.solving.solution import OnStep, Progress
     from pomdptool.sparse import FloatArray

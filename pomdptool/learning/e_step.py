@@ -177,7 +177,7 @@ def expected(
 ) -> Expected:
     """Compute expected counts and the log-likelihood (Devijver's scaled forward and backward pass).
 
-    `check` is called several times a second, by each thread, and may raise `Stopped`.
+    `check` is called several times a second, by each thread, and may raise `LimitReached`.
 
     Raises
     ------

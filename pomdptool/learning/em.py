@@ -24,8 +24,8 @@ from pomdptool.learning.e_step import Expected, Threads, expected
 from pomdptool.learning.encoding import Sequences
 from pomdptool.learning.m_step import Settings, log_prior, maximised
 from pomdptool.learning.parameters import Tables
-from pomdptool.learning.watch import LearningWatch
-from pomdptool.limits import Stopped
+from pomdptool.learning.progress import LearningMonitor
+from pomdptool.limits import LimitReached
 from pomdptool.sparse import FloatArray
 
 SHORTEST = 0.1
@@ -109,7 +109,7 @@ class Climb:
     sequences: Sequences
     settings: Settings
     threads: Threads
-    watch: LearningWatch
+    monitor: LearningMonitor
     tolerance: float
     iterations: int
     accelerate: bool = True
@@ -123,9 +123,9 @@ class Climb:
         """
         run.converged, run.stop_reason = False, ""
         try:
-            self._climb(run, self.watch.last_pass().check if visit_first else self.watch.check)
-        except Stopped as stopped:
-            run.stop_reason = self.watch.reason or stopped.reason
+            self._climb(run, self.monitor.last_pass().check if visit_first else self.monitor.check)
+        except LimitReached as stopped:
+            run.stop_reason = self.monitor.reason or stopped.reason
 
     def _climb(self, run: Run, first_check: Callable[[], None]) -> None:
         here = self._visit(run, run.tables, check=first_check)
@@ -160,7 +160,7 @@ class Climb:
         check: Callable[[], None] | None = None,
     ) -> _Point:
         """Pass over the data once; note in the run what was found, and whether to stop."""
-        counts = expected(tables, self.sequences, self.threads, check or self.watch.check)
+        counts = expected(tables, self.sequences, self.threads, check or self.monitor.check)
         posterior = counts.loglik
         if posterior > -np.inf:
             posterior += log_prior(tables, self.settings)
@@ -171,12 +171,12 @@ class Climb:
         run.history.append(run.loglik)
         run.posteriors.append(run.log_posterior)
         gain = (run.loglik - before) / max(1, self.sequences.n_steps)
-        self.watch.step(tables.n_states, run.number, run.iterations, run.loglik, gain)
+        self.monitor.step(tables.n_states, run.number, run.iterations, run.loglik, gain)
         if posterior == -np.inf and refuse_below == -np.inf:
             run.stop_reason = "impossible"
         elif run.iterations >= self.iterations:
             run.stop_reason = "iterations"
-        run.stop_reason = self.watch.reason or run.stop_reason
+        run.stop_reason = self.monitor.reason or run.stop_reason
         return _Point(tables, replace(counts, steps=np.empty((0, 0, 0))), posterior)
 
 

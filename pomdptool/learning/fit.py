@@ -26,6 +26,7 @@ from pomdptool.learning.initialisation import Drafts, given_tables, with_rewards
 from pomdptool.learning.likelihood import observed_steps
 from pomdptool.learning.m_step import PSEUDO_COUNT, Settings, n_parameters
 from pomdptool.learning.parameters import Tables, no_rewards
+from pomdptool.learning.progress import LearningMonitor, OnLearned
 from pomdptool.learning.relabel import in_terms_of
 from pomdptool.learning.restarts import SAMPLE_STEPS, Race
 from pomdptool.learning.result import Fit
@@ -40,8 +41,7 @@ from pomdptool.learning.rewards import (
 )
 from pomdptool.learning.sizes import SIDE_BY_SIDE, check_memory
 from pomdptool.learning.subsets import sample_of
-from pomdptool.learning.watch import LearningWatch, OnLearned
-from pomdptool.limits import Stopped
+from pomdptool.limits import LimitReached
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import Rewards
 from pomdptool.sparse import FloatArray
@@ -124,7 +124,7 @@ def fit(
     ModelError
         Where tables would be too large for the memory.
     """
-    watch = LearningWatch(time_limit, interrupted, on_step=on_step)
+    monitor = LearningMonitor(time_limit, interrupted, on_step=on_step)
     costs = costs if costs is not None else init is not None and init.costs
     priors = (prior_transition, prior_observation, prior_start)
     settings = Settings(*priors, frozenset(fix), damping, prior_reward)
@@ -149,7 +149,7 @@ def fit(
         restarts=restarts,
     )
     side_by_side = max(1, SIDE_BY_SIDE // bytes_of_run)
-    race = Race(sequences, n, settings, watch, threads or cores(), side_by_side, accelerate)
+    race = Race(sequences, n, settings, monitor, threads or cores(), side_by_side, accelerate)
 
     def learned(model: RewardModel) -> Fit:
         if init is not None:
@@ -159,7 +159,7 @@ def fit(
         else:
             drafts = Drafts(
                 without_end(episodes),
-                *(n - ended, shared, settings, cuts, often, model, watch.check),
+                *(n - ended, shared, settings, cuts, often, model, monitor.check),
             )
             seeds = [int(rng.integers(2**32)) for _ in range(restarts)]
             sample = sequences_of(sample_of(episodes, SAMPLE_STEPS, rng), cuts)
@@ -169,13 +169,13 @@ def fit(
         made = partial(_model, episodes=episodes, discount=discount, costs=costs, init=init)
         return _result(episodes, runs, counts, race, cuts, tuple(warnings), made, model)
 
-    return _with_either(learned, watch) if reward_model == "auto" else learned(reward_model)
+    return _with_either(learned, monitor) if reward_model == "auto" else learned(reward_model)
 
 
-def _with_either(learned: Callable[[RewardModel], Fit], watch: LearningWatch) -> Fit:
+def _with_either(learned: Callable[[RewardModel], Fit], monitor: LearningMonitor) -> Fit:
     """Rewards of states; where they depend on more, the better by BIC of these and transitions."""
     fitted = learned("state")
-    if fitted.rewards is None or fitted.rewards.excess < CLEAR or watch.reason is not None:
+    if fitted.rewards is None or fitted.rewards.excess < CLEAR or monitor.reason is not None:
         return fitted
     try:
         return min(fitted, learned("transition"), key=lambda one: one.bic)
@@ -272,9 +272,9 @@ def _of_observations(tables: Tables, episodes: Episodes, best: Run, race: Race) 
         return np.nan
     if episodes.rewards is None:
         return best.loglik
-    check = race.watch.last_pass().check
+    check = race.monitor.last_pass().check
     alone = replace(tables, W=no_rewards())
-    with Threads(race.threads) as threads, contextlib.suppress(Stopped):
+    with Threads(race.threads) as threads, contextlib.suppress(LimitReached):
         return expected(alone, sequences_of(episodes), threads, check).loglik
     return np.nan
 

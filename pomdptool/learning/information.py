@@ -33,7 +33,7 @@ from pomdptool.learning.parameters import Tables
 from pomdptool.learning.relabel import in_terms_of
 from pomdptool.learning.result import Fit
 from pomdptool.learning.rewards import LEAST_VISITS, cuts_of, level_means, unit_of
-from pomdptool.limits import Limits, Stopped
+from pomdptool.limits import LimitReached, Limits
 from pomdptool.sparse import FloatArray, IntArray
 
 MOST_PARAMETERS = 1000
@@ -99,7 +99,7 @@ def standard_errors(
 
         try:
             scaled = _errors(found, episodes, sequences, cuts, count)
-        except Stopped as stopped:
+        except LimitReached as stopped:
             return _none(R, _LIMIT[stopped.reason])
     return replace(scaled, errors=unit * scaled.errors)
 

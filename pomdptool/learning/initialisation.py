@@ -24,7 +24,7 @@ from pomdptool.learning.encoding import levels_of
 from pomdptool.learning.m_step import Settings
 from pomdptool.learning.parameters import Tables, tables_of
 from pomdptool.learning.rewards import RewardModel, with_axes
-from pomdptool.limits import Stopped
+from pomdptool.limits import LimitReached
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -82,7 +82,7 @@ class Drafts:
     def of(self, seed: int) -> Iterator[Tables]:
         """Draw drafts one after another: one of clusters, if there is time, others at random."""
         rng = np.random.default_rng(seed)
-        with contextlib.suppress(Stopped):
+        with contextlib.suppress(LimitReached):
             yield self._finished(
                 clustered_tables(
                     *(self.episodes, self.states, self.often, self.cuts),

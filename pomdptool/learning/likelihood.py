@@ -129,7 +129,7 @@ def measured(
 ) -> tuple[FloatArray, IntArray]:
     """Log-likelihood of each distinct episode, and its first impossible symbol or POSSIBLE.
 
-    `check` is called before each chunk of episodes, and may raise `Stopped`.
+    `check` is called before each chunk of episodes, and may raise `LimitReached`.
     """
     arrays = kernel_tables(tables, sequences)
     n = max(tables.n_states, LEAST_STATES)

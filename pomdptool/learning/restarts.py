@@ -18,7 +18,7 @@ from pomdptool.learning.em import Best, Climb, Run
 from pomdptool.learning.encoding import Sequences
 from pomdptool.learning.m_step import Settings
 from pomdptool.learning.parameters import Tables
-from pomdptool.learning.watch import LearningWatch
+from pomdptool.learning.progress import LearningMonitor
 
 X = TypeVar("X")
 
@@ -54,7 +54,7 @@ class Race:
     sequences: Sequences
     states: int
     settings: Settings
-    watch: LearningWatch
+    monitor: LearningMonitor
     threads: int
     side_by_side: int
     accelerate: bool
@@ -63,13 +63,13 @@ class Race:
         self, seeds: list[int], drafts: Callable[[int], Iterable[Tables]], sample: Sequences
     ) -> list[Run]:
         """Draw drafts of each start, and take the best of them; starts that time left out lack."""
-        limit = self.watch.time_limit
+        limit = self.monitor.time_limit
         limit = None if limit is None else DRAFTING * limit
-        watch = replace(self.watch, time_limit=limit, on_step=None)
-        on_sample = replace(self, sequences=sample, watch=watch)
+        monitor = replace(self.monitor, time_limit=limit, on_step=None)
+        on_sample = replace(self, sequences=sample, monitor=monitor)
 
         def start(k: int, climb: Climb) -> Run | None:
-            if k > 0 and watch.reason is not None:
+            if k > 0 and monitor.reason is not None:
                 return None
             best: Run | None = None
             for tables in drafts(seeds[k]):
@@ -90,7 +90,7 @@ class Race:
             self._improve(runs, max(tol, ROUGH), min(max_iter, ROUGH_ITERATIONS), best)
             going = sorted(runs, key=lambda run: -run.log_posterior)
             going = going[: math.ceil(len(runs) * FINALISTS)]
-        reason = self.watch.reason
+        reason = self.monitor.reason
         if reason is None or len(runs) == 1:
             self._improve(going, tol, max_iter, best)
         for run in runs:
@@ -103,7 +103,7 @@ class Race:
         """Improve runs until it is time to stop; the first is visited once in any case."""
 
         def improve(k: int, climb: Climb) -> None:
-            if k == 0 or self.watch.reason is None:
+            if k == 0 or self.monitor.reason is None:
                 climb.improve(runs[k], visit_first=k == 0)
 
         self._each(len(runs), improve, tol, max_iter, best)
@@ -118,7 +118,7 @@ class Race:
         apart = aside > 1 and len(self.sequences.chunks) <= threads
         with Threads(1 if apart else threads) as inner, Threads(aside if apart else 1) as outer:
             climb = Climb(
-                *(self.sequences, self.settings, inner, self.watch, tol, max_iter),
+                *(self.sequences, self.settings, inner, self.monitor, tol, max_iter),
                 self.accelerate,
                 best,
             )

@@ -98,7 +98,7 @@ def returns_of(
 ) -> Returns:
     """Collect returns by the transitions that they follow; `sequences` hold every episode.
 
-    `check` is called before each episode, and may raise `Stopped`.
+    `check` is called before each episode, and may raise `LimitReached`.
 
     Raises
     ------

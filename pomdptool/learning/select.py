@@ -24,7 +24,7 @@ from pomdptool.learning.likelihood import measured, observed_steps
 from pomdptool.learning.result import Fit
 from pomdptool.learning.rewards import cuts_of
 from pomdptool.learning.subsets import beginning, chosen
-from pomdptool.limits import Limits, Stopped
+from pomdptool.limits import LimitReached, Limits
 from pomdptool.sparse import FloatArray
 
 Criterion = Literal["bic", "aic", "heldout"]
@@ -145,7 +145,7 @@ class _Test:
 
         try:
             gains = of(self.held_out) - (of(self.train) if self.continues else 0.0)
-        except Stopped:
+        except LimitReached:
             return candidate
         steps = observed_steps(self.held_out, or_rewarded=True)
         steps -= observed_steps(self.train, or_rewarded=True) if self.continues else 0

@@ -30,7 +30,7 @@ from pomdptool.learning.returns import Returns, p_value, returns_of
 from pomdptool.learning.rewards import cuts_of
 from pomdptool.learning.select import LIMITED
 from pomdptool.learning.state_splitting import by_observation, with_copy
-from pomdptool.limits import Limits, Stopped
+from pomdptool.limits import LimitReached, Limits
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
 
@@ -156,7 +156,7 @@ def distinguish(
 
 @dataclass(slots=True)
 class _Search:
-    """Splits states one by one; `returns` raises Stopped where a limit is met."""
+    """Splits states one by one; `returns` raises LimitReached where a limit is met."""
 
     learned: Callable[..., Fit]
     returns: Callable[[Fit], Returns]
@@ -184,13 +184,13 @@ class _Search:
                     here, at, closed = further, beyond, set()
                 else:
                     closed.add(difference.s)
-        except Stopped as stopped:
+        except LimitReached as stopped:
             here = replace(here, stop_reason=stopped.reason, converged=False)
         return Distinction(here, tuple(self.splits))
 
     def _returns(self, found: Fit) -> Returns:
         if found.stop_reason in LIMITED:
-            raise Stopped(found.stop_reason)
+            raise LimitReached(found.stop_reason)
         return self.returns(found)
 
     def _is_kept(

@@ -31,7 +31,13 @@ from pomdptool.solving.observed.policy_iteration import (
     iterate,
     rounding_of,
 )
-from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead
+from pomdptool.solving.solution import (
+    LimitReached,
+    Monitor,
+    Solution,
+    require_discount,
+    rewards_ahead,
+)
 from pomdptool.sparse import FloatArray, IntArray
 from pomdptool.steps import arrival_rows
 
@@ -56,7 +62,7 @@ def solve_bound(
     *,
     precision: float = 1e-3,
     horizon: int | None = None,
-    watch: Watch | None = None,
+    monitor: Monitor | None = None,
 ) -> Solution:
     """Compute one bound; the other side of the interval comes from the blind policies or the MDP.
 
@@ -65,22 +71,22 @@ def solve_bound(
     PomdpError
         With discount 1 and no horizon.
     """
-    require_end(model, horizon)
-    watch = watch or Watch()
+    require_discount(model, horizon)
+    monitor = monitor or Monitor()
     upper_method: Method = "mdp" if method == "blind" else method
-    lower = fixed_point(model, "blind", precision=precision, horizon=horizon, watch=watch)
-    upper = fixed_point(model, upper_method, precision=precision, horizon=horizon, watch=watch)
+    lower = fixed_point(model, "blind", precision=precision, horizon=horizon, monitor=monitor)
+    upper = fixed_point(model, upper_method, precision=precision, horizon=horizon, monitor=monitor)
     above = upper.Q.max(axis=0)[np.newaxis] if upper_method == "mdp" else upper.Q
     below = at_start(model, lower.Q)[0]
     bounds = Bounds(below, max(below, at_start(model, above)[1]))
     chosen = lower if method == "blind" else upper
-    watch.step(chosen.sweeps, model.n_actions, bounds)
+    monitor.step(chosen.sweeps, model.n_actions, bounds)
     reason = lower.stop_reason or upper.stop_reason or ("horizon" if horizon else "fixed-point")
     converged = reason == "horizon" or bounds.closed(precision)
     return Solution.of(
         model,
         method,
-        watch,
+        monitor,
         AlphaVectors(np.arange(model.n_actions), chosen.Q),
         bounds,
         "precision" if converged and not horizon else reason,
@@ -112,14 +118,14 @@ def repeated(model: Model, Q: FloatArray, horizon: int | None) -> PolicyGraph | 
 
 
 def fixed_point(
-    model: Model, method: Method, *, precision: float, horizon: int | None, watch: Watch
+    model: Model, method: Method, *, precision: float, horizon: int | None, monitor: Monitor
 ) -> Table:
     """Solve one of the four equations; the result is on the valid side of its fixed point.
 
     It is within a thousandth of `precision`, times max(1, |values|), unless stopped before.
     """
     if horizon is not None:
-        return _finite_horizon(model, method, horizon, watch)
+        return _finite_horizon(model, method, horizon, monitor)
 
     def enough(found: Enclosure, rounds: int) -> bool:  # noqa: ARG001
         largest = max(float(np.abs(found.low).max()), float(np.abs(found.high).max()))
@@ -127,24 +133,24 @@ def fixed_point(
 
     shape = (model.n_actions, model.n_states)
     if method == "blind":
-        done = iterate(Blind(model), np.zeros(shape), enough, watch)
+        done = iterate(Blind(model), np.zeros(shape), enough, monitor)
         return Table(done.best.low, done.rounds, done.reason)
-    done = iterate(ObservedState(model), np.zeros((1, model.n_states)), enough, watch)
+    done = iterate(ObservedState(model), np.zeros((1, model.n_states)), enough, monitor)
     Q, rounds = done.best.high, done.rounds
     if method == "fib":
-        done = iterate(FastInformed(model), Q.reshape(1, -1), enough, watch)
+        done = iterate(FastInformed(model), Q.reshape(1, -1), enough, monitor)
         Q, rounds = np.minimum(Q, done.best.high), rounds + done.rounds
     return Table(Q, rounds, done.reason)
 
 
-def _finite_horizon(model: Model, method: Method, horizon: int, watch: Watch) -> Table:
+def _finite_horizon(model: Model, method: Method, horizon: int, monitor: Monitor) -> Table:
     equation = EQUATIONS[method](model)
     x = equation.zero()
     Q = np.zeros((model.n_actions, model.n_states))
     for h in range(horizon):
         try:
-            watch.check()
-        except Stopped as stopped:
+            monitor.check()
+        except LimitReached as stopped:
             rest = rewards_ahead(model, h, horizon)
             return Table(Q + (rest.lower if method == "blind" else rest.upper), h, stopped.reason)
         applied = equation.apply(x)

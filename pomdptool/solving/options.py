@@ -18,7 +18,7 @@ from pomdptool.solving.solution import Solution
 from pomdptool.sparse import FloatArray
 
 Solver = Callable[..., Solution]
-"""Called with a model and, by keyword, `watch` and the options that it has parameters for."""
+"""Called with a model and, by keyword, `monitor` and the options that it has parameters for."""
 
 REFUSALS = {
     "horizon": "method {method!r} has no horizon: use 'exact'",

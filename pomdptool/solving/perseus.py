@@ -28,7 +28,7 @@ from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.observed.policy_iteration import UNIT, at_start
-from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
+from pomdptool.solving.solution import LimitReached, Monitor, Solution, require_discount
 from pomdptool.sparse import FloatArray, IntArray
 from pomdptool.steps import arrival_rows
 
@@ -45,7 +45,7 @@ def solve_perseus(
     rng: np.random.Generator,
     precision: float = 1e-3,
     beliefs: int = BELIEFS,
-    watch: Watch | None = None,
+    monitor: Monitor | None = None,
 ) -> Solution:
     """Improve vectors at sampled beliefs until the bounds at the start are close, or no more rise.
 
@@ -61,18 +61,18 @@ def solve_perseus(
     PomdpError
         With discount 1.
     """
-    require_end(model, None)
-    watch = watch or Watch()
-    blind = fixed_point(model, "blind", precision=precision, horizon=None, watch=watch)
-    fib = fixed_point(model, "fib", precision=precision, horizon=None, watch=watch)
+    require_discount(model, None)
+    monitor = monitor or Monitor()
+    blind = fixed_point(model, "blind", precision=precision, horizon=None, monitor=monitor)
+    fib = fixed_point(model, "fib", precision=precision, horizon=None, monitor=monitor)
     upper = at_start(model, fib.Q)[1]
-    run = _Run(model, rng, watch, upper, AlphaVectors(np.arange(model.n_actions), blind.Q))
+    run = _Run(model, rng, monitor, upper, AlphaVectors(np.arange(model.n_actions), blind.Q))
     reasons = {blind.stop_reason, fib.stop_reason} - {None, "rounding"}
     reason = reasons.pop() if reasons else None
     if reason is None:
         try:
             reason = run.until_no_more_rise(precision, beliefs)
-        except Stopped as stopped:
+        except LimitReached as stopped:
             reason = stopped.reason
     return run.solution(reason)
 
@@ -87,7 +87,7 @@ class _Run:
 
     model: Model
     rng: np.random.Generator
-    watch: Watch
+    monitor: Monitor
     upper: float
     vectors: AlphaVectors
     stages: int = 0
@@ -117,16 +117,16 @@ class _Run:
         return Bounds(lower, max(lower, self.upper))
 
     def until_no_more_rise(self, precision: float, beliefs: int) -> str:
-        """Run stages; return why they ended. Raises Stopped."""
+        """Run stages; return why they ended. Raises LimitReached."""
         most = max(1, min(beliefs, NUMBERS // self.model.n_states))
-        points = explored(self.steps, most, self.rng, self.watch)
+        points = explored(self.steps, most, self.rng, self.monitor)
         wanted = 0.1 * (1.0 - self.model.discount) * precision
         every = False
         while not self.bounds.closed(precision):
             rise = self.stage(points, every=every)
             self.stages += 1
             bounds = self.bounds
-            self.watch.step(self.stages, len(self.vectors.actions), bounds, beliefs=len(points))
+            self.monitor.step(self.stages, len(self.vectors.actions), bounds, beliefs=len(points))
             enough = wanted * max(1.0, abs(bounds.lower))
             if every and rise <= max(enough, self.noise):
                 return "fixed-point" if enough >= self.noise else "rounding"
@@ -134,7 +134,7 @@ class _Run:
         return "precision"
 
     def stage(self, points: FloatArray, *, every: bool) -> float:
-        """Raise every point's value, or keep it; return the largest rise. Raises Stopped.
+        """Raise every point's value, or keep it; return the largest rise. Raises LimitReached.
 
         With `every` all points are backed up, also those that another's vector has raised.
         """
@@ -161,8 +161,8 @@ class _Run:
                 rows.append(row)
                 np.maximum(after, points @ row, out=after)
                 left = left[(every | (after[left] < before[left])) & (left != k)]
-                self.watch.check(len(rows))
-        except Stopped:
+                self.monitor.check(len(rows))
+        except LimitReached:
             self.vectors = AlphaVectors(
                 np.append(old.actions, actions).astype(np.int64), np.vstack([old.values, *rows])
             )
@@ -186,12 +186,12 @@ class _Run:
     def solution(self, reason: str) -> Solution:
         """Put the result together."""
         bounds = self.bounds
-        if not self.watch.trace:
-            self.watch.step(self.stages, len(self.vectors.actions), bounds)
+        if not self.monitor.trace:
+            self.monitor.step(self.stages, len(self.vectors.actions), bounds)
         return Solution.of(
             self.model,
             "perseus",
-            self.watch,
+            self.monitor,
             self.vectors,
             bounds,
             reason,
@@ -273,10 +273,10 @@ class _Steps:
         return joint
 
 
-def explored(steps: _Steps, most: int, rng: np.random.Generator, watch: Watch) -> FloatArray:
+def explored(steps: _Steps, most: int, rng: np.random.Generator, monitor: Monitor) -> FloatArray:
     """Different beliefs that random actions meet, the start's first; at most so many.
 
-    An episode ends after each step with a chance of 1 - discount. Raises Stopped.
+    An episode ends after each step with a chance of 1 - discount. Raises LimitReached.
     """
     start = steps.model.start
     found = {start.round(12).tobytes(): start}
@@ -284,7 +284,7 @@ def explored(steps: _Steps, most: int, rng: np.random.Generator, watch: Watch) -
     for _ in range(3 * most):
         if len(found) == most:
             break
-        watch.check()
+        monitor.check()
         b = start if rng.random() >= steps.model.discount else steps.after(b, rng)
         found.setdefault(b.round(12).tobytes(), b)
     return np.array(list(found.values()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pomdptool.errors import PomdpError
 from pomdptool.graph import PolicyGraph
 from pomdptool.limits import LARGEST_VALUE, Limits
-from pomdptool.limits import Stopped as Stopped
+from pomdptool.limits import LimitReached as LimitReached
 from pomdptool.memory import resident
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy, ValueFunction, problem_of
@@ -63,7 +63,7 @@ class Solution:
         cls,
         model: Model,
         method: str,
-        watch: Watch,
+        monitor: Monitor,
         values: ValueFunction,
         bounds: Bounds,
         stop_reason: str,
@@ -74,7 +74,7 @@ class Solution:
         graph: PolicyGraph | None = None,
         detail: str = "",
     ) -> Solution:
-        """Put a solver's result together; time and progress are those of its watch.
+        """Put a solver's result together; time and progress are those of its monitor.
 
         `counts` holds `iterations`, `vectors`, `backups`, and `beliefs` where these are counted.
         """
@@ -87,9 +87,9 @@ class Solution:
             stop_reason,
             horizon,
             graph,
-            stats={"seconds": watch.seconds, **counts},
+            stats={"seconds": monitor.seconds, **counts},
         )
-        return cls(policy, tuple(watch.trace), detail)
+        return cls(policy, tuple(monitor.trace), detail)
 
     @property
     def bounds(self) -> Bounds:
@@ -108,7 +108,7 @@ class Solution:
 
 
 @dataclass(slots=True)
-class Watch(Limits):
+class Monitor(Limits):
     """Limits and progress of one solver, which returns the best so far where it is stopped.
 
     `memory` is in bytes, of all that the process holds.
@@ -122,13 +122,13 @@ class Watch(Limits):
     measured: float = -math.inf
 
     def check(self, vectors: int = 0) -> None:
-        """Raise Stopped where a limit is met; repeat the last progress every half second."""
+        """Raise LimitReached where a limit is met; repeat the last progress every half second."""
         Limits.check(self)
         if self.max_vectors is not None and vectors > self.max_vectors:
-            raise Stopped("max-vectors")
+            raise LimitReached("max-vectors")
         if self.memory is not None and self.seconds - self.measured > MEASURED_EVERY:
             if (resident() or 0) > self.memory:
-                raise Stopped("memory")
+                raise LimitReached("memory")
             self.measured = self.seconds
         if self.on_step and self.trace and self.seconds - self.reported > 0.5:
             self.reported = self.seconds
@@ -197,7 +197,7 @@ def safest(model: Model) -> int:
     return int(model.expected_rewards.min(axis=1).argmax())
 
 
-def require_end(model: Model, horizon: int | None) -> None:
+def require_discount(model: Model, horizon: int | None) -> None:
     """Refuse an endless sum of undiscounted rewards.
 
     Raises

@@ -11,7 +11,7 @@ where V is the maximum over the vectors of the method's own result.
   every belief. Where pruning has dropped vectors that others were backed up from, the inequality
   holds with the optimal value in place of V only; then the method gives a policy graph, and
   `acting.agents.BY_GRAPH` names it, so that its policies act by that.
-- Upper bound (qmdp, fib, mdp): one vector per action, alpha . b >= (B alpha)(b). Acting by the
+- Upper bound (qmdp, fib, mdp): one vector per action, alpha . b >= (B alpha)(b). Agent by the
   vectors promises nothing; the graph is that of the best blind policy.
 - With a finite horizon V has a step less to go. The vectors are those with all steps to go, or,
   after a stop, with `stats["iterations"]` of them.
@@ -43,10 +43,10 @@ from pomdptool.solving.bounds import Method, solve_bound
 from pomdptool.solving.graph_evaluation import evaluate, is_cheap
 from pomdptool.solving.options import Options, Solver, checked_terminal
 from pomdptool.solving.solution import (
+    Monitor,
     OnStep,
     Progress,
     Solution,
-    Watch,
     check_sum,
     discounted_steps,
 )
@@ -69,11 +69,11 @@ def _sarsop() -> Solver:
     from pomdptool.solving.sarsop.solver import solve_sarsop
 
     def solver(
-        model: Model, *, precision: float, resume: SolvedPolicy | None, watch: Watch
+        model: Model, *, precision: float, resume: SolvedPolicy | None, monitor: Monitor
     ) -> Solution:
         observed = model.mdp or observes_state(model)
         chosen: Solver = solve_observed if observed else solve_sarsop
-        return chosen(model, precision=precision, resume=resume, watch=watch)
+        return chosen(model, precision=precision, resume=resume, monitor=monitor)
 
     return solver
 
@@ -198,8 +198,10 @@ def solve(
     arguments = options.taken_by(solver, method)
     _check_size(asked, horizon)
     limit = half_of_what_is_free() if memory is None else memory
-    watch = Watch(time_limit, interrupted, max_vectors=max_vectors, on_step=on_step, memory=limit)
-    solution = solver(asked, watch=watch, **arguments)
+    monitor = Monitor(
+        time_limit, interrupted, max_vectors=max_vectors, on_step=on_step, memory=limit
+    )
+    solution = solver(asked, monitor=monitor, **arguments)
     policy = replace(
         solution.policy,
         graph_value=_graph_value(asked, solution.policy),

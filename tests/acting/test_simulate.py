@@ -1,4 +1,4 @@
-"""Acting: the simulator against the model's tables, planners against expectimax, simulations."""
+"""Agent: the simulator against the model's tables, planners against expectimax, simulations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import naive_planning as naive
 import pomdptool
 from models import PROBLEMS, ROOT, SHARED, random_model, tiger
 from pomdptool.acting import compile_model as layout
-from pomdptool.acting.agents import acting, compiled
+from pomdptool.acting.agents import agent_for, compiled
 from pomdptool.acting.compile_model import simulator_of
 from pomdptool.acting.environment import Environment, episode
 from pomdptool.acting.pomcp import Pomcp
@@ -283,10 +283,10 @@ def test_an_interrupt_gives_what_there_is() -> None:
 def test_a_loop_of_ones_own_looks_alike() -> None:
     model = tiger()
     policy = pomdptool.solve(model).policy
-    environment, player = Environment(model), acting(model, policy)
+    environment, agent = Environment(model), agent_for(model, policy)
     rng, total = np.random.default_rng(0), []
     for _ in range(300):
-        rows = list(episode(environment, player, 60, rng))
+        rows = list(episode(environment, agent, 60, rng))
         total.append(sum(model.discount**row.time * row.reward for row in rows))
     assert abs(np.mean(total) - 19.37) < 4.0 * np.std(total) / np.sqrt(300) + 1.0
 
@@ -322,7 +322,7 @@ def test_agents_asked_in_python_play_as_kernels_do() -> None:
     assert agent is not None
     runners = (
         CompiledRunner(model, agent, 20),
-        AgentRunner(Environment(model), acting(model, policy), 20),
+        AgentRunner(Environment(model), agent_for(model, policy), 20),
     )
     means = []
     for runner in runners:

@@ -1,4 +1,4 @@
-"""Acting on one core, after compilation: simulations of POMCP, steps of saved policies, threads.
+"""Agent on one core, after compilation: simulations of POMCP, steps of saved policies, threads.
 
     python tests/bench/acting.py
 

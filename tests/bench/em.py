@@ -27,7 +27,7 @@ from pomdptool.learning.em import Climb, Run
 from pomdptool.learning.encoding import Sequences, sequences_of
 from pomdptool.learning.m_step import Settings, maximised
 from pomdptool.learning.parameters import Tables
-from pomdptool.learning.watch import LearningProgress, LearningWatch
+from pomdptool.learning.progress import LearningMonitor, LearningProgress
 from pomdptool.model import make_model
 
 STEPS = 1_000_000
@@ -150,8 +150,8 @@ def converged(states: int) -> None:
     with Threads(1) as pool:
         expected(start, sequences, pool)  # compiles
         seen: list[LearningProgress] = []
-        watch = LearningWatch(on_step=seen.append)
-        Climb(sequences, Settings(0.0, 0.0, 0.0), pool, watch, 1e-7, 10_000).improve(run)
+        monitor = LearningMonitor(on_step=seen.append)
+        Climb(sequences, Settings(0.0, 0.0, 0.0), pool, monitor, 1e-7, 10_000).improve(run)
     print(f"{states:>6}  {run.loglik:.2f}  {seen[-1].seconds:.2f} s  {run.iterations}", end="")
     model = peer(start, 10_000, 1e-7 * n)
     if model is not None:

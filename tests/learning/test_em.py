@@ -21,7 +21,7 @@ from pomdptool.learning.em import Climb, Run
 from pomdptool.learning.encoding import sequences_of
 from pomdptool.learning.m_step import Settings, log_prior, maximised
 from pomdptool.learning.parameters import Tables
-from pomdptool.learning.watch import LearningWatch
+from pomdptool.learning.progress import LearningMonitor
 
 
 def counted(tables: Tables, lots: list[Steps], threads: int = 1) -> Expected:
@@ -215,7 +215,7 @@ def test_the_log_posterior_never_falls_with_rewards(
     run = Run(0, None, replace(plain, W=W))
     with Threads(1) as threads:
         sequences = sequences_of(replace(data, rewards=r), np.array([0.5, 1.5, 2.5]))
-        Climb(sequences, Settings(), threads, LearningWatch(), 0.0, 12, accelerate).improve(run)
+        Climb(sequences, Settings(), threads, LearningMonitor(), 0.0, 12, accelerate).improve(run)
     if run.log_posterior == -np.inf:  # a zero that the data contradict
         assert run.stop_reason == "impossible"
         return
@@ -271,7 +271,7 @@ def test_longer_steps_need_fewer_iterations() -> None:
     for accelerate in (False, True):
         run = Run(0, None, random_tables(9, 3, 2, 3))
         with Threads(1) as threads:
-            Climb(data, Settings(), threads, LearningWatch(), 1e-7, 4000, accelerate).improve(run)
+            Climb(data, Settings(), threads, LearningMonitor(), 1e-7, 4000, accelerate).improve(run)
         assert run.converged
         runs.append(run)
     assert runs[1].iterations * 2 < runs[0].iterations

@@ -20,9 +20,9 @@ from pomdptool.learning.em import Climb, Run
 from pomdptool.learning.encoding import sequences_of
 from pomdptool.learning.m_step import Settings
 from pomdptool.learning.parameters import Tables
+from pomdptool.learning.progress import LearningMonitor
 from pomdptool.learning.returns import discounted
 from pomdptool.learning.subsets import beginning, chosen
-from pomdptool.learning.watch import LearningWatch
 from pomdptool.model import make_model
 
 CASES = ROOT / "tests" / "cases"
@@ -86,7 +86,9 @@ def test_the_log_posterior_never_falls(accelerate: bool) -> None:
     data = replace(episodes_of(lots), ends=rng.integers(3, size=60))
     run = Run(0, None, ending_tables(7, 3))
     with Threads(1) as threads:
-        climb = Climb(sequences_of(data), Settings(), threads, LearningWatch(), 0.0, 60, accelerate)
+        climb = Climb(
+            sequences_of(data), Settings(), threads, LearningMonitor(), 0.0, 60, accelerate
+        )
         climb.improve(run)
     assert len(run.posteriors) == 60
     assert (np.diff(run.posteriors) >= -1e-9).all()

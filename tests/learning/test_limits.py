@@ -17,7 +17,7 @@ from models import tiger
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, ModelError
 from pomdptool.kernels import jit
-from pomdptool.learning import e_step, initialisation, watch
+from pomdptool.learning import e_step, initialisation, progress
 from pomdptool.learning.e_step import Threads, expected
 from pomdptool.learning.em import Climb, Run, _guess, _Point
 from pomdptool.learning.encoding import sequences_of
@@ -25,12 +25,12 @@ from pomdptool.learning.fit import fit
 from pomdptool.learning.likelihood import loglik
 from pomdptool.learning.m_step import Settings
 from pomdptool.learning.parameters import Tables
+from pomdptool.learning.progress import LearningMonitor
 from pomdptool.learning.sizes import check_memory
 from pomdptool.learning.utile_distinction import distinguish
-from pomdptool.learning.watch import LearningWatch
-from pomdptool.limits import Clock, Limits, Stopped
+from pomdptool.limits import Clock, LimitReached, Limits
 from pomdptool.model import make_model
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from processes import COMMAND
 
 # ------------------------------------------------------------ time and interrupts
@@ -46,13 +46,13 @@ def test_compiling_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Compiling()
     monkeypatch.setattr(jit.runtime, "compiling", clock)
     bare = Clock()
-    limits: list[Limits] = [Limits(1.0), LearningWatch(1.0), Watch(1.0)]
+    limits: list[Limits] = [Limits(1.0), LearningMonitor(1.0), Monitor(1.0)]
     clock.seconds = 3600.0
     assert bare.seconds < -3000.0
     assert max(limit.seconds for limit in limits) < -3000.0
     clock.seconds = -3600.0
     for limit in limits:
-        with pytest.raises(Stopped, match="time-limit"):
+        with pytest.raises(LimitReached, match="time-limit"):
             limit.check()
 
 
@@ -122,7 +122,7 @@ def test_a_pass_stops_where_a_limit_is_met(monkeypatch: pytest.MonkeyPatch) -> N
 
     run = Run(0, None, random_tables(1))
     with Threads(1) as threads:
-        limits = LearningWatch(interrupted=interrupted)
+        limits = LearningMonitor(interrupted=interrupted)
         Climb(data, Settings(), threads, limits, 0.0, 99).improve(run)
     assert run.stop_reason == "interrupted"
     assert run.iterations == 0
@@ -130,7 +130,7 @@ def test_a_pass_stops_where_a_limit_is_met(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_limit_before_the_first_pass_leaves_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "GRACE", -1.0)
+    monkeypatch.setattr(progress, "GRACE", -1.0)
     data = logged(tiger(), 30, 20, np.random.default_rng(1))
     for model in ("state", "transition"):
         found = fit(data, 2, rng=np.random.default_rng(0), time_limit=0.0, reward_model=model)
@@ -180,7 +180,7 @@ def test_a_tolerance_out_of_reach_ends_by_rounding(
     run = Run(0, None, random_tables(4, 2))
     chosen = Settings(pseudo, pseudo, pseudo)
     with Threads(1) as threads:
-        Climb(data, chosen, threads, LearningWatch(), tolerance, 10**7, accelerate).improve(run)
+        Climb(data, chosen, threads, LearningMonitor(), tolerance, 10**7, accelerate).improve(run)
     assert (run.stop_reason, run.converged) == ("rounding", False)
     assert run.posteriors[-1] > run.posteriors[0]
 
@@ -208,7 +208,7 @@ def test_no_priors_and_a_state_that_dies_out_do_not_loop() -> None:
     data = sequences_of(episodes_of([[(0, 0)] * 30], 1, 2))
     run = Run(0, None, Tables(T, Z, np.array([0.5, 0.5])))
     with Threads(1) as threads:
-        Climb(data, NO_PRIORS, threads, LearningWatch(), 0.0, 10**6).improve(run)
+        Climb(data, NO_PRIORS, threads, LearningMonitor(), 0.0, 10**6).improve(run)
     assert run.stop_reason == "rounding"
     assert run.loglik == pytest.approx(0.0, abs=1e-12)
 

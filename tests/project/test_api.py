@@ -21,7 +21,7 @@ PUBLIC = {
     "solve": ("solve", "load_vectors"),
     "evaluate": ("evaluate", "carried", "load_graph"),
     "simulate": ("simulate", "Pomcp", "Prior"),
-    "act": ("player", "update_belief"),
+    "act": ("agent_for", "update_belief"),
     "plot": ("plot",),
     "sample": ("sample",),
     "fit": ("fit", "select", "distinguish", "standard_errors"),
@@ -47,7 +47,7 @@ def test_every_command_has_a_public_function(name: str) -> None:
         return
     assert name in PUBLIC, (
         f"the command {name!r} has no function in Python: add one to pomdptool/__init__.py, and "
-        "both to PUBLIC in tests/test_api.py"
+        "both to PUBLIC in tests/project/test_api.py"
     )
     for function in PUBLIC[name]:
         assert function in pomdptool.__all__, f"pomdptool.{function} is not public"
@@ -58,7 +58,8 @@ def test_every_command_has_a_public_function(name: str) -> None:
 def test_a_command_calls_its_public_functions(name: str) -> None:
     """There is no second way to the same result."""
     folder = ROOT / "pomdptool" / "commands"
-    parts = [folder / f"{name}.py", folder / "models.py", *folder.glob(f"{name}_*.py")]
+    shared = [folder / "models.py", folder / "planners.py"]
+    parts = [folder / f"{name}.py", *shared, *folder.glob(f"{name}_*.py")]
     tree = [node for path in parts for node in ast.walk(ast.parse(path.read_text("utf-8")))]
     used = {node.id for node in tree if isinstance(node, ast.Name)}
     for public in PUBLIC[name]:
@@ -116,3 +117,8 @@ def test_import_is_cheap() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_former_names_are_accepted_for_one_version() -> None:
+    with pytest.warns(DeprecationWarning, match=r"player is now agent_for"):
+        assert pomdptool.player is pomdptool.agent_for

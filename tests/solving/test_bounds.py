@@ -22,7 +22,7 @@ from pomdptool.policy import Bounds
 from pomdptool.solving.bounds import EQUATIONS, Method, fixed_point
 from pomdptool.solving.graph_evaluation import evaluate
 from pomdptool.solving.observed import policy_iteration
-from pomdptool.solving.solution import Solution, Watch
+from pomdptool.solving.solution import Monitor, Solution
 from pomdptool.solving.solve import METHODS
 
 CASES = ROOT / "tests" / "cases"
@@ -88,7 +88,7 @@ def test_enclosures_hold_to_the_last_bit(method: Method, discount: float) -> Non
     from fractions import Fraction
 
     model = random_model(3, n_states=3, discount=discount)
-    Q = fixed_point(model, method, precision=1e-15, horizon=None, watch=Watch()).Q
+    Q = fixed_point(model, method, precision=1e-15, horizon=None, monitor=Monitor()).Q
     exact = [[Fraction(x) for x in row] for row in Q.tolist()]
     side = -1 if method == "blind" else 1
     for a in range(2):
@@ -119,7 +119,7 @@ def rational_branches(model: Model, method: Method, Q: Any, a: int, s: int) -> A
 @every_bound
 def test_states_that_are_never_left_take_no_sweeps(method: Method) -> None:
     model = case("slow-chain")
-    table = fixed_point(model, method, precision=1e-3, horizon=None, watch=Watch())
+    table = fixed_point(model, method, precision=1e-3, horizon=None, monitor=Monitor())
     assert table.sweeps <= 5
     best = 10_000.0 * np.array([[1.0, 0.0], [0.0, 0.7]])
     if method != "blind":
@@ -151,9 +151,9 @@ def test_a_policy_of_a_large_system_is_found_without_factors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = replace(random_model(1, n_states=6), discount=0.9999)
-    wanted = fixed_point(model, "fib", precision=1e-6, horizon=None, watch=Watch()).Q
+    wanted = fixed_point(model, "fib", precision=1e-6, horizon=None, monitor=Monitor()).Q
     monkeypatch.setattr(policy_iteration, "MAX_FACTORING", 0)
-    found = fixed_point(model, "fib", precision=1e-6, horizon=None, watch=Watch()).Q
+    found = fixed_point(model, "fib", precision=1e-6, horizon=None, monitor=Monitor()).Q
     np.testing.assert_allclose(found, wanted, rtol=1e-8)
 
 
@@ -173,9 +173,9 @@ def test_the_greedy_policy_of_an_equation_is_its_linear_system(method: Method) -
 def test_a_stopped_iteration_leaves_bounds_that_hold(method: Method, asked: int) -> None:
     model = replace(random_model(4), discount=0.99)
     count = iter(range(10**6))
-    watch = Watch(interrupted=lambda: next(count) >= asked)
-    wanted = fixed_point(model, method, precision=1e-9, horizon=None, watch=Watch()).Q
-    stopped = fixed_point(model, method, precision=1e-9, horizon=None, watch=watch)
+    monitor = Monitor(interrupted=lambda: next(count) >= asked)
+    wanted = fixed_point(model, method, precision=1e-9, horizon=None, monitor=Monitor()).Q
+    stopped = fixed_point(model, method, precision=1e-9, horizon=None, monitor=monitor)
     side = -1.0 if method == "blind" else 1.0
     assert (side * (stopped.Q - wanted)).min() >= -1e-6
 

@@ -198,16 +198,16 @@ def test_policies_are_compared_each_over_its_horizon(
 
 def test_a_loop_of_ones_own_ends_with_the_policy() -> None:
     model = tiger()
-    player = pomdptool.player(model, pomdptool.solve(model, horizon=3).policy)
-    assert horizon_of(player) == 3
-    assert len(list(episode(Environment(model), player, 10, rng()))) == 3
-    player.reset()
+    agent = pomdptool.agent_for(model, pomdptool.solve(model, horizon=3).policy)
+    assert horizon_of(agent) == 3
+    assert len(list(episode(Environment(model), agent, 10, rng()))) == 3
+    agent.reset()
     for _ in range(3):
-        player.observe(player.act(), 0)
+        agent.observe(agent.act(), 0)
     with pytest.raises(PolicyError, match="the policy of 3 steps has ended"):
-        player.act()
-    player.reset()
-    assert player.act() == 0
+        agent.act()
+    agent.reset()
+    assert agent.act() == 0
 
 
 def test_a_controller_too_large_to_evaluate_is_simulated_to_its_end(
@@ -223,9 +223,9 @@ def test_a_controller_too_large_to_evaluate_is_simulated_to_its_end(
 
 def test_a_graph_without_a_successor_is_told_as_such() -> None:
     graph = PolicyGraph(np.zeros(1, np.int64), np.array([[0, NOWHERE]]))
-    player = pomdptool.player(tiger(), transfer.of_graph(graph, tiger()))
+    agent = pomdptool.agent_for(tiger(), transfer.of_graph(graph, tiger()))
     with pytest.raises(PolicyError, match="no successor for observation 'tiger-right'"):
-        player.observe(0, 1)
+        agent.observe(0, 1)
 
 
 # ---------------------------------------------------------------- act

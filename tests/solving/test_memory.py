@@ -17,7 +17,7 @@ from models import ROOT, random_model, tiger
 from pomdptool import memory
 from pomdptool.commands.main import cli
 from pomdptool.solving import solution
-from pomdptool.solving.solution import Stopped, Watch
+from pomdptool.solving.solution import LimitReached, Monitor
 
 TIGER = ROOT / "problems" / "tiger.pomdp"
 
@@ -52,7 +52,7 @@ def test_by_default_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(memory, "available", lambda: None)
     assert memory.half_of_what_is_free() is None
     monkeypatch.setattr(solution, "resident", lambda: None)
-    Watch(memory=1).check()  # nothing is known, so nothing stops
+    Monitor(memory=1).check()  # nothing is known, so nothing stops
 
 
 def test_containers_and_ulimit_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -86,18 +86,18 @@ def test_watch_measures_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
         return 10 if len(asked) < 3 else 20
 
     monkeypatch.setattr(solution, "resident", resident)
-    monkeypatch.setattr(Watch, "seconds", 1.0)
-    watch = Watch(memory=15)
+    monkeypatch.setattr(Monitor, "seconds", 1.0)
+    monitor = Monitor(memory=15)
     for _ in range(1000):
-        watch.check()
+        monitor.check()
     assert len(asked) == 1
-    monkeypatch.setattr(Watch, "seconds", 1.11)
-    watch.check()
+    monkeypatch.setattr(Monitor, "seconds", 1.11)
+    monitor.check()
     assert len(asked) == 2
-    monkeypatch.setattr(Watch, "seconds", 1.22)
+    monkeypatch.setattr(Monitor, "seconds", 1.22)
     for _ in range(3):  # once over, every check says so
-        with pytest.raises(Stopped, match="memory"):
-            watch.check()
+        with pytest.raises(LimitReached, match="memory"):
+            monitor.check()
 
 
 def test_a_full_memory_returns_a_certified_best_so_far() -> None:
@@ -147,10 +147,10 @@ def test_memory_acts_inside_an_epoch() -> None:
 def test_sizes(text: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def check(self: Watch, vectors: int = 0) -> None:
+    def check(self: Monitor, vectors: int = 0) -> None:
         seen.append(self.memory)
 
-    monkeypatch.setattr(Watch, "check", check)
+    monkeypatch.setattr(Monitor, "check", check)
     args = ["solve", str(TIGER), "--method", "fib", "--memory", text]
     assert CliRunner().invoke(cli, args).exit_code == 0
     assert set(seen) == {size}

@@ -8,7 +8,7 @@ now and V, or with a horizon the best policy, from there on,
 A vector alpha of a lower bound lies below its backup; a method whose policy acts by its graph
 (`BY_GRAPH`) may compare with the best policy in place of V. A vector of an upper bound lies above
 its backup, and every action has one. The bounds enclose the optimal value of the initial belief,
-and the policy, as `player` follows it, earns the lower one. A run that is stopped keeps all this.
+and the policy, as `agent` follows it, earns the lower one. A run that is stopped keeps all this.
 
 A method that is added to `METHODS` is tested here as it is: as a lower bound, unless it is entered
 in `UPPER`; there the graph earns the lower bound.
@@ -143,7 +143,7 @@ def earned(model: Model, policy: SolvedPolicy, budget: int = 300) -> tuple[float
     def follow(state: int | None, b: Array, history: list[tuple[int, int]]) -> float:
         if len(history) == depth:
             return 0.0
-        agent = pomdptool.player(model, policy)
+        agent = pomdptool.agent_for(model, policy)
         agent.reset(state)
         for step in history:
             agent.observe(*step)

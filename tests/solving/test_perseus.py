@@ -18,7 +18,7 @@ from pomdptool.errors import PomdpError
 from pomdptool.model import Model
 from pomdptool.solving.graph_evaluation import evaluate
 from pomdptool.solving.perseus import _Steps, explored, solve_perseus
-from pomdptool.solving.solution import Solution, Watch
+from pomdptool.solving.solution import Monitor, Solution
 
 PROBLEMS = ROOT / "problems"
 
@@ -48,7 +48,7 @@ def test_a_backup_is_a_step_of_expectimax(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_explored_beliefs_are_those_of_the_filter(seed: int) -> None:
     model = random_model(seed, n_states=3, n_actions=2, n_observations=2)
-    points = explored(_Steps(model), 30, np.random.default_rng(1), Watch())
+    points = explored(_Steps(model), 30, np.random.default_rng(1), Monitor())
     assert 20 < len(points) <= 30
     reached = [model.start]
     for b in points[:1]:
@@ -106,7 +106,9 @@ def test_an_interrupt_leaves_a_lower_bound(asked: int) -> None:
         return left[0] < 0
 
     model = pomdptool.load(PROBLEMS / "maze-4x3.pomdp")
-    found = solve_perseus(model, rng=np.random.default_rng(1), watch=Watch(interrupted=interrupted))
+    found = solve_perseus(
+        model, rng=np.random.default_rng(1), monitor=Monitor(interrupted=interrupted)
+    )
     assert found.stop_reason == "interrupted"
     assert found.bounds.lower <= 1.90386 <= found.bounds.upper
     assert found.policy.value(model.start) == pytest.approx(found.bounds.lower, abs=1e-9)

@@ -14,7 +14,7 @@ import pomdptool
 from models import PROBLEMS, SHARED, random_beliefs, random_model, tiger
 from pomdptool.model import Model, make_model
 from pomdptool.solving.bounds import fixed_point
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 
 BOUNDS = ("mdp", "qmdp", "fib", "blind")
 
@@ -33,7 +33,7 @@ def test_bounds_agree_with_the_oracle_at_a_horizon(seed: int, method: str) -> No
 def test_fixed_points_lie_on_their_certain_side(seed: int, method: Any) -> None:
     model = random_model(seed, discount=0.8)
     for precision in (1.0, 1e-3, 1e-9):
-        Q = fixed_point(model, method, precision=precision, horizon=None, watch=Watch()).Q
+        Q = fixed_point(model, method, precision=precision, horizon=None, monitor=Monitor()).Q
         exact = naive.bound(model, method, 120)
         side = Q - exact if method != "blind" else exact - Q
         assert side.min() >= -1e-9

@@ -3,10 +3,10 @@
 An episode ends in a terminal state, after a number of steps, with the script's last action, or
 where a controller has no successor for an observation.
 
-Agent.i begins with the agent's kind, a number of rows and a start. By kind follow
+CompiledAgent.i begins with the agent's kind, a number of rows and a start. By kind follow
 
     CONTROLLER  nodes (start: the initial node); each node's action, its successors by observation
-    VECTORS     vectors; the action of each. Agent.f: initial belief, then values (vectors, S)
+    VECTORS     vectors; the action of each. CompiledAgent.f: initial belief, values (vectors, S)
     SCRIPT      actions; the actions
 
 The start is OBSERVED if the initial state is observed before the first action: a controller then
@@ -41,7 +41,7 @@ OBSERVED = -2
 DONE, TERMINATED, LOST = range(3)
 
 
-class Agent(NamedTuple):
+class CompiledAgent(NamedTuple):
     """An agent: the arrays of its kind."""
 
     i: np.ndarray

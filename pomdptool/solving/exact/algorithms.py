@@ -12,13 +12,13 @@ from pomdptool.solving.exact.incremental_pruning import backup_by_pruning
 from pomdptool.solving.exact.linear_support import backup_by_linear_support
 from pomdptool.solving.exact.value_function import Part
 from pomdptool.solving.exact.witness import backup_by_witness
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 
 
 class Backup(Protocol):
     """The backup of one face; with `given` the old vectors stay in where they are the largest."""
 
-    def __call__(self, branches: Branches, old: Part, *, given: bool, watch: Watch) -> BackedUp:
+    def __call__(self, branches: Branches, old: Part, *, given: bool, monitor: Monitor) -> BackedUp:
         """Back up."""
 
 

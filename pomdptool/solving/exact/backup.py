@@ -12,7 +12,7 @@ import numpy as np
 from pomdptool.kernels.exact.backup import Branches, backups
 from pomdptool.solving.exact.lp_pruning import prune, rise
 from pomdptool.solving.exact.value_function import Part
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 
@@ -59,15 +59,15 @@ def united(sets: list[Found]) -> Found:
     )
 
 
-def backed_up(found: Found, old: Part, *, given: bool, watch: Watch) -> BackedUp:
+def backed_up(found: Found, old: Part, *, given: bool, monitor: Monitor) -> BackedUp:
     """Prune the union; with `given` the old vectors stay in where they are the largest."""
     vectors, actions = found.vectors, found.actions
     if given:
         vectors, actions = np.vstack([vectors, old.vectors]), np.append(actions, old.actions)
-    kept = prune(vectors, old.beliefs, watch.check)
+    kept = prune(vectors, old.beliefs, monitor.check)
     part = Part(vectors[kept.kept], actions[kept.kept], kept.witnesses)
     lost = found.lost + kept.lost
-    more, programs = rise(part.vectors, old.vectors, watch.check)
+    more, programs = rise(part.vectors, old.vectors, monitor.check)
     return BackedUp(part, lost + more, lost, programs=found.programs + kept.programs + programs)
 
 

@@ -15,13 +15,15 @@ from pomdptool.kernels.exact.backup import Branches
 from pomdptool.solving.exact.backup import BackedUp, Found, backed_up, united
 from pomdptool.solving.exact.projections import cross_sum, rows_of
 from pomdptool.solving.exact.value_function import Part
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 
 MAX_VECTORS = 1_000_000
 """Sums of a backup beyond which they are not listed."""
 
 
-def backup_by_enumeration(branches: Branches, old: Part, *, given: bool, watch: Watch) -> BackedUp:
+def backup_by_enumeration(
+    branches: Branches, old: Part, *, given: bool, monitor: Monitor
+) -> BackedUp:
     """Back up a face; with `given` the old vectors stay in where they are the largest.
 
     Raises
@@ -31,7 +33,7 @@ def backup_by_enumeration(branches: Branches, old: Part, *, given: bool, watch: 
     """
     sets = [rows_of(branches, a) for a in range(len(branches.rewards))]
     total = sum(math.prod(map(len, of_action)) for of_action in sets)
-    watch.check(total)
+    monitor.check(total)
     if total > MAX_VECTORS:
         raise PomdpError(
             f"enumeration would have to list {total:.3g} vectors for one backup: "
@@ -41,7 +43,7 @@ def backup_by_enumeration(branches: Branches, old: Part, *, given: bool, watch: 
     for a, of_action in enumerate(sets):
         vectors = branches.rewards[[a]]
         for rows in of_action:
-            watch.check()
+            monitor.check()
             vectors = cross_sum(vectors, rows)
         found.append(Found(vectors, np.full(len(vectors), a), 0.0, 0))
-    return backed_up(united(found), old, given=given, watch=watch)
+    return backed_up(united(found), old, given=given, monitor=monitor)

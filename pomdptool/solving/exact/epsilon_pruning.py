@@ -24,7 +24,7 @@ from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.solving.exact.backup import BackedUp
 from pomdptool.solving.exact.projections import joined, rows_of, stack
 from pomdptool.solving.exact.value_function import Part
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 OPERATIONS_PER_CALL = 50_000_000
@@ -49,9 +49,9 @@ class TooManyVectorsError(Exception):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Limits:
-    """The watch is asked about ten times a second; no set may have more than `max_vectors`."""
+    """The monitor is asked about ten times a second; no set may have more than `max_vectors`."""
 
-    watch: Watch
+    monitor: Monitor
     max_vectors: float = math.inf
 
 
@@ -75,8 +75,8 @@ def backup_within(
     ------
     TooManyVectorsError
         Where a set would need more vectors than it may.
-    Stopped
-        Where the watch says so.
+    LimitReached
+        Where the monitor says so.
     """
     request_compilation(OPERATIONS_PER_CALL)
     scale = _span(branches)
@@ -150,7 +150,7 @@ def _grow(candidates: Branches, oracle: Branches, tolerance: float, limits: Limi
         work = scaled_budget(OPERATIONS_PER_CALL)
         status = absorb(cover, candidates, oracle, tolerance, delta, work)
         n = int(cover.counts[kernel.SIZE])
-        limits.watch.check(n)
+        limits.monitor.check(n)
         if n > limits.max_vectors:
             raise TooManyVectorsError
         if status == kernel.FULL:
@@ -170,7 +170,7 @@ def _rise(vectors: FloatArray, old: FloatArray, limits: Limits) -> tuple[float, 
     done = 0
     while done < len(vectors):
         done = rise(cover, vectors, done, scaled_budget(OPERATIONS_PER_CALL))
-        limits.watch.check()
+        limits.monitor.check()
     return float(cover.lost[0]), int(cover.counts[kernel.PROGRAMS])
 
 

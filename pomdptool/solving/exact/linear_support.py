@@ -20,7 +20,7 @@ from pomdptool.kernels.exact.backup import Branches, backups
 from pomdptool.solving.exact.backup import BackedUp, Found, backed_up
 from pomdptool.solving.exact.projections import rows_of
 from pomdptool.solving.exact.value_function import Part
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 TOLERANCE = 1e-10
@@ -34,19 +34,19 @@ Corner = frozenset[int]
 
 
 def backup_by_linear_support(
-    branches: Branches, old: Part, *, given: bool, watch: Watch
+    branches: Branches, old: Part, *, given: bool, monitor: Monitor
 ) -> BackedUp:
     """Back up a face; with `given` the old vectors stay in where they are the largest."""
     size = _largest(branches)
-    regions = _Regions(branches, size, watch)
+    regions = _Regions(branches, size, monitor)
     corner = regions.worst()
     while regions.excess[corner] > TOLERANCE * size:
-        watch.check(len(regions.vectors))
+        monitor.check(len(regions.vectors))
         regions.add(corner)
         corner = regions.worst()
     lost = TOLERANCE * size * (1.0 + OFFSET)
     found = Found(np.array(regions.vectors), np.array(regions.actions), lost, 0)
-    return backed_up(found, old, given=given, watch=watch)
+    return backed_up(found, old, given=given, monitor=monitor)
 
 
 def _largest(branches: Branches) -> float:
@@ -64,9 +64,9 @@ class _Regions:
     `ends` the corners of each edge.
     """
 
-    def __init__(self, branches: Branches, size: float, watch: Watch) -> None:
+    def __init__(self, branches: Branches, size: float, monitor: Monitor) -> None:
         self.branches = branches
-        self.watch = watch
+        self.monitor = monitor
         self.d = branches.rewards.shape[1]
         self.delta = TOLERANCE * size * OFFSET
         self.rng = np.random.default_rng(0)
@@ -104,7 +104,7 @@ class _Regions:
         self.excess.update(zip(corners, excess.tolist(), strict=True))
         self.offers.update(zip(corners, zip(vectors, actions.tolist(), strict=True), strict=True))
         for corner in corners:
-            self.watch.check()
+            self.monitor.check()
             for edge in _edges(corner):
                 self.ends.setdefault(edge, set()).add(corner)
 
@@ -123,7 +123,7 @@ class _Regions:
         gain = dict(zip(self.position, gains.tolist(), strict=True))
         fresh: dict[Corner, FloatArray] = {}
         for cut in [k for k in gain if gain[k] > 0.0]:
-            self.watch.check()
+            self.monitor.check()
             for edge in _edges(cut):
                 ends = self.ends[edge]
                 ends.remove(cut)

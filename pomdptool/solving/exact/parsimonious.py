@@ -21,7 +21,7 @@ from pomdptool.kernels.exact.backup import Branches
 from pomdptool.kernels.exact.cutting_planes import Program
 from pomdptool.kernels.jit import scaled_budget
 from pomdptool.solving.exact.projections import joined, rows_of, stack
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 OPERATIONS_PER_CALL = 20_000_000
@@ -37,7 +37,7 @@ SMALLEST_MARGIN = 1e-12
 """Margins below this, relative to the span and size of values, are rounding."""
 
 
-def full_set(branches: Branches, *, margin: float, watch: Watch) -> tuple[FloatArray, IntArray]:
+def full_set(branches: Branches, *, margin: float, monitor: Monitor) -> tuple[FloatArray, IntArray]:
     """Compute the vectors of a backup that exceed all others somewhere, and their actions.
 
     Parameters
@@ -46,7 +46,7 @@ def full_set(branches: Branches, *, margin: float, watch: Watch) -> tuple[FloatA
         The backup.
     margin
         By how much a vector must exceed the others to be kept, in values.
-    watch
+    monitor
         Asked about ten times a second.
 
     Returns
@@ -56,35 +56,35 @@ def full_set(branches: Branches, *, margin: float, watch: Watch) -> tuple[FloatA
 
     Raises
     ------
-    Stopped
-        Where the watch says so.
+    LimitReached
+        Where the monitor says so.
     """
     pairs: list[FloatArray] = []
     actions: list[int] = []
     for a in range(len(branches.rewards)):
-        sets = [_joined([rows], margin, watch) for rows in rows_of(branches, a)]
+        sets = [_joined([rows], margin, monitor) for rows in rows_of(branches, a)]
         while len(sets) > 2:
             sets.sort(key=len)
-            sets = [_joined(sets[:2], margin, watch), *sets[2:]]
+            sets = [_joined(sets[:2], margin, monitor), *sets[2:]]
         pairs += sets
         actions += [a] * len(sets)
-    return _select(stack(branches.rewards, pairs, actions), margin, watch)
+    return _select(stack(branches.rewards, pairs, actions), margin, monitor)
 
 
-def _joined(sets: list[FloatArray], margin: float, watch: Watch) -> FloatArray:
+def _joined(sets: list[FloatArray], margin: float, monitor: Monitor) -> FloatArray:
     """Those sums of one row each that matter."""
-    return _select(joined(sets), margin, watch)[0]
+    return _select(joined(sets), margin, monitor)[0]
 
 
-def _select(branches: Branches, margin: float, watch: Watch) -> tuple[FloatArray, IntArray]:
+def _select(branches: Branches, margin: float, monitor: Monitor) -> tuple[FloatArray, IntArray]:
     """Judge every combination of rows, then settle the doubtful ones."""
     scaled, margin = _scaled(branches, margin)
     program = _program(scaled)
-    fates = [_fates(program, scaled, a, margin, watch) for a in range(len(branches.rewards))]
+    fates = [_fates(program, scaled, a, margin, monitor) for a in range(len(branches.rewards))]
     if not any((fate != kernel.DROPPED).any() for fate in fates):
         fates = [np.full_like(fate, kernel.DOUBTFUL) for fate in fates]
     kept, doubtful = _of(scaled, fates, kernel.KEPT)[0], _of(scaled, fates, kernel.DOUBTFUL)[0]
-    needed = _settle(kept, doubtful, margin, watch)
+    needed = _settle(kept, doubtful, margin, monitor)
     vectors, actions = _of(branches, fates, kernel.KEPT)
     more, more_actions = _of(branches, fates, kernel.DOUBTFUL)
     actions = np.concatenate([actions, more_actions[needed]])
@@ -130,7 +130,7 @@ def _program(branches: Branches) -> Program:
 
 
 def _fates(
-    program: Program, branches: Branches, action: int, margin: float, watch: Watch
+    program: Program, branches: Branches, action: int, margin: float, monitor: Monitor
 ) -> np.ndarray:
     """What becomes of each combination of an action's rows."""
     sizes = [len(rows) for rows in rows_of(branches, action)]
@@ -139,7 +139,7 @@ def _fates(
     while first < len(fates):
         work = scaled_budget(OPERATIONS_PER_CALL)
         first, _ = kernel.scan(program, branches, action, fates, first, margin, work)
-        watch.check()
+        monitor.check()
     return fates
 
 
@@ -158,7 +158,7 @@ def _of(branches: Branches, fates: list[np.ndarray], fate: int) -> tuple[FloatAr
     return np.vstack(found), np.concatenate(actions)
 
 
-def _settle(kept: FloatArray, doubtful: FloatArray, margin: float, watch: Watch) -> IntArray:
+def _settle(kept: FloatArray, doubtful: FloatArray, margin: float, monitor: Monitor) -> IntArray:
     """Which of the doubtful vectors, one after another, exceed all those kept by the margin."""
     n, d = len(kept), kept.shape[1]
     rows = np.vstack([kept, doubtful])
@@ -168,7 +168,7 @@ def _settle(kept: FloatArray, doubtful: FloatArray, margin: float, watch: Watch)
     fate = np.zeros(1, np.int8)
     for i in range(len(doubtful) - 1, -1, -1):
         while left[i]:
-            watch.check()
+            monitor.check()
             program.v[:] = doubtful[i]
             _, bound = kernel.scan(program, ahead, -1, fate, 0, margin, 1)
             best = i

@@ -20,7 +20,7 @@ from pomdptool.solving.exact.faces import Faces, Source
 from pomdptool.solving.exact.value_function import Part, Stage
 from pomdptool.solving.observed.policy_iteration import UNIT
 from pomdptool.solving.observed.policy_iteration import evaluated as evaluated_policy
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray, ragged
 
 SWEEPS = 400
@@ -50,20 +50,22 @@ class Improved:
     rows: list[IntArray]
 
 
-def evaluated(faces: Faces, stage: Stage, discount: float, watch: Watch | None = None) -> Improved:
+def evaluated(
+    faces: Faces, stage: Stage, discount: float, monitor: Monitor | None = None
+) -> Improved:
     """Value of the controller that a stage describes.
 
     Raises
     ------
-    Stopped
-        Where the watch says so.
+    LimitReached
+        Where the monitor says so.
     """
-    watch = watch or Watch()
-    controller, actions, rows = _controller(faces, stage, watch)
+    monitor = monitor or Monitor()
+    controller, actions, rows = _controller(faces, stage, monitor)
     values = np.concatenate([part.vectors.ravel() for part in stage])
-    change = _settled(controller, values, watch)
+    change = _settled(controller, values, monitor)
     if change > ROUNDING * float(np.abs(values).max()):
-        values = _solved(controller, values, discount, watch)
+        values = _solved(controller, values, discount, monitor)
         change = kernel.evaluate(controller, values, 0.0, 1)
     longest = 2 + int(np.diff(controller.row_first).max(initial=0)) * int(
         np.diff(controller.link_first).max()
@@ -78,13 +80,13 @@ def evaluated(faces: Faces, stage: Stage, discount: float, watch: Watch | None =
     return Improved(tuple(parts), rows)
 
 
-def _settled(controller: Controller, values: FloatArray, watch: Watch) -> float:
+def _settled(controller: Controller, values: FloatArray, monitor: Monitor) -> float:
     """Sweep the values in place until they stay, up to rounding, or long enough; the last change.
 
     Raises
     ------
-    Stopped
-        Where the watch says so.
+    LimitReached
+        Where the monitor says so.
     """
     tolerance = ROUNDING * float(np.abs(values).max())
     entries = np.diff(controller.row_first[controller.branch_first])
@@ -95,12 +97,12 @@ def _settled(controller: Controller, values: FloatArray, watch: Watch) -> float:
         change = float(kernel.evaluate(controller, values, tolerance, per_call))
         if change <= tolerance:
             break
-        watch.check()
+        monitor.check()
     return change
 
 
 def _solved(
-    controller: Controller, values: FloatArray, discount: float, watch: Watch
+    controller: Controller, values: FloatArray, discount: float, monitor: Monitor
 ) -> FloatArray:
     """Solve the controller's linear system, from some values on."""
     matrix, r = _transitions(controller), controller.rewards
@@ -110,7 +112,7 @@ def _solved(
         values[np.newaxis],
         target=ROUNDING * float(np.abs(values).max()),
         sweeps=MAX_SWEEPS,
-        watch=watch,
+        monitor=monitor,
         vectors=0,
     )[0]
     change = r + matrix @ values - values
@@ -133,7 +135,7 @@ def _transitions(c: Controller) -> Any:
 
 
 def _controller(
-    faces: Faces, stage: Stage, watch: Watch
+    faces: Faces, stage: Stage, monitor: Monitor
 ) -> tuple[Controller, list[IntArray], list[IntArray]]:
     """Choose actions and successors at the beliefs, and lay the controller out flat."""
     sizes = [part.vectors.shape for part in stage]
@@ -145,7 +147,7 @@ def _controller(
     for k, (source, part) in enumerate(zip(faces.faces, stage, strict=True)):
         raw = unpruned(source, stage)
         inward = (1.0 - INWARD) * part.beliefs + INWARD / source.size
-        action, rows = _best(raw, inward, watch)
+        action, rows = _best(raw, inward, monitor)
         targets = np.array([node_base[b.target] for bs in source.branches for b in bs], np.int64)
         taken = raw.actions[np.newaxis, :] == action[:, np.newaxis]
         node, branch = np.nonzero(taken)
@@ -172,14 +174,14 @@ def _controller(
     return controller, actions, followed
 
 
-def _best(raw: Branches, beliefs: FloatArray, watch: Watch) -> tuple[IntArray, IntArray]:
+def _best(raw: Branches, beliefs: FloatArray, monitor: Monitor) -> tuple[IntArray, IntArray]:
     """Best action at some beliefs, and for every branch the row that is largest there."""
     n, work = len(beliefs), max(1, raw.rewards.size + raw.vectors.size)
     action, rows = np.zeros(n, np.int64), np.zeros((n, len(raw.actions)), np.int64)
     step = max(1, scaled_budget(WORK_PER_CALL) // work)
     for i in range(0, n, step):
         choices(beliefs[i : i + step], raw, action[i : i + step], rows[i : i + step])
-        watch.check()
+        monitor.check()
     return action, rows
 
 

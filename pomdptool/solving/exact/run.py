@@ -31,7 +31,7 @@ from pomdptool.solving.exact.value_function import (
     value_at,
 )
 from pomdptool.solving.exact.vertex_enumeration import TooManyVerticesError, grow
-from pomdptool.solving.solution import Solution, Stopped, Watch
+from pomdptool.solving.solution import LimitReached, Monitor, Solution
 from pomdptool.sparse import FloatArray
 
 POLYTOPE_STATES = 7
@@ -60,9 +60,9 @@ class Step:
     vertices: int
     programs: int
 
-    def tell(self, watch: Watch, iteration: int, bounds: Bounds, error: float) -> None:
+    def tell(self, monitor: Monitor, iteration: int, bounds: Bounds, error: float) -> None:
         """Report the step."""
-        watch.step(
+        monitor.step(
             iteration,
             n_vectors(self.stage),
             bounds,
@@ -81,7 +81,7 @@ class Run:
     """
 
     model: Model
-    watch: Watch
+    monitor: Monitor
     full_set: bool
     pruning: str | None = None
     classic: Backup | None = None
@@ -124,7 +124,7 @@ class Run:
             return self.value_function(stage)
         branches = pack(self.faces.whole, stage)
         margin = FULL_SET_MARGIN * float(np.abs(branches.rewards).max())
-        vectors, actions = full_set(branches, margin=margin, watch=self.watch)
+        vectors, actions = full_set(branches, margin=margin, monitor=self.monitor)
         return AlphaVectors(actions, vectors)
 
     def restricted(self, vectors: FloatArray) -> Stage:
@@ -163,7 +163,7 @@ class Run:
     ) -> BackedUp:
         """Back up a face, its numbers scaled by a power of 2 to near 1."""
         source, old = self.faces.faces[k], stage[k]
-        self.watch.check(n_vectors(stage))
+        self.monitor.check(n_vectors(stage))
         branches = pack(source, stage)
         scale = _scale(branches, old)
         branches = branches._replace(
@@ -184,7 +184,7 @@ class Run:
         if old.vectors.shape[1] == 1:
             return backup_single(branches, old, given=given)
         if self.classic is not None:
-            return self.classic(branches, old, given=given, watch=self.watch)
+            return self.classic(branches, old, given=given, monitor=self.monitor)
         first = old if given else _backups(branches, old.beliefs)
         if k not in self.pruned:
             try:
@@ -192,7 +192,7 @@ class Run:
                     branches,
                     first,
                     tolerance=tolerance,
-                    watch=self.watch,
+                    monitor=self.monitor,
                     max_vertices=MAX_VERTICES,
                 )
             except TooManyVerticesError:
@@ -201,12 +201,12 @@ class Run:
                 self.backups += hull.backups
                 return BackedUp(hull.part, hull.residual, hull.lost, hull.vertices)
         if not given and k not in self.coarse:
-            limits = Limits(self.watch, PRECISE_VECTORS)
+            limits = Limits(self.monitor, PRECISE_VECTORS)
             try:
                 return backup_within(branches, old, tolerance=tolerance, given=False, limits=limits)
             except TooManyVectorsError:
                 self.coarse.add(k)
-        limits = Limits(self.watch)
+        limits = Limits(self.monitor)
         return backup_within(branches, old, tolerance=coarse, given=given, limits=limits)
 
     def detail(self) -> str:
@@ -235,12 +235,12 @@ class Run:
         if self.full_set:
             try:
                 values = self.full_values(stage)
-            except Stopped as stopped:
+            except LimitReached as stopped:
                 reason, converged = stopped.reason, False
         return Solution.of(
             self.model,
             "exact",
-            self.watch,
+            self.monitor,
             values,
             bounds,
             reason,
@@ -269,7 +269,7 @@ class Run:
         try:
             for stage in stages[:-1]:
                 full.append(self.full_values(stage))  # noqa: PERF401 - what is done is kept
-        except Stopped as stopped:
+        except LimitReached as stopped:
             policy = replace(policy, stop_reason=stopped.reason, converged=False)
         else:
             if isinstance(policy.values, AlphaVectors):

@@ -40,11 +40,11 @@ from pomdptool.solving.gmres import ROUNDING
 from pomdptool.solving.graph_evaluation import evaluate, is_cheap
 from pomdptool.solving.observed.solver import observes_state, solve_observed
 from pomdptool.solving.solution import (
+    LimitReached,
+    Monitor,
     Solution,
-    Stopped,
-    Watch,
     discounted_steps,
-    require_end,
+    require_discount,
     rewards_ahead,
     safest,
 )
@@ -87,7 +87,7 @@ def solve_exact(
     terminal: FloatArray | None = None,
     all_stages: bool = False,
     pruning: str | None = None,
-    watch: Watch | None = None,
+    monitor: Monitor | None = None,
 ) -> Solution:
     """Solve by exact value iteration.
 
@@ -110,7 +110,7 @@ def solve_exact(
     PomdpError
         With discount 1 and no horizon, and with an unknown pruning.
     """
-    require_end(model, horizon)
+    require_discount(model, horizon)
     classic = None if pruning is None else backup_named(pruning)
     if observes_state(model):
         return solve_observed(
@@ -119,10 +119,10 @@ def solve_exact(
             horizon=horizon,
             terminal=terminal,
             all_stages=all_stages,
-            watch=watch,
+            monitor=monitor,
         )
     request_compilation(len(model.steps))
-    run = Run(model, watch or Watch(), full_set, pruning, classic)
+    run = Run(model, monitor or Monitor(), full_set, pruning, classic)
     if horizon is None:
         return _without_end(run, precision)
     return _with_horizon(run, horizon, precision, terminal, all_stages)
@@ -162,10 +162,10 @@ class _Tolerance:
 
 
 def _without_end(run: Run, precision: float) -> Solution:
-    model, watch, g = run.model, run.watch, run.model.discount
-    blind = fixed_point(model, "blind", precision=precision, horizon=None, watch=watch)
+    model, monitor, g = run.model, run.monitor, run.model.discount
+    blind = fixed_point(model, "blind", precision=precision, horizon=None, monitor=monitor)
     bound: Method = "fib" if run.pruned else "qmdp"
-    above = fixed_point(model, bound, precision=precision, horizon=None, watch=watch)
+    above = fixed_point(model, bound, precision=precision, horizon=None, monitor=monitor)
     upper = float((above.Q @ model.start).max())
     stage = run.restricted(blind.Q)
     lineage = Lineage(run.faces, stage)
@@ -182,16 +182,16 @@ def _without_end(run: Run, precision: float) -> Solution:
             rounds += 1
             value = run.value(step.stage)
             upper = max(value, min(upper, value + run.ahead * error))
-            step.tell(watch, rounds, Bounds(value, upper), run.ahead * error)
+            step.tell(monitor, rounds, Bounds(value, upper), run.ahead * error)
             stage = step.stage
             if error <= precision * max(1.0, abs(value)) or tolerance.exhausted(error):
                 break
-            improved = evaluated(run.faces, stage, g, watch)
+            improved = evaluated(run.faces, stage, g, monitor)
             lineage.note_controller(improved)
             stage = joined(improved.stage, stage)
             if not run.pruned or step.residual < SETTLED * allowed:
                 tolerance.now *= SHRINK
-    except Stopped as stopped:
+    except LimitReached as stopped:
         reason = stopped.reason
     if reason == "precision":
         improved = evaluated(run.faces, stage, g)
@@ -237,7 +237,7 @@ def _with_graph(
 def _with_horizon(
     run: Run, horizon: int, precision: float, terminal: FloatArray | None, all_stages: bool
 ) -> Solution:
-    model, watch, g = run.model, run.watch, run.model.discount
+    model, monitor, g = run.model, run.monitor, run.model.discount
     ends = np.zeros((1, model.n_states)) if terminal is None else terminal
     stage = run.restricted(ends)
     largest, last = float(np.abs(model.expected_rewards).max()), float(np.abs(ends).max())
@@ -262,12 +262,12 @@ def _with_horizon(
                 stages.append(stage)
             value = run.value(stage)
             error = run.ahead * loss
-            step.tell(watch, done + 1, Bounds(value, value + error), error)
+            step.tell(monitor, done + 1, Bounds(value, value + error), error)
         done = horizon
         if all_stages and run.whole_face is None and not run.full_set:
             step = run.backup(stage, tolerance(done), coarse(done), given=False)
             stages.append(step.stage)
-    except Stopped as stopped:
+    except LimitReached as stopped:
         reason = stopped.reason
     value, rest = run.value(stage), rewards_ahead(model, done, horizon, terminal)
     bounds = Bounds(value + rest.lower, value + rest.upper + run.ahead * loss)

@@ -12,7 +12,7 @@ from pomdptool.kernels.exact.polytope import Polytope
 from pomdptool.kernels.exact.vertex_enumeration import offer, regions, sweep
 from pomdptool.kernels.jit import scaled_budget
 from pomdptool.solving.exact.value_function import Part
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 BACKUPS_PER_CALL = 20_000
@@ -61,7 +61,7 @@ def grow(
     given: Part,
     *,
     tolerance: float,
-    watch: Watch,
+    monitor: Monitor,
     max_vertices: int,
 ) -> Hull:
     """Add backed-up vectors to those given until none exceeds their maximum by the tolerance.
@@ -73,8 +73,8 @@ def grow(
     ------
     TooManyVerticesError
         Where the polytope would need more than `max_vertices`, or no offsets serve.
-    Stopped
-        Where the watch says so.
+    LimitReached
+        Where the monitor says so.
     """
     reach = float(np.abs(given.vectors).max() + np.abs(branches.rewards).max())
     if len(branches.vectors):
@@ -82,7 +82,7 @@ def grow(
     delta = max(1e-3 * tolerance, ROUNDING * reach)
     while True:
         tolerance = max(tolerance, 10.0 * delta)
-        growth = _Growth(branches, tolerance, delta, watch, max_vertices)
+        growth = _Growth(branches, tolerance, delta, monitor, max_vertices)
         hull = growth.grow(given, 10.0 * reach + 1.0)
         if hull is not None:
             return hull
@@ -98,7 +98,7 @@ class _Growth:
     branches: Branches
     tolerance: float
     delta: float
-    watch: Watch
+    monitor: Monitor
     max_vertices: int
 
     def grow(self, given: Part, top: float) -> Hull | None:
@@ -119,7 +119,7 @@ class _Growth:
         status, per_call = kernel.BUDGET, _backups_per_call(branches)
         while status != kernel.DONE and not polytope.counts[kernel.MISSED]:
             status = sweep(polytope, branches, self.tolerance, self.delta, per_call)
-            self.watch.check(_regions(polytope)[0].size if self.watch.max_vectors else 0)
+            self.monitor.check(_regions(polytope)[0].size if self.monitor.max_vectors else 0)
             polytope = _make_room(polytope, status, self.max_vertices)
         return polytope
 
@@ -157,7 +157,7 @@ class _Growth:
             status, done = offer(
                 polytope, vectors[:last], actions[:last], done, self.tolerance, self.delta
             )
-            self.watch.check()
+            self.monitor.check()
             polytope = _make_room(polytope, status, self.max_vertices)
         return polytope
 
@@ -178,7 +178,7 @@ class _Growth:
             gap = (vectors * beliefs).sum(axis=1) - polytope.position[some, d]
             polytope.backed_up[some] = gap <= self.tolerance
             worst = max(worst, float(gap.max()))
-            self.watch.check()
+            self.monitor.check()
         polytope.counts[kernel.BACKUPS] += len(vertices)
         return worst
 

@@ -22,28 +22,28 @@ from pomdptool.solving.exact.backup import BackedUp, Found, backed_up, united
 from pomdptool.solving.exact.lp_pruning import Program, prune
 from pomdptool.solving.exact.projections import rows_of
 from pomdptool.solving.exact.value_function import Part
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray
 
 Choice = tuple[int, ...]
 """For each branch the index of its vector."""
 
 
-def backup_by_witness(branches: Branches, old: Part, *, given: bool, watch: Watch) -> BackedUp:
+def backup_by_witness(branches: Branches, old: Part, *, given: bool, monitor: Monitor) -> BackedUp:
     """Back up a face; with `given` the old vectors stay in where they are the largest."""
-    found = [_of_action(branches, a, old.beliefs, watch) for a in range(len(branches.rewards))]
-    return backed_up(united(found), old, given=given, watch=watch)
+    found = [_of_action(branches, a, old.beliefs, monitor) for a in range(len(branches.rewards))]
+    return backed_up(united(found), old, given=given, monitor=monitor)
 
 
-def _of_action(branches: Branches, action: int, beliefs: FloatArray, watch: Watch) -> Found:
+def _of_action(branches: Branches, action: int, beliefs: FloatArray, monitor: Monitor) -> Found:
     reward, sets, lost, programs = branches.rewards[action], [], 0.0, 0
     for rows in rows_of(branches, action):
-        ahead = prune(rows, beliefs, watch.check)
+        ahead = prune(rows, beliefs, monitor.check)
         sets.append(rows[ahead.kept])
         lost += ahead.lost
         programs += ahead.programs
     search = _Search(reward, sets)
-    search.run(watch)
+    search.run(monitor)
     vectors = search.program.kept[: search.program.size]
     lost += len(sets) * search.lost
     return Found(vectors, np.full(len(vectors), action), lost, programs + search.program.runs)
@@ -86,10 +86,10 @@ class _Search:
                 if i != choice[k]:
                     yield (*choice[:k], i, *choice[k + 1 :])
 
-    def run(self, watch: Watch) -> None:
+    def run(self, monitor: Monitor) -> None:
         """Ask what is on the agenda until it is empty."""
         while self.agenda:
-            watch.check(self.program.size)
+            monitor.check(self.program.size)
             asked = self.program.ask(self.vector(self.agenda[-1]))
             if asked.covered:
                 self.lost = max(self.lost, asked.limit)

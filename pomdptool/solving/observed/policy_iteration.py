@@ -27,7 +27,7 @@ import numpy as np
 
 from pomdptool.model import Model
 from pomdptool.solving.gmres import improved
-from pomdptool.solving.solution import Stopped, Watch
+from pomdptool.solving.solution import LimitReached, Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 GAIN = 0.1
@@ -106,7 +106,7 @@ def iterate(
     equation: Equation,
     x: FloatArray,
     enough: Callable[[Enclosure, int], bool],
-    watch: Watch,
+    monitor: Monitor,
     vectors: int = 0,
 ) -> Iterated:
     """Improve x until the enclosure is enough.
@@ -116,7 +116,7 @@ def iterate(
     enough
         Asked after each application of H, with the narrowest enclosure and their number.
     vectors
-        How many there are, for the watch.
+        How many there are, for the monitor.
     """
     best, least, rounds, stuck = None, np.inf, 0, 0
     while True:
@@ -143,10 +143,10 @@ def iterate(
                 applied.value,
                 target=target,
                 sweeps=int(CONTRACTED / max(1.0 - equation.discount, UNIT)),
-                watch=watch,
+                monitor=monitor,
                 vectors=vectors,
             )
-        except Stopped as stopped:
+        except LimitReached as stopped:
             return Iterated(best, rounds, stopped.reason)
 
 
@@ -200,7 +200,7 @@ def evaluated(
     *,
     target: float,
     sweeps: int,
-    watch: Watch,
+    monitor: Monitor,
     vectors: int,
 ) -> FloatArray:
     """Improve x towards the solution of x = r + matrix x; shape (classes, n).
@@ -210,12 +210,12 @@ def evaluated(
 
     Raises
     ------
-    Stopped
-        Where the watch says so.
+    LimitReached
+        Where the monitor says so.
     """
     shape, x = x.shape, x.ravel()
     for k in range(1, sweeps + 1):
-        watch.check(vectors)
+        monitor.check(vectors)
         before, x = x, r + matrix @ x
         if np.ptp((x - before).reshape(shape), axis=1).max() <= target:
             break
@@ -223,7 +223,7 @@ def evaluated(
             solved = factored(matrix, r)
             if solved is not None:
                 return solved.reshape(shape)
-            x = improved(lambda v: matrix @ v, r, x, 0.5 * target, lambda: watch.check(vectors))
+            x = improved(lambda v: matrix @ v, r, x, 0.5 * target, lambda: monitor.check(vectors))
     return x.reshape(shape)
 
 

@@ -26,7 +26,14 @@ from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_fits
 from pomdptool.solving.bounds import ObservedState
 from pomdptool.solving.observed.policy_graph import GRAPH_CELLS, ending_graph, endless_graph
 from pomdptool.solving.observed.policy_iteration import Enclosure, at_start, iterate
-from pomdptool.solving.solution import Solution, Stopped, Watch, require_end, rewards_ahead, safest
+from pomdptool.solving.solution import (
+    LimitReached,
+    Monitor,
+    Solution,
+    require_discount,
+    rewards_ahead,
+    safest,
+)
 from pomdptool.sparse import FloatArray, IntArray
 from pomdptool.steps import arrival_rows
 
@@ -54,7 +61,7 @@ def solve_observed(
     terminal: FloatArray | None = None,
     all_stages: bool = False,
     resume: SolvedPolicy | None = None,
-    watch: Watch | None = None,
+    monitor: Monitor | None = None,
 ) -> Solution:
     """Solve a model that observes its state (see `observes_state`), exactly at every belief.
 
@@ -73,22 +80,22 @@ def solve_observed(
     PomdpError
         With discount 1 and no horizon, or an earlier result of another model.
     """
-    require_end(model, horizon)
+    require_discount(model, horizon)
     first = np.zeros((1, model.n_states))
     if resume is not None:
         check_fits(resume.problem, model)
         if isinstance(resume.values, AlphaVectors):
             first = resume.values.values.max(axis=0, keepdims=True)
-    watch = watch or Watch()
+    monitor = monitor or Monitor()
     if horizon is None:
-        found = _endless(model, precision, first, watch)
+        found = _endless(model, precision, first, monitor)
     else:
-        found = _ending(model, horizon, terminal, all_stages, watch)
+        found = _ending(model, horizon, terminal, all_stages, monitor)
     actions = np.arange(model.n_actions)
     solution = Solution.of(
         model,
         "exact",
-        watch,
+        monitor,
         AlphaVectors(actions, found.Q),
         found.bounds,
         found.stop_reason,
@@ -120,13 +127,13 @@ class _Found:
     stages: tuple[FloatArray, ...] = ()
 
 
-def _endless(model: Model, precision: float, first: FloatArray, watch: Watch) -> _Found:
+def _endless(model: Model, precision: float, first: FloatArray, monitor: Monitor) -> _Found:
     def enough(best: Enclosure, rounds: int) -> bool:
         bounds = _at_start(model, best)
-        watch.step(rounds, model.n_actions, bounds, error=best.width)
+        monitor.step(rounds, model.n_actions, bounds, error=best.width)
         return bounds.closed(precision)
 
-    done = iterate(ObservedState(model), first, enough, watch, model.n_actions)
+    done = iterate(ObservedState(model), first, enough, monitor, model.n_actions)
     return _Found(
         done.best.low,
         _at_start(model, done.best),
@@ -142,7 +149,7 @@ def _at_start(model: Model, found: Enclosure) -> Bounds:
 
 
 def _ending(
-    model: Model, horizon: int, terminal: FloatArray | None, all_stages: bool, watch: Watch
+    model: Model, horizon: int, terminal: FloatArray | None, all_stages: bool, monitor: Monitor
 ) -> _Found:
     equation = ObservedState(model)
     Q = np.zeros_like(equation.r) if terminal is None else terminal
@@ -163,13 +170,13 @@ def _ending(
             rewards_ahead(model, done, horizon, terminal),
         )
         bounds = Bounds(value + rest.lower, value + rest.upper)
-        watch.step(done, model.n_actions, bounds)
+        monitor.step(done, model.n_actions, bounds)
         if done == horizon:
             reason = "horizon"
         else:
             try:
-                watch.check(model.n_actions)
-            except Stopped as stopped:
+                monitor.check(model.n_actions)
+            except LimitReached as stopped:
                 reason = stopped.reason
     found = _Found(Q, bounds, done, reason, stages=tuple(stages))
     if not kept or (reason != "horizon" and terminal is not None):

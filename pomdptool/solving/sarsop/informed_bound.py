@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pomdptool.solving.sarsop.block_model import BlockModel
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray, ragged
 
 TOLERANCE = 1e-4
@@ -68,22 +68,22 @@ class Informed(NamedTuple):
 
 
 def informed_bounds(
-    blocks: BlockModel, mdp: FloatArray, blind: FloatArray, watch: Watch, end: float = np.inf
+    blocks: BlockModel, mdp: FloatArray, blind: FloatArray, monitor: Monitor, end: float = np.inf
 ) -> Informed:
-    """Compute TIB's tables, or what is certain of them when the watch shows `end` seconds.
+    """Compute TIB's tables, or what is certain of them when the monitor shows `end` seconds.
 
     `mdp` and `blind`, shape (A, S), are the MDP's values and bounds from below.
 
     Raises
     ------
-    Stopped
-        Where the watch says so.
+    LimitReached
+        Where the monitor says so.
     """
     from scipy.sparse import csr_matrix
 
     model, arrays = blocks.model, blocks.arrays
     q = np.ascontiguousarray(mdp.T[blocks.state_of_slot])
-    row, edge, weight, belief, B, drift = _one_step_beliefs(blocks, watch)
+    row, edge, weight, belief, B, drift = _one_step_beliefs(blocks, monitor)
     A, g, n_slots = model.n_actions, model.discount, blocks.n_slots
 
     weight_of_step = csr_matrix((weight, (row, belief)), shape=(n_slots * A, B.shape[0]))
@@ -93,11 +93,11 @@ def informed_bounds(
         ahead: FloatArray = (weight_of_step @ best).reshape(n_slots, A)
         return arrays.rewards + g * ahead
 
-    q = _lowered(q, fib, g, A * (B.nnz + B.shape[0]) + len(weight), watch, end)
+    q = _lowered(q, fib, g, A * (B.nnz + B.shape[0]) + len(weight), monitor, end)
     Q = np.asarray(B @ q)
-    if watch.seconds < end and B.nnz > B.shape[0]:  # else TIB is FIB
+    if monitor.seconds < end and B.nnz > B.shape[0]:  # else TIB is FIB
         improved, tib, work = _tib(blocks, B, Q, (row, edge, weight, belief))
-        Q[improved] = _lowered(Q[improved], tib, g, work, watch, end)
+        Q[improved] = _lowered(Q[improved], tib, g, work, monitor, end)
     above = Informed(
         step_first=np.searchsorted(row, np.arange(n_slots * A + 1)),
         step_edge=edge,
@@ -120,7 +120,7 @@ Sweep = Callable[[FloatArray], FloatArray]
 
 
 def _lowered(
-    Q: FloatArray, sweep: Sweep, g: float, work: int, watch: Watch, end: float
+    Q: FloatArray, sweep: Sweep, g: float, work: int, monitor: Monitor, end: float
 ) -> FloatArray:
     """Sweep an upper bound towards its fixed point; what is returned lies above that.
 
@@ -130,17 +130,17 @@ def _lowered(
         return Q
     now, span = Q, max(1e-9, float(np.ptp(Q.max(axis=1))))
     for _ in range(min(MAX_SWEEPS, 1 + MAX_WORK // work)):
-        watch.check()
+        monitor.check()
         before, now = now, sweep(now)
         change = now - before
         width = g / (1.0 - g) * float(np.ptp(change))
-        if width <= TOLERANCE * span or watch.seconds > end:
+        if width <= TOLERANCE * span or monitor.seconds > end:
             break
     return np.minimum(Q, now + g / (1.0 - g) * float(change.max()))
 
 
 def _one_step_beliefs(
-    blocks: BlockModel, watch: Watch
+    blocks: BlockModel, monitor: Monitor
 ) -> tuple[IntArray, IntArray, FloatArray, IntArray, Any, float]:
     """Group the entries of each slot, action and edge; number the beliefs arrived in.
 
@@ -161,12 +161,12 @@ def _one_step_beliefs(
     size = np.diff(np.append(first, len(row)))
     share = arrays.weights / np.repeat(weight, size)
     row, edge = row[first], edge[first]
-    watch.check()
+    monitor.check()
     block = blocks.block_of_slot[row // A]
     target = arrays.edge_target[arrays.edge_first[block * A + row % A] + edge]
     slot = np.repeat(arrays.block_first[target], size) + arrays.entry_slot
     belief, examples, drift = _numbered(first, size, slot, share)
-    watch.check()
+    monitor.check()
     starts = np.concatenate([[0], np.cumsum(size[examples])])
     entries = ragged(first[examples], first[examples] + size[examples])[1]
     B = csr_matrix((share[entries], slot[entries], starts), shape=(len(examples), blocks.n_slots))

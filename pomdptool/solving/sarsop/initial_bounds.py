@@ -14,7 +14,7 @@ from pomdptool.kernels.sarsop.layout import ROUNDING
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds
 from pomdptool.solving.bounds import fixed_point, repeated
-from pomdptool.solving.solution import Solution, Watch
+from pomdptool.solving.solution import Monitor, Solution
 from pomdptool.sparse import BoolArray, FloatArray
 from pomdptool.steps import arrival_rows
 
@@ -41,13 +41,13 @@ class FirstBounds:
         lower = float((self.blind @ b).max())
         return Bounds(lower, max(lower, float(self.mdp.max(axis=0) @ b)))
 
-    def solution(self, reason: str, watch: Watch) -> Solution:
+    def solution(self, reason: str, monitor: Monitor) -> Solution:
         """The result of a search that did not begin: the best blind policy."""
         best = [int((self.blind @ self.model.start).argmax())]
         return Solution.of(
             self.model,
             "sarsop",
-            watch,
+            monitor,
             AlphaVectors(np.array(best), self.blind[best]),
             self.bounds,
             reason,
@@ -61,20 +61,20 @@ class FirstBounds:
         )
 
 
-def first_bounds(model: Model, watch: Watch) -> FirstBounds:
+def first_bounds(model: Model, monitor: Monitor) -> FirstBounds:
     """Compute both, or what is certain of them within a share of the time limit."""
-    blind = fixed_point(model, "blind", precision=1.0, horizon=None, watch=_share(watch))
-    mdp = fixed_point(model, "mdp", precision=1.0, horizon=None, watch=_share(watch))
+    blind = fixed_point(model, "blind", precision=1.0, horizon=None, monitor=_share(monitor))
+    mdp = fixed_point(model, "mdp", precision=1.0, horizon=None, monitor=_share(monitor))
     first = FirstBounds(model, earned(model, blind.Q), mdp.Q)
-    watch.step(0, model.n_actions, first.bounds)
+    monitor.step(0, model.n_actions, first.bounds)
     return first
 
 
-def _share(watch: Watch) -> Watch:
-    """The same watch, with a limit so soon that the work is a share of all."""
-    if watch.time_limit is None:
-        return watch
-    return replace(watch, time_limit=watch.seconds + SHARE * watch.time_limit)
+def _share(monitor: Monitor) -> Monitor:
+    """The same monitor, with a limit so soon that the work is a share of all."""
+    if monitor.time_limit is None:
+        return monitor
+    return replace(monitor, time_limit=monitor.seconds + SHARE * monitor.time_limit)
 
 
 def earned(model: Model, Q: FloatArray) -> FloatArray:

@@ -25,7 +25,7 @@ from pomdptool.solving.sarsop.initial_bounds import FirstBounds, first_bounds
 from pomdptool.solving.sarsop.rounding import Error, error_of, faint_probability, largest_value
 from pomdptool.solving.sarsop.storage import Capacity, begin, grown, needed, tables
 from pomdptool.solving.sarsop.warm_start import insert
-from pomdptool.solving.solution import Stopped, Watch
+from pomdptool.solving.solution import LimitReached, Monitor
 from pomdptool.sparse import IntArray
 
 ROOT = 0
@@ -58,7 +58,7 @@ class SearchState:
 
     model: Model
     precision: float
-    watch: Watch
+    monitor: Monitor
     first: FirstBounds = field(init=False)
     blocks: BlockModel = field(init=False)
     tables: Tables = field(init=False)
@@ -75,14 +75,14 @@ class SearchState:
 
         Raises
         ------
-        Stopped
-            Where the watch says so: then `first` is all that is known.
+        LimitReached
+            Where the monitor says so: then `first` is all that is known.
         """
-        self.first = first_bounds(self.model, self.watch)
+        self.first = first_bounds(self.model, self.monitor)
         try:
             self.begin()
         except MemoryError:
-            raise Stopped("memory") from None
+            raise LimitReached("memory") from None
         if resume is not None:
             self.search = insert(self.blocks, self.tables, self.search, resume)
             upper = self.search.bounds[ROOT, kernel.UPPER]
@@ -92,15 +92,15 @@ class SearchState:
 
     def begin(self) -> None:
         """Lay the model out in blocks, and the search, with the informed bounds."""
-        watch = self.watch
-        watch.check()
-        self.blocks = block_model(self.model, watch.check)
+        monitor = self.monitor
+        monitor.check()
+        self.blocks = block_model(self.model, monitor.check)
         request_compilation(len(self.blocks.arrays.weights))
-        watch.check()
-        limit = np.inf if watch.time_limit is None else watch.time_limit
-        end = watch.seconds + INFORMED_SHARE * limit
-        above = informed_bounds(self.blocks, self.first.mdp, self.first.blind, watch, end)
-        watch.check()
+        monitor.check()
+        limit = np.inf if monitor.time_limit is None else monitor.time_limit
+        end = monitor.seconds + INFORMED_SHARE * limit
+        above = informed_bounds(self.blocks, self.first.mdp, self.first.blind, monitor, end)
+        monitor.check()
         wanted = self.precision * max(1.0, abs(self.first.bounds.lower))
         faint = faint_probability(self.blocks, above.largest, wanted)
         self.tables = tables(self.blocks, above, faint)
@@ -148,7 +148,7 @@ class SearchState:
             error=self.error.lower + self.error.upper,
             per_drift=self.error.per_drift,
             gain=self.gain,
-            vectors=ANY if self.watch.max_vectors is None else self.watch.max_vectors,
+            vectors=ANY if self.monitor.max_vectors is None else self.monitor.max_vectors,
             budget=backups,
             nodes=self.need.nodes,
             integers=self.need.integers,
@@ -161,16 +161,16 @@ class SearchState:
 
         At most so many backups are made. How long a moment is changes nothing of what is done.
         """
-        began, before = self.watch.seconds, self.count(kernel.N_BACKUPS)
+        began, before = self.monitor.seconds, self.count(kernel.N_BACKUPS)
         aims = self.aims(min(most, scaled_budget(self.backups_per_call)))
         status, at = trial.run(self.tables, self.search, nodes, at, self.path, aims)
-        made, took = self.count(kernel.N_BACKUPS) - before, max(self.watch.seconds - began, 1e-9)
+        made, took = self.count(kernel.N_BACKUPS) - before, max(self.monitor.seconds - began, 1e-9)
         fitting = int(made * CHUNK_SECONDS / took)
         self.backups_per_call = min(max(1, fitting), 2 * self.backups_per_call)
         if status == trial.FULL:
             self.grow()
         self.report()
-        self.watch.check(self.count(kernel.N_VECTORS))
+        self.monitor.check(self.count(kernel.N_VECTORS))
         return int(at)
 
     def grow(self) -> None:
@@ -178,12 +178,12 @@ class SearchState:
         try:
             self.search = grown(self.blocks, self.tables, self.search)
         except MemoryError:
-            raise Stopped("memory") from None
+            raise LimitReached("memory") from None
 
     def report(self) -> None:
         """Note how far the search is."""
         trials, vectors = self.count(kernel.N_TRIALS), self.count(kernel.N_VECTORS)
-        self.watch.step(trials, vectors, self.bounds, beliefs=self.count(kernel.N_NODES))
+        self.monitor.step(trials, vectors, self.bounds, beliefs=self.count(kernel.N_NODES))
 
     def follow(self, since: int) -> None:
         """Raise the lower bounds of nodes whose vectors rose."""
@@ -197,10 +197,10 @@ class SearchState:
         """Call a kernel for all rows below n, in parts that take a moment each."""
         at = 0
         while at < n:
-            began, end = self.watch.seconds, min(at + self.rows_per_call, n)
+            began, end = self.monitor.seconds, min(at + self.rows_per_call, n)
             call(at, end)
-            took = max(self.watch.seconds - began, 1e-9)
+            took = max(self.monitor.seconds - began, 1e-9)
             fitting = int((end - at) * CHUNK_SECONDS / took)
             self.rows_per_call = min(max(1, fitting), 2 * self.rows_per_call)
             at = end
-            self.watch.check(self.count(kernel.N_VECTORS))
+            self.monitor.check(self.count(kernel.N_VECTORS))

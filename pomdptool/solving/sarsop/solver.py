@@ -30,7 +30,7 @@ from pomdptool.solving.sarsop.lower_evaluation import solve_lower
 from pomdptool.solving.sarsop.policy import linked_vectors
 from pomdptool.solving.sarsop.search import FIRST_ROUND, ROOT, SearchState
 from pomdptool.solving.sarsop.upper_iteration import solve_upper
-from pomdptool.solving.solution import Solution, Stopped, Watch, require_end
+from pomdptool.solving.solution import LimitReached, Monitor, Solution, require_discount
 from pomdptool.sparse import IntArray
 
 NO_NODES = np.zeros(0, dtype=np.int64)
@@ -62,7 +62,7 @@ def solve_sarsop(
     *,
     precision: float = 1e-3,
     resume: SolvedPolicy | None = None,
-    watch: Watch | None = None,
+    monitor: Monitor | None = None,
 ) -> Solution:
     """Search from the start belief until its bounds are close, or a limit is met.
 
@@ -78,15 +78,15 @@ def solve_sarsop(
     PomdpError
         With discount 1, or an earlier result of another model.
     """
-    require_end(model, None)
-    run = _Run(model, precision, watch or Watch())
+    require_discount(model, None)
+    run = _Run(model, precision, monitor or Monitor())
     try:
         run.start(resume)
-    except Stopped as stopped:
-        return run.first.solution(stopped.reason, run.watch)
+    except LimitReached as stopped:
+        return run.first.solution(stopped.reason, run.monitor)
     try:
         run.until_closed()
-    except Stopped as stopped:
+    except LimitReached as stopped:
         return run.solution(stopped.reason)
     return run.solution("precision" if run.bounds.closed(precision) else "rounding")
 
@@ -134,8 +134,8 @@ class _Run(SearchState):
 
         Raises
         ------
-        Stopped
-            Where the watch says so.
+        LimitReached
+            Where the monitor says so.
         """
         sweep_at = evaluate_at = FIRST_ROUND
         while not self.finished:
@@ -145,7 +145,7 @@ class _Run(SearchState):
                 self.sweep()
                 expanded = self.count(kernel.N_EXPANDED)
                 if self.idle.too_long(expanded, self.bounds.gap):
-                    raise Stopped("rounding")
+                    raise LimitReached("rounding")
                 sweep_at = self.count(kernel.N_BACKUPS) + max(FIRST_ROUND, SWEEP_AFTER * expanded)
             if self.count(kernel.N_BACKUPS) >= evaluate_at:
                 self.evaluate()
@@ -188,7 +188,7 @@ class _Run(SearchState):
         """Solve for the upper bounds, and for the root's controller, where it is time to."""
         backups, before = self.count(kernel.N_BACKUPS), self.bounds
         if backups >= self.upper_pace.at:
-            n = solve_upper(self.blocks, self.search, ROOT, self.watch.check)
+            n = solve_upper(self.blocks, self.search, ROOT, self.monitor.check)
             closed = before.upper - self.bounds.upper
             self.upper_pace.go_on(backups, n, closed > SOLVED * before.gap)
         if backups >= self.lower_pace.at:
@@ -215,7 +215,7 @@ class _Run(SearchState):
         return Solution.of(
             self.model,
             "sarsop",
-            self.watch,
+            self.monitor,
             values,
             self.bounds,
             reason,

@@ -31,7 +31,7 @@ from pomdptool.solving.exact.faces import find_faces, twins
 from pomdptool.solving.exact.projections import stack
 from pomdptool.solving.exact.run import Run
 from pomdptool.solving.exact.value_function import Part
-from pomdptool.solving.solution import Stopped, Watch
+from pomdptool.solving.solution import LimitReached, Monitor
 from pomdptool.solving.solve import ALGORITHMS
 from pomdptool.sparse import FloatArray
 
@@ -104,7 +104,7 @@ def check(
 def test_a_backup_is_the_best_of_all_sums(name: str, d: int, kind: str, given: bool) -> None:
     for seed in range(3):
         branches, old = make_branches(10 * d + seed, d, kind), some_part(seed, d)
-        step = BACKUPS[name](branches, old, given=given, watch=Watch())
+        step = BACKUPS[name](branches, old, given=given, monitor=Monitor())
         check(step, branches, old, given=given)
 
 
@@ -115,7 +115,7 @@ def test_a_backup_is_the_best_of_all_sums(name: str, d: int, kind: str, given: b
 def test_pruning_to_a_tolerance_keeps_it(tolerance: float, d: int, kind: str, given: bool) -> None:
     for seed in range(3):
         branches, old = make_branches(10 * d + seed, d, kind), some_part(seed, d)
-        limits = Limits(Watch())
+        limits = Limits(Monitor())
         step = backup_within(branches, old, tolerance=tolerance, given=given, limits=limits)
         check(step, branches, old, given=given, within=tolerance)
 
@@ -124,7 +124,7 @@ def test_a_coarse_tolerance_keeps_few_vectors() -> None:
     branches, old = make_branches(7, 6, "dense"), some_part(7, 6)
     sizes = []
     for tolerance in (1e-9, 0.1, 1.0, 100.0):
-        limits = Limits(Watch())
+        limits = Limits(Monitor())
         step = backup_within(branches, old, tolerance=tolerance, given=False, limits=limits)
         sizes.append(len(step.part.vectors))
     assert sizes == sorted(sizes, reverse=True)
@@ -136,9 +136,9 @@ def test_all_algorithms_find_the_same_vectors(name: str) -> None:
     """Dense numbers leave one set of vectors that are needed."""
     for seed in range(5):
         branches, old = make_branches(seed, 4, "dense"), some_part(seed, 4)
-        found = BACKUPS[name](branches, old, given=False, watch=Watch()).part
+        found = BACKUPS[name](branches, old, given=False, monitor=Monitor()).part
         precise = backup_within(
-            branches, old, tolerance=1e-10, given=False, limits=Limits(Watch())
+            branches, old, tolerance=1e-10, given=False, limits=Limits(Monitor())
         ).part
         assert found.vectors.shape == precise.vectors.shape
         distance = np.abs(found.vectors[:, None] - precise.vectors[None]).max(axis=2)
@@ -150,7 +150,7 @@ def test_tolerances_are_in_values(scale: float) -> None:
     branches, old = make_branches(3, 5, "dense"), some_part(3, 5)
     large = branches._replace(rewards=scale * branches.rewards, vectors=scale * branches.vectors)
     before = replace(old, vectors=scale * old.vectors)
-    limits = Limits(Watch())
+    limits = Limits(Monitor())
     step = backup_within(branches, old, tolerance=0.1, given=True, limits=limits)
     same = backup_within(large, before, tolerance=0.1 * scale, given=True, limits=limits)
     assert len(same.part.vectors) == pytest.approx(len(step.part.vectors), abs=2)
@@ -172,7 +172,9 @@ def test_both_ways_of_running_give_the_same_set() -> None:
                     lambda multiplications: None,
                 )
                 found.append(
-                    backup_within(branches, old, tolerance=0.1, given=True, limits=Limits(Watch()))
+                    backup_within(
+                        branches, old, tolerance=0.1, given=True, limits=Limits(Monitor())
+                    )
                 )
             assert jit.runtime.compiled == compiled
     finally:
@@ -187,7 +189,7 @@ def test_losses_on_the_way_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(epsilon_pruning, "JOINS", 0.49)
     for seed in range(20):
         branches, old = make_branches(seed, 3, "dense"), some_part(seed, 3)
-        step = backup_within(branches, old, tolerance=2.0, given=False, limits=Limits(Watch()))
+        step = backup_within(branches, old, tolerance=2.0, given=False, limits=Limits(Monitor()))
         check(step, branches, old, given=False, within=2.0)
 
 
@@ -199,7 +201,7 @@ def test_losses_of_programs_count(name: str, monkeypatch: pytest.MonkeyPatch) ->
     lost = []
     for seed in range(20):
         branches, old = make_branches(seed, 3, "dense"), some_part(seed, 3)
-        step = BACKUPS[name](branches, old, given=False, watch=Watch())
+        step = BACKUPS[name](branches, old, given=False, monitor=Monitor())
         check(step, branches, old, given=False, within=50.0)
         lost.append(step.lost)
     assert max(lost) > 0.1
@@ -208,7 +210,7 @@ def test_losses_of_programs_count(name: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_too_many_vectors_are_refused() -> None:
     branches, old = make_branches(7, 6, "dense"), some_part(7, 6)
     with pytest.raises(TooManyVectorsError):
-        backup_within(branches, old, tolerance=1e-9, given=False, limits=Limits(Watch(), 5))
+        backup_within(branches, old, tolerance=1e-9, given=False, limits=Limits(Monitor(), 5))
 
 
 # ------------------------------------------------------------ whole problems
@@ -321,18 +323,18 @@ def test_enumeration_of_astronomic_sums_is_refused_at_once() -> None:
     sets = [np.arange(20.0).reshape(10, 2)] * 40
     branches = stack(np.zeros((1, 2)), sets, [0] * 40)
     with pytest.raises(PomdpError, match=r"list 1e\+40 vectors"):
-        BACKUPS["enumerate"](branches, some_part(0, 2), given=False, watch=Watch())
+        BACKUPS["enumerate"](branches, some_part(0, 2), given=False, monitor=Monitor())
 
 
-def asks(backup: Callable[[Watch], object]) -> int:
-    """How often a backup asks its watch."""
+def asks(backup: Callable[[Monitor], object]) -> int:
+    """How often a backup asks its monitor."""
     count = [0]
 
     def interrupted() -> bool:
         count[0] += 1
         return False
 
-    backup(Watch(interrupted=interrupted))
+    backup(Monitor(interrupted=interrupted))
     return count[0]
 
 
@@ -340,10 +342,10 @@ def asks(backup: Callable[[Watch], object]) -> int:
 def test_limits_act_inside_a_backup(name: str | None) -> None:
     branches, old = make_branches(2, 5, "dense"), some_part(2, 5)
 
-    def backup(watch: Watch) -> BackedUp:
+    def backup(monitor: Monitor) -> BackedUp:
         if name is None:
-            return backup_within(branches, old, tolerance=1e-9, given=True, limits=Limits(watch))
-        return BACKUPS[name](branches, old, given=True, watch=watch)
+            return backup_within(branches, old, tolerance=1e-9, given=True, limits=Limits(monitor))
+        return BACKUPS[name](branches, old, given=True, monitor=monitor)
 
     assert asks(backup) > 4
     for after in (0, 1, asks(backup) // 2, asks(backup) - 1):
@@ -353,8 +355,8 @@ def test_limits_act_inside_a_backup(name: str | None) -> None:
             left[0] -= 1
             return left[0] < 0
 
-        with pytest.raises(Stopped, match="interrupted"):
-            backup(Watch(interrupted=interrupted))
+        with pytest.raises(LimitReached, match="interrupted"):
+            backup(Monitor(interrupted=interrupted))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -410,7 +412,7 @@ def test_options_that_have_no_effect_are_not_ignored() -> None:
 def test_many_faces_are_not_all_listed() -> None:
     n = 12
     model = pomdptool.make_model(np.full((1, n, n), 1 / n), np.eye(n)[np.newaxis], discount=0.5)
-    run = Run(model, Watch(), full_set=False)
+    run = Run(model, Monitor(), full_set=False)
     expected = "faces 12: 1 1 1 1 1 1 1 1 ... (4 more) states; by polytope 0"
     assert run.detail().startswith(expected)
 

@@ -25,7 +25,7 @@ from pomdptool.policy import Row
 from pomdptool.solving.exact import vertex_enumeration
 from pomdptool.solving.exact.value_function import Part
 from pomdptool.solving.graph_evaluation import evaluate
-from pomdptool.solving.solution import Solution, Watch
+from pomdptool.solving.solution import Monitor, Solution
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -478,7 +478,7 @@ def test_a_tolerance_below_rounding_is_raised_and_said(scale: float, tolerance: 
     rewards: Array = scale * np.asarray(rng.normal(size=(60, 4)))
     given = Part(rewards[:1], np.zeros(1, np.int64), np.full((1, 4), 0.25))
     grown = vertex_enumeration.grow(
-        branches_of(rewards), given, tolerance=tolerance, watch=Watch(), max_vertices=10**6
+        branches_of(rewards), given, tolerance=tolerance, monitor=Monitor(), max_vertices=10**6
     )
     b = beliefs(2000, 4, 0)
     most = (largest(rewards)(b) - largest(grown.part.vectors)(b)).max()
@@ -508,7 +508,7 @@ def test_offsets_grow_where_rounding_leaves_an_edge_without_an_end(
         given = Part(rewards[:1], np.zeros(1, np.int64), np.full((1, 5), 0.2))
         attempts.clear()
         grown = vertex_enumeration.grow(
-            branches_of(rewards), given, tolerance=1e-17, watch=Watch(), max_vertices=10**6
+            branches_of(rewards), given, tolerance=1e-17, monitor=Monitor(), max_vertices=10**6
         )
         repeated |= len(attempts) > 1
         b = beliefs(1000, 5, 0)

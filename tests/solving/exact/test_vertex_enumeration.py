@@ -15,7 +15,7 @@ from pomdptool.solving.exact.faces import find_faces
 from pomdptool.solving.exact.incremental_pruning import backup_by_pruning
 from pomdptool.solving.exact.policy_improvement import evaluated
 from pomdptool.solving.exact.value_function import Part, undominated, value_at
-from pomdptool.solving.solution import Watch
+from pomdptool.solving.solution import Monitor
 
 # ------------------------------------------------------------ faces
 
@@ -102,7 +102,7 @@ def test_hull_is_the_backup_everywhere(seed: int, d: int, integers: bool) -> Non
     branches = random_branches(seed, d, integers=integers)
     low = Part(np.full((1, d), -60.0), np.zeros(1, np.int64), np.full((1, d), 1 / d))
     grown = vertex_enumeration.grow(
-        branches, low, tolerance=1e-9, watch=Watch(), max_vertices=10**6
+        branches, low, tolerance=1e-9, monitor=Monitor(), max_vertices=10**6
     )
     beliefs = random_beliefs(3000, d, seed)
     expected = backed_up(branches, beliefs)
@@ -120,7 +120,7 @@ def test_residual_is_the_most_that_the_backup_exceeds(seed: int) -> None:
     given = np.random.default_rng(seed).normal(size=(6, d))
     part = Part(given, np.zeros(6, np.int64), np.full((1, d), 1 / d))
     grown = vertex_enumeration.grow(
-        branches, part, tolerance=1e-9, watch=Watch(), max_vertices=10**6
+        branches, part, tolerance=1e-9, monitor=Monitor(), max_vertices=10**6
     )
     beliefs = random_beliefs(20_000, d, seed)
     most = (backed_up(branches, beliefs) - (beliefs @ given.T).max(axis=1)).max()
@@ -148,7 +148,7 @@ def test_too_many_vertices_are_refused() -> None:
     branches = random_branches(2, 6)
     low = Part(np.full((1, 6), -60.0), np.zeros(1, np.int64), np.full((1, 6), 1 / 6))
     with pytest.raises(vertex_enumeration.TooManyVerticesError):
-        vertex_enumeration.grow(branches, low, tolerance=1e-9, watch=Watch(), max_vertices=100)
+        vertex_enumeration.grow(branches, low, tolerance=1e-9, monitor=Monitor(), max_vertices=100)
 
 
 # ------------------------------------------------------------ pruning and improvement
@@ -160,7 +160,7 @@ def test_pruning_agrees_with_the_polytope(seed: int, given: bool) -> None:
     branches = random_branches(seed, 4)
     rng = np.random.default_rng(seed)
     old = Part(rng.normal(size=(5, 4)), np.zeros(5, np.int64), random_beliefs(5, 4, seed))
-    step = backup_by_pruning(branches, old, given=given, watch=Watch())
+    step = backup_by_pruning(branches, old, given=given, monitor=Monitor())
     beliefs = random_beliefs(2000, 4, seed)
     expected = backed_up(branches, beliefs)
     before = (beliefs @ old.vectors.T).max(axis=1)

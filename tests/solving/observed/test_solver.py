@@ -23,7 +23,7 @@ from pomdptool.solving.exact import run, value_iteration
 from pomdptool.solving.graph_evaluation import evaluate
 from pomdptool.solving.observed import policy_graph, policy_iteration, solver
 from pomdptool.solving.observed.solver import observes_state, solve_observed
-from pomdptool.solving.solution import Solution, Watch
+from pomdptool.solving.solution import Monitor, Solution
 
 
 def with_an_end(seed: int) -> Model:
@@ -338,27 +338,27 @@ def test_large_graphs_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
 # ------------------------------------------------------------ limits
 
 
-def after(asked: int) -> Watch:
+def after(asked: int) -> Monitor:
     """Interrupts when it is asked for the nth time."""
     count = iter(range(10**9))
-    return Watch(interrupted=lambda: next(count) >= asked - 1)
+    return Monitor(interrupted=lambda: next(count) >= asked - 1)
 
 
 def test_limits_leave_bounds_that_hold() -> None:
     model = mdps.random_mdp(5, discount=0.99)
     best = at_start(model, optimum(model))
     watches = {"interrupted": [after(n) for n in (1, 2, 5, 9)]}
-    watches["time-limit"] = [Watch(time_limit=0.0)]
-    watches["max-vectors"] = [Watch(max_vectors=2)]
+    watches["time-limit"] = [Monitor(time_limit=0.0)]
+    watches["max-vectors"] = [Monitor(max_vectors=2)]
     for reason, some in watches.items():
-        for watch in some:
-            solution = solve_observed(model, precision=1e-12, watch=watch)
+        for monitor in some:
+            solution = solve_observed(model, precision=1e-12, monitor=monitor)
             assert solution.stop_reason == reason
             assert not solution.converged
             assert solution.bounds.lower - 1e-9 <= best <= solution.bounds.upper + 1e-9
             Q = vectors_of(solution)
             assert (Q - earned(model, Q)).max() <= 1e-9
-    assert solve_observed(model, watch=Watch(max_vectors=3)).converged
+    assert solve_observed(model, monitor=Monitor(max_vectors=3)).converged
 
 
 def test_bounds_hold_at_every_step() -> None:
@@ -382,7 +382,7 @@ def test_the_best_bounds_are_kept() -> None:
 def test_a_horizon_that_is_not_reached(asked: int) -> None:
     model = mdps.random_mdp(7)
     best = at_start(model, naive.bound(model, "qmdp", 6))
-    solution = solve_observed(model, horizon=6, watch=after(asked))
+    solution = solve_observed(model, horizon=6, monitor=after(asked))
     assert solution.stop_reason == "interrupted"
     assert not solution.converged
     assert solution.policy.stats["iterations"] == asked

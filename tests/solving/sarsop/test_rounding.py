@@ -27,20 +27,20 @@ from pomdptool.solving.sarsop import search, solver, upper_iteration
 from pomdptool.solving.sarsop.initial_bounds import earned
 from pomdptool.solving.sarsop.lower_evaluation import solve_lower
 from pomdptool.solving.sarsop.solver import solve_sarsop
-from pomdptool.solving.solution import Stopped, Watch
+from pomdptool.solving.solution import LimitReached, Monitor
 
 CASES = ROOT / "tests" / "cases"
 
 
-def after_backups(n: int) -> Watch:
-    """A watch that interrupts a search after so many calls of kernels."""
+def after_backups(n: int) -> Monitor:
+    """A monitor that interrupts a search after so many calls of kernels."""
     asked = [0]
 
     def interrupted() -> bool:
         asked[0] += 1
         return asked[0] > n
 
-    return Watch(interrupted=interrupted)
+    return Monitor(interrupted=interrupted)
 
 
 # ---------------------------------------------------------------- rounding
@@ -83,10 +83,10 @@ def test_a_search_that_no_longer_moves_ends() -> None:
 def test_vectors_never_exceed_what_they_earn() -> None:
     """Exactly: in fractions, at every vector of a search and every state."""
     model = random_model(3, n_states=3, n_actions=2, n_observations=2, discount=0.9)
-    run = solver._Run(model, 1e-6, Watch())
+    run = solver._Run(model, 1e-6, Monitor())
     run.start()
-    run.watch.interrupted = after_backups(40).interrupted
-    with pytest.raises(Stopped):
+    run.monitor.interrupted = after_backups(40).interrupted
+    with pytest.raises(LimitReached):
         run.until_closed()
     values = run.solution("interrupted").policy.values
     T, Z, R = (np.vectorize(Fraction)(x) for x in (model.T, model.Z, model.expected_rewards))
@@ -103,7 +103,7 @@ def test_vectors_never_exceed_what_they_earn() -> None:
 
 def test_blind_policies_earn_what_is_said() -> None:
     model = random_model(5, n_states=4, n_actions=3, discount=0.999)
-    Q = fixed_point(model, "blind", precision=1e-9, horizon=None, watch=Watch()).Q
+    Q = fixed_point(model, "blind", precision=1e-9, horizon=None, monitor=Monitor()).Q
     lowered = earned(model, Q + 1e-7)
     assert (lowered <= Q + 1e-7).all()
     exact = [np.linalg.solve(np.eye(4) - 0.999 * T, r) for T, r in
@@ -126,7 +126,7 @@ def test_only_states_that_lead_to_an_excess_are_lowered() -> None:
 
 def test_hanks_closes() -> None:
     model = pomdptool.load(CASES / "hanks-0.999.pomdp")
-    solution = solve_sarsop(model, watch=Watch(time_limit=60.0))
+    solution = solve_sarsop(model, monitor=Monitor(time_limit=60.0))
     assert solution.converged
     assert solution.bounds.lower <= 169.897
     assert solution.bounds.upper >= 169.895
@@ -135,10 +135,10 @@ def test_hanks_closes() -> None:
 def test_delivery_is_soon_near() -> None:
     """SARSOP: -7.0 to 17.5."""
     model = pomdptool.load(CASES / "delivery-0.999999.pomdp")
-    run = solver._Run(model, 1e-3, Watch())
+    run = solver._Run(model, 1e-3, Monitor())
     run.start()
-    with contextlib.suppress(Stopped):
-        run.watch.interrupted = lambda: run.count(kernel.N_BACKUPS) > 1000
+    with contextlib.suppress(LimitReached):
+        run.monitor.interrupted = lambda: run.count(kernel.N_BACKUPS) > 1000
         run.until_closed()
     assert -7.0 <= run.bounds.lower <= run.bounds.upper <= 17.5
 
@@ -162,11 +162,11 @@ def test_small_problems_close_near_one(name: str) -> None:
 
 def stopped(model: Model, calls: int) -> solver._Run:
     """A search, stopped, whose graph was never solved for."""
-    run = solver._Run(model, 1e-9, Watch())
+    run = solver._Run(model, 1e-9, Monitor())
     run.start()
-    run.watch.interrupted = after_backups(calls).interrupted
+    run.monitor.interrupted = after_backups(calls).interrupted
     run.upper_pace.at = run.lower_pace.at = search.ANY
-    with pytest.raises(Stopped):
+    with pytest.raises(LimitReached):
         run.until_closed()
     return run
 
@@ -180,7 +180,7 @@ def test_solved_upper_bounds_are_those_of_many_sweeps(seed: int) -> None:
     assert upper_iteration.solve_upper(run.blocks, run.search, 0) > 10
     solved = run.search.bounds[0, kernel.UPPER]
     expanded = np.flatnonzero(swept.search.nodes[:, kernel.EXPANSION] >= 0)
-    swept.watch.interrupted = None
+    swept.monitor.interrupted = None
     for _ in range(300):
         swept.back_up(expanded[::-1])
     limit = swept.search.bounds[0, kernel.UPPER]
@@ -197,7 +197,7 @@ def test_solved_controllers_earn_their_vectors(seed: int) -> None:
     before = run.bounds.lower
     since = run.count(kernel.N_RISES)
     assert solve_lower(run.blocks, run.search, 0) >= 4
-    run.watch.interrupted = None
+    run.monitor.interrupted = None
     run.follow(since)
     policy = run.solution("interrupted").policy
     assert policy.graph is not None
@@ -231,7 +231,7 @@ def test_systems_that_gain_little_are_solved_less_often() -> None:
 @pytest.mark.parametrize("calls", [*range(12), 15, 20, 40])
 def test_an_interrupt_at_any_look_at_the_watch_gives_certified_bounds(calls: int) -> None:
     model = pomdptool.load(ROOT / "problems" / "maze-4x3.pomdp")
-    solution = solve_sarsop(model, watch=after_backups(calls))
+    solution = solve_sarsop(model, monitor=after_backups(calls))
     assert solution.stop_reason == "interrupted"
     assert solution.bounds.lower <= 1.903852
     assert solution.bounds.upper >= 1.903850
@@ -259,7 +259,7 @@ def test_calls_of_interpreted_kernels_end_within_a_limit() -> None:
         mock.patch.object(jit.runtime, "compiled", new=False),
     ):
         began = time.process_time()
-        solution = solve_sarsop(model, watch=Watch(time_limit=1.0))
+        solution = solve_sarsop(model, monitor=Monitor(time_limit=1.0))
     assert solution.stop_reason == "time-limit"
     assert time.process_time() - began < 2.5
 
@@ -298,7 +298,7 @@ def test_trials_end_at_the_same_backup_in_whatever_parts() -> None:
     model = random_model(11, n_states=4, n_actions=3, n_observations=3, discount=0.97)
     made = set()
     for precision in np.geomspace(0.5, 0.02, 20):
-        runs = [solver._Run(model, float(precision), Watch()) for _ in range(2)]
+        runs = [solver._Run(model, float(precision), Monitor()) for _ in range(2)]
         for run, seconds in zip(runs, (0.0, 100.0), strict=True):
             with mock.patch.object(search, "CHUNK_SECONDS", seconds):
                 run.backups_per_call = 1 if seconds == 0.0 else 10_000
@@ -326,7 +326,7 @@ def test_a_limit_on_vectors_is_met_at_the_same_backup() -> None:
     made = []
     for seconds in (0.0, 100.0):
         with mock.patch.object(search, "CHUNK_SECONDS", seconds):
-            solution = solve_sarsop(model, precision=1e-9, watch=Watch(max_vectors=200))
+            solution = solve_sarsop(model, precision=1e-9, monitor=Monitor(max_vectors=200))
         assert solution.stop_reason == "max-vectors"
         made.append(written(solution.policy))
     assert made[0] == made[1]

@@ -24,7 +24,7 @@ from pomdptool.solving.sarsop import informed_bound, list_pruning, search, solve
 from pomdptool.solving.sarsop.block_model import BlockModel, block_model
 from pomdptool.solving.sarsop.informed_bound import Informed, informed_bounds
 from pomdptool.solving.sarsop.solver import solve_sarsop
-from pomdptool.solving.solution import Stopped, Watch
+from pomdptool.solving.solution import LimitReached, Monitor
 
 SMALL = [p for p in PROBLEMS if p.stem in ("tiger", "maze-4x3", "cheese-maze", "shuttle", "parr95")]
 
@@ -42,9 +42,9 @@ def models() -> list[Model]:
 
 def parts(model: Model) -> tuple[BlockModel, Informed, kernel.Tables, kernel.Search]:
     blocks = block_model(model)
-    blind = fixed_point(model, "blind", precision=1e-6, horizon=None, watch=Watch()).Q
-    mdp = fixed_point(model, "mdp", precision=1e-6, horizon=None, watch=Watch()).Q
-    above = informed_bounds(blocks, mdp, blind, Watch())
+    blind = fixed_point(model, "blind", precision=1e-6, horizon=None, monitor=Monitor()).Q
+    mdp = fixed_point(model, "mdp", precision=1e-6, horizon=None, monitor=Monitor()).Q
+    above = informed_bounds(blocks, mdp, blind, Monitor())
     tables = storage.tables(blocks, above, 1e-12)
     return blocks, above, tables, storage.begin(blocks, tables, blind)
 
@@ -64,10 +64,10 @@ def searched(model: Model, backups: int) -> solver._Run:
         asked[0] += 1
         return asked[0] > backups
 
-    run = solver._Run(model, 1e-9, Watch(), backups_per_call=1)
+    run = solver._Run(model, 1e-9, Monitor(), backups_per_call=1)
     run.start()
-    run.watch.interrupted = interrupted
-    with contextlib.suppress(Stopped), mock.patch.object(search, "CHUNK_SECONDS", 0.0):
+    run.monitor.interrupted = interrupted
+    with contextlib.suppress(LimitReached), mock.patch.object(search, "CHUNK_SECONDS", 0.0):
         run.until_closed()
     return run
 
@@ -136,8 +136,8 @@ def test_children_agree_with_the_filter(model: Model) -> None:
 def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
     blocks, above, tables, search = parts(model)
     exact = pomdptool.solve(model, "exact", precision=1e-7)
-    qmdp = fixed_point(model, "qmdp", precision=1e-6, horizon=None, watch=Watch()).Q
-    fib = fixed_point(model, "fib", precision=1e-6, horizon=None, watch=Watch()).Q
+    qmdp = fixed_point(model, "qmdp", precision=1e-6, horizon=None, monitor=Monitor()).Q
+    fib = fixed_point(model, "fib", precision=1e-6, horizon=None, monitor=Monitor()).Q
     root = int(search.nodes[0, kernel.BLOCK])
     belief_graph.apply_informed_bound(tables, search, 0)
     informed = search.bounds[0, kernel.UPPER]
@@ -159,7 +159,7 @@ def test_one_step_beliefs_are_one_where_they_are_equal(same: float) -> None:
     model = make_model(T, np.ones((1, 6, 1)), np.zeros((1, 6)), discount=0.9)
     blocks = block_model(model)
     with mock.patch.object(informed_bound, "SAME", same):
-        row, _, weight, number, B, drift = informed_bound._one_step_beliefs(blocks, Watch())
+        row, _, weight, number, B, drift = informed_bound._one_step_beliefs(blocks, Monitor())
     B = B.toarray()
     assert same > 1.0 or len(np.unique(B, axis=0)) == len(B)
     assert drift == 0.0
@@ -308,11 +308,13 @@ def test_states_hardly_held_are_left_out_at_a_stated_error() -> None:
 
 def test_calls_of_kernels_stay_short() -> None:
     """A call that ends early, for it made all that was asked for, says nothing of longer ones."""
-    run = solver._Run(pomdptool.load(ROOT / "problems" / "tag.pomdp"), 1e-3, Watch(time_limit=2.0))
+    run = solver._Run(
+        pomdptool.load(ROOT / "problems" / "tag.pomdp"), 1e-3, Monitor(time_limit=2.0)
+    )
     run.start()
-    with contextlib.suppress(Stopped):
+    with contextlib.suppress(LimitReached):
         run.until_closed()
-    per_second = run.count(kernel.N_BACKUPS) / run.watch.seconds
+    per_second = run.count(kernel.N_BACKUPS) / run.monitor.seconds
     assert run.backups_per_call < 20 * search.CHUNK_SECONDS * per_second
 
 
@@ -344,7 +346,9 @@ def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_how_much_is_done_at_once_changes_nothing() -> None:
     """A trial left in its middle goes on as if it had not been."""
     model = random_model(11, n_states=4, n_actions=3, n_observations=3, discount=0.97)
-    one_by_one, at_once = (solver._Run(model, 1e-9, Watch(), backups_per_call=n) for n in (1, 999))
+    one_by_one, at_once = (
+        solver._Run(model, 1e-9, Monitor(), backups_per_call=n) for n in (1, 999)
+    )
     one_by_one.start()
     at_once.start()
     with mock.patch.object(search, "CHUNK_SECONDS", 0.0):
@@ -398,7 +402,7 @@ def test_the_policy_earns_what_is_certified(path: Any) -> None:
     model = pomdptool.load(path)
     if model.discount == 1.0:
         pytest.skip("discount 1")
-    solution = solve_sarsop(model, watch=Watch(time_limit=1.0))
+    solution = solve_sarsop(model, monitor=Monitor(time_limit=1.0))
     policy = solution.policy
     assert solution.bounds.lower <= solution.bounds.upper
     assert isinstance(policy.values, LinkedVectors)
@@ -447,13 +451,13 @@ def test_values_elsewhere_are_lower_bounds() -> None:
 def test_limits_give_the_best_so_far() -> None:
     hard = random_model(1, n_states=12, n_actions=4, n_observations=5, discount=0.99)
     fib = pomdptool.solve(hard, "fib").bounds
-    for watch, reason in (
-        (Watch(time_limit=0.0), "time-limit"),
-        (Watch(time_limit=0.5), "time-limit"),
-        (Watch(max_vectors=100), "max-vectors"),
-        (Watch(interrupted=lambda: True), "interrupted"),
+    for monitor, reason in (
+        (Monitor(time_limit=0.0), "time-limit"),
+        (Monitor(time_limit=0.5), "time-limit"),
+        (Monitor(max_vectors=100), "max-vectors"),
+        (Monitor(interrupted=lambda: True), "interrupted"),
     ):
-        solution = solve_sarsop(hard, precision=1e-9, watch=watch)
+        solution = solve_sarsop(hard, precision=1e-9, monitor=monitor)
         assert solution.stop_reason == reason
         assert not solution.converged
         assert solution.bounds.lower <= fib.upper

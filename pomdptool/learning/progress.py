@@ -27,7 +27,7 @@ OnLearned = Callable[[LearningProgress], None]
 
 
 @dataclass(slots=True)
-class LearningWatch(Limits):
+class LearningMonitor(Limits):
     """Limits and progress of one run."""
 
     on_step: OnLearned | None = None
