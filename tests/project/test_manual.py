@@ -35,6 +35,7 @@ from pomdptool.solving.solve import ALGORITHMS, METHODS
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in MANUAL.glob("*.md")}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(MANUAL.glob("*.md"))]
 
 
 def prose(page: str) -> str:
@@ -244,7 +245,7 @@ def test_the_readme_lists_every_command() -> None:
     assert listed == list(COMMANDS)
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(MANUAL.glob("*.md"))], ids=str)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
@@ -253,6 +254,14 @@ def test_links_lead_somewhere(path: Path) -> None:
         if anchor:
             titles = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in [title.lower().replace(" ", "-") for title in titles]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_files_that_are_named_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    names = re.findall(r"`((?:[a-z_]+/)+(?:[a-zA-Z_.]+)?|[a-zA-Z_]+\.(?:py|md|toml))`", text)
+    roots = (ROOT, ROOT / "pomdptool", ROOT / "tests")
+    assert [name for name in names if not any((root / name).exists() for root in roots)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
