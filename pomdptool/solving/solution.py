@@ -23,18 +23,9 @@ MEASURED_EVERY = 0.1
 class Progress:
     """State of a solver after an iteration.
 
-    Attributes
-    ----------
-    iteration
-        Number of the iteration; for SARSOP, of trials.
-    lower, upper
-        Bounds at the initial belief, in rewards.
-    vertices, programs
-        Polytope vertices and linear programs of the last iteration, for `exact`.
-    error
-        Bound on the error of the value function at any belief.
-    beliefs
-        Number of beliefs, for point-based solvers.
+    `lower` and `upper` bound the value of the initial belief, in rewards. Solvers that know them
+    add the polytope vertices and linear programs of the iteration, the largest error of the value
+    function at any belief, and the number of beliefs. An iteration of SARSOP is a trial.
     """
 
     iteration: int

@@ -210,12 +210,7 @@ def evaluate_policy(
     """Improve x towards the solution of x = r + matrix x; shape (classes, n).
 
     Stops when a sweep changes x by a span of at most `target`, when LU is cheap, or after `sweeps`,
-    which contract the error to rounding.
-
-    Raises
-    ------
-    LimitReached
-        At a limit of the monitor.
+    which contract the error to rounding. Raises LimitReached.
     """
     shape, x = x.shape, x.ravel()
     for k in range(1, sweeps + 1):

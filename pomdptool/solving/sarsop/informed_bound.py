@@ -85,11 +85,7 @@ def compute_informed_bound(
     """Compute TIB, or the bound reached when the monitor's clock shows `deadline` seconds.
 
     `mdp` and `blind`, shape (A, S), are Q-values of the MDP and lower bounds of blind policies.
-
-    Raises
-    ------
-    LimitReached
-        At a limit of the monitor.
+    Raises LimitReached.
     """
     from scipy.sparse import csr_matrix
 

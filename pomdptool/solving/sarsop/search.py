@@ -18,22 +18,12 @@ from pomdptool.kernels.sarsop.lower_bound import update_lower
 from pomdptool.kernels.sarsop.policy_evaluation import raise_lower
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
+from pomdptool.solving.sarsop import rounding, storage
 from pomdptool.solving.sarsop.block_model import BlockModel, block_model
 from pomdptool.solving.sarsop.informed_bound import compute_informed_bound
 from pomdptool.solving.sarsop.initial_bounds import InitialBounds, compute_initial_bounds
-from pomdptool.solving.sarsop.rounding import (
-    BoundErrors,
-    bound_errors,
-    negligible_probability,
-    value_bound,
-)
-from pomdptool.solving.sarsop.storage import (
-    Capacity,
-    backup_reserve,
-    enlarge,
-    initial_search,
-    pack_model,
-)
+from pomdptool.solving.sarsop.rounding import BoundErrors
+from pomdptool.solving.sarsop.storage import Capacity
 from pomdptool.solving.sarsop.warm_start import add_vectors
 from pomdptool.solving.solution import LimitReached, Monitor
 from pomdptool.sparse import IntArray
@@ -83,10 +73,7 @@ class SearchState:
     def initialise(self, resume: SolvedPolicy | None = None) -> None:
         """Compute the initial bounds, allocate the search and apply a warm start.
 
-        Raises
-        ------
-        LimitReached
-            At a limit of the monitor; then only `initial` holds bounds.
+        Raises LimitReached; then only `initial` holds bounds.
         """
         self.initial = compute_initial_bounds(self.model, self.monitor)
         try:
@@ -113,11 +100,11 @@ class SearchState:
         informed = compute_informed_bound(self.blocks, first.mdp, first.blind, monitor, deadline)
         monitor.check()
         gap = self.precision * max(1.0, abs(first.bounds.lower))
-        negligible = negligible_probability(self.blocks, informed.value_bound, gap)
-        self.tables = pack_model(self.blocks, informed, negligible)
-        self.search = initial_search(self.blocks, self.tables, first.blind, informed.drift)
-        self.reserve = backup_reserve(self.blocks)
-        self.error = bound_errors(self.blocks, informed.value_bound)
+        negligible = rounding.negligible_probability(self.blocks, informed.value_bound, gap)
+        self.tables = storage.pack_model(self.blocks, informed, negligible)
+        self.search = storage.initial_search(self.blocks, self.tables, first.blind, informed.drift)
+        self.reserve = storage.backup_reserve(self.blocks)
+        self.error = rounding.bound_errors(self.blocks, informed.value_bound)
 
     def count(self, counter: int) -> int:
         """Value of a counter of the search."""
@@ -147,9 +134,9 @@ class SearchState:
         """
         gap = self.precision * max(1.0, abs(self.bounds.lower))
         if self.least_error > ROUNDING_SHARE * gap:
-            magnitude = value_bound(self.blocks, self.tables, self.search)
+            magnitude = rounding.value_bound(self.blocks, self.tables, self.search)
             self.tables.f[layout.VALUE_BOUND] = magnitude
-            self.error = bound_errors(self.blocks, magnitude)
+            self.error = rounding.bound_errors(self.blocks, magnitude)
         return MIN_GAIN * (1.0 - self.model.discount) * max(gap, self.least_error)
 
     def aims(self, backups: int) -> trial.Aims:
@@ -187,7 +174,7 @@ class SearchState:
     def enlarge(self) -> None:
         """Enlarge the arrays; running out of memory counts as a limit."""
         try:
-            self.search = enlarge(self.blocks, self.tables, self.search)
+            self.search = storage.enlarge(self.blocks, self.tables, self.search)
         except MemoryError:
             raise LimitReached("memory") from None
 

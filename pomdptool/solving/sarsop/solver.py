@@ -10,10 +10,10 @@
 after Kurniawati, Hsu and Lee (2008), with the trials of HSVI2 (Smith and Simmons 2005). Sampling
 and backups are one trial, run by the kernel `kernels.sarsop.trial.run`.
 
-Three things are added. From time to time all expanded beliefs are backed up; policies are
-evaluated and upper bounds solved for by linear systems (`lower_evaluation`, `upper_iteration`); and
-vectors are linked to their successors, so the policy is a finite-state controller whose value is
-its vector (Hansen 1998). Beliefs are nodes of a graph and dense only over their block.
+Between trials, at growing intervals, all expanded beliefs are backed up, and the controller and the
+upper bounds are solved for by linear systems (`lower_evaluation`, `upper_iteration`). Vectors are
+linked to their successors, so the policy is a finite-state controller whose value is its vector
+(Hansen 1998). Beliefs are nodes of a graph and dense over their block only.
 
 The reported bounds allow for rounding and for beliefs merged as equal (see `rounding`). If that
 error exceeds the precision, the search ends once the remaining gap is no larger than the error.
@@ -60,8 +60,7 @@ MIN_VECTORS, MIN_POINTS = 2000, 20_000
 """Sizes from which lists are pruned, once vectors have grown by half or points fourfold."""
 
 STALL_SWEEPS, STALL_SHARE = 30, 1e-3
-"""The search has stalled, by rounding, after so many sweeps that expand no belief and close no more
-than this share of the gap."""
+"""The search has stalled after so many sweeps without an expansion or this share of the gap."""
 
 
 def solve_sarsop(
@@ -106,7 +105,7 @@ class StallDetector:
     expanded: int = 0
     gap: float = np.inf
 
-    def stalled(self, expanded: int, gap: float) -> bool:
+    def detect(self, expanded: int, gap: float) -> bool:
         """Count a sweep; return whether the search has stalled."""
         if expanded > self.expanded or gap < (1.0 - STALL_SHARE) * self.gap:
             self.sweeps, self.expanded, self.gap = 0, expanded, gap
@@ -133,35 +132,26 @@ class SarsopSearch(SearchState):
 
     kept_vectors: int = 0
     stall: StallDetector = field(default_factory=StallDetector)
-    upper_schedule: Schedule = field(default_factory=Schedule)
-    lower_schedule: Schedule = field(default_factory=Schedule)
+    upper: Schedule = field(default_factory=Schedule)
+    lower: Schedule = field(default_factory=Schedule)
 
     def run_to_convergence(self) -> None:
-        """Improve the bounds at the initial belief until they are close enough.
-
-        Raises
-        ------
-        LimitReached
-            At a limit of the monitor.
-        """
+        """Improve the bounds until they are close enough. Raises LimitReached."""
         sweep_at = evaluate_at = FIRST_INTERVAL
         while not self.finished:
-            self.run_trials(
-                min(sweep_at, evaluate_at, self.upper_schedule.next, self.lower_schedule.next)
-            )
+            self.run_trials(min(sweep_at, evaluate_at, self.upper.next, self.lower.next))
             self.solve_systems()
             if self.count(layout.N_BACKUPS) >= sweep_at:
                 self.back_up_expanded()
                 expanded = self.count(layout.N_EXPANDED)
-                if self.stall.stalled(expanded, self.bounds.gap):
+                if self.stall.detect(expanded, self.bounds.gap):
                     raise LimitReached("rounding")
-                sweep_at = self.count(layout.N_BACKUPS) + max(
-                    FIRST_INTERVAL, SWEEP_AFTER * expanded
-                )
+                interval = max(FIRST_INTERVAL, SWEEP_AFTER * expanded)
+                sweep_at = self.count(layout.N_BACKUPS) + interval
             if self.count(layout.N_BACKUPS) >= evaluate_at:
                 self.improve_vectors()
-                interval = int(EVALUATE_AFTER * self.count(layout.N_VECTORS))
-                evaluate_at = self.count(layout.N_BACKUPS) + max(FIRST_INTERVAL, interval)
+                interval = max(FIRST_INTERVAL, int(EVALUATE_AFTER * self.count(layout.N_VECTORS)))
+                evaluate_at = self.count(layout.N_BACKUPS) + interval
             self.prune_lists()
 
     def run_trials(self, end: int) -> None:
@@ -198,16 +188,16 @@ class SarsopSearch(SearchState):
     def solve_systems(self) -> None:
         """Solve for the upper bounds and evaluate the root's controller, when these are due."""
         backups, before = self.count(layout.N_BACKUPS), self.bounds
-        if backups >= self.upper_schedule.next:
+        if backups >= self.upper.next:
             n = solve_upper_bound(self.blocks, self.search, ROOT, self.monitor.check)
             closed = before.upper - self.bounds.upper
-            self.upper_schedule.reschedule(backups, n, closed > WORTHWHILE_SHARE * before.gap)
-        if backups >= self.lower_schedule.next:
+            self.upper.reschedule(backups, n, closed > WORTHWHILE_SHARE * before.gap)
+        if backups >= self.lower.next:
             since = self.count(layout.N_RISES)
             n = evaluate_controller(self.blocks, self.search, ROOT)
             self.propagate(since)
             closed = self.bounds.lower - before.lower
-            self.lower_schedule.reschedule(backups, n, closed > WORTHWHILE_SHARE * before.gap)
+            self.lower.reschedule(backups, n, closed > WORTHWHILE_SHARE * before.gap)
 
     def prune_lists(self) -> None:
         """Prune the lists of vectors and points that have grown enough."""
@@ -222,7 +212,8 @@ class SarsopSearch(SearchState):
         """Return the controller of the initial belief's vector, with the bounds."""
         self.report()
         root = int(self.search.nodes[ROOT, layout.BEST])
-        values = extract_controller(self.blocks, self.search, root, self.floor)
+        floor = float(self.model.expected_rewards.min()) / (1.0 - self.model.discount)
+        values = extract_controller(self.blocks, self.search, root, floor)
         return Solution.of(
             self.model,
             "sarsop",
@@ -239,8 +230,3 @@ class SarsopSearch(SearchState):
             },
             graph=values.graph(),
         )
-
-    @property
-    def floor(self) -> float:
-        """Lower bound on the value of any policy in any state."""
-        return float(self.model.expected_rewards.min()) / (1.0 - self.model.discount)

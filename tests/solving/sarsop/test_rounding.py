@@ -165,7 +165,7 @@ def stopped(model: Model, calls: int) -> solver.SarsopSearch:
     run = solver.SarsopSearch(model, 1e-9, Monitor())
     run.initialise()
     run.monitor.interrupted = after_backups(calls).interrupted
-    run.upper_schedule.next = run.lower_schedule.next = search.UNLIMITED
+    run.upper.next = run.lower.next = search.UNLIMITED
     with pytest.raises(LimitReached):
         run.run_to_convergence()
     return run

@@ -317,27 +317,27 @@ def test_calls_of_kernels_stay_short() -> None:
     assert run.backups_per_call < 20 * search.CHUNK_SECONDS * per_second
 
 
-def test_growing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enlarging_arrays_does_not_change_results(monkeypatch: pytest.MonkeyPatch) -> None:
     model = random_model(6, n_states=4, n_actions=3, n_observations=3)
     ample = searched(model, 50)
-    grown = [0]
+    enlarge, initial_search, enlarged = storage.enlarge, storage.initial_search, [0]
 
     def counted(blocks: BlockModel, tables: layout.Tables, search: layout.Search) -> layout.Search:
-        grown[0] += 1
-        return storage.enlarge(blocks, tables, search)
+        enlarged[0] += 1
+        return enlarge(blocks, tables, search)
 
     def tight(
         blocks: BlockModel, tables: layout.Tables, blind: np.ndarray, drift: float
     ) -> layout.Search:
-        search = storage.initial_search(blocks, tables, blind, drift)
-        room, need = storage.capacity_of(search), storage.backup_reserve(blocks)
-        room = room._replace(nodes=4 + need.nodes, expanded=3, vectors=len(search.vectors) + 2)
-        return storage.resize(blocks, tables, search, room)
+        search = initial_search(blocks, tables, blind, drift)
+        capacity, reserve = storage.capacity_of(search), storage.backup_reserve(blocks)
+        rows = {"nodes": 4 + reserve.nodes, "expanded": 3, "vectors": len(search.vectors) + 2}
+        return storage.resize(blocks, tables, search, capacity._replace(**rows))
 
-    monkeypatch.setattr(search, "enlarge", counted)
-    monkeypatch.setattr(search, "initial_search", tight)
+    monkeypatch.setattr(storage, "enlarge", counted)
+    monkeypatch.setattr(storage, "initial_search", tight)
     small = searched(model, 50)
-    assert grown[0] > 1
+    assert enlarged[0] > 1
     assert small.search.i[layout.N_NODES] > 4
     assert small.bounds.lower == pytest.approx(ample.bounds.lower, rel=1e-2)
 
