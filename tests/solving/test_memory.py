@@ -1,4 +1,4 @@
-"""Limits on memory, and what progress tells."""
+"""Memory use, memory limits and progress reports."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ TIGER = ROOT / "problems" / "tiger.pomdp"
 MEGA = 1 << 20
 
 
-def test_resident_memory_grows_with_what_is_held() -> None:
+def test_resident_memory_includes_a_new_array() -> None:
     before = memory.resident()
-    held = np.ones(200 * MEGA // 8)
+    used = np.ones(200 * MEGA // 8)
     after = memory.resident()
     assert before is not None
     assert after is not None
-    assert 150 * MEGA < after - before < 300 * MEGA, held.size
+    assert 150 * MEGA < after - before < 300 * MEGA, used.size
 
 
-def test_where_proc_is_missing_the_peak_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_proc_the_peak_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = memory.resident()
     assert exact is not None
     assert memory.available() is not None
@@ -45,17 +45,19 @@ def test_where_proc_is_missing_the_peak_is_asked(monkeypatch: pytest.MonkeyPatch
     assert memory.available() is not None
 
 
-def test_by_default_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_memory_limit_adds_half_of_the_available_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(memory, "resident", lambda: 100)
     monkeypatch.setattr(memory, "available", lambda: 40)
     assert memory.default_memory_limit() == 120
     monkeypatch.setattr(memory, "available", lambda: None)
     assert memory.default_memory_limit() is None
     monkeypatch.setattr(solution, "resident", lambda: None)
-    Monitor(memory=1).check()  # nothing is known, so nothing stops
+    Monitor(memory=1).check()  # unknown memory never stops a run
 
 
-def test_containers_and_ulimit_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_container_limits_are_respected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     free = memory.available()
     assert free is not None
     monkeypatch.setattr(memory, "CONTAINER", tmp_path)
@@ -69,7 +71,7 @@ def test_containers_and_ulimit_count(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is counted elsewhere otherwise")
-def test_address_space_counts() -> None:
+def test_address_space_limits_are_respected() -> None:
     code = (
         "import resource; from pomdptool.memory import available; "
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); print(available())"
@@ -78,7 +80,7 @@ def test_address_space_counts() -> None:
     assert 0 < int(done.stdout) < 1 << 30
 
 
-def test_watch_measures_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_monitor_measures_memory_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def resident() -> int:
@@ -95,17 +97,17 @@ def test_watch_measures_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monitor.check()
     assert len(asked) == 2
     monkeypatch.setattr(Monitor, "seconds", 1.22)
-    for _ in range(3):  # once over, every check says so
+    for _ in range(3):  # above the limit, every check raises
         with pytest.raises(LimitReached, match="memory"):
             monitor.check()
 
 
-def test_a_full_memory_returns_a_certified_best_so_far() -> None:
-    held = memory.resident()
-    assert held is not None
+def test_a_memory_limit_returns_certified_bounds() -> None:
+    used = memory.resident()
+    assert used is not None
     for options in ({"method": "sarsop"}, {"method": "exact"}, {"horizon": 60}):
         asked: dict[str, Any] = dict(options)
-        stopped = pomdptool.solve(tiger(), memory=held // 2, **asked)
+        stopped = pomdptool.solve(tiger(), memory=used // 2, **asked)
         known = pomdptool.solve(tiger(), **asked).bounds
         assert stopped.stop_reason == "memory"
         assert not stopped.converged
@@ -113,18 +115,18 @@ def test_a_full_memory_returns_a_certified_best_so_far() -> None:
         assert stopped.bounds.upper >= known.lower
 
 
-def test_memory_acts_inside_an_epoch() -> None:
-    """A limit a little above what is held: the polytopes of these faces grow beyond it."""
+def test_memory_limit_is_checked_within_an_iteration() -> None:
+    """The polytopes of these faces grow beyond a limit slightly above the current memory."""
     model = random_model(1, n_states=7, n_actions=4, n_observations=4, discount=0.99)
     pomdptool.solve(model, "exact", precision=1e-3, time_limit=0.2)
-    held = memory.resident()
-    assert held is not None
-    limit = held + 40 * MEGA
+    used = memory.resident()
+    assert used is not None
+    limit = used + 40 * MEGA
     stopped = pomdptool.solve(model, "exact", precision=1e-12, memory=limit, time_limit=60.0)
     now = memory.resident()
     assert now is not None
     assert stopped.stop_reason == "memory"
-    assert now < held + 400 * MEGA
+    assert now < used + 400 * MEGA
 
 
 # ---------------------------------------------------------------- the command
@@ -145,19 +147,19 @@ def test_memory_acts_inside_an_epoch() -> None:
     ],
 )
 def test_sizes(text: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+    trace = []
 
     def check(self: Monitor, vectors: int = 0) -> None:
-        seen.append(self.memory)
+        trace.append(self.memory)
 
     monkeypatch.setattr(Monitor, "check", check)
     args = ["solve", str(TIGER), "--method", "fib", "--memory", text]
     assert CliRunner().invoke(cli, args).exit_code == 0
-    assert set(seen) == {size}
+    assert set(trace) == {size}
 
 
 @pytest.mark.parametrize("text", ["", "much", "-1G", "4X", "1.G", "0", "1e9", "9999999999T", "G"])
-def test_what_is_no_size(text: str) -> None:
+def test_invalid_sizes_are_rejected(text: str) -> None:
     result = CliRunner().invoke(cli, ["solve", str(TIGER), "--memory", text])
     assert result.exit_code == 2
     assert "'--memory'" in result.output
@@ -177,17 +179,17 @@ def test_command_stops_at_the_limit(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- progress
 
 
-def test_progress_tells_vertices_and_error() -> None:
-    seen = pomdptool.solve(random_model(2, n_states=4), "exact", precision=1e-3).trace
-    assert all(p.vertices and p.programs == 0 for p in seen)
-    assert all(p.error is not None and p.error > 0 for p in seen)
-    assert seen[-1].error is not None
-    assert seen[-1].error <= 1e-3 * max(1.0, abs(seen[-1].lower))
+def test_progress_includes_vertices_and_error() -> None:
+    trace = pomdptool.solve(random_model(2, n_states=4), "exact", precision=1e-3).trace
+    assert all(p.vertices and p.programs == 0 for p in trace)
+    assert all(p.error is not None and p.error > 0 for p in trace)
+    assert trace[-1].error is not None
+    assert trace[-1].error <= 1e-3 * max(1.0, abs(trace[-1].lower))
     bound = pomdptool.solve(tiger(), "qmdp").trace
     assert [(p.vertices, p.programs, p.error) for p in bound] == [(None, None, None)]
 
 
-def test_progress_tells_programs() -> None:
+def test_progress_includes_linear_programs() -> None:
     pruned = pomdptool.solve(random_model(2, n_states=9), horizon=3).trace
     assert any(p.programs for p in pruned)
     assert not any(p.vertices for p in pruned)

@@ -27,7 +27,7 @@ from pomdptool.solving.solution import Monitor, Solution
 
 
 def with_an_end(seed: int) -> Model:
-    """An MDP whose last state is terminal, and whose state before that is absorbing and pays."""
+    """MDP with a terminal state and an absorbing state with rewards."""
     model = mdps.random_mdp(seed)
     T, R = model.T.copy(), model.R.copy()
     T[:, 2:] = np.eye(4)[2:]
@@ -46,7 +46,7 @@ every_make = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
 def vectors_of(solution: Solution) -> np.ndarray:
-    """The vectors, one an action, over all states."""
+    """Vectors over all states, one per action."""
     rows = list(solution.policy.values.rows())
     assert all(row.states is None for row in rows)
     assert [row.action for row in rows] == list(range(len(rows)))
@@ -59,32 +59,32 @@ def at_start(model: Model, Q: np.ndarray) -> float:
 
 
 def general(model: Model, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Solution:
-    """What value iteration on faces finds."""
+    """Solution by value iteration on faces."""
     with monkeypatch.context() as patch:
         patch.setattr(value_iteration, "observes_state", lambda model: False)
         return pomdptool.solve(model, "exact", **options)
 
 
-def worth(model: Model, policy: np.ndarray) -> np.ndarray:
-    """V[s] of actions for known states, for ever."""
+def policy_value(model: Model, policy: np.ndarray) -> np.ndarray:
+    """V[s] of a stationary policy."""
     s, r, g = np.arange(model.n_states), model.expected_rewards, model.discount
     return np.linalg.solve(np.eye(len(s)) - g * model.T[policy, s], r[policy, s])
 
 
 def earned(model: Model, Q: np.ndarray) -> np.ndarray:
-    """Q[a, s] of doing a once, then for ever what is greedy for some other Q."""
-    ahead = model.discount * model.T @ worth(model, Q.argmax(axis=0))
-    return np.asarray(model.expected_rewards + ahead)
+    """Q[a, s] of action a followed by the greedy policy of another Q."""
+    continuation = model.discount * model.T @ policy_value(model, Q.argmax(axis=0))
+    return np.asarray(model.expected_rewards + continuation)
 
 
 def optimum(model: Model) -> np.ndarray:
-    """The best Q[a, s], by trying every policy."""
+    """Optimal Q[a, s], by enumeration of policies."""
     policies = itertools.product(range(model.n_actions), repeat=model.n_states)
-    V = np.max([worth(model, np.array(policy)) for policy in policies], axis=0)
+    V = np.max([policy_value(model, np.array(policy)) for policy in policies], axis=0)
     return np.asarray(model.expected_rewards + model.discount * model.T @ V)
 
 
-# ------------------------------------------------------------ which models these are
+# ------------------------------------------------------------ observes_state
 
 
 def naive_observes(model: Model) -> bool:
@@ -102,15 +102,15 @@ def naive_observes(model: Model) -> bool:
 
 
 @every_make
-def test_observed_states_are_known_for_such(make: Callable[[int], Model]) -> None:
+def test_models_that_reveal_their_state(make: Callable[[int], Model]) -> None:
     for seed in range(10):
         assert observes_state(make(seed))
         assert naive_observes(make(seed))
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_observed_states_are_those_of_the_definition(seed: int) -> None:
-    """Sparse tables, of which some tell the state and some do not."""
+def test_observes_state_agrees_with_its_definition(seed: int) -> None:
+    """For sparse random models, only some of which reveal the state."""
     rng = np.random.default_rng(seed)
     T = np.eye(3)[rng.integers(3, size=(2, 3))]
     Z = np.eye(3)[rng.integers(3, size=(2, 3))]
@@ -131,7 +131,7 @@ def test_both_kinds_occur_in_that_test() -> None:
     assert 10 < sum(map(observes_state, models)) < 50
 
 
-def test_the_least_noise_hides_the_state() -> None:
+def test_any_noise_hides_the_state() -> None:
     clear = mdps.random_mdp(0)
     noise = np.eye(4)
     noise[1, 1:3] = [1.0 - 1e-12, 1e-12]
@@ -171,7 +171,7 @@ def test_uncertain_beliefs_agree_with_expectimax(make: Callable[[int], Model], s
 
 @every_make
 @pytest.mark.parametrize("seed", range(3))
-def test_the_general_way_finds_the_same(
+def test_value_iteration_on_faces_agrees(
     make: Callable[[int], Model], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make(seed)
@@ -187,8 +187,8 @@ def test_the_general_way_finds_the_same(
 
 @every_make
 @pytest.mark.parametrize("precision", [1.0, 1e-3, 1e-9])
-def test_the_certificate_holds(make: Callable[[int], Model], precision: float) -> None:
-    """Vectors are what the greedy policy earns, or less, and within the gap of the optimum."""
+def test_certified_bounds_hold(make: Callable[[int], Model], precision: float) -> None:
+    """Vectors are at most the greedy policy's value, and within the gap of the optimum."""
     for seed in range(5):
         model = make(seed)
         solution = pomdptool.solve(model, "exact", precision=precision)
@@ -203,7 +203,7 @@ def test_the_certificate_holds(make: Callable[[int], Model], precision: float) -
         assert lower == pytest.approx(at_start(model, Q), abs=1e-12)
 
 
-def test_without_a_future_one_sweep_is_exact() -> None:
+def test_discount_zero_takes_one_sweep() -> None:
     model = mdps.random_mdp(1, discount=0.0)
     solution = pomdptool.solve(model, "exact")
     assert solution.bounds.gap <= 1e-15
@@ -224,7 +224,7 @@ def test_discounts_near_one(make: Callable[[int], Model], discount: float) -> No
     assert (best - Q).max() <= solution.bounds.gap + rounding
 
 
-def test_discount_one_needs_an_end() -> None:
+def test_discount_one_requires_a_horizon() -> None:
     model = mdps.random_mdp(0, discount=1.0)
     with pytest.raises(pomdptool.PomdpError, match="horizon"):
         pomdptool.solve(model, "exact")
@@ -241,7 +241,7 @@ def test_costs_are_minimised() -> None:
     assert solution.bounds.lower == pytest.approx(-4.0, abs=1e-8)
 
 
-def test_what_rounding_leaves_is_said() -> None:
+def test_rounding_is_reported() -> None:
     model = mdps.random_mdp(3)
     solution = pomdptool.solve(model, "exact", precision=1e-300)
     assert solution.stop_reason == "rounding"
@@ -249,12 +249,12 @@ def test_what_rounding_leaves_is_said() -> None:
     assert 0.0 < solution.bounds.gap < 1e-11
 
 
-# ------------------------------------------------------------ how policies are evaluated
+# ------------------------------------------------------------ policy evaluation
 
 
 @pytest.mark.parametrize("discount", [0.9, 0.9999])
 @pytest.mark.parametrize("make", [mdps.random_mdp, lambda seed: mdps.corridor(40)])
-def test_sweeps_and_factors_agree(
+def test_sweeps_and_lu_agree(
     make: Callable[[int], Model], discount: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = replace(make(1), discount=discount)
@@ -296,7 +296,7 @@ def test_a_singular_system_is_left_to_sweeps() -> None:
 
 @every_make
 @pytest.mark.parametrize("horizon", [1, 2, 4, None])
-def test_graphs_earn_what_is_promised(make: Callable[[int], Model], horizon: int | None) -> None:
+def test_graphs_attain_the_lower_bound(make: Callable[[int], Model], horizon: int | None) -> None:
     for seed in range(5):
         model = make(seed)
         solution = pomdptool.solve(model, "exact", horizon=horizon, precision=1e-9)
@@ -312,8 +312,8 @@ def test_graphs_earn_what_is_promised(make: Callable[[int], Model], horizon: int
         assert (graph.layers() is None) == (horizon is None)
 
 
-def test_graphs_have_edges_where_observations_can_be_made() -> None:
-    """From a known state: a successor for each observation that its action can give, no other."""
+def test_graphs_have_edges_for_possible_observations() -> None:
+    """A node has successors for exactly the possible observations."""
     model = replace(mdps.renamed(mdps.random_mdp(4), 4), start=np.eye(4)[0])
     for horizon in (None, 3):
         graph = pomdptool.solve(model, "exact", horizon=horizon).policy.graph
@@ -341,12 +341,12 @@ def test_large_graphs_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def after(asked: int) -> Monitor:
-    """Interrupts when it is asked for the nth time."""
+    """Monitor that interrupts at the nth check."""
     count = iter(range(10**9))
     return Monitor(interrupted=lambda: next(count) >= asked - 1)
 
 
-def test_limits_leave_bounds_that_hold() -> None:
+def test_limits_return_valid_bounds() -> None:
     model = mdps.random_mdp(5, discount=0.99)
     best = at_start(model, optimum(model))
     watches = {"interrupted": [after(n) for n in (1, 2, 5, 9)]}
@@ -372,8 +372,8 @@ def test_bounds_hold_at_every_step() -> None:
     assert all(p.lower - 1e-9 <= best <= p.upper + 1e-9 for p in trace)
 
 
-def test_the_best_bounds_are_kept() -> None:
-    """Here the residual grows between two steps."""
+def test_the_narrowest_bounds_are_kept() -> None:
+    """In this model the residual grows between two iterations."""
     trace = solve_observed(mdps.grid_world(10, discount=0.999), precision=1e-9).trace
     gaps = [p.upper - p.lower for p in trace]
     assert gaps == sorted(gaps, reverse=True)
@@ -381,7 +381,7 @@ def test_the_best_bounds_are_kept() -> None:
 
 
 @pytest.mark.parametrize("asked", [1, 2, 4])
-def test_a_horizon_that_is_not_reached(asked: int) -> None:
+def test_stopping_before_the_horizon(asked: int) -> None:
     model = mdps.random_mdp(7)
     best = at_start(model, naive.bound(model, "qmdp", 6))
     solution = solve_observed(model, horizon=6, monitor=after(asked))
@@ -397,7 +397,7 @@ def test_a_horizon_that_is_not_reached(asked: int) -> None:
     assert all(low - 1e-12 <= best <= high + 1e-12 for low, high in bounds)
 
 
-# ------------------------------------------------------------ large ones
+# ------------------------------------------------------------ large models
 
 
 @pytest.mark.parametrize("discount", [0.95, 0.999])
@@ -415,8 +415,8 @@ def test_ten_thousand_states(
     assert solution.converged
     Q, g = vectors_of(solution), discount
     T = model.sparse_T
-    ahead = T.sum_rows(T.data * Q.max(axis=0)[T.indices]).reshape(Q.shape)
-    residual = (model.expected_rewards + g * ahead - Q).max()
+    continuation = T.sum_rows(T.data * Q.max(axis=0)[T.indices]).reshape(Q.shape)
+    residual = (model.expected_rewards + g * continuation - Q).max()
     assert -1e-9 <= residual <= solution.bounds.gap * (1.0 - g) / g + 1e-9
     assert pomdptool.solve(model, "exact", horizon=50, time_limit=60.0).converged
 
@@ -435,7 +435,7 @@ def test_an_mdp_file_from_text_to_policy(tmp_path: Path) -> None:
     assert (tmp_path / "p.alpha").read_text().count("\n\n") == model.n_actions
 
 
-def test_a_graph_that_is_too_large_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_that_is_too_large_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy_graph, "GRAPH_CELLS", 0)
     model = make_model(np.full((2, 3, 3), 1 / 3), None, np.eye(2, 3), discount=0.9)
     policy = pomdptool.solve(model).policy

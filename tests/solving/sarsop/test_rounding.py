@@ -33,7 +33,7 @@ CASES = ROOT / "tests" / "cases"
 
 
 def after_backups(n: int) -> Monitor:
-    """A monitor that interrupts a search after so many calls of kernels."""
+    """Monitor that interrupts a search after a number of checks."""
     asked = [0]
 
     def interrupted() -> bool:
@@ -57,7 +57,7 @@ def test_small_models_are_certified_closely(precision: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["tiger", "frozen-bounds"])
-def test_a_gap_below_rounding_is_given_up(name: str) -> None:
+def test_a_gap_below_rounding_stops_the_search(name: str) -> None:
     model = tiger() if name == "tiger" else pomdptool.load(CASES / f"{name}.pomdp")
     solution = solve_sarsop(model, precision=1e-15)
     largest = abs(solution.bounds.lower)
@@ -72,16 +72,16 @@ def test_frozen_bounds_close() -> None:
     assert 556.86698 < solution.bounds.lower <= solution.bounds.upper < 556.86699
 
 
-def test_a_search_that_no_longer_moves_ends() -> None:
-    """Where thresholds keep the gap from closing, though rounding alone would not."""
+def test_a_stalled_search_stops() -> None:
+    """Here thresholds, not rounding, keep the gap from closing."""
     with mock.patch.object(search, "MIN_GAIN", 1e6):
         solution = solve_sarsop(tiger(), precision=1e-4)
     assert solution.stop_reason == "rounding"
     assert not solution.converged
 
 
-def test_vectors_never_exceed_what_they_earn() -> None:
-    """Exactly: in fractions, at every vector of a search and every state."""
+def test_vectors_never_exceed_their_backup() -> None:
+    """In exact arithmetic, for every vector and state."""
     model = random_model(3, n_states=3, n_actions=2, n_observations=2, discount=0.9)
     run = solver.SarsopSearch(model, 1e-6, Monitor())
     run.initialise()
@@ -93,15 +93,15 @@ def test_vectors_never_exceed_what_they_earn() -> None:
     for k, vector in enumerate(values.values):  # type: ignore[attr-defined]
         a = values.actions[k]  # type: ignore[attr-defined]
         for s in range(3):
-            ahead = sum(
+            continuation = sum(
                 T[a, s, t] * Z[a, t, o] * Fraction(values.values[values.next[k, o]][t])  # type: ignore[attr-defined]
                 for t in range(3)
                 for o in range(2)
             )
-            assert Fraction(vector[s]) <= R[a, s] + Fraction(model.discount) * ahead
+            assert Fraction(vector[s]) <= R[a, s] + Fraction(model.discount) * continuation
 
 
-def test_blind_policies_earn_what_is_said() -> None:
+def test_blind_values_are_rounded_down() -> None:
     model = random_model(5, n_states=4, n_actions=3, discount=0.999)
     Q = fixed_point(model, "blind", precision=1e-9, horizon=None, monitor=Monitor()).Q
     lowered = round_down(model, Q + 1e-7)
@@ -112,7 +112,7 @@ def test_blind_policies_earn_what_is_said() -> None:
     assert np.abs(lowered - exact).max() < 1e-3
 
 
-def test_only_states_that_lead_to_an_excess_are_lowered() -> None:
+def test_only_states_that_reach_an_excess_are_lowered() -> None:
     T = np.array([[[1.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.0, 0.0, 1.0]]])
     model = make_model(T, np.ones((1, 3, 1)), [[0.0, 0.0, 1.0]], discount=0.5)
     lowered = round_down(model, np.array([[0.0, 0.5, 2.1]]))
@@ -132,7 +132,7 @@ def test_hanks_closes() -> None:
     assert solution.bounds.upper >= 169.895
 
 
-def test_delivery_is_soon_near() -> None:
+def test_delivery_converges_quickly() -> None:
     """SARSOP: -7.0 to 17.5."""
     model = pomdptool.load(CASES / "delivery-0.999999.pomdp")
     run = solver.SarsopSearch(model, 1e-3, Monitor())
@@ -143,7 +143,7 @@ def test_delivery_is_soon_near() -> None:
     assert -7.0 <= run.bounds.lower <= run.bounds.upper <= 17.5
 
 
-def test_ejs6_is_closed_at_once() -> None:
+def test_ejs6_converges_at_once() -> None:
     model = pomdptool.load(CASES / "ejs6-0.99999.pomdp")
     solution = solve_sarsop(model)
     assert solution.converged
@@ -152,7 +152,7 @@ def test_ejs6_is_closed_at_once() -> None:
 
 
 @pytest.mark.parametrize("name", ["tiger", "cheese-maze", "shuttle", "parr95", "maze-4x3"])
-def test_small_problems_close_near_one(name: str) -> None:
+def test_small_problems_converge_near_discount_one(name: str) -> None:
     model = pomdptool.load(ROOT / "problems" / f"{name}.pomdp")
     discount = 0.99 if name == "maze-4x3" else 0.9999
     solution = pomdptool.solve(model, discount=discount, time_limit=60.0)
@@ -161,7 +161,7 @@ def test_small_problems_close_near_one(name: str) -> None:
 
 
 def stopped(model: Model, calls: int) -> solver.SarsopSearch:
-    """A search, stopped, whose graph was never solved for."""
+    """Stopped search that has not solved any linear system."""
     run = solver.SarsopSearch(model, 1e-9, Monitor())
     run.initialise()
     run.monitor.interrupted = after_backups(calls).interrupted
@@ -172,8 +172,8 @@ def stopped(model: Model, calls: int) -> solver.SarsopSearch:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 3])
-def test_solved_upper_bounds_are_those_of_many_sweeps(seed: int) -> None:
-    """And not below the optimum."""
+def test_policy_iteration_agrees_with_many_sweeps(seed: int) -> None:
+    """And stays above the optimum."""
     model = random_model(seed, n_states=3, n_actions=2, n_observations=2, discount=0.99)
     run, swept = stopped(model, 60), stopped(model, 60)
     before = run.search.bounds[0, layout.UPPER]
@@ -191,7 +191,7 @@ def test_solved_upper_bounds_are_those_of_many_sweeps(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_solved_controllers_earn_their_vectors(seed: int) -> None:
+def test_evaluated_controllers_attain_their_vectors(seed: int) -> None:
     model = random_model(seed, n_states=4, n_actions=3, n_observations=2, discount=0.999)
     run = stopped(model, 40)
     before = run.bounds.lower
@@ -201,12 +201,12 @@ def test_solved_controllers_earn_their_vectors(seed: int) -> None:
     run.propagate(since)
     policy = run.solution("interrupted").policy
     assert policy.graph is not None
-    worth = evaluate(model, policy.graph)[0] @ model.start
-    assert before < run.bounds.lower <= worth + 1e-9
-    assert run.bounds.lower == pytest.approx(worth, rel=1e-6)
+    value = evaluate(model, policy.graph)[0] @ model.start
+    assert before < run.bounds.lower <= value + 1e-9
+    assert run.bounds.lower == pytest.approx(value, rel=1e-6)
 
 
-def test_too_large_graphs_are_left_to_sweeps() -> None:
+def test_large_graphs_are_left_to_sweeps() -> None:
     model = random_model(0, n_states=3, n_actions=2, n_observations=2, discount=0.99)
     run = stopped(model, 60)
     with mock.patch.object(upper_iteration, "MAX_NODES", 2):
@@ -229,7 +229,7 @@ def test_systems_that_gain_little_are_solved_less_often() -> None:
 
 
 @pytest.mark.parametrize("calls", [*range(12), 15, 20, 40])
-def test_an_interrupt_at_any_look_at_the_watch_gives_certified_bounds(calls: int) -> None:
+def test_an_interrupt_at_any_check_gives_certified_bounds(calls: int) -> None:
     model = pomdptool.load(ROOT / "problems" / "maze-4x3.pomdp")
     solution = solve_sarsop(model, monitor=after_backups(calls))
     assert solution.stop_reason == "interrupted"
@@ -241,7 +241,7 @@ def test_an_interrupt_at_any_look_at_the_watch_gives_certified_bounds(calls: int
     assert again.converged
 
 
-def test_first_bounds_come_before_anything_that_takes_long() -> None:
+def test_initial_bounds_are_available_before_slow_steps() -> None:
     model = random_model(1, n_states=40, n_actions=4, n_observations=5, discount=0.99)
     with mock.patch.object(search, "block_model", side_effect=MemoryError):
         solution = solve_sarsop(model)
@@ -251,7 +251,7 @@ def test_first_bounds_come_before_anything_that_takes_long() -> None:
 
 
 def test_calls_of_interpreted_kernels_end_within_a_limit() -> None:
-    """A hundred states and more, with kernels interpreted to the end."""
+    """With more than a hundred states and interpreted kernels."""
     model = pomdptool.load(CASES / "dialog-5.pomdp")
     with (
         mock.patch.object(jit, "PATIENCE", np.inf),
@@ -264,19 +264,19 @@ def test_calls_of_interpreted_kernels_end_within_a_limit() -> None:
     assert time.process_time() - began < 2.5
 
 
-# ---------------------------------------------------------------- the same each run
+# ---------------------------------------------------------------- reproducibility
 
 
 def written(policy: SolvedPolicy) -> dict[str, Any]:
-    """What is written, without times."""
+    """Policy document without times."""
     content: dict[str, Any] = json.loads(encode_policy(policy, "json", None))
     del content["stats"]["seconds"]
     content.pop("trace", None)
     return content
 
 
-def test_the_clock_changes_nothing() -> None:
-    """Kernels interpreted or compiled, called for a backup or for thousands: the same policy."""
+def test_results_do_not_depend_on_the_clock() -> None:
+    """Nor on whether kernels are compiled, nor on the chunk size."""
     model = pomdptool.load(ROOT / "problems" / "maze-4x3.pomdp")
 
     def solved(compiled: bool, seconds: float, precision: float = 0.02) -> dict[str, Any]:
@@ -294,7 +294,7 @@ def test_the_clock_changes_nothing() -> None:
         assert solved(True, 0.0, precision) == solved(True, 100.0, precision)
 
 
-def test_trials_end_at_the_same_backup_in_whatever_parts() -> None:
+def test_trials_stop_at_the_same_backup_for_any_chunk_size() -> None:
     model = random_model(11, n_states=4, n_actions=3, n_observations=3, discount=0.97)
     made = set()
     for precision in np.geomspace(0.5, 0.02, 20):
@@ -311,7 +311,7 @@ def test_trials_end_at_the_same_backup_in_whatever_parts() -> None:
     assert len(made) > 5
 
 
-def test_inner_products_are_the_same_compiled_and_interpreted() -> None:
+def test_inner_products_agree_compiled_and_interpreted() -> None:
     options = {k: v for k, v in dot.targetoptions.items() if not k.startswith("no_")}
     compiled = jit._numba().njit(**options)(dot.py_func)
     x = np.random.default_rng(1).normal(size=1000)
@@ -332,10 +332,10 @@ def test_a_limit_on_vectors_is_met_at_the_same_backup() -> None:
     assert made[0] == made[1]
 
 
-# ---------------------------------------------------------------- resuming
+# ---------------------------------------------------------------- warm start
 
 
-def test_what_the_default_wrote_the_default_resumes(tmp_path: Path) -> None:
+def test_the_default_method_resumes_its_own_result(tmp_path: Path) -> None:
     for name in ("resume-observed", "ejs6-0.99999"):
         model = pomdptool.load(CASES / f"{name}.pomdp")
         first = pomdptool.solve(model)
@@ -345,7 +345,7 @@ def test_what_the_default_wrote_the_default_resumes(tmp_path: Path) -> None:
         assert again.bounds.lower == pytest.approx(first.bounds.lower, abs=1e-6)
 
 
-def test_results_of_other_methods_or_models_are_not_resumed() -> None:
+def test_results_of_other_methods_or_models_are_rejected() -> None:
     with pytest.raises(pomdptool.PomdpError, match="'qmdp' cannot be resumed"):
         pomdptool.solve(tiger(), resume=pomdptool.solve(tiger(), "qmdp").policy)
     observed = pomdptool.load(CASES / "resume-observed.pomdp")

@@ -1,4 +1,4 @@
-"""The anytime solver: its parts against plain loops, its bounds against exact solutions."""
+"""SARSOP: its parts against plain loops, its bounds against exact solutions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def corners_of(run: solver.SarsopSearch, block: int) -> np.ndarray:
 
 
 def searched(model: Model, backups: int) -> solver.SarsopSearch:
-    """A search stopped after some backups."""
+    """Search stopped after some backups."""
     asked = [0]
 
     def interrupted() -> bool:
@@ -72,7 +72,7 @@ def searched(model: Model, backups: int) -> solver.SarsopSearch:
 
 
 def belief_of(run: solver.SarsopSearch, n: int) -> np.ndarray:
-    """A node's belief over all states."""
+    """Belief of a node over all states."""
     block, first = run.search.nodes[n, [layout.BLOCK, layout.BELIEF]].tolist()
     states = run.blocks.states(block)
     b = np.zeros(run.model.n_states)
@@ -80,11 +80,11 @@ def belief_of(run: solver.SarsopSearch, n: int) -> np.ndarray:
     return b
 
 
-# ---------------------------------------------------------------- the parts
+# ---------------------------------------------------------------- parts
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda m: m.name)
-def test_entries_of_blocks_are_the_models_steps(model: Model) -> None:
+def test_block_entries_agree_with_the_model(model: Model) -> None:
     blocks = block_model(model)
     arrays, A = blocks.arrays, model.n_actions
     for i, s in enumerate(blocks.state_of_slot.tolist()):
@@ -117,13 +117,13 @@ def test_children_agree_with_the_filter(model: Model) -> None:
                 continue
             block = search.nodes[n, layout.BLOCK]
             edges = run.blocks.arrays.edge_first[block * A + a : block * A + a + 2]
-            seen = run.blocks.observation_of_edge[edges[0] : edges[1]].tolist()
+            observations = run.blocks.observation_of_edge[edges[0] : edges[1]].tolist()
             for o in range(model.n_observations):
                 after, p = naive.update(model, belief_of(run, n), a, o)
-                if o not in seen:
+                if o not in observations:
                     assert p == 0.0
                     continue
-                e = seen.index(o)
+                e = observations.index(o)
                 assert_allclose(search.f[chances + e], p, atol=1e-13)
                 if search.i[children + e] != layout.NONE:
                     assert_allclose(belief_of(run, search.i[children + e]), after, atol=1e-9)
@@ -148,8 +148,8 @@ def test_informed_bounds_lie_between_fib_and_the_optimum(model: Model) -> None:
 
 
 @pytest.mark.parametrize("same", [1e-12, 10.0])
-def test_one_step_beliefs_are_one_where_they_are_equal(same: float) -> None:
-    """Also where their projections, here rounded to nothing, say that all of them are one."""
+def test_equal_one_step_beliefs_are_merged(same: float) -> None:
+    """And only these, even if all hashes collide because the projections are rounded to 0."""
     T = np.zeros((1, 6, 6))
     T[0, 0, 3:5] = T[0, 1, 3:5] = 0.5
     T[0, 2, 3:5] = 0.4, 0.6
@@ -183,7 +183,7 @@ def points_of(search: layout.Search, block: int) -> list[int]:
 
 
 def as_listed(run: solver.SarsopSearch) -> None:
-    """Take back what points have dropped since they were listed, as a scan may pass that by."""
+    """Reset points to their listed upper bounds, as scans may miss later improvements."""
     for block in range(run.blocks.n_blocks):
         row = layout.LISTS * block + layout.POINT_SET
         elements = elements_of(run.search, row, layout.POINT_ELEMENT)
@@ -192,7 +192,7 @@ def as_listed(run: solver.SarsopSearch) -> None:
         run.search.bounds[node, layout.UPPER] = run.search.bounds[node, layout.BASE] - drop
 
 
-def test_points_know_their_place() -> None:
+def test_points_store_their_index() -> None:
     run = searched(random_model(3, n_states=4, n_actions=3, n_observations=3), 200)
     for _ in range(2):
         for block in range(run.blocks.n_blocks):
@@ -245,16 +245,16 @@ def test_interpolation_agrees_with_a_linear_program() -> None:
         columns = [*np.eye(len(states)), *(belief_of(run, p)[states] for p in others)]
         costs = [*corners_of(run, block), *(search.bounds[p, layout.UPPER] for p in others)]
         best = linprog(costs, A_eq=np.array(columns).T, b_eq=belief_of(run, n)[states]).fun
-        found = interpolation.solve_lp(run.tables, search, n, 1e-8)
-        assert found >= best - 1e-5
+        value = interpolation.solve_lp(run.tables, search, n, 1e-8)
+        assert value >= best - 1e-5
         if search.nodes[n, layout.N_SUPPORT] > 1 and others:
-            assert found == pytest.approx(best, abs=1e-5)
-            below += found < search.bounds[n, layout.BASE] - 1e-6
+            assert value == pytest.approx(best, abs=1e-5)
+            below += value < search.bounds[n, layout.BASE] - 1e-6
     assert below > 10
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda m: m.name)
-def test_vectors_are_earned_by_their_links(model: Model) -> None:
+def test_vectors_are_attained_by_their_controller(model: Model) -> None:
     run = searched(model, 30)
     solution = run.solution("interrupted")
     values = solution.policy.values
@@ -265,7 +265,7 @@ def test_vectors_are_earned_by_their_links(model: Model) -> None:
     assert solution.bounds.lower <= earned[0] @ model.start + 1e-9
 
 
-def test_shorter_lists_keep_what_nodes_know() -> None:
+def test_pruning_keeps_the_bounds_of_nodes() -> None:
     run = searched(random_model(4, n_states=4, n_actions=3, n_observations=3), 80)
     search = run.search
     before = search.bounds[: search.i[layout.N_NODES]].copy()
@@ -285,7 +285,7 @@ def test_shorter_lists_keep_what_nodes_know() -> None:
             assert lower >= before[n, layout.LOWER] - 1e-12
 
 
-def test_states_hardly_held_are_left_out_at_a_stated_error() -> None:
+def test_dropping_unlikely_states_counts_as_drift() -> None:
     slip = 1e-13
     Z = np.array([[1.0 - slip, slip], [slip, 1.0 - slip]])
     half = np.full((2, 2), 0.5)
@@ -305,8 +305,8 @@ def test_states_hardly_held_are_left_out_at_a_stated_error() -> None:
     assert run.bounds.upper >= exact.bounds.lower
 
 
-def test_calls_of_kernels_stay_short() -> None:
-    """A call that ends early, for it made all that was asked for, says nothing of longer ones."""
+def test_kernel_calls_stay_short() -> None:
+    """A call that used up its budget early must not lead to long calls."""
     run = solver.SarsopSearch(
         pomdptool.load(ROOT / "problems" / "tag.pomdp"), 1e-3, Monitor(time_limit=2.0)
     )
@@ -342,8 +342,8 @@ def test_enlarging_arrays_does_not_change_results(monkeypatch: pytest.MonkeyPatc
     assert small.bounds.lower == pytest.approx(ample.bounds.lower, rel=1e-2)
 
 
-def test_how_much_is_done_at_once_changes_nothing() -> None:
-    """A trial left in its middle goes on as if it had not been."""
+def test_chunk_size_does_not_change_results() -> None:
+    """An interrupted trial resumes where it stopped."""
     model = random_model(11, n_states=4, n_actions=3, n_observations=3, discount=0.97)
     one_by_one, at_once = (
         solver.SarsopSearch(model, 1e-9, Monitor(), backups_per_call=n) for n in (1, 999)
@@ -359,7 +359,7 @@ def test_how_much_is_done_at_once_changes_nothing() -> None:
     assert (at_once.search.vectors == one_by_one.search.vectors).all()
 
 
-def test_a_larger_vector_takes_the_place_of_the_smaller() -> None:
+def test_a_larger_vector_replaces_a_smaller_one() -> None:
     model = pomdptool.load(next(p for p in PROBLEMS if p.stem == "tiger"))
     solution = solve_sarsop(model, precision=1e-3)
     assert solution.policy.stats["vectors"] < 20
@@ -368,7 +368,7 @@ def test_a_larger_vector_takes_the_place_of_the_smaller() -> None:
     assert max(evaluate(model, graph)[0] @ model.start, -np.inf) >= solution.bounds.lower - 1e-9
 
 
-# ---------------------------------------------------------------- the whole
+# ---------------------------------------------------------------- whole searches
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda m: m.name)
@@ -396,8 +396,8 @@ def test_small_problems_converge_to_the_exact_value(path: Any) -> None:
 
 
 @pytest.mark.parametrize("path", PROBLEMS, ids=lambda path: path.stem)
-def test_the_policy_earns_what_is_certified(path: Any) -> None:
-    """Simulated runs of the controller lie between the bounds."""
+def test_simulated_returns_lie_between_the_bounds(path: Any) -> None:
+    """Mean return of simulated episodes of the controller."""
     model = pomdptool.load(path)
     if model.discount == 1.0:
         pytest.skip("discount 1")
@@ -410,9 +410,9 @@ def test_the_policy_earns_what_is_certified(path: Any) -> None:
 
 
 def simulated(model: Model, values: LinkedVectors, runs: int) -> tuple[float, float]:
-    """Mean discounted return of a controller, all runs side by side, and how far it may be off.
+    """Mean discounted return of a controller, over vectorised episodes, with its error margin.
 
-    That is four standard errors and what the steps after the last may bring.
+    The margin is four standard errors plus the truncation error.
     """
     rng = np.random.default_rng(1)
     S, T, Z = model.n_states, model.sparse_T, model.sparse_Z
@@ -438,7 +438,7 @@ def simulated(model: Model, values: LinkedVectors, runs: int) -> tuple[float, fl
     return float(total.mean()), float(4.0 * total.std() / np.sqrt(runs)) + weight * largest + 1e-9
 
 
-def test_values_elsewhere_are_lower_bounds() -> None:
+def test_values_at_other_beliefs_are_lower_bounds() -> None:
     model = random_model(2, n_states=4, n_actions=3)
     exact = pomdptool.solve(model, "exact", precision=1e-6)
     solution = solve_sarsop(model)
@@ -447,7 +447,7 @@ def test_values_elsewhere_are_lower_bounds() -> None:
         assert 0 <= solution.policy.act(b) < 3
 
 
-def test_limits_give_the_best_so_far() -> None:
+def test_limits_return_the_best_result_so_far() -> None:
     hard = random_model(1, n_states=12, n_actions=4, n_observations=5, discount=0.99)
     fib = pomdptool.solve(hard, "fib").bounds
     for monitor, reason in (
@@ -463,12 +463,12 @@ def test_limits_give_the_best_so_far() -> None:
         assert solution.bounds.upper >= fib.lower
 
 
-def test_discount_one_is_refused() -> None:
+def test_discount_one_is_rejected() -> None:
     with pytest.raises(pomdptool.PomdpError, match="horizon"):
         solve_sarsop(tiger(discount=1.0))
 
 
-def test_costs_are_solved_too() -> None:
+def test_costs_are_minimised() -> None:
     costly = make_model(
         np.ones((2, 1, 1)), np.ones((2, 1, 1)), [[-3.0], [-2.0]], discount=0.5, costs=True
     )
