@@ -1,3 +1,5 @@
+"""MDPs and models whose observations reveal the state, against exhaustive oracles."""
+
 from __future__ import annotations
 
 import itertools
@@ -14,48 +16,14 @@ import mdps
 import naive_planning as naive
 import pomdptool
 from models import random_beliefs, random_model, tiger
-from pomdptool.errors import PolicyError
 from pomdptool.formats.dump import write_file
 from pomdptool.formats.models import encode_model
-from pomdptool.formats.policy.write import encode_policy
 from pomdptool.model import Model, make_model
 from pomdptool.solving.exact import run, value_iteration
 from pomdptool.solving.graph_evaluation import evaluate
-from pomdptool.solving.observed import policy_graph, policy_iteration, solver
 from pomdptool.solving.observed.solver import observes_state, solve_observed
 from pomdptool.solving.solution import Monitor, Solution
-
-
-def with_an_end(seed: int) -> Model:
-    """MDP with a terminal state and an absorbing state with rewards."""
-    model = mdps.random_mdp(seed)
-    T, R = model.T.copy(), model.R.copy()
-    T[:, 2:] = np.eye(4)[2:]
-    R[:, 2], R[:, 3] = 0.7, 0.0
-    return make_model(T, None, R[..., 0], discount=0.9, start=model.start)
-
-
-MAKERS: dict[str, Callable[[int], Model]] = {
-    "mdp": mdps.random_mdp,
-    "renamed": lambda seed: mdps.renamed(mdps.random_mdp(seed), seed),
-    "end": with_an_end,
-    "costs": lambda seed: replace(mdps.random_mdp(seed), costs=True),
-    "one-state": lambda seed: mdps.random_mdp(seed, n_states=1, n_actions=2),
-}
-every_make = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-
-
-def vectors_of(solution: Solution) -> np.ndarray:
-    """Vectors over all states, one per action."""
-    rows = list(solution.policy.values.rows())
-    assert all(row.states is None for row in rows)
-    assert [row.action for row in rows] == list(range(len(rows)))
-    return np.array([row.values for row in rows])
-
-
-def at_start(model: Model, Q: np.ndarray) -> float:
-    """Value at the initial belief; an MDP's state is observed there."""
-    return float(Q.max(axis=0) @ model.start if model.mdp else (Q @ model.start).max())
+from revealed_states import MAKERS, at_start, every_make, vectors_of, with_an_end
 
 
 def general(model: Model, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Solution:
@@ -82,9 +50,6 @@ def optimum(model: Model) -> np.ndarray:
     policies = itertools.product(range(model.n_actions), repeat=model.n_states)
     V = np.max([policy_value(model, np.array(policy)) for policy in policies], axis=0)
     return np.asarray(model.expected_rewards + model.discount * model.T @ V)
-
-
-# ------------------------------------------------------------ observes_state
 
 
 def naive_observes(model: Model) -> bool:
@@ -139,9 +104,6 @@ def test_any_noise_hides_the_state() -> None:
     assert not observes_state(noisy)
     assert not observes_state(tiger())
     assert not observes_state(random_model(0))
-
-
-# ------------------------------------------------------------ values
 
 
 @every_make
@@ -249,97 +211,6 @@ def test_rounding_is_reported() -> None:
     assert 0.0 < solution.bounds.gap < 1e-11
 
 
-# ------------------------------------------------------------ policy evaluation
-
-
-@pytest.mark.parametrize("discount", [0.9, 0.9999])
-@pytest.mark.parametrize("make", [mdps.random_mdp, lambda seed: mdps.corridor(40)])
-def test_sweeps_and_lu_agree(
-    make: Callable[[int], Model], discount: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = replace(make(1), discount=discount)
-    taken: list[bool] = []
-    factored = policy_iteration.solve_by_lu
-
-    def noting(*args: Any) -> Any:
-        solved = factored(*args)
-        taken.append(solved is not None)
-        return solved
-
-    monkeypatch.setattr(policy_iteration, "solve_by_lu", noting)
-    monkeypatch.setattr(policy_iteration, "SPAN_FACTOR", 0.001)
-    values = []
-    for patience, work in ((1, 1e9), (1, 0), (10**9, 0)):
-        monkeypatch.setattr(policy_iteration, "MAX_SWEEPS", patience)
-        monkeypatch.setattr(policy_iteration, "MAX_FACTORING", work)
-        taken.clear()
-        solution = pomdptool.solve(model, "exact", precision=1e-8)
-        assert solution.converged
-        assert set(taken) == ({work > 0} if patience == 1 else set())
-        values.append(vectors_of(solution))
-    assert_allclose(values[1:], [values[0]] * 2, atol=2e-8 * max(1.0, np.abs(values[0]).max()))
-
-
-def test_a_singular_system_is_left_to_sweeps() -> None:
-    from scipy.sparse import csr_matrix
-
-    assert policy_iteration.solve_by_lu(csr_matrix(np.eye(2)), np.ones(2)) is None
-    solved = policy_iteration.solve_by_lu(
-        csr_matrix([[0.0, 0.5], [0.25, 0.0]]), np.array([1.0, 2.0])
-    )
-    assert solved is not None
-    assert_allclose(solved, np.array([2.0, 2.25]) / 0.875)
-
-
-# ------------------------------------------------------------ graphs
-
-
-@every_make
-@pytest.mark.parametrize("horizon", [1, 2, 4, None])
-def test_graphs_attain_the_lower_bound(make: Callable[[int], Model], horizon: int | None) -> None:
-    for seed in range(5):
-        model = make(seed)
-        solution = pomdptool.solve(model, "exact", horizon=horizon, precision=1e-9)
-        graph = solution.policy.graph
-        assert graph is not None
-        value = graph.initial_value(evaluate(model, graph), model.start)
-        assert value == pytest.approx(solution.bounds.lower, abs=1e-8)
-        for b in np.eye(model.n_states) if model.mdp else [model.start]:
-            root = int(b.argmax()) if model.mdp else graph.start
-            assert graph.actions[root] == solution.policy.act(b)
-        assert graph.n_nodes == graph.minimised().n_nodes
-        assert graph.start == 0
-        assert (graph.layers() is None) == (horizon is None)
-
-
-def test_graphs_have_edges_for_possible_observations() -> None:
-    """A node has successors for exactly the possible observations."""
-    model = replace(mdps.renamed(mdps.random_mdp(4), 4), start=np.eye(4)[0])
-    for horizon in (None, 3):
-        graph = pomdptool.solve(model, "exact", horizon=horizon).policy.graph
-        assert graph is not None
-        a = int(graph.actions[graph.start])
-        for o in range(model.n_observations):
-            _, p = naive.update(model, model.start, a, o)
-            assert (graph.next[graph.start, o] >= 0) == (p > 0)
-
-
-def test_large_graphs_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = mdps.random_mdp(0)
-    model = make_model(model.T, np.eye(4), model.R[..., 0], discount=0.9, start=model.start)
-    monkeypatch.setattr(policy_graph, "GRAPH_CELLS", 5 * 4)
-    assert pomdptool.solve(model, "exact").policy.graph is not None
-    assert pomdptool.solve(model, "exact", horizon=2).policy.graph is not None
-    assert pomdptool.solve(model, "exact", horizon=3).policy.graph is None
-    monkeypatch.setattr(policy_graph, "GRAPH_CELLS", 5 * 4 - 1)
-    assert pomdptool.solve(model, "exact").policy.graph is None
-    monkeypatch.setattr(solver, "GRAPH_CELLS", 2 * 4 - 1)
-    assert pomdptool.solve(model, "exact", horizon=2).policy.graph is None
-
-
-# ------------------------------------------------------------ limits
-
-
 def after(asked: int) -> Monitor:
     """Monitor that interrupts at the nth check."""
     count = iter(range(10**9))
@@ -397,9 +268,6 @@ def test_stopping_before_the_horizon(asked: int) -> None:
     assert all(low - 1e-12 <= best <= high + 1e-12 for low, high in bounds)
 
 
-# ------------------------------------------------------------ large models
-
-
 @pytest.mark.parametrize("discount", [0.95, 0.999])
 @pytest.mark.parametrize("make", [mdps.grid_world, mdps.random_sparse])
 def test_ten_thousand_states(
@@ -433,11 +301,3 @@ def test_an_mdp_file_from_text_to_policy(tmp_path: Path) -> None:
     for name in ("p.json", "p.alpha", "p.pg"):
         pomdptool.dump(solution.policy, tmp_path / name)
     assert (tmp_path / "p.alpha").read_text().count("\n\n") == model.n_actions
-
-
-def test_a_graph_that_is_too_large_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy_graph, "GRAPH_CELLS", 0)
-    model = make_model(np.full((2, 3, 3), 1 / 3), None, np.eye(2, 3), discount=0.9)
-    policy = pomdptool.solve(model).policy
-    with pytest.raises(PolicyError, match="it is too large"):
-        encode_policy(policy, "pg")
