@@ -64,13 +64,7 @@ def solve_bound(
     horizon: int | None = None,
     monitor: Monitor | None = None,
 ) -> Solution:
-    """Compute one bound; the opposite bound comes from the blind policies or the MDP.
-
-    Raises
-    ------
-    PomdpError
-        With discount 1 and no horizon.
-    """
+    """Compute one bound; the opposite bound comes from the blind policies or the MDP."""
     require_discount(model, horizon)
     monitor = monitor or Monitor()
     upper_method: Method = "mdp" if method == "blind" else method
@@ -153,8 +147,8 @@ def _finite_horizon(model: Model, method: Method, horizon: int, monitor: Monitor
         except LimitReached as stopped:
             rest = remaining_return(model, h, horizon)
             return Table(Q + (rest.lower if method == "blind" else rest.upper), h, stopped.reason)
-        applied = operator.apply(x)
-        Q, x = applied.Q, applied.value
+        backup = operator.apply(x)
+        Q, x = backup.Q, backup.value
     return Table(Q, horizon, None)
 
 

@@ -44,20 +44,9 @@ def solve_fixed_point(
 ) -> tuple[FloatArray, float]:
     """Solve x = constant + M x.
 
-    Parameters
-    ----------
-    rows, columns, data
-        Entries of M.
-    constant
-        Shape (n,).
-    sweeps
-        Products with M, beyond some 3,000, that a slow system may take; None: give up on slow
-        systems unless they are small.
-
-    Returns
-    -------
-    x, residual
-        The largest residual, or 0 if it is down to rounding.
+    M has the entries `rows`, `columns` and `data`. A slow system may take `sweeps` products with M
+    beyond the first rounds; with None it is solved only if it is small. Returns x and the largest
+    residual, 0 if it is down to rounding.
     """
     multiply = _product(rows, columns, data, len(constant))
     x, residual = _rounds(multiply, constant, np.zeros_like(constant), MAX_ROUNDS)
@@ -67,9 +56,8 @@ def solve_fixed_point(
         x = _solve_by_lu(rows, columns, data, constant)
     elif sweeps is None:
         return x, residual
-    return _rounds(
-        multiply, constant, x, MAX_ROUNDS if sweeps is None else 100 + sweeps // KRYLOV_DIMENSION
-    )
+    max_rounds = MAX_ROUNDS if sweeps is None else 100 + sweeps // KRYLOV_DIMENSION
+    return _rounds(multiply, constant, x, max_rounds)
 
 
 def _product(rows: IntArray, columns: IntArray, data: FloatArray, size: int) -> Product:

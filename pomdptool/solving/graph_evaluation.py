@@ -79,10 +79,8 @@ class _MarkovChain:
     def solve(self, constant: FloatArray, *, forward: bool, patient: bool = True) -> FloatArray:
         """Solve x = constant + g P x, or x = constant + g P' x (`forward`).
 
-        Raises
-        ------
-        PomdpError
-            If the residual stays above rounding, or would take long to reduce and not `patient`.
+        Raises PomdpError if the residual stays above rounding, or if convergence is slow and
+        `patient` is not set.
         """
         rows, columns, data = self.entries()
         to, source = (columns, rows) if forward else (rows, columns)
@@ -90,7 +88,9 @@ class _MarkovChain:
             sweeps = int(40.0 / (1.0 - self.model.discount)) if patient else None
             x, residual = solve_fixed_point(to, source, data, constant, sweeps)
             if residual:
-                raise PomdpError(f"the policy graph's value keeps a residual of {residual:.3g}")
+                raise PomdpError(
+                    f"evaluation of the policy graph stopped at residual {residual:.3g}"
+                )
             return x
         x = constant.copy()
         of_layer = list(_entries_by_layer(self.layers, rows // self.model.n_states))
@@ -169,10 +169,7 @@ def occupancy(
 ) -> FloatArray:
     """Discounted occupancy of each node and state, from this belief on; shape (n, S).
 
-    Raises
-    ------
-    PolicyError, PomdpError
-        As `evaluate`.
+    Raises PolicyError and PomdpError as `evaluate` does.
     """
     began = np.zeros((graph.n_nodes, model.n_states))
     if graph.n_initial:
@@ -203,12 +200,7 @@ def edge_probabilities(
     """Probability of each observation, conditional on the node; shape (n, Z).
 
     The belief in a node is its normalised discounted occupancy from this belief, shape (S,), on.
-    Rows of unreachable nodes are 0; the others sum to 1.
-
-    Raises
-    ------
-    PolicyError, PomdpError
-        As `evaluate`.
+    Rows of unreachable nodes are 0; the others sum to 1. Raises as `evaluate` does.
     """
     occupied = occupancy(model, graph, start_belief, patient=patient)
     total = occupied.sum(axis=1, keepdims=True)

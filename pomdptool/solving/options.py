@@ -34,10 +34,7 @@ REFUSALS = {
 class Options:
     """Options of `solve` that are passed on to the solver.
 
-    Raises
-    ------
-    PomdpError
-        If one is out of range, or lacks an option that it depends on.
+    Raises PomdpError if one is out of range or lacks an option that it depends on.
     """
 
     precision: float = 1e-3
@@ -63,10 +60,7 @@ class Options:
     def taken_by(self, solver: Solver, method: str) -> dict[str, Any]:
         """Return the options that the solver has parameters for.
 
-        Raises
-        ------
-        PomdpError
-            If an option is set that the method does not take (see `REFUSALS`).
+        Raises PomdpError if an option is set that the method rejects (see `REFUSALS`).
         """
         taken, parameters = {}, signature(solver).parameters
         for option in fields(self):
@@ -81,10 +75,7 @@ class Options:
 def checked_terminal(model: Model, terminal: FloatArray) -> FloatArray:
     """Return terminal values as an array of shape (n, S).
 
-    Raises
-    ------
-    PomdpError
-        If the shape is wrong, or a value is not a number or too large.
+    Raises PomdpError if the shape is wrong, or a value is not a number or too large.
     """
     terminal = np.asarray(terminal, dtype=np.float64)
     if terminal.ndim != 2 or terminal.shape[1] != model.n_states or not len(terminal):
@@ -92,5 +83,5 @@ def checked_terminal(model: Model, terminal: FloatArray) -> FloatArray:
             f"terminal values must have shape (n, {model.n_states}), not {terminal.shape}"
         )
     if not (np.abs(terminal) < LARGEST_VALUE).all():
-        raise PomdpError("terminal values hold a number that is too large, or none")
+        raise PomdpError(f"terminal values must be numbers of magnitude below {LARGEST_VALUE:g}")
     return np.ascontiguousarray(terminal)

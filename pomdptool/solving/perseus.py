@@ -47,21 +47,7 @@ def solve_perseus(
     beliefs: int = BELIEFS,
     monitor: Monitor | None = None,
 ) -> Solution:
-    """Improve vectors at sampled beliefs until the bounds are close enough or no value rises.
-
-    Parameters
-    ----------
-    precision
-        Gap between the bounds at the initial belief at which to stop, relative to
-        max(1, |lower bound|).
-    beliefs
-        Maximum number of sampled beliefs.
-
-    Raises
-    ------
-    PomdpError
-        If the discount is 1.
-    """
+    """Run Perseus with at most `beliefs` sampled beliefs (other parameters as for `solve`)."""
     require_discount(model, None)
     monitor = monitor or Monitor()
     blind = fixed_point(model, "blind", precision=precision, horizon=None, monitor=monitor)
@@ -105,7 +91,7 @@ class _Perseus:
         self.links = [self.steps.linked(a, np.array([a])) for a in self.actions]
 
     @property
-    def noise(self) -> float:
+    def rounding(self) -> float:
         """Bound on the rounding of a backup."""
         largest = float(np.abs(self.vectors.values).max())
         return UNIT_ROUNDOFF * self.steps.max_row_entries * largest
@@ -113,7 +99,7 @@ class _Perseus:
     @property
     def bounds(self) -> Bounds:
         """Certified bounds at the initial belief."""
-        error = self.noise / (1.0 - self.model.discount) * bool(self.stages)
+        error = self.rounding / (1.0 - self.model.discount) * bool(self.stages)
         lower = enclose_initial_value(self.model, self.vectors.values)[0] - error
         return Bounds(lower, max(lower, self.upper))
 
@@ -129,9 +115,9 @@ class _Perseus:
             bounds = self.bounds
             self.monitor.step(self.stages, len(self.vectors.actions), bounds, beliefs=len(points))
             enough = target * max(1.0, abs(bounds.lower))
-            if every and rise <= max(enough, self.noise):
-                return "fixed-point" if enough >= self.noise else "rounding"
-            every = rise <= max(enough, self.noise)
+            if every and rise <= max(enough, self.rounding):
+                return "fixed-point" if enough >= self.rounding else "rounding"
+            every = rise <= max(enough, self.rounding)
         return "precision"
 
     def stage(self, points: FloatArray, *, every: bool) -> float:

@@ -15,7 +15,7 @@ from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy, ValueFunction, problem_of
 from pomdptool.sparse import FloatArray
 
-MEASURED_EVERY = 0.1
+MEASURE_INTERVAL = 0.1
 """Seconds between two measurements of memory."""
 
 
@@ -126,7 +126,7 @@ class Monitor(Limits):
         Limits.check(self)
         if self.max_vectors is not None and vectors > self.max_vectors:
             raise LimitReached("max-vectors")
-        if self.memory is not None and self.seconds - self.measured > MEASURED_EVERY:
+        if self.memory is not None and self.seconds - self.measured > MEASURE_INTERVAL:
             if (resident() or 0) > self.memory:
                 raise LimitReached("memory")
             self.measured = self.seconds
@@ -163,13 +163,7 @@ def discounted_steps(discount: float, first: int, horizon: int | None) -> float:
 
 
 def check_sum(quantity: str, largest: float, times: float) -> None:
-    """Check that `times` numbers of up to `largest` can be added.
-
-    Raises
-    ------
-    PomdpError
-        If they are too large.
-    """
+    """Raise PomdpError if `times` numbers of up to `largest` are too large to be added."""
     if not largest * times < LARGEST_VALUE:
         raise PomdpError(f"{quantity} up to {largest:g} are too large to be added up")
 
@@ -198,13 +192,7 @@ def maximin_action(model: Model) -> int:
 
 
 def require_discount(model: Model, horizon: int | None) -> None:
-    """Check that the return is finite.
-
-    Raises
-    ------
-    PomdpError
-        With discount 1 and an infinite horizon.
-    """
+    """Raise PomdpError with discount 1 and an infinite horizon."""
     if model.discount == 1.0 and horizon is None:
         raise PomdpError(
             "with discount 1 the value may be infinite: give a horizon, or a discount below 1"

@@ -178,7 +178,7 @@ def solve(
     method = default_method(horizon, algorithm) if method is None else method
     if method not in METHODS:
         hint = nearest(method, METHODS) or f": one of {', '.join(METHODS)}"
-        raise PomdpError(f"there is no method {method!r}{hint}")
+        raise PomdpError(f"unknown method {method!r}{hint}")
     if time_limit is not None and not time_limit >= 0.0:
         raise PomdpError(f"the time limit must not be negative, not {time_limit}")
     problem = model if discount is None else replace(model, discount=discount)
@@ -195,7 +195,7 @@ def solve(
         rng=rng,
     )
     if method in RANDOM and rng is None:
-        raise PomdpError(f"method {method!r} draws random numbers: give it rng")
+        raise PomdpError(f"method {method!r} is random: pass rng")
     solver = METHODS[method]()
     arguments = options.taken_by(solver, method)
     _check_size(problem, horizon)

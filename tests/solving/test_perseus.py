@@ -116,7 +116,7 @@ def test_interrupted_runs_return_a_lower_bound(asked: int) -> None:
 
 
 def test_unsupported_options_are_rejected() -> None:
-    with pytest.raises(PomdpError, match="give it rng"):
+    with pytest.raises(PomdpError, match="pass rng"):
         pomdptool.solve(tiger(), "perseus")
     with pytest.raises(PomdpError, match="no horizon"):
         pomdptool.solve(tiger(), "perseus", horizon=3, rng=np.random.default_rng(1))

@@ -45,12 +45,8 @@ def finite_horizon_graph(
 ) -> PolicyGraph | None:
     """Graph of a finite-horizon policy.
 
-    Parameters
-    ----------
-    Q
-        Q-values of the first step, shape (A, S).
-    policies
-        Actions by state with 1, 2, ... steps to go, shape (S,) each, without the first step.
+    `Q`, shape (A, S), holds the Q-values of the first step, `policies` the actions by state, shape
+    (S,) each, with 1, 2, ... steps to go, without the first step.
     """
     all_states = np.arange(model.n_states)
     layers = [_layer(model, all_states, Q.argmax(axis=0)) if model.mdp else _root_layer(model, Q)]

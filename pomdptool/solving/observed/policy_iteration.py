@@ -54,7 +54,7 @@ UNIT_ROUNDOFF = 2.0**-53
 
 @dataclass(frozen=True, eq=False, slots=True)
 class BellmanBackup:
-    """H x, enclose.
+    """H x and its enclosure.
 
     Attributes
     ----------
@@ -111,37 +111,32 @@ def iterate(
 ) -> IterationResult:
     """Improve x until the enclosure is narrow enough.
 
-    Parameters
-    ----------
-    enough
-        Stopping test after each application of H, called with the narrowest enclosure and the
-        number of applications.
-    vectors
-        Their number, for the monitor.
+    `enough` is called after each application of H, with the narrowest enclosure and the number of
+    applications. `vectors` is the number of vectors reported to the monitor.
     """
-    best, least, rounds, stuck = None, np.inf, 0, 0
+    best, least, rounds, stalled = None, np.inf, 0, 0
     while True:
-        applied = operator.apply(x)
+        backup = operator.apply(x)
         rounds += 1
-        enclosure = enclose(operator, x, applied)
+        enclosure = enclose(operator, x, backup)
         if best is None or enclosure.width < best.width:
             best = enclosure
         if enough(best, rounds):
             return IterationResult(best, rounds, None)
-        spans = np.ptp(applied.value - x, axis=1)
-        noise = (applied.high - applied.low).max(axis=1)
-        stuck = 0 if spans.max() < 0.5 * least else stuck + 1
+        spans = np.ptp(backup.value - x, axis=1)
+        rounding = (backup.high - backup.low).max(axis=1)
+        stalled = 0 if spans.max() < 0.5 * least else stalled + 1
         least = min(least, float(spans.max()))
-        reach = noise if stuck < MAX_STALLED else 4.0 * noise / (1.0 - operator.discount)
-        if (spans <= reach).all():
+        factor = 1.0 if stalled < MAX_STALLED else 4.0 / (1.0 - operator.discount)
+        if (spans <= factor * rounding).all():
             return IterationResult(best, rounds, "rounding")
         try:
-            matrix, r = applied.policy()
-            target = max(float(noise.max()), SPAN_FACTOR * float(spans.max()))
+            matrix, r = backup.policy()
+            target = max(float(rounding.max()), SPAN_FACTOR * float(spans.max()))
             x = evaluate_policy(
                 matrix,
                 r,
-                applied.value,
+                backup.value,
                 target=target,
                 sweeps=int(CONTRACTION / max(1.0 - operator.discount, UNIT_ROUNDOFF)),
                 monitor=monitor,
@@ -151,20 +146,20 @@ def iterate(
             return IterationResult(best, rounds, stopped.reason)
 
 
-def enclose(operator: BellmanOperator, x: FloatArray, applied: BellmanBackup) -> Enclosure:
+def enclose(operator: BellmanOperator, x: FloatArray, backup: BellmanBackup) -> Enclosure:
     """Bound the fixed point from H x."""
     g, off = (
         operator.discount,
         2.0 * UNIT_ROUNDOFF * (operator.max_row_entries + 2),
     )  # deviation of a row's sum from 1
-    fall = (applied.low - x).min(axis=1, keepdims=True)
-    rise = (applied.high - x).max(axis=1, keepdims=True)
+    fall = (backup.low - x).min(axis=1, keepdims=True)
+    rise = (backup.high - x).max(axis=1, keepdims=True)
     fall -= UNIT_ROUNDOFF * np.abs(fall)
     rise += UNIT_ROUNDOFF * np.abs(rise)
     fall *= _discounted_sum(np.where(fall < 0.0, g * (1.0 + off), g * (1.0 - off)))
     rise *= _discounted_sum(np.where(rise > 0.0, g * (1.0 + off), g * (1.0 - off)))
-    low = applied.Q - applied.Q_error + fall
-    high = applied.Q + applied.Q_error + rise
+    low = backup.Q - backup.Q_error + fall
+    high = backup.Q + backup.Q_error + rise
     low -= 2.0 * UNIT_ROUNDOFF * np.where(fall == 0.0, 0.0, np.abs(low))
     high += 2.0 * UNIT_ROUNDOFF * np.where(rise == 0.0, 0.0, np.abs(high))
     return Enclosure(low, high, float((high - low).max()))

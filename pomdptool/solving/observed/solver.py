@@ -68,20 +68,7 @@ def solve_observed(
 ) -> Solution:
     """Solve a model whose observations reveal the state (see `observes_state`), at every belief.
 
-    Parameters
-    ----------
-    precision
-        With an infinite horizon: gap between the bounds at the initial belief at which to stop,
-        relative to max(1, |lower bound|).
-    resume
-        With an infinite horizon: earlier result for the same model, for a warm start.
-    horizon, terminal, all_stages
-        As for `solve`.
-
-    Raises
-    ------
-    PomdpError
-        With discount 1 and no horizon, or if the earlier result belongs to another model.
+    Parameters are as for `solve`; `precision` and `resume` apply to an infinite horizon.
     """
     require_discount(model, horizon)
     first = np.zeros((1, model.n_states))

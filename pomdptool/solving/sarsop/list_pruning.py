@@ -54,10 +54,9 @@ def prune_points(search: Search) -> int:
     # POINT_LIST held each point at least once, so its capacity suffices.
     points[:, layout.LENGTH] = corners[:, layout.LENGTH]
     _, place = _flatten(corners, layout.POINT_ELEMENT)
-    elements = search.i[_element_fields(place, layout.POINT_ELEMENT)]
-    search.i[_element_fields(_flatten(points, layout.POINT_ELEMENT)[1], layout.POINT_ELEMENT)] = (
-        elements
-    )
+    elements = search.i[_fields(place, layout.POINT_ELEMENT)]
+    _, copies = _flatten(points, layout.POINT_ELEMENT)
+    search.i[_fields(copies, layout.POINT_ELEMENT)] = elements
     lengths = corners[:, layout.LENGTH]
     number = ragged(np.zeros_like(lengths), lengths)[1]
     nodes[elements[:, layout.ITEM], layout.SET_INDEX] = number
@@ -74,21 +73,16 @@ def _flatten(lists: IntArray, element: int) -> tuple[IntArray, IntArray]:
     return begins, lists[row, layout.FIRST] + element * number
 
 
-def _element_fields(place: IntArray, element: int) -> IntArray:
+def _fields(place: IntArray, element: int) -> IntArray:
     """Positions of all fields of list elements, shape (elements, fields)."""
     return place[:, None] + np.arange(element)
 
 
 def _compact(
-    search: Search,
-    lists: IntArray,
-    begins: IntArray,
-    place: IntArray,
-    kept: IntArray,
-    element: int,
+    search: Search, lists: IntArray, begins: IntArray, place: IntArray, kept: IntArray, element: int
 ) -> None:
     """Move the kept elements of each list to its front."""
-    elements = search.i[_element_fields(place[kept], element)]
+    elements = search.i[_fields(place[kept], element)]
     before = np.concatenate([[0], np.cumsum(kept)])
     lists[:, layout.LENGTH] = np.diff(before[begins])
-    search.i[_element_fields(_flatten(lists, element)[1], element)] = elements
+    search.i[_fields(_flatten(lists, element)[1], element)] = elements

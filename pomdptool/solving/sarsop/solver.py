@@ -70,19 +70,9 @@ def solve_sarsop(
     resume: SolvedPolicy | None = None,
     monitor: Monitor | None = None,
 ) -> Solution:
-    """Search until the bounds at the initial belief are close enough, or to a limit.
+    """Run SARSOP to a precision or limit (parameters as for `solve`).
 
-    Parameters
-    ----------
-    precision
-        Gap between the bounds at which to stop, relative to max(1, |lower bound|).
-    resume
-        Earlier result of this method for the same model, for a warm start.
-
-    Raises
-    ------
-    PomdpError
-        If the discount is 1, or the earlier result belongs to another model.
+    `resume` is an earlier result of this method for the same model.
     """
     require_discount(model, None)
     run = SarsopSearch(model, precision, monitor or Monitor())

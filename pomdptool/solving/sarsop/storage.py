@@ -78,12 +78,7 @@ def initial_search(
 ) -> Search:
     """Create a search: blind policies in every block, and the initial belief as node 0.
 
-    Parameters
-    ----------
-    blind
-        Values of the blind policies, shape (A, S).
-    drift
-        Drift of the informed bound.
+    `blind` holds the values of the blind policies, shape (A, S), `drift` is the informed bound's.
     """
     A, need = blocks.model.n_actions, backup_reserve(blocks)
     n_vectors, n_edges = blocks.n_blocks * A, len(blocks.arrays.edge_target)

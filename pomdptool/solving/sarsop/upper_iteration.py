@@ -77,10 +77,9 @@ def _reachable_nodes(blocks: BlockModel, search: Search, root: int) -> IntArray:
     while len(frontier):
         expanded = frontier[search.nodes[frontier, layout.EXPANSION] >= 0]
         rows = search.nodes[expanded, layout.EXPANSION]
-        above = search.q_values.reshape(len(search.q_values), -1, layout.Q_VALUE)[
-            rows, :, layout.Q_UPPER
-        ]
-        _, children, _ = _children(blocks, search, expanded, rows, above.argmax(axis=1))
+        q_values = search.q_values.reshape(len(search.q_values), -1, layout.Q_VALUE)
+        best = q_values[rows, :, layout.Q_UPPER].argmax(axis=1)
+        _, children, _ = _children(blocks, search, expanded, rows, best)
         _, points, _ = _interpolation_points(search, frontier)
         successors = np.unique(np.concatenate([children, points]))
         frontier = successors[~visited[successors]]
@@ -127,10 +126,8 @@ class _BellmanEquations(NamedTuple):
 
     def right_hand_sides(self, x: FloatArray) -> FloatArray:
         """Right-hand sides, shape (n, A)."""
-        right_hand_sides: FloatArray = self.constant + (self.matrix @ x).reshape(
-            self.constant.shape
-        )
-        return right_hand_sides
+        sides: FloatArray = self.constant + (self.matrix @ x).reshape(self.constant.shape)
+        return sides
 
     def solve(self, x: FloatArray, discount: float, check: Callable[[], None]) -> FloatArray:
         """Policy iteration; the result lies at or above the fixed point."""
@@ -189,15 +186,14 @@ def _backup_equations(blocks: BlockModel, search: Search, nodes: IntArray) -> _R
     row, child, p = _children(blocks, search, np.repeat(nodes[owner], A), expansion, action)
     q_values = search.q_values.reshape(-1, A, layout.Q_VALUE)[expansion, action]
     owner = np.repeat(owner, A)
-    right_hand_sides = _RightHandSides(owner, q_values[:, layout.REWARD], row, child, g * p)
+    sides = _RightHandSides(owner, q_values[:, layout.REWARD], row, child, g * p)
     bounds = search.bounds[nodes[owner]]
     near = CONSISTENCY * np.maximum(bounds[:, layout.UPPER] - bounds[:, layout.LOWER], 0.0)
     above = q_values[:, layout.Q_UPPER]
     consistent = np.bincount(row, minlength=len(owner)) > 0
-    consistent &= right_hand_sides.values(search.bounds[:, layout.UPPER]) <= above + near
-    return right_hand_sides.restricted_to(consistent)._replace(
-        constant=np.where(consistent, right_hand_sides.constant, above)
-    )
+    consistent &= sides.values(search.bounds[:, layout.UPPER]) <= above + near
+    constant = np.where(consistent, sides.constant, above)
+    return sides.restricted_to(consistent)._replace(constant=constant)
 
 
 def _interpolation_equations(search: Search, nodes: IntArray) -> _RightHandSides:
@@ -214,10 +210,8 @@ def _assemble(blocks: BlockModel, search: Search, nodes: IntArray) -> _BellmanEq
     from scipy.sparse import csr_matrix
 
     A, n, U = blocks.model.n_actions, len(nodes), search.bounds[:, layout.UPPER]
-    backups, mixtures = (
-        _backup_equations(blocks, search, nodes),
-        _interpolation_equations(search, nodes),
-    )
+    backups = _backup_equations(blocks, search, nodes)
+    mixtures = _interpolation_equations(search, nodes)
     own = U[nodes]
     near = own + CONSISTENCY * np.maximum(own - search.bounds[nodes, layout.LOWER], 0.0)
     backup, mixed = np.full(n, -np.inf), np.full(n, np.inf)

@@ -17,17 +17,14 @@ from pomdptool.linked import LinkedVectors
 from pomdptool.policy import SolvedPolicy, check_fits
 from pomdptool.solving.sarsop.block_model import BlockModel
 from pomdptool.solving.sarsop.policy import edges_of
-from pomdptool.solving.sarsop.storage import Capacity, capacity_of, resize
+from pomdptool.solving.sarsop.storage import capacity_of, resize
 from pomdptool.sparse import FloatArray, IntArray, ragged
 
 
 def add_vectors(blocks: BlockModel, tables: Tables, search: Search, policy: SolvedPolicy) -> Search:
     """Add the vectors of a policy to a new search.
 
-    Raises
-    ------
-    PolicyError
-        If the policy belongs to another model, or its vectors are not linked.
+    Raises PolicyError if the policy belongs to another model, or its vectors are not linked.
     """
     check_fits(policy.problem, blocks.model)
     values = policy.values
@@ -42,16 +39,13 @@ def add_vectors(blocks: BlockModel, tables: Tables, search: Search, policy: Solv
     block = np.array(block_of)[values.block]
     links = [_links(blocks, int(b), values, k) for k, b in enumerate(block.tolist())]
     correction = _correction(blocks, values, block, links)
-    more = Capacity(
-        nodes=0,
-        expanded=0,
-        vectors=len(links),
-        integers=sum(map(len, links))
-        + layout.VECTOR_ELEMENT * (16 * len(links) + 8 * len(search.lists)),
-        floats=sum(map(len, values.values)),
-        scratch=0,
+    elements = 16 * len(links) + 8 * len(search.lists)
+    capacity = capacity_of(search)
+    capacity = capacity._replace(
+        vectors=capacity.vectors + len(links),
+        integers=capacity.integers + sum(map(len, links)) + layout.VECTOR_ELEMENT * elements,
+        floats=capacity.floats + sum(map(len, values.values)),
     )
-    capacity = Capacity(*(a + b for a, b in zip(capacity_of(search), more, strict=True)))
     search = resize(blocks, tables, search, capacity)
     counts = search.i
     first = int(counts[layout.N_VECTORS])
