@@ -125,8 +125,8 @@ def fixed_point(
         largest = max(float(np.abs(best.low).max()), float(np.abs(best.high).max()))
         return best.width <= 0.001 * precision * max(1.0, largest)
 
-    shape = (model.n_actions, model.n_states)
     if method == "blind":
+        shape = (model.n_actions, model.n_states)
         done = iterate(BlindOperator(model), np.zeros(shape), enough, monitor)
         return Table(done.best.low, done.rounds, done.reason)
     done = iterate(MdpOperator(model), np.zeros((1, model.n_states)), enough, monitor)
@@ -139,7 +139,7 @@ def fixed_point(
 
 def _finite_horizon(model: Model, method: Method, horizon: int, monitor: Monitor) -> Table:
     operator = OPERATORS[method](model)
-    x = operator.zero()
+    x = np.zeros(operator.shape)
     Q = np.zeros((model.n_actions, model.n_states))
     for h in range(horizon):
         try:
@@ -162,10 +162,7 @@ class MdpOperator:
         entries = (model.discount * T.data, T.indices, T.indptr)
         self.matrix: Any = csr_matrix(entries, shape=(T.n_rows, T.n_columns))
         self.max_row_entries = int(np.diff(T.indptr).max())
-
-    def zero(self) -> FloatArray:
-        """Return the zero vector."""
-        return np.zeros((1, self.r.shape[1]))
+        self.shape = (1, self.r.shape[1])
 
     def action_values(self, V: FloatArray) -> FloatArray:
         """Compute Q[a, s] from V."""
@@ -196,10 +193,7 @@ class BlindOperator:
         entries = (model.discount * T.data, arrival_rows(T), T.indptr)
         self.matrix: Any = csr_matrix(entries, shape=(T.n_rows, T.n_rows))
         self.max_row_entries = int(np.diff(T.indptr).max())
-
-    def zero(self) -> FloatArray:
-        """Return the zero vector."""
-        return np.zeros(self.r.shape)
+        self.shape = self.r.shape
 
     def apply(self, x: FloatArray) -> BellmanBackup:
         """Compute H x."""
@@ -226,10 +220,7 @@ class FibOperator:
         self.weight = model.discount * steps.probability
         self.first: IntArray = np.flatnonzero(np.diff(branch[order], prepend=-1))
         self.max_row_entries = 2 + int(np.bincount(self.row).max())
-
-    def zero(self) -> FloatArray:
-        """Return the zero vector."""
-        return np.zeros((1, self.r.size))
+        self.shape = (1, self.r.size)
 
     def apply(self, x: FloatArray) -> BellmanBackup:
         """Compute H x."""

@@ -35,7 +35,7 @@ def case(name: str) -> Model:
     return pomdptool.load(CASES / f"{name}.pomdp")
 
 
-def earned(model: Model, solution: Solution) -> float:
+def graph_value(model: Model, solution: Solution) -> float:
     """Value of the policy graph at the initial belief."""
     graph = solution.policy.graph
     assert graph is not None
@@ -144,7 +144,7 @@ def test_tiger_at_a_discount_near_one(discount: float) -> None:
     solution = pomdptool.solve(tiger(discount), "exact", time_limit=20.0)
     assert solution.stop_reason == "precision"
     assert solution.bounds.lower == pytest.approx(1.0837 / (1.0 - discount), rel=1e-3)
-    assert earned(tiger(discount), solution) >= solution.bounds.lower
+    assert graph_value(tiger(discount), solution) >= solution.bounds.lower
 
 
 def test_large_systems_are_solved_without_lu(
@@ -161,19 +161,19 @@ def test_large_systems_are_solved_without_lu(
 def test_greedy_policy_attains_the_backup(method: Method) -> None:
     """H x = r + M x for the policy that is greedy for x."""
     model = random_model(2, n_states=4, n_actions=3)
-    equation = OPERATORS[method](model)
-    x = np.random.default_rng(0).normal(size=equation.zero().shape)
-    applied = equation.apply(x)
+    operator = OPERATORS[method](model)
+    x = np.random.default_rng(0).normal(size=operator.shape)
+    applied = operator.apply(x)
     matrix, r = applied.policy()
     np.testing.assert_allclose(r + matrix @ x.ravel(), applied.value.ravel(), atol=1e-12)
 
 
 @every_bound
-@pytest.mark.parametrize("asked", [0, 1, 3, 10])
-def test_stopped_iterations_return_valid_bounds(method: Method, asked: int) -> None:
+@pytest.mark.parametrize("checks", [0, 1, 3, 10])
+def test_stopped_iterations_return_valid_bounds(method: Method, checks: int) -> None:
     model = replace(random_model(4), discount=0.99)
     count = iter(range(10**6))
-    monitor = Monitor(interrupted=lambda: next(count) >= asked)
+    monitor = Monitor(interrupted=lambda: next(count) >= checks)
     expected = fixed_point(model, method, precision=1e-9, horizon=None, monitor=Monitor()).Q
     stopped = fixed_point(model, method, precision=1e-9, horizon=None, monitor=monitor)
     side = -1.0 if method == "blind" else 1.0
@@ -251,21 +251,21 @@ def test_the_policy_of_a_stopped_run_attains_its_lower_bound(
     rng = np.random.default_rng(1)
     solution = pomdptool.solve(model, method, rng=rng, precision=1e-9, **limit)
     slack = 1e-9 * abs(solution.bounds.lower)
-    assert earned(model, solution) >= solution.bounds.lower - slack
+    assert graph_value(model, solution) >= solution.bounds.lower - slack
 
 
 @pytest.mark.parametrize("method", ["exact", "blind", "fib"])
-@pytest.mark.parametrize("asked", [0, 3, 10, 25, 60, 200])
+@pytest.mark.parametrize("checks", [0, 3, 10, 25, 60, 200])
 @pytest.mark.parametrize("make", [tiger, lambda: case("mdp-start"), lambda: case("four-doors")])
 def test_a_policy_stopped_before_the_horizon_covers_all_steps(
-    method: str, asked: int, make: Callable[[], Model]
+    method: str, checks: int, make: Callable[[], Model]
 ) -> None:
     """The remaining steps repeat an action that attains the bound on their return."""
     model, count = make(), iter(range(10**6))
-    solution = pomdptool.solve(model, method, horizon=12, interrupted=lambda: next(count) >= asked)
+    solution = pomdptool.solve(model, method, horizon=12, interrupted=lambda: next(count) >= checks)
     if solution.policy.stats["iterations"] == 0:
         return
-    assert earned(model, solution) >= solution.bounds.lower - 1e-9
+    assert graph_value(model, solution) >= solution.bounds.lower - 1e-9
 
 
 # ---------------------------------------------------------------- scale of rewards
@@ -308,7 +308,7 @@ def test_the_graph_starts_with_the_vector_of_the_lower_bound() -> None:
     for precision in (1.0, 0.3, 0.1, 0.03):
         model = make_model(np.array(T), Z, R, discount=0.3, start=start)
         solution = pomdptool.solve(model, "exact", precision=precision)
-        assert earned(model, solution) >= solution.bounds.lower - 1e-9
+        assert graph_value(model, solution) >= solution.bounds.lower - 1e-9
 
 
 @pytest.mark.parametrize("scale", [1e-160, 1e-250])

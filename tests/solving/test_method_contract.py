@@ -63,12 +63,12 @@ MODELS: dict[str, Callable[[], Model]] = {
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
-def solved(model: Model, method: str, horizon: int | None, asked: int | None = None) -> Solution:
-    """Solve; with `asked`, interrupt at the next check after so many.
+def solved(model: Model, method: str, horizon: int | None, checks: int | None = None) -> Solution:
+    """Solve; with `checks`, interrupt at the next check after so many.
 
     A method may reject a finite horizon, with an error that mentions it.
     """
-    left = [asked]
+    left = [checks]
 
     def interrupted() -> bool:
         if left[0] is None:
@@ -135,7 +135,7 @@ def starts(model: Model) -> Iterator[tuple[float, int | None, Array]]:
         yield float(model.start[s]), s, np.eye(model.n_states)[s]
 
 
-def earned(model: Model, policy: SolvedPolicy, budget: int = 300) -> tuple[float, float]:
+def policy_value(model: Model, policy: SolvedPolicy, budget: int = 300) -> tuple[float, float]:
     """Bounds on the policy's value, by following it through all histories of some length."""
     depth = max(1, int(np.log(budget) / np.log(max(2, model.n_observations))))
     depth = depth if policy.horizon is None else min(depth, policy.horizon)
@@ -222,7 +222,7 @@ def check_bounds(model: Model, method: str, solution: Solution) -> None:
     low, high = (sum(p * ends[side] for p, ends in both) for side in (0, 1))
     assert bounds.lower <= high + allowed, f"{method}: the optimum is at most {high}"
     assert bounds.upper >= low - allowed, f"{method}: the optimum is at least {low}"
-    most = earned(model, replace(policy, method="graph") if method in UPPER else policy)[1]
+    most = policy_value(model, replace(policy, method="graph") if method in UPPER else policy)[1]
     assert bounds.lower <= most + allowed, f"{method}: the policy earns {most} at most"
 
 
@@ -257,13 +257,13 @@ def test_finite_horizon(method: str, name: str) -> None:
 
 
 @every_method
-@pytest.mark.parametrize("asked", [0, 1, 2, 5, 12, 40])
+@pytest.mark.parametrize("checks", [0, 1, 2, 5, 12, 40])
 @pytest.mark.parametrize("horizon", [None, HORIZON], ids=["infinite", "finite"])
 @pytest.mark.parametrize("name", ["random", "costs", "mdp", "tiger"])
-def test_stopped_early(method: str, name: str, horizon: int | None, asked: int) -> None:
+def test_stopped_early(method: str, name: str, horizon: int | None, checks: int) -> None:
     model = MODELS[name]()
-    solution = solved(model, method, horizon, asked)
+    solution = solved(model, method, horizon, checks)
     check_end(solution)
-    assert asked > 0 or solution.stop_reason == "interrupted", "it never checks for interrupts"
+    assert checks > 0 or solution.stop_reason == "interrupted", "it never checks for interrupts"
     check_vectors(model, method, solution.policy)
     check_bounds(model, method, solution)

@@ -23,7 +23,7 @@ from pomdptool.solving.solution import Monitor, Solution
 PROBLEMS = ROOT / "problems"
 
 
-def earned(model: Model, solution: Solution) -> float:
+def graph_value(model: Model, solution: Solution) -> float:
     """Value of the policy graph at the initial belief."""
     graph = solution.policy.graph
     assert graph is not None
@@ -74,7 +74,7 @@ def test_lower_bound_is_close_to_the_exact_value(name: str) -> None:
     assert solution.bounds.upper >= exact.lower
     assert solution.stop_reason in ("fixed-point", "precision")
     assert solution.converged == (solution.stop_reason == "precision")
-    assert earned(model, solution) >= solution.bounds.lower - 1e-9
+    assert graph_value(model, solution) >= solution.bounds.lower - 1e-9
 
 
 def test_vectors_are_a_lower_bound_everywhere() -> None:
@@ -97,9 +97,9 @@ def test_the_same_seed_gives_the_same_vectors() -> None:
     assert rows[0] == rows[1] != rows[2]
 
 
-@pytest.mark.parametrize("asked", [0, 1, 3, 40, 1010, 1500])
-def test_interrupted_runs_return_a_lower_bound(asked: int) -> None:
-    left = [asked]
+@pytest.mark.parametrize("checks", [0, 1, 3, 40, 1010, 1500])
+def test_interrupted_runs_return_a_lower_bound(checks: int) -> None:
+    left = [checks]
 
     def interrupted() -> bool:
         left[0] -= 1
@@ -112,7 +112,7 @@ def test_interrupted_runs_return_a_lower_bound(asked: int) -> None:
     assert solution.stop_reason == "interrupted"
     assert solution.bounds.lower <= 1.90386 <= solution.bounds.upper
     assert solution.policy.value(model.start) == pytest.approx(solution.bounds.lower, abs=1e-9)
-    assert earned(model, solution) >= solution.bounds.lower - 1e-9
+    assert graph_value(model, solution) >= solution.bounds.lower - 1e-9
 
 
 def test_unsupported_options_are_rejected() -> None:
