@@ -13,7 +13,7 @@ from pomdptool.model import Model, make_model
 from pomdptool.solving.solution import Solution
 
 
-def with_an_end(seed: int) -> Model:
+def mdp_with_terminal_state(seed: int) -> Model:
     """MDP with a terminal state and an absorbing state with rewards."""
     model = mdps.random_mdp(seed)
     T, R = model.T.copy(), model.R.copy()
@@ -25,7 +25,7 @@ def with_an_end(seed: int) -> Model:
 MAKERS: dict[str, Callable[[int], Model]] = {
     "mdp": mdps.random_mdp,
     "renamed": lambda seed: mdps.renamed(mdps.random_mdp(seed), seed),
-    "end": with_an_end,
+    "end": mdp_with_terminal_state,
     "costs": lambda seed: replace(mdps.random_mdp(seed), costs=True),
     "one-state": lambda seed: mdps.random_mdp(seed, n_states=1, n_actions=2),
 }

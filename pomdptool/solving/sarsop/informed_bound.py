@@ -49,19 +49,11 @@ MERGE_DISTANCE = 1e-14
 class InformedBound(NamedTuple):
     """Upper bounds before the search.
 
-    Attributes
-    ----------
-    step_first, step_edge, step_belief, step_weight
-        Action a in slot i has the steps step_first[i * A + a]:step_first[i * A + a + 1], each with
-        its edge (as in `BlockArrays`), the number of the next one-step belief, and its probability.
-    belief_q, slot_q
-        Upper bounds of Q at one-step beliefs, shape (n_beliefs, A), and states, shape (n_slots, A).
-    corners
-        Upper bound of V in each state, shape (n_slots,).
-    value_bound
-        Upper bound of |V*|.
-    drift
-        Largest L1 distance between a one-step belief and the one it was merged with.
+    Action a in slot i has the steps step_first[i * A + a]:step_first[i * A + a + 1], each with its
+    edge (as in `BlockArrays`), the number of the next one-step belief, and its probability.
+    Upper bounds: `belief_q` (n_beliefs, A) of Q at one-step beliefs, `slot_q` (n_slots, A) of Q and
+    `corners` (n_slots,) of V in states, `value_bound` of |V*|. `drift` is the largest L1 distance
+    between a one-step belief and the one it was merged with.
     """
 
     step_first: IntArray

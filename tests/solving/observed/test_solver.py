@@ -23,10 +23,12 @@ from pomdptool.solving.exact import run, value_iteration
 from pomdptool.solving.graph_evaluation import evaluate
 from pomdptool.solving.observed.solver import observes_state, solve_observed
 from pomdptool.solving.solution import Monitor, Solution
-from revealed_states import MAKERS, at_start, every_make, vectors_of, with_an_end
+from revealed_states import MAKERS, at_start, every_make, mdp_with_terminal_state, vectors_of
 
 
-def general(model: Model, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Solution:
+def value_iteration_on_faces(
+    model: Model, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> Solution:
     """Solution by value iteration on faces."""
     with monkeypatch.context() as patch:
         patch.setattr(value_iteration, "observes_state", lambda model: False)
@@ -139,7 +141,7 @@ def test_value_iteration_on_faces_agrees(
     model = make(seed)
     for options in ({"horizon": 3}, {"precision": 1e-6}):
         ours = pomdptool.solve(model, "exact", **options)
-        theirs = general(model, monkeypatch, **options)
+        theirs = value_iteration_on_faces(model, monkeypatch, **options)
         if not model.mdp:  # the general way takes the initial state for hidden
             assert ours.bounds.lower <= theirs.bounds.upper + 1e-9
             assert theirs.bounds.lower <= ours.bounds.upper + 1e-9
@@ -174,7 +176,7 @@ def test_discount_zero_takes_one_sweep() -> None:
 
 
 @pytest.mark.parametrize("discount", [0.999, 0.999999])
-@pytest.mark.parametrize("make", [mdps.random_mdp, with_an_end])
+@pytest.mark.parametrize("make", [mdps.random_mdp, mdp_with_terminal_state])
 def test_discounts_near_one(make: Callable[[int], Model], discount: float) -> None:
     model = replace(make(2), discount=discount)
     solution = pomdptool.solve(model, "exact", precision=1e-6)
@@ -211,19 +213,19 @@ def test_rounding_is_reported() -> None:
     assert 0.0 < solution.bounds.gap < 1e-11
 
 
-def after(asked: int) -> Monitor:
+def interrupt_at(n: int) -> Monitor:
     """Monitor that interrupts at the nth check."""
     count = iter(range(10**9))
-    return Monitor(interrupted=lambda: next(count) >= asked - 1)
+    return Monitor(interrupted=lambda: next(count) >= n - 1)
 
 
 def test_limits_return_valid_bounds() -> None:
     model = mdps.random_mdp(5, discount=0.99)
     best = at_start(model, optimum(model))
-    watches = {"interrupted": [after(n) for n in (1, 2, 5, 9)]}
-    watches["time-limit"] = [Monitor(time_limit=0.0)]
-    watches["max-vectors"] = [Monitor(max_vectors=2)]
-    for reason, some in watches.items():
+    monitors = {"interrupted": [interrupt_at(n) for n in (1, 2, 5, 9)]}
+    monitors["time-limit"] = [Monitor(time_limit=0.0)]
+    monitors["max-vectors"] = [Monitor(max_vectors=2)]
+    for reason, some in monitors.items():
         for monitor in some:
             solution = solve_observed(model, precision=1e-12, monitor=monitor)
             assert solution.stop_reason == reason
@@ -251,15 +253,15 @@ def test_the_narrowest_bounds_are_kept() -> None:
     assert len(set(gaps)) < len(gaps)
 
 
-@pytest.mark.parametrize("asked", [1, 2, 4])
-def test_stopping_before_the_horizon(asked: int) -> None:
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_stopping_before_the_horizon(n: int) -> None:
     model = mdps.random_mdp(7)
     best = at_start(model, naive.bound(model, "qmdp", 6))
-    solution = solve_observed(model, horizon=6, monitor=after(asked))
+    solution = solve_observed(model, horizon=6, monitor=interrupt_at(n))
     assert solution.stop_reason == "interrupted"
     assert not solution.converged
-    assert solution.policy.stats["iterations"] == asked
-    assert_allclose(vectors_of(solution), naive.bound(model, "qmdp", asked))
+    assert solution.policy.stats["iterations"] == n
+    assert_allclose(vectors_of(solution), naive.bound(model, "qmdp", n))
     assert solution.bounds.lower <= best <= solution.bounds.upper
     graph = solution.policy.graph
     assert graph is not None
@@ -274,7 +276,7 @@ def test_ten_thousand_states(
     make: Callable[..., Model], discount: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(model: Model) -> None:
-        raise AssertionError("faces of an MDP were asked for")
+        raise AssertionError("faces of an MDP were n for")
 
     monkeypatch.setattr(run, "find_faces", refuse)
     model = make(discount=discount)
