@@ -55,7 +55,9 @@ def test_a_misspelt_column_is_told_and_stands_in_the_report(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("data.csv").write_text("acton,observation\n" + "a,x\nb,y\n" * 5)
-    said = "data.csv: there is no column 'action': one action is taken; did you mean 'acton'?"
+    said = (
+        "data.csv: there is no column 'action': a single action is assumed; did you mean 'acton'?"
+    )
     arguments = ["fit", "data.csv", "--states", "1", "--seed", "1", "-o", "m.pomdp"]
     result = run(*arguments, "--report", "report.json")
     assert result.returncode == 0, result.stderr

@@ -138,15 +138,15 @@ def test_what_looks_missing_is_a_symbol_with_a_warning(text: str) -> None:
     lot, said = read(data)
     assert text in lot.observation_names
     assert said == [
-        f"column 'observation': {text!r} is taken for a symbol: if it means a missing value, "
-        f"--missing {text}"
+        f"column 'observation': {text!r} is read as a symbol; use --missing {text} if it "
+        "means a missing value"
     ]
     lot, said = read(data, missing=[text])
     assert (names(lot), said) == (["x", None, "y"], [])
     like = model_of(["a"], ["x", "y"], ["s"])
     assert message(data, like=like) == (
-        f"3: column 'observation': unknown observation {text!r}: if it means a missing value, "
-        f"--missing {text}"
+        f"3: column 'observation': unknown observation {text!r}; use --missing {text} if it "
+        "means a missing value"
     )
     assert names(read(data, like=like, missing=[text])[0]) == ["x", None, "y"]
 
@@ -177,7 +177,7 @@ def test_an_action_may_be_missing_before_the_first_one() -> None:
 def test_numbers_that_are_no_codes_are_told() -> None:
     _, said = read("observation\n0.51\n0.77\n3\n")
     assert said == [
-        "column 'observation': numbers such as 0.51 are taken for symbols, 3 different ones: "
+        "column 'observation': numbers such as 0.51 are read as symbols (3 distinct ones): "
         "observations are discrete"
     ]
 
@@ -191,8 +191,8 @@ def test_gaps_are_told_or_filled() -> None:
     lot, said = read(GAP, ends="cut")
     assert names(lot) == ["x", "y", "x", "y", "y", "x"]
     assert said == [
-        "column 'step': step 5 follows step 1 in episode '1' and 1 more gaps: taken as "
-        "consecutive; if steps are missing, --gaps missing"
+        "column 'step': step 5 follows step 1 in episode '1' (and 1 more): treated as "
+        "consecutive; use --gaps missing if steps are missing"
     ]
     lot, said = read(GAP, ends="cut", gaps="missing")
     assert said == []
@@ -209,14 +209,14 @@ def test_gaps_are_told_or_filled() -> None:
 def test_gaps_without_actions_cannot_be_filled() -> None:
     text = "step,action,observation\n5,a,x\n0,a,x\n1,b,y\n"
     assert message(text, gaps="missing") == (
-        "2: column 'step': steps before this one are missing, and with them their actions: "
-        "observations can be summed over, actions cannot"
+        "2: column 'step': steps before this one are missing: their observations can be "
+        "marginalised out, their actions cannot"
     )
     assert read(text)[0].n_steps == 3
     far = f"step,observation\n{-(2**63)},x\n{2**63 - 1},y\n{2**63 - 2},y\n"
-    assert "steps with those missing" in message(far, gaps="missing")
+    assert "steps with missing ones" in message(far, gaps="missing")
     assert "follows step -9223372036854775808:" in read(far)[1][0]
-    assert "steps with those missing" in message("step,observation\n0,x\n2000000000,x\n",
+    assert "steps with missing ones" in message("step,observation\n0,x\n2000000000,x\n",
                                                  gaps="missing")  # fmt: skip
 
 
@@ -257,7 +257,7 @@ def test_a_quote_that_does_not_close_is_found_at_once() -> None:
     began = time.perf_counter()
     said = message(data)
     assert time.perf_counter() - began < 3.0
-    assert said == "1002: a row of more than 1024 KiB: a quote opens in it and does not close"
+    assert said == "1002: a row of more than 1024 KiB: unclosed quote"
 
 
 def test_a_row_may_have_a_mebibyte() -> None:
@@ -329,12 +329,12 @@ def test_flags_in_any_order_and_form() -> None:
     table = parquet_of(episode=[1, 1, 2], observation=[0, 1, 0], terminated=[False, True, None])
     assert read(table)[0].terminated.tolist() == [True, False]
     said = message("observation,terminated\nx,0\nx,maybe\nx,1\n")
-    assert said == "3: column 'terminated': 'maybe' is neither 0 nor 1, false nor true"
+    assert said == "3: column 'terminated': 'maybe' is not a boolean (0, 1, false or true)"
 
 
 def test_an_episode_ends_where_its_flag_is() -> None:
     said = message("episode,observation,terminated,truncated\n1,x,1,0\n1,y,0,1\n2,x,0,1\n")
-    assert said == "2: column 'terminated': the episode has terminated, but goes on"
+    assert said == "2: column 'terminated': the episode is terminated here but continues"
     lot, said_too = read("observation,terminated,truncated\nx,0,0\ny,1,0\nx,0,1\ny,0,0\nx,0,0\n")
     assert lot.first.tolist() == [0, 2, 3, 5]
     assert lot.ends is not None
@@ -346,17 +346,17 @@ def test_it_is_told_where_nothing_says_how_episodes_ended() -> None:
     text = "episode,action,observation,reward\n1,a,x,1\n1,a,x,1\n2,a,x,1\n"
     _, said = read(text)
     assert said == [
-        "episodes have 1 to 2 steps, and nothing says how they ended: taken as cut off; if they "
-        "ended in a terminal state, --ends absorbing, else --ends cut"
+        "episodes have 1 to 2 steps, and the data do not show how they ended: assumed cut off; "
+        "use --ends absorbing if they ended in a terminal state, else --ends cut"
     ]
     cut = "episode,action,observation,reward,truncated\n1,a,x,1,0\n1,a,x,1,1\n2,a,x,1,"
     assert read(cut + "1\n")[0].ends.tolist() == [CUT] * 2  # type: ignore[union-attr]
     open_, said = read(cut + "0\n")
     assert open_.ends is None
-    assert "nothing says how they ended" in said[0]
+    assert "do not show how they ended" in said[0]
     _, said = read("episode,observation,terminate\n1,x,0\n1,x,1\n")
     assert said == [
-        "there is no column 'terminated': nothing says which episodes reached a terminal state; "
+        "there is no column 'terminated': no episode is known to have reached a terminal state; "
         "did you mean 'terminate'?"
     ]
     for options in ({"ends": "cut"}, {"ends": "absorbing"}):

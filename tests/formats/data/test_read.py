@@ -24,15 +24,15 @@ from pomdptool.episodes import NONE, Episodes
 from pomdptool.formats.data import input as tables_input
 from pomdptool.formats.data.read import DATA_KINDS, DataKind, read_episodes
 from pomdptool.formats.data.report import Columns
-from pomdptool.formats.data.symbols import natural
+from pomdptool.formats.data.symbols import natural_key
 from pomdptool.formats.data.write import write_episodes
 from pomdptool.formats.kinds import kind_of_path
 from pomdptool.model import make_model
 from samples import ROOT
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*nothing says how they ended"),
-    pytest.mark.filterwarnings("ignore:.*taken for a? ?symbol"),
+    pytest.mark.filterwarnings("ignore:.*do not show how they ended"),
+    pytest.mark.filterwarnings("ignore:.*read as a? ?symbol"),
 ]
 
 KINDS: list[DataKind] = ["csv", "tsv", "jsonl", "parquet"]
@@ -262,11 +262,11 @@ def test_columns_are_found_regardless_of_case() -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("acton,observation", "'action': one action is taken; did you mean 'acton'?"),
-        ("Actions,observation", "'action': one action is taken; did you mean 'Actions'?"),
-        ("observation,rewrad", "'reward': there are no rewards; did you mean 'rewrad'?"),
-        ("episodes,observation", "'episode': all rows are one sequence; did you mean 'episodes'?"),
-        ("step nr,observation", "'step': rows are taken as they come; did you mean 'step nr'?"),
+        ("acton,observation", "'action': a single action is assumed; did you mean 'acton'?"),
+        ("Actions,observation", "'action': a single action is assumed; did you mean 'Actions'?"),
+        ("observation,rewrad", "'reward': no rewards are read; did you mean 'rewrad'?"),
+        ("episodes,observation", "'episode': all rows form one episode; did you mean 'episodes'?"),
+        ("step nr,observation", "'step': rows are kept in file order; did you mean 'step nr'?"),
     ],
 )
 def test_a_column_with_nearly_the_name_of_a_missing_one_is_told(header: str, said: str) -> None:
@@ -306,7 +306,7 @@ def test_columns_that_occur_twice() -> None:
 def test_later_column_of_json_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables_input, "BLOCK", 40)
     text = '{"observation": "x"}\n' * 3 + '{"observation": "x", "reward": 1}\n' * 3
-    assert message(text) == "4: column 'reward': there was none in the lines before"
+    assert message(text) == "4: column 'reward': this column is missing in earlier lines"
 
 
 # ---------------------------------------------------------------- symbols
@@ -332,7 +332,7 @@ def test_what_looks_like_an_integer_is_a_name(name: str) -> None:
 
 @given(st.lists(st.text(alphabet="a02é", max_size=6), unique=True))
 def test_natural_order_does_not_depend_on_the_data(names: list[str]) -> None:
-    assert sorted(names, key=natural) == sorted(sorted(names), key=natural)
+    assert sorted(names, key=natural_key) == sorted(sorted(names), key=natural_key)
 
 
 def test_symbols_of_a_model() -> None:
@@ -479,8 +479,8 @@ def test_steps_that_occur_twice() -> None:
 def test_episodes_that_come_back() -> None:
     said = message("episode,observation\n1,x\n2,x\n1,x\n1,x\n2,x\n")
     assert said == (
-        "4: column 'episode': a row in episode '1', after another began: a column 'step' would "
-        "settle their order"
+        "4: column 'episode': a row in episode '1' after another episode began: add a column "
+        "'step' to define the order"
     )
 
 
@@ -488,11 +488,11 @@ def test_steps_and_episodes_that_are_none() -> None:
     text = "episode,step,observation\n1,1.5,x\n1,,x\n1,x,x\n1, 4.0,x\n"
     assert [item.partition("'step': ")[2] for item in findings(text)] == [
         "'1.5' is not a whole number",
-        "a step is missing",
+        "the step is missing",
         "'x' is not a whole number",
     ]
     said = message("episode,observation\n1,x\n,x\n")
-    assert said == "3: column 'episode': a number or a name is missing"
+    assert said == "3: column 'episode': the episode is missing"
 
 
 # ---------------------------------------------------------------- files that are none
@@ -517,8 +517,8 @@ def test_one_row() -> None:
 def test_rows_of_another_length() -> None:
     text = 'action,observation\n\n"a\nb",x\na\na,x,y\na,"x"\n'
     assert findings(text) == (
-        "<data>:5: 1 value in a row, where the header has 2",
-        "<data>:6: 3 values in a row, where the header has 2",
+        "<data>:5: the row has 1 value, the header has 2",
+        "<data>:6: the row has 3 values, the header has 2",
     )
 
 
@@ -536,7 +536,7 @@ def test_rows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables_input, "BLOCK", 100)
     monkeypatch.setattr(tables_input, "MAX_ROW", 1000)
     said = message('action,observation\na,"' + "x\n" * 10_000)
-    assert said == "2: a row of more than 0 KiB: a quote opens in it and does not close"
+    assert said == "2: a row of more than 0 KiB: unclosed quote"
 
 
 def test_what_is_no_text() -> None:
