@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 import naive_planning as naive
 import pomdptool
 from models import random_beliefs, random_model, tiger
+from pomdptool.drawing.tree import tree_lines
 from pomdptool.errors import FormatError, PolicyError, PomdpError
-from pomdptool.formats.policy.graphs import graph_document, read_pg, tree_lines, write_dot, write_pg
+from pomdptool.formats.policy.dot import write_dot
+from pomdptool.formats.policy.pg import read_pg, write_pg
+from pomdptool.formats.policy.write import graph_document
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Problem, problem_of

@@ -200,7 +200,7 @@ def test_files_that_hold_no_values(tmp_path: Path) -> None:
         with pytest.raises(PolicyError, match=r"read from \.json or \.alpha"):
             load_policy(tmp_path / name)
     pomdptool.dump(policy, tmp_path / "p.alpha")
-    with pytest.raises(PolicyError, match="give the model"):
+    with pytest.raises(PolicyError, match="the model is required"):
         load_policy(tmp_path / "p.alpha")
     with pytest.raises(OSError, match="none"):
         load_policy(tmp_path / "none.json")
