@@ -157,7 +157,7 @@ def test_three_states_are_a_triangle_and_more_are_refused() -> None:
     flat = policy_of(model, np.ones((1, 3)), [0])
     assert svg_of(value_figure(flat))
     many = random_model(3, 5)
-    with pytest.raises(PolicyError, match="for 2 or 3 states, not for 5; --show graph"):
+    with pytest.raises(PolicyError, match="of 2 or 3 states, not 5; use --show graph"):
         value_figure(policy_of(many, np.ones((1, 5)), [0]))
 
 
@@ -182,7 +182,7 @@ def test_vectors_on_faces_are_looked_ahead_from() -> None:
         assert drawn.value(inner) == pytest.approx(policy.value(inner), rel=1e-3)
         assert drawn.value(inner) <= policy.value(inner) + 1e-9
     assert svg_of(value_figure(policy))
-    with pytest.raises(PolicyError, match="give --model, or solve with --full-simplex"):
+    with pytest.raises(PolicyError, match="use --model, or solve with --full-simplex"):
         value_figure(replace(policy, values=policy.values.after))
 
 
@@ -326,7 +326,7 @@ def test_the_belief_over_an_episode() -> None:
     short = belief_figure(steps, 20, costs=False).axes[0]
     assert short.get_xlim() == (-0.5, 19.5)
     assert short.get_title(loc="left") == "belief over episode 3, the first 20 of 30 steps"
-    with pytest.raises(DataError, match="holds no beliefs"):
+    with pytest.raises(DataError, match="has no beliefs"):
         belief_figure([replace(step, belief={}) for step in steps], 99, costs=False)
 
 
@@ -359,7 +359,7 @@ def test_the_same_picture_has_the_same_bytes() -> None:
 
 
 def test_a_huge_picture_is_drawn_coarser() -> None:
-    png = canvas.render(lambda: canvas.new_figure(400.0, 1.0, placed=True), "png")
+    png = canvas.render(lambda: canvas.new_figure(400.0, 1.0, manual=True), "png")
     assert int.from_bytes(png[16:20], "big") == canvas.MAX_PIXELS
 
 

@@ -87,7 +87,7 @@ def after(model: Model, state: str, action: str) -> dict[str, float]:
     return {model.states[i]: float(row[i]) for i in np.flatnonzero(row)}
 
 
-def seen(model: Model, state: str, action: str) -> dict[str, float]:
+def observations_in(model: Model, state: str, action: str) -> dict[str, float]:
     """Observations on arrival in a state, and their probabilities."""
     row = model.Z[model.actions.index(action), index(model, state)]
     return {model.observations[i]: float(row[i]) for i in np.flatnonzero(row)}
@@ -177,8 +177,8 @@ def test_tiger_of_many_doors() -> None:
     assert (model.n_states, model.n_actions, model.n_observations) == (4, 5, 4)
     assert after(model, "tiger-3", "listen") == {"tiger-3": 1.0}
     assert after(model, "tiger-3", "open-1") == dict.fromkeys(model.states, 0.25)
-    assert seen(model, "tiger-3", "open-2") == dict.fromkeys(model.observations, 0.25)
-    heard = seen(model, "tiger-3", "listen")
+    assert observations_in(model, "tiger-3", "open-2") == dict.fromkeys(model.observations, 0.25)
+    heard = observations_in(model, "tiger-3", "listen")
     assert heard.pop("tiger-3") == 0.7
     assert list(heard.values()) == pytest.approx([0.1] * 3)
     assert reward(model, "tiger-3", "listen") == -2.0
@@ -198,12 +198,12 @@ def test_heavenhell_steps() -> None:
     for action in ["south", "east", "east", "east"]:
         ((here, _),) = after(model, here, action).items()
     assert here == "heaven-west_path-3"
-    assert seen(model, here, "east") == {"priest-west": 1.0}
+    assert observations_in(model, here, "east") == {"priest-west": 1.0}
     for action in ["west"] * 3 + ["north"] * 4 + ["west"] * 3:
         assert reward(model, here, action) == 0.0
         ((here, _),) = after(model, here, action).items()
     assert here == "heaven-west_west-3"
-    assert seen(model, here, "west") == {"west-3": 1.0}
+    assert observations_in(model, here, "west") == {"west-3": 1.0}
     assert reward(model, here, "west") == 1.0
     assert reward(model, "heaven-west_east-3", "north") == -1.0
     assert after(model, here, "north") == {"heaven-west_stem-0": 0.5, "heaven-east_stem-0": 0.5}
@@ -227,14 +227,16 @@ def test_rocksample_is_its_problem_file() -> None:
 
 def test_rocksample_sensor() -> None:
     model = rocksample(7, 2, positions=[(0, 0), (3, 4)], half_efficiency=5.0)
-    assert seen(model, "x3y4-gb", "check-1")["good"] == 0.75  # at d0 = 5
-    assert seen(model, "x3y4-bb", "check-1")["good"] == 0.25
-    assert seen(model, "x3y4-gb", "check-2") == {"bad": 1.0}
-    assert seen(model, "x3y4-bg", "check-2") == {"good": 1.0}
-    assert seen(model, "x0y6-gb", "check-1")["good"] == pytest.approx(0.5 + 0.5 * 2 ** (-6 / 5))
+    assert observations_in(model, "x3y4-gb", "check-1")["good"] == 0.75  # at d0 = 5
+    assert observations_in(model, "x3y4-bb", "check-1")["good"] == 0.25
+    assert observations_in(model, "x3y4-gb", "check-2") == {"bad": 1.0}
+    assert observations_in(model, "x3y4-bg", "check-2") == {"good": 1.0}
+    assert observations_in(model, "x0y6-gb", "check-1")["good"] == pytest.approx(
+        0.5 + 0.5 * 2 ** (-6 / 5)
+    )
     for action in ["north", "east", "south", "west", "sample"]:
-        assert seen(model, "x3y4-bb", action) == {"good": 1.0}
-    assert seen(model, "exit", "check-1") == {"good": 1.0}
+        assert observations_in(model, "x3y4-bb", action) == {"good": 1.0}
+    assert observations_in(model, "exit", "check-1") == {"good": 1.0}
 
 
 def test_rocksample_steps() -> None:
@@ -333,9 +335,9 @@ def test_tag_steps() -> None:
     }
     for state, expected in flights.items():
         assert after(model, state, "south") == pytest.approx(expected)
-    assert seen(model, "r4-t4", "north") == {"found": 1.0}
-    assert seen(model, "r4-t5", "north") == {"r4": 1.0}
-    assert seen(model, "r4-tagged", "catch") == {"r4": 1.0}
+    assert observations_in(model, "r4-t4", "north") == {"found": 1.0}
+    assert observations_in(model, "r4-t5", "north") == {"r4": 1.0}
+    assert observations_in(model, "r4-tagged", "catch") == {"r4": 1.0}
 
 
 def test_tag_target_may_rest() -> None:
@@ -375,9 +377,9 @@ def test_hallway_steps() -> None:
         {"x1y3-south": 0.1, "x1y3-west": 0.15, "x1y3-north": 0.6, "x1y3-east": 0.15}
     )
     assert after(model, "x2y1-west", "stay") == {"x2y3-east": 1.0}
-    assert seen(model, "x2y2-east", "forward") == {"landmark-1": 1.0}
-    assert seen(model, "x2y1-north", "stay") == {"goal": 1.0}
-    corner = seen(model, "x1y3-south", "forward")  # walls ahead, to the right and behind
+    assert observations_in(model, "x2y2-east", "forward") == {"landmark-1": 1.0}
+    assert observations_in(model, "x2y1-north", "stay") == {"goal": 1.0}
+    corner = observations_in(model, "x1y3-south", "forward")  # walls ahead, to the right and behind
     assert corner["wall-ahead-right-back"] == pytest.approx(0.9**3 * 0.95)
     assert corner["no-wall"] == pytest.approx(0.1**3 * 0.95)
     assert corner["wall-ahead-right-back-left"] == pytest.approx(0.9**3 * 0.05)
@@ -412,7 +414,7 @@ def test_russell_maze_steps() -> None:
     assert after(model, "x2y1", "north") == {"x0y1": 1.0}
     assert after(model, "x2y0", "west") == {"x0y1": 1.0}
     views = {"x0y1": "left", "x1y1": "neither", "x1y0": "left", "x2y1": "good", "x2y0": "bad"}
-    assert all(seen(model, cell, "west") == {view: 1.0} for cell, view in views.items())
+    assert all(observations_in(model, cell, "west") == {view: 1.0} for cell, view in views.items())
     assert [reward(model, cell, "east") for cell in ("x0y1", "x2y1", "x2y0")] == [-1.0, 5.0, -7.0]
 
 
@@ -430,8 +432,8 @@ def test_map_comments_and_ragged_lines() -> None:
         (lambda: tiger(400), "over the limit"),
         (lambda: heavenhell(0), "at least one cell, not 0"),
         (lambda: heavenhell(10**6), "over the limit"),
-        (lambda: rocksample(0, 1, positions=[]), "a cell and a rock at least"),
-        (lambda: rocksample(3, 0, positions=[]), "a cell and a rock at least"),
+        (lambda: rocksample(0, 1, positions=[]), "at least 1 cell and 1 rock"),
+        (lambda: rocksample(3, 0, positions=[]), "at least 1 cell and 1 rock"),
         (lambda: rocksample(2, 5, rng=np.random.default_rng(0)), "5 rocks do not fit on 2 x 2"),
         (lambda: rocksample(12, 14, rng=np.random.default_rng(0)), "over the limit"),
         (lambda: rocksample(4, 2), "positions, or a generator"),
@@ -440,15 +442,15 @@ def test_map_comments_and_ragged_lines() -> None:
         (lambda: rocksample(4, 1, positions=[(4, 0)]), r"a rock in \(4, 0\) lies outside"),
         (lambda: rocksample(4, 1, positions=[(0, 0)], start=(0, -1)), "cannot start"),
         (lambda: rocksample(4, 1, positions=[(0, 0)], half_efficiency=0.0), "must be positive"),
-        (lambda: tag("..\n.S"), "line 2, column 2: 'S' has no meaning"),
-        (lambda: tag(rest=-0.1), "probability to rest"),
+        (lambda: tag("..\n.S"), "line 2, column 2: unknown character 'S'"),
+        (lambda: tag(rest=-0.1), "probability of resting"),
         (lambda: tag("." * 2000), "over the limit"),
-        (lambda: maze("S..G\n.x."), "line 2, column 2: 'x' has no meaning"),
-        (lambda: maze("^..G"), "line 1, column 1: '\\^' has no meaning"),
+        (lambda: maze("S..G\n.x."), "line 2, column 2: unknown character 'x'"),
+        (lambda: maze("^..G"), "line 1, column 1: unknown character '\\^'"),
         (lambda: maze("..."), "no goal"),
-        (lambda: maze("G"), "no cell to start from"),
-        (lambda: maze("##\n; .\n"), "no cell"),
-        (lambda: maze("..G", slip=0.6), "probability to slip"),
+        (lambda: maze("G"), "no initial cell"),
+        (lambda: maze("##\n; .\n"), "no free cell"),
+        (lambda: maze("..G", slip=0.6), "probability of slipping"),
         (lambda: maze("..G", kind="round"), "'russell' or 'hallway'"),  # type: ignore[arg-type]
         (lambda: maze("..G", discount=1.5), "discount"),
     ],
