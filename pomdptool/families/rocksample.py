@@ -94,9 +94,7 @@ def rocksample(
 
 def _check_numbers(size: int, rocks: int, half_efficiency: float) -> None:
     if size < 1 or rocks < 1:
-        raise ModelError(
-            f"rock sample needs at least one cell and one rock, not {size} and {rocks}"
-        )
+        raise ModelError(f"rock sample needs at least 1 cell and 1 rock, not {size} and {rocks}")
     if rocks > size * size:
         raise ModelError(f"{rocks} rocks do not fit on {size} x {size} cells")
     if not half_efficiency > 0.0:
