@@ -44,10 +44,7 @@ def belief_figure(
 
     Only the first `max_steps` steps are drawn.
 
-    Raises
-    ------
-    DataError
-        If the steps have no beliefs.
+    Raises DataError if the steps have no beliefs.
     """
     if not any(step.belief for step in steps):
         raise DataError("the trace has no beliefs: trace a policy or a planner that tracks one")

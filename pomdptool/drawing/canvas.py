@@ -78,10 +78,7 @@ _UNDATED: dict[ImageFormat, dict[str, None]] = {
 def styled() -> Iterator[None]:
     """Draw in the package's style, whatever the user's matplotlibrc says.
 
-    Raises
-    ------
-    PomdpError
-        If matplotlib is not installed.
+    Raises PomdpError if matplotlib is not installed.
     """
     mpl = _matplotlib()
     with mpl.rc_context(), warnings.catch_warnings():
@@ -124,10 +121,7 @@ def _matplotlib() -> Any:
 def check_drawable(quantity: str, numbers: ArrayLike) -> None:
     """Check that numbers are not too large to be drawn.
 
-    Raises
-    ------
-    PomdpError
-        With the quantity and the largest number.
+    Raises PomdpError with the quantity and the largest number.
     """
     largest = float(np.abs(numbers).max(initial=0.0))
     if not largest <= MAX_NUMBER:

@@ -145,10 +145,7 @@ def _figures(
 def episode_steps(trace: Sequence[TracedStep], episode: int | None) -> list[TracedStep]:
     """Steps of one episode of a trace, by default the first one.
 
-    Raises
-    ------
-    PomdpError
-        If the trace has no such episode.
+    Raises PomdpError if the trace has no such episode.
     """
     chosen = trace[0].episode if episode is None else episode
     steps = [step for step in trace if step.episode == chosen]

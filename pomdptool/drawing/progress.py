@@ -33,10 +33,7 @@ LOWER, UPPER = PALETTE[0], PALETTE[1]
 def bounds_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
     """Plot the bounds at the initial belief over time.
 
-    Raises
-    ------
-    PolicyError
-        If the policy has no bounds over time.
+    Raises PolicyError if the policy has no bounds over time.
     """
     sign = -1.0 if policy.problem.costs else 1.0
     rows = np.array([row[:3] for row in policy.trace]).reshape(-1, 3)

@@ -50,10 +50,7 @@ MAX_LINES = 60
 def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
     """Plot the value function.
 
-    Raises
-    ------
-    PolicyError
-        If there are not two or three states, or vectors cover only some of them.
+    Raises PolicyError if there are not two or three states, or vectors cover only some of them.
     """
     problem = policy.problem
     if len(problem.states) not in (2, 3):

@@ -68,10 +68,7 @@ def read_grid(text: str, known: str, check: Callable[[int], None] | None = None)
     check
         Called with the number of cells before they are listed; may raise an error.
 
-    Raises
-    ------
-    ModelError
-        If the map has no cell, or an unknown character (with its line and column).
+    Raises ModelError if the map has no cell, or an unknown character (with its line and column).
     """
     lines = text.splitlines()
     if check is not None:

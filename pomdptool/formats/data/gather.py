@@ -93,10 +93,7 @@ class EpisodeBuilder:
     def add(self, batch: RowBatch) -> None:
         """Add rows.
 
-        Raises
-        ------
-        DataError
-            If there are too many.
+        Raises DataError if there are too many.
         """
         self._lines.add(self.n_rows, batch.line, batch.lines)
         self.n_rows += batch.n_rows
@@ -128,10 +125,7 @@ class EpisodeBuilder:
         like
             Model in which symbols are looked up.
 
-        Raises
-        ------
-        DataError
-            If there are no rows, or errors in them.
+        Raises DataError if there are no rows, or errors in them.
         """
         self.report.raise_errors()
         if not self.n_rows:

@@ -51,10 +51,7 @@ class ByteStream:
     def read(self, n: int) -> bytes:
         """Next bytes, at most n; empty at the end.
 
-        Raises
-        ------
-        DataError
-            If the compression is broken, or the limit is exceeded.
+        Raises DataError if the compression is broken, or the limit is exceeded.
         """
         data, self._head = self._head[:n], self._head[n:]
         data = data or self._raw_read(n)
@@ -81,10 +78,7 @@ def decompress(stream: ByteStream) -> ByteStream:
 def check_text(stream: ByteStream) -> None:
     """Check that the first bytes look like UTF-8 text.
 
-    Raises
-    ------
-    DataError
-        With the encoding if it is recognised.
+    Raises DataError with the encoding if it is recognised.
     """
     head = stream.peek(4)
     encoding = other_encoding(head)
@@ -99,10 +93,7 @@ def check_text(stream: ByteStream) -> None:
 def seekable(stream: ByteStream) -> IO[bytes]:
     """Return a seekable file: the source itself, else a copy in memory.
 
-    Raises
-    ------
-    DataError
-        If the copy exceeds `MAX_BYTES`.
+    Raises DataError if the copy exceeds `MAX_BYTES`.
     """
     if stream.bounded or not stream.raw.seekable():
         stream.bounded = True
@@ -119,10 +110,7 @@ def row_blocks(stream: ByteStream, delimiter: str | None = None) -> Iterator[byt
     delimiter
         Delimiter of values, which may be quoted and contain line ends; None: a line is a row.
 
-    Raises
-    ------
-    DataError
-        If a row is longer than `MAX_ROW`.
+    Raises DataError if a row is longer than `MAX_ROW`.
     """
     kept, line = b"", 1
     while data := stream.read(BLOCK):

@@ -33,11 +33,8 @@ class Columns:
 
         An exact match is preferred to one that ignores case and surrounding blanks.
 
-        Raises
-        ------
-        DataError
-            If a required column is missing (observations, and any that was renamed), or a column
-            occurs twice.
+        Raises DataError if a required column is missing (observations, and any that was renamed),
+        or a column occurs twice.
         """
         positions = {}
         folded = [name.strip().casefold() for name in header]

@@ -57,10 +57,7 @@ def utf8_error(block: bytes, line: int) -> tuple[int, str] | None:
 def read_header(block: bytes, delimiter: str, report: DataReport) -> Header:
     """Read the first row that is not blank.
 
-    Raises
-    ------
-    DataError
-        If the block is empty or not text.
+    Raises DataError if the block is empty or not text.
     """
     if error := utf8_error(block[: block.find(b"\n") + 1] or block, 1):
         report.error(*error)
@@ -173,10 +170,7 @@ def all_keys(rows: list[dict[str, Any]]) -> list[str]:
 def to_text(value: Any) -> str | None:
     """Convert a value to a name, or to a number in digits; None if empty.
 
-    Raises
-    ------
-    ValueError
-        If the value is neither.
+    Raises ValueError if the value is neither.
     """
     if value is None or isinstance(value, str):
         if value and first_surrogate(value) is not None:
@@ -203,10 +197,7 @@ def to_number(
 ) -> float | int | None:
     """Convert a value to a number; None if empty or missing.
 
-    Raises
-    ------
-    ValueError
-        If the value is not a number, or not a whole one where required.
+    Raises ValueError if the value is not a number, or not a whole one where required.
     """
     text = "" if value is None else str(value).strip()
     if not text:

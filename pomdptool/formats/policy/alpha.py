@@ -37,11 +37,8 @@ def read_alpha(
         Sizes of the model; by default all vectors must be as long as the first, and any action is
         accepted.
 
-    Raises
-    ------
-    FormatError
-        With every invalid line: a value that is not a finite number, a vector of the wrong length,
-        an unknown action.
+    Raises FormatError with every invalid line: a value that is not a finite number, a vector of the
+    wrong length, an unknown action.
     """
     reader = _Reader(file, n_states, n_actions)
     for k, line in enumerate(re.split(r"\r\n|\r|\n", text)):

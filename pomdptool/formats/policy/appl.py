@@ -42,10 +42,7 @@ def write_appl(vectors: AlphaVectors, problem: Problem) -> str:
 def read_appl(text: str, file: str, n_states: int, n_actions: int) -> AlphaVectors:
     """Read the .policy format; policies with observed variables are rejected.
 
-    Raises
-    ------
-    FormatError
-        If the text is not a policy for this number of states and actions.
+    Raises FormatError if the text is not a policy for this number of states and actions.
     """
     reader = _Reader(text, file)
     actions, rows = [], []

@@ -48,11 +48,8 @@ def load_graph(source: str | Path | IO[str] | IO[bytes]) -> PolicyGraph:
 def read_pg(text: str, file: str) -> PolicyGraph:
     """Read the .pg format; nodes may come in any order, and node 0 is the initial node.
 
-    Raises
-    ------
-    FormatError
-        With every invalid line: a token that is not a number, a duplicate or unknown node, a wrong
-        number of successors.
+    Raises FormatError with every invalid line: a token that is not a number, a duplicate or unknown
+    node, a wrong number of successors.
     """
     reader = _PgReader(file)
     for k, line in enumerate(re.split(r"\r\n|\r|\n", text)):

@@ -59,10 +59,7 @@ def encode_policy(
     probabilities
         Shape (n, Z): probability of each observation in each node, shown in DOT.
 
-    Raises
-    ------
-    PolicyError
-        If the format needs a graph or vectors over all states that the policy lacks.
+    Raises PolicyError if the format needs a graph or vectors over all states that the policy lacks.
     """
     if kind == "json":
         return _json(policy)
