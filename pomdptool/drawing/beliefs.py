@@ -103,14 +103,8 @@ def _bands(ax: Axes, steps: list[TracedStep]) -> list[tuple[Artist, str]]:
         if s.state in place
     ]
     if marks:
-        (true,) = ax.plot(
-            *np.array(marks).T,
-            *("o",),
-            color="white",
-            markeredgecolor=INK,
-            markersize=4.5,
-            clip_on=False,
-        )
+        points = np.array(marks).T
+        (true,) = ax.plot(*points, "o", color="white", mec=INK, markersize=4.5, clip_on=False)
         entries.append((true, "true state"))
     return entries
 

@@ -39,13 +39,7 @@ class Layout:
 
 
 def layout(graph: PolicyGraph, sizes: FloatArray | None = None) -> Layout:
-    """Place nodes that are all reachable from the initial one.
-
-    Parameters
-    ----------
-    sizes
-        Shape (n,): height of each node; by default 1.
-    """
+    """Place nodes, all reachable from the initial one; `sizes`, shape (n,), are their heights."""
     n = graph.n_nodes
     layer = distances(graph)
     pairs = [(k, m) for k in range(n) for m in graph.edges(k)]

@@ -63,10 +63,7 @@ class Grid:
 def read_grid(text: str, known: str, check: Callable[[int], None] | None = None) -> Grid:
     """Read a map whose cells are marked with the `known` characters.
 
-    Parameters
-    ----------
-    check
-        Called with the number of cells before they are listed; may raise an error.
+    `check` is called with the number of cells before they are listed, and may raise an error.
 
     Raises ModelError if the map has no cell, or an unknown character (with its line and column).
     """

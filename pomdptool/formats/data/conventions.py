@@ -17,21 +17,7 @@ Ends = Literal["absorbing", "cut"]
 
 @dataclass(frozen=True, slots=True)
 class Conventions:
-    """How to interpret a data file.
-
-    Attributes
-    ----------
-    columns
-        Column names.
-    missing
-        Texts that mean a missing value, besides the empty one.
-    actions, observations
-        Ordered alphabets; None: those of a model, else the symbols that occur.
-    gaps
-        Meaning of a gap in the column `step`.
-    ends
-        How episodes ended; None: see the columns `terminated` and `truncated`.
-    """
+    """How to interpret a data file; see the parameters of `read_episodes`."""
 
     columns: Columns = field(default_factory=Columns)
     missing: frozenset[str] = frozenset()

@@ -85,6 +85,7 @@ def _parse_rows(
     With the delimiter `;`, numbers may have a decimal comma.
     """
     import pyarrow as pa
+    from pyarrow import csv
 
     text = pa.string()
     types = {"step": pa.int64(), "reward": pa.float64()}
@@ -92,10 +93,22 @@ def _parse_rows(
     typed = {k: types[role] for role, k in positions.items()}
     untyped = dict.fromkeys(positions.values(), text)
     attempts = [(typed, "."), *([(typed, ",")] if delimiter == ";" else []), (untyped, ".")]
+    names = list(map(str, range(n_columns)))
+    reading = csv.ReadOptions(column_names=names, block_size=2 * MAX_ROW)
+    parsing = csv.ParseOptions(
+        delimiter=delimiter, newlines_in_values=b'"' in rows, ignore_empty_lines=n_columns > 1
+    )
     failure = ""
     for columns, point in attempts:
+        conversion = csv.ConvertOptions(
+            include_columns=list(map(str, columns)),
+            column_types={str(k): column_type for k, column_type in columns.items()},
+            strings_can_be_null=True,
+            null_values=empty,
+            decimal_point=point,
+        )
         try:
-            return _read_csv(rows, n_columns, columns, delimiter, empty, point), ""
+            return csv.read_csv(pa.BufferReader(rows), reading, parsing, conversion), ""
         except pa.ArrowInvalid as error:
             failure = str(error).partition("\n")[0]
         except MemoryError:
@@ -103,35 +116,3 @@ def _parse_rows(
         except pa.ArrowException as error:  # such as a thread that does not start
             raise DataError(f"pyarrow cannot read the data: {error}") from None
     return None, failure
-
-
-def _read_csv(
-    rows: bytes,
-    n_columns: int,
-    types: Mapping[int, Any],
-    delimiter: str,
-    empty: list[str],
-    point: str,
-) -> Any:
-    """Read some columns, named by their position. Raises ArrowInvalid."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    return csv.read_csv(
-        pa.BufferReader(rows),
-        read_options=csv.ReadOptions(
-            column_names=list(map(str, range(n_columns))), block_size=2 * MAX_ROW
-        ),
-        parse_options=csv.ParseOptions(
-            delimiter=delimiter,
-            newlines_in_values=b'"' in rows,
-            ignore_empty_lines=n_columns > 1,
-        ),
-        convert_options=csv.ConvertOptions(
-            include_columns=list(map(str, types)),
-            column_types={str(k): kind for k, kind in types.items()},
-            strings_can_be_null=True,
-            null_values=empty,
-            decimal_point=point,
-        ),
-    )

@@ -118,12 +118,7 @@ class EpisodeBuilder:
             self._rewards.append(batch.rewards)
 
     def episodes(self, like: Model | None) -> Episodes:
-        """Build episodes from all rows.
-
-        Parameters
-        ----------
-        like
-            Model in which symbols are looked up.
+        """Build episodes from all rows; symbols are looked up in the model `like`.
 
         Raises DataError if there are no rows, or errors in them.
         """

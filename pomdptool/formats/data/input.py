@@ -23,15 +23,7 @@ BLOCK = 1 << 23
 
 @dataclass(slots=True)
 class ByteStream:
-    """A binary stream with look-ahead and an optional limit.
-
-    Attributes
-    ----------
-    file
-        Name of the file in messages.
-    bounded
-        Whether to reject more than `MAX_BYTES`, as after decompression.
-    """
+    """A binary stream with look-ahead, limited to `MAX_BYTES` if `bounded` (decompressed)."""
 
     raw: IO[bytes]
     file: str
@@ -105,10 +97,7 @@ def seekable(stream: ByteStream) -> IO[bytes]:
 def row_blocks(stream: ByteStream, delimiter: str | None = None) -> Iterator[bytes]:
     """Split a text into blocks of whole rows.
 
-    Parameters
-    ----------
-    delimiter
-        Delimiter of values, which may be quoted and contain line ends; None: a line is a row.
+    With a delimiter, values may be quoted and contain line ends; without one, a line is a row.
 
     Raises DataError if a row is longer than `MAX_ROW`.
     """

@@ -66,22 +66,9 @@ IF_MISSING = {
 
 @dataclass(slots=True)
 class DataReport:
-    """Errors in a data file by line, and warnings about it.
+    """Errors in a data file by line (Parquet: by row, if `rows`), and warnings about it.
 
-    Attributes
-    ----------
-    file
-        Name of the file in messages.
-    columns
-        Column names.
-    rows
-        Whether rows are counted instead of lines (Parquet).
-    unused
-        Names of columns that are ignored.
-    misspelt
-        Warnings about missing columns with a similar name among the unused ones.
-    warnings
-        Other warnings.
+    `misspelt` are warnings about missing columns with a similar name among the unused ones.
     """
 
     file: str

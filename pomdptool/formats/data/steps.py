@@ -23,15 +23,7 @@ END_FLAGS = ("terminated", "truncated")
 
 @dataclass(slots=True)
 class RowLines:
-    """Line of each row in the file, for error messages.
-
-    Attributes
-    ----------
-    report
-        Collects the errors.
-    episodes
-        Names of the episodes, by their codes.
-    """
+    """Line of each row in the file, and names of episodes by their codes, for error messages."""
 
     report: DataReport
     episodes: list[str] = field(default_factory=list)

@@ -76,10 +76,7 @@ def indices_of(texts: Sequence[str], names: Sequence[str], kind: str) -> list[in
 
 
 def match_names(
-    texts: Sequence[str],
-    names: tuple[str, ...] | None,
-    alphabet: tuple[str, ...] | None,
-    kind: str,
+    texts: Sequence[str], names: tuple[str, ...] | None, alphabet: tuple[str, ...] | None, kind: str
 ) -> tuple[tuple[str, ...], list[int]]:
     """Names of a model, else an alphabet, and the index of each text among them (NONE if unknown).
 

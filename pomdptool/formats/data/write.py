@@ -32,10 +32,7 @@ GROUP = 1 << 18
 
 
 def write_episodes(
-    parts: Iterable[Episodes],
-    target: str | Path | IO[bytes],
-    *,
-    kind: DataKind | None = None,
+    parts: Iterable[Episodes], target: str | Path | IO[bytes], *, kind: DataKind | None = None
 ) -> None:
     """Write episodes part by part: to a path, standard output (`-`) or an open binary file.
 
@@ -132,9 +129,8 @@ def _rows(part: Episodes, done: int) -> Iterator[dict[str, Any]]:
             "observation": _symbols(part.observations[some], observations),
         }
         if part.rewards is not None:
-            rows["reward"] = pa.array(
-                part.rewards[some] + 0.0, from_pandas=True
-            )  # no -0, NaN is null
+            # adding 0 turns -0 into 0; NaN becomes null
+            rows["reward"] = pa.array(part.rewards[some] + 0.0, from_pandas=True)
         if part.ends is not None:
             last = at == part.first[episode + 1] - 1
             terminated = last & part.terminated[episode]

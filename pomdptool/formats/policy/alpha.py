@@ -31,11 +31,8 @@ def read_alpha(
 ) -> AlphaVectors:
     """Read the .alpha format.
 
-    Parameters
-    ----------
-    n_states, n_actions
-        Sizes of the model; by default all vectors must be as long as the first, and any action is
-        accepted.
+    Without `n_states` all vectors must be as long as the first; without `n_actions` any action is
+    accepted.
 
     Raises FormatError with every invalid line: a value that is not a finite number, a vector of the
     wrong length, an unknown action.

@@ -16,13 +16,8 @@ from pomdptool.sparse import FloatArray
 def write_dot(graph: PolicyGraph, problem: Problem, probabilities: FloatArray | None = None) -> str:
     """Write DOT.
 
-    Parameters
-    ----------
-    problem
-        Names actions and observations.
-    probabilities
-        Shape (n, Z): probability of each observation in each node, shown with the edges, except in
-        nodes whose probabilities are all 0.
+    `probabilities`, shape (n, Z), of observations are shown with the edges, except in nodes whose
+    probabilities are all 0.
     """
     lines = [
         f"digraph {_quoted(printable(problem.name) or 'policy')} {{",

@@ -19,14 +19,7 @@ from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors
 from pomdptool.lookahead import FaceVectors, LookAhead, on_faces
 from pomdptool.model import Model
-from pomdptool.policy import (
-    AlphaVectors,
-    Bounds,
-    Problem,
-    SolvedPolicy,
-    ValueFunction,
-    check_fits,
-)
+from pomdptool.policy import AlphaVectors, Bounds, Problem, SolvedPolicy, ValueFunction, check_fits
 from pomdptool.sparse import FloatArray
 
 

@@ -17,13 +17,7 @@ from pomdptool.formats.policy.write import POLICY_KINDS
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
 from pomdptool.formats.text_input import text_of
 from pomdptool.model import Model
-from pomdptool.policy import (
-    AlphaVectors,
-    Bounds,
-    SolvedPolicy,
-    check_names,
-    problem_of,
-)
+from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_names, problem_of
 from pomdptool.sparse import FloatArray
 
 

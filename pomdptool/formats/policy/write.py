@@ -52,12 +52,7 @@ FORMAT = "pomdptool/policy"
 def encode_policy(
     policy: SolvedPolicy, kind: PolicyKind, probabilities: FloatArray | None = None
 ) -> str:
-    """Text of a policy.
-
-    Parameters
-    ----------
-    probabilities
-        Shape (n, Z): probability of each observation in each node, shown in DOT.
+    """Text of a policy; DOT also shows `probabilities`, shape (n, Z), of observations in nodes.
 
     Raises PolicyError if the format needs a graph or vectors over all states that the policy lacks.
     """
