@@ -73,6 +73,6 @@ def content(episodes: Episodes) -> dict[str, Any]:
     }
 
 
-def lots() -> Iterator[Episodes]:
+def episode_parts() -> Iterator[Episodes]:
     for _ in range(3):
         yield read("action,observation,reward\nlisten,x,-1\nopen,y,10.5\n")

@@ -41,7 +41,7 @@ def test_names_of_all_kinds_are_drawn_as_they_are(name: str) -> None:
         assert canvas.render(lambda: belief_figure(steps, 99, costs=False), "png")
 
 
-def test_the_same_picture_has_the_same_bytes() -> None:
+def test_equal_figures_have_equal_bytes() -> None:
     policy = policy_of(tiger(), np.eye(2), [0, 1])
     for kind, mark in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")):
         first = canvas.render(lambda: value_figure(policy), kind)  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ def test_the_same_picture_has_the_same_bytes() -> None:
         assert b"<dc:date>" not in first
 
 
-def test_a_huge_picture_is_drawn_coarser() -> None:
+def test_huge_figures_get_a_lower_resolution() -> None:
     png = canvas.render(lambda: canvas.new_figure(400.0, 1.0, manual=True), "png")
     assert int.from_bytes(png[16:20], "big") == canvas.MAX_PIXELS
 

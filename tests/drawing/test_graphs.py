@@ -23,8 +23,8 @@ def boxes(figure: Figure) -> list[tuple[str, np.ndarray]]:
 
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     figure.draw(renderer)
-    found = [t for ax in figure.axes for t in ax.texts if t.get_text()]
-    return [(t.get_text(), t.get_window_extent(renderer).get_points()) for t in found]
+    texts = [t for ax in figure.axes for t in ax.texts if t.get_text()]
+    return [(t.get_text(), t.get_window_extent(renderer).get_points()) for t in texts]
 
 
 @pytest.mark.parametrize(("n", "word"), [(6, ""), (6, "a-very-long-name-of-"), (100, "")])

@@ -26,13 +26,13 @@ def test_heights_keep_the_order_and_are_the_closest(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_nodes_of_a_layer_lie_apart(seed: int) -> None:
     graph = random_graph(40, 3, 3, seed)
-    room = np.random.default_rng(seed).uniform(1.0, 3.0, size=40)
-    placed = layout(graph, room)
+    sizes = np.random.default_rng(seed).uniform(1.0, 3.0, size=40)
+    placed = layout(graph, sizes)
     assert placed.layer.tolist() == distances(graph).tolist()
     for k in np.unique(placed.layer):
         (row,) = np.nonzero(placed.layer == k)
         row = row[np.argsort(placed.height[row])]
-        apart = np.diff(placed.height[row]) - 0.5 * (room[row][1:] + room[row][:-1])
+        apart = np.diff(placed.height[row]) - 0.5 * (sizes[row][1:] + sizes[row][:-1])
         assert apart.min(initial=0.0) >= -1e-9
     assert {(e.source, e.target) for e in placed.edges} == {
         (n, m) for n in range(40) for m in graph.edges(n)

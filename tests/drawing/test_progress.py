@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 from figures import policy_of
 
 
-def test_bounds_over_time_leave_infinities_out() -> None:
+def test_infinite_bounds_are_not_plotted() -> None:
     policy = policy_of(tiger(), np.ones((1, 2)), [0])
     lines = bounds_figure(policy).axes[0].lines
     assert [np.asarray(line.get_xdata()).tolist() for line in lines] == [[0.2, 0.4]] * 2
@@ -26,7 +26,7 @@ def test_bounds_over_time_leave_infinities_out() -> None:
         bounds_figure(replace(policy, trace=()))
 
 
-def test_the_log_likelihood_is_a_step() -> None:
+def test_log_likelihood_is_per_step() -> None:
     restarts = (Restart(1, -10.0, 3, True), Restart(2, -25.0, 2, True))
     report = FitReport(2, 10, (-30.0, -20.0, -10.0), restarts)
     others, best, *_ = loglik_figure(report).axes[0].lines

@@ -51,7 +51,7 @@ def test_the_envelope_of_equal_lines_has_one_of_them() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_regions_part_the_triangle(seed: int) -> None:
+def test_regions_partition_the_triangle(seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=(15, 3))
     rivals = np.arange(15)
     regions = [region_of(k, rivals, values) for k in range(15)]
@@ -70,15 +70,15 @@ def test_regions_part_the_triangle(seed: int) -> None:
         assert len(regions[int((values @ b).argmax())]) > 2
 
 
-def test_a_line_of_equal_value_ends_on_the_rim() -> None:
-    worth = np.array([0.0, 1.0, 2.0])
-    ends = crossing(np.eye(3), worth, 0.5)
-    assert ends @ worth == pytest.approx([0.5, 0.5])
+def test_contour_lines_end_on_the_boundary() -> None:
+    heights = np.array([0.0, 1.0, 2.0])
+    ends = crossing(np.eye(3), heights, 0.5)
+    assert ends @ heights == pytest.approx([0.5, 0.5])
     assert sorted(ends.tolist()) == [[0.5, 0.5, 0.0], [0.75, 0.0, 0.25]]
-    assert len(crossing(np.eye(3), worth, 3.0)) == 0
+    assert len(crossing(np.eye(3), heights, 3.0)) == 0
 
 
-def test_the_picture_of_two_states_names_states_and_actions() -> None:
+def test_figures_of_two_states_name_states_and_actions() -> None:
     model = tiger()
     values = np.array([[1.0, 1.0], [-5.0, 3.0], [3.0, -5.0]])
     picture = svg_of(value_figure(policy_of(model, values, [0, 1, 2])))
@@ -119,12 +119,12 @@ def test_three_states_are_a_triangle_and_more_are_refused() -> None:
 def faced(n_states: int) -> Model:
     """A model that shows after each step whether its last state is reached."""
     model = random_model(4, n_states, 3, 2)
-    seen = np.zeros((3, n_states, 2))
-    seen[:, :-1, 0] = seen[:, -1, 1] = 1.0
-    return make_model(model.T, seen, model.R, discount=0.9)
+    Z = np.zeros((3, n_states, 2))
+    Z[:, :-1, 0] = Z[:, -1, 1] = 1.0
+    return make_model(model.T, Z, model.R, discount=0.9)
 
 
-def test_vectors_on_faces_are_looked_ahead_from() -> None:
+def test_vectors_on_faces_are_extended_by_look_ahead() -> None:
     model = faced(3)
     policy = read_policy(encode_policy(solve(model, "exact").policy, "json"), "p.json", model)
     assert isinstance(policy.values, LookAhead)

@@ -37,7 +37,7 @@ EVERY_FAMILY: list[Callable[[], Model]] = [
 
 
 @pytest.mark.parametrize("make", EVERY_FAMILY)
-def test_rows_sum_to_one_and_names_are_names_of_the_format(make: Callable[[], Model]) -> None:
+def test_rows_sum_to_one_and_names_are_valid(make: Callable[[], Model]) -> None:
     model = make()
     for table in (model.sparse_T, model.sparse_Z):
         np.testing.assert_allclose(table.row_sums(), 1.0, rtol=0, atol=1e-14)
@@ -48,7 +48,7 @@ def test_rows_sum_to_one_and_names_are_names_of_the_format(make: Callable[[], Mo
 
 
 @pytest.mark.parametrize("path", sorted(PROBLEMS.glob("*.pomdp")), ids=lambda path: path.stem)
-def test_problems_are_exact_and_say_where_they_come_from(path: Path) -> None:
+def test_problem_files_are_exact_and_cite_their_source(path: Path) -> None:
     model = load(path)
     assert all(change.worst < 1e-9 for change in model.renormalised.values())
     lines = path.read_text().splitlines()
@@ -122,6 +122,6 @@ def test_taxicab_has_howards_values() -> None:
         (lambda: maze("..G", discount=1.5), "discount"),
     ],
 )
-def test_bad_parameters_are_said(make: Callable[[], Model], message: str) -> None:
+def test_invalid_parameters_are_reported(make: Callable[[], Model], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         make()

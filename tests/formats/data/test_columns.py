@@ -46,11 +46,11 @@ def test_half_characters() -> None:
 
 @pytest.mark.parametrize("value", ["", "nan", "NaN"])
 def test_a_reward_is_missing(value: str) -> None:
-    said = message(f"observation,reward\nx,1\nx,{value}\n")
-    assert said == "3: column 'reward': a reward is missing (empty or NaN)"
+    error = message(f"observation,reward\nx,1\nx,{value}\n")
+    assert error == "3: column 'reward': a reward is missing (empty or NaN)"
 
 
-def test_rewards_that_are_none() -> None:
+def test_invalid_rewards() -> None:
     text = "observation,reward\nx,1e400\nx,much\nx, +1.5 \nx,-inf\nx,1_0\n"
     assert findings(text) == (
         "<data>:2: column 'reward': a reward must be finite",
@@ -58,9 +58,9 @@ def test_rewards_that_are_none() -> None:
         "<data>:5: column 'reward': a reward must be finite",
         "<data>:6: column 'reward': '1_0' is not a number",
     )
-    lot = read("observation,reward\nx, +1.5 \nx,.5\nx,1.\n")
-    assert lot.rewards is not None
-    assert lot.rewards.tolist() == [1.5, 0.5, 1.0]
+    episodes = read("observation,reward\nx, +1.5 \nx,.5\nx,1.\n")
+    assert episodes.rewards is not None
+    assert episodes.rewards.tolist() == [1.5, 0.5, 1.0]
 
 
 def test_types_of_parquet() -> None:
@@ -79,13 +79,13 @@ def test_types_of_parquet() -> None:
         observation=pa.array([1.0, None, float("nan")]),
         reward=pa.array([1, None, 3], pa.int32()),
     )
-    lot = read(data)
-    assert content(lot)["observations"] == [None, "1", None]
-    assert content(lot)["actions"] == [None, "b", "b"]
+    episodes = read(data)
+    assert content(episodes)["observations"] == [None, "1", None]
+    assert content(episodes)["actions"] == [None, "b", "b"]
     assert content(read(file(observation=[1.5, 2.0])))["observations"] == ["1.5", "2"]
-    said = message(file(observation=[float("inf")]))
-    assert said == " row 1: column 'observation': inf is neither a name nor a number"
-    said = message(file(observation=["x", "y"], reward=[1.0, float("nan")]))
-    assert said == " row 2: column 'reward': a reward is missing (empty or NaN)"
+    error = message(file(observation=[float("inf")]))
+    assert error == " row 1: column 'observation': inf is neither a name nor a number"
+    error = message(file(observation=["x", "y"], reward=[1.0, float("nan")]))
+    assert error == " row 2: column 'reward': a reward is missing (empty or NaN)"
     assert message(file(observation=pa.array([], pa.string()))).startswith(" there are no rows")
     assert "no column 'observation' among 'a'" in message(file(a=[1]))

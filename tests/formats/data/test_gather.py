@@ -15,17 +15,17 @@ pytestmark = [
 
 
 def test_an_observation_before_any_action() -> None:
-    lot = read("episode,action,observation,reward\n1,,x,\n1,a,y,2\n2,,x,NaN\n2,a,,3\n")
-    assert lot.actions.tolist() == [NONE, 0, NONE, 0]
-    assert lot.observations.tolist() == [0, 1, 0, NONE]
-    assert lot.rewards is not None
-    assert np.isnan(lot.rewards).tolist() == [True, False, True, False]
+    episodes = read("episode,action,observation,reward\n1,,x,\n1,a,y,2\n2,,x,NaN\n2,a,,3\n")
+    assert episodes.actions.tolist() == [NONE, 0, NONE, 0]
+    assert episodes.observations.tolist() == [0, 1, 0, NONE]
+    assert episodes.rewards is not None
+    assert np.isnan(episodes.rewards).tolist() == [True, False, True, False]
 
 
 def test_an_action_is_missing_later() -> None:
-    said = message("episode,step,action,observation\n1,2,,y\n1,1,a,x\n")
+    error = message("episode,step,action,observation\n1,2,,y\n1,1,a,x\n")
     where = "2: column 'action': an action is missing"
-    assert said == f"{where} (only an episode's first row may have none)"
+    assert error == f"{where} (only an episode's first row may have none)"
     assert read("episode,step,action,observation\n1,2,a,y\n1,1,,x\n").actions.tolist() == [NONE, 0]
 
 

@@ -22,7 +22,7 @@ pytestmark = [
 def test_small_blocks_change_nothing(kind: DataKind, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     n = 400
-    lot = Episodes(
+    episodes = Episodes(
         ("a\nb", 'c"', "d,"),
         ("é", "y"),
         rng.integers(3, size=n),
@@ -30,17 +30,17 @@ def test_small_blocks_change_nothing(kind: DataKind, monkeypatch: pytest.MonkeyP
         np.arange(0, n + 1, 8),
         rewards=rng.normal(size=n),
     )
-    data = written(lot, kind=kind)
+    data = written(episodes, kind=kind)
     for size in (1, 7, 64, 1000):
         monkeypatch.setattr(tables_input, "BLOCK", size)
-        assert content(read(data, kind=kind)) == content(lot)
+        assert content(read(data, kind=kind)) == content(episodes)
 
 
-def test_rows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables_input, "BLOCK", 100)
     monkeypatch.setattr(tables_input, "MAX_ROW", 1000)
-    said = message('action,observation\na,"' + "x\n" * 10_000)
-    assert said == "2: a row of more than 0 KiB: unclosed quote"
+    error = message('action,observation\na,"' + "x\n" * 10_000)
+    assert error == "2: a row of more than 0 KiB: unclosed quote"
 
 
 def test_broken_compression() -> None:

@@ -28,10 +28,10 @@ pytestmark = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kind_is_known_by_the_first_bytes(kind: DataKind) -> None:
-    lot = read("action,observation\nlisten,x\nopen,y\n")
-    data = written(lot, kind=kind)
-    assert content(read(data)) == content(lot)
-    assert content(read(gzip.compress(data))) == content(lot)
+    episodes = read("action,observation\nlisten,x\nopen,y\n")
+    data = written(episodes, kind=kind)
+    assert content(read(data)) == content(episodes)
+    assert content(read(gzip.compress(data))) == content(episodes)
 
 
 def test_kind_of_path() -> None:
@@ -82,14 +82,14 @@ def test_changed_tables_are_read_or_refused(
         assert read(data, kind=kind).n_steps
 
 
-def test_only_observations_is_one_sequence_of_one_action() -> None:
-    lot = read("observation\nx\ny\n\nx\n\n\n")
-    assert lot.action_names == ("0",)
-    assert lot.observation_names == ("x", "y")
-    assert lot.actions.tolist() == [0] * 4
-    assert lot.observations.tolist() == [0, 1, NONE, 0]
-    assert lot.first.tolist() == [0, 4]
-    assert [lot.rewards, lot.states, lot.numbers] == [None] * 3
+def test_only_observations_form_one_episode_with_one_action() -> None:
+    episodes = read("observation\nx\ny\n\nx\n\n\n")
+    assert episodes.action_names == ("0",)
+    assert episodes.observation_names == ("x", "y")
+    assert episodes.actions.tolist() == [0] * 4
+    assert episodes.observations.tolist() == [0, 1, NONE, 0]
+    assert episodes.first.tolist() == [0, 4]
+    assert [episodes.rewards, episodes.states, episodes.numbers] == [None] * 3
 
 
 def test_mark_before_json_lines() -> None:
@@ -143,11 +143,11 @@ def test_missing_files_are_errors_of_the_system(tmp_path: Path) -> None:
 
 def test_standard_input(tmp_path: Path) -> None:
     code = "import pomdptool; print(pomdptool.load_data('-').observation_names)"
-    lot = read("observation\nx\ny\n")
+    episodes = read("observation\nx\ny\n")
     for kind in KINDS:
         done = subprocess.run(
             [sys.executable, "-c", code],
-            input=written(lot, kind=kind),
+            input=written(episodes, kind=kind),
             capture_output=True,
             cwd=ROOT,
         )

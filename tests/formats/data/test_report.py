@@ -17,19 +17,19 @@ pytestmark = [
 
 
 def test_columns_are_renamed() -> None:
-    columns = Columns(episode="run", observation="what,seen", reward="r")
-    lot = read('run,"what,seen",r,observation\n1,"x,y",2,n\n', columns=columns)
-    assert lot.observation_names == ("x,y",)
-    assert lot.rewards is not None
-    assert lot.rewards.tolist() == [2.0]
+    columns = Columns(episode="run", observation="obs,name", reward="r")
+    episodes = read('run,"obs,name",r,observation\n1,"x,y",2,n\n', columns=columns)
+    assert episodes.observation_names == ("x,y",)
+    assert episodes.rewards is not None
+    assert episodes.rewards.tolist() == [2.0]
 
 
-def test_columns_are_found_regardless_of_case() -> None:
+def test_column_names_ignore_case() -> None:
     assert read("Episode, Action,OBSERVATION\n1,a,x\n").action_names == ("a",)
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "expected"),
     [
         ("acton,observation", "'action': a single action is assumed; did you mean 'acton'?"),
         ("Actions,observation", "'action': a single action is assumed; did you mean 'Actions'?"),
@@ -38,8 +38,8 @@ def test_columns_are_found_regardless_of_case() -> None:
         ("step nr,observation", "'step': rows are kept in file order; did you mean 'step nr'?"),
     ],
 )
-def test_a_column_with_nearly_the_name_of_a_missing_one_is_told(header: str, said: str) -> None:
-    expected = f"<data>: there is no column {said}"
+def test_misspelt_columns_are_warned_of(header: str, expected: str) -> None:
+    expected = f"<data>: there is no column {expected}"
     with pytest.warns(pt.PomdpWarning) as caught:
         read(f"{header}\n1,2\n")
     assert [str(one.message) for one in caught] == [expected]
@@ -48,7 +48,7 @@ def test_a_column_with_nearly_the_name_of_a_missing_one_is_told(header: str, sai
     assert [str(one.message) for one in caught] == [expected]
 
 
-def test_columns_that_are_there_or_have_other_names_are_not_told() -> None:
+def test_no_warning_of_present_or_different_columns() -> None:
     for header in ("episode,step,action,observation,reward", "when,observation,who,note,value"):
         assert read(f"{header}\n1,2,3,4,5\n").n_steps == 1
     assert read("acton,observation\nx,2\n", columns=Columns(action="acton")).action_names == ("x",)
@@ -57,18 +57,18 @@ def test_columns_that_are_there_or_have_other_names_are_not_told() -> None:
 TIGER = model_of(["listen", "open-left"], ["tiger-left", "tiger-right"], ["left", "right"])
 
 
-def test_a_misspelt_action_is_told_where_the_model_has_several() -> None:
-    said = message("acton,observation\nlisten,tiger-left\n", like=TIGER)
+def test_a_misspelt_action_is_an_error_with_several_actions() -> None:
+    error = message("acton,observation\nlisten,tiger-left\n", like=TIGER)
     expected = " there is no column 'action', and the model has 2 actions"
-    assert said == f"{expected}; did you mean 'acton'?"
+    assert error == f"{expected}; did you mean 'acton'?"
 
 
 def test_missing_columns_are_named() -> None:
     text = "episode,observations\n1,x\n"
     expected = "there is no column 'observation' among 'episode', 'observations'"
     assert message(text) == f" {expected}; did you mean 'observations'?"
-    said = message("observation\nx\n", columns=Columns(reward="gain"))
-    assert said == " there is no column 'gain' among 'observation'"
+    error = message("observation\nx\n", columns=Columns(reward="gain"))
+    assert error == " there is no column 'gain' among 'observation'"
 
 
 def test_columns_that_occur_twice() -> None:

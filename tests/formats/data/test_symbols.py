@@ -21,20 +21,20 @@ TIGER = model_of(["listen", "open-left"], ["tiger-left", "tiger-right"], ["left"
 
 
 def test_integers_that_occur_are_the_names() -> None:
-    lot = read("action,observation\n1,4\n0,2\n")
-    assert lot.action_names == ("0", "1")
-    assert lot.observation_names == ("2", "4")
-    assert lot.observations.tolist() == [1, 0]
+    episodes = read("action,observation\n1,4\n0,2\n")
+    assert episodes.action_names == ("0", "1")
+    assert episodes.observation_names == ("2", "4")
+    assert episodes.observations.tolist() == [1, 0]
 
 
 def test_names_are_in_natural_order() -> None:
-    lot = read("observation\no10\no2\no2\n7\n")
-    assert lot.observation_names == ("7", "o2", "o10")
-    assert lot.observations.tolist() == [2, 1, 1, 0]
+    episodes = read("observation\no10\no2\no2\n7\n")
+    assert episodes.observation_names == ("7", "o2", "o10")
+    assert episodes.observations.tolist() == [2, 1, 1, 0]
 
 
 @pytest.mark.parametrize("name", ["-1", "007", "1.5", "٣", "1" * 5000])
-def test_what_looks_like_an_integer_is_a_name(name: str) -> None:
+def test_texts_like_integers_are_names(name: str) -> None:
     assert set(read(f"observation\n1\n{name}\n").observation_names) == {"1", name}
 
 
@@ -45,14 +45,14 @@ def test_natural_order_does_not_depend_on_the_data(names: list[str]) -> None:
 
 def test_symbols_of_a_model() -> None:
     text = "action,observation,state\nopen-left,0,left\nlisten,tiger-right,1\n0,1,\n"
-    lot = read(text, like=TIGER)
-    assert lot.action_names == TIGER.actions
-    assert lot.observation_names == TIGER.observations
-    assert lot.state_names == TIGER.states
-    assert lot.actions.tolist() == [1, 0, 0]
-    assert lot.observations.tolist() == [0, 1, 1]
-    assert lot.states is not None
-    assert lot.states.tolist() == [0, 1, NONE]
+    episodes = read(text, like=TIGER)
+    assert episodes.action_names == TIGER.actions
+    assert episodes.observation_names == TIGER.observations
+    assert episodes.state_names == TIGER.states
+    assert episodes.actions.tolist() == [1, 0, 0]
+    assert episodes.observations.tolist() == [0, 1, 1]
+    assert episodes.states is not None
+    assert episodes.states.tolist() == [0, 1, NONE]
 
 
 def test_names_that_are_integers_go_before_indices() -> None:
@@ -64,8 +64,8 @@ def test_names_that_are_integers_go_before_indices() -> None:
 def test_a_symbol_equal_but_for_case_is_the_nearest(word: str) -> None:
     T = np.full((3, 1, 1), 1.0)
     like = make_model(T, None, 0.0, discount=0.9, actions=["say-a", "say-b", "say-c"])
-    found = message(f"action,observation\n{word},0\n", like=like)
-    assert found.endswith(f"unknown action {word!r}; did you mean 'say-a'?")
+    error = message(f"action,observation\n{word},0\n", like=like)
+    assert error.endswith(f"unknown action {word!r}; did you mean 'say-a'?")
 
 
 def test_unknown_symbols() -> None:
@@ -82,5 +82,5 @@ def test_unknown_symbols() -> None:
 
 
 def test_no_action_column_for_several_actions() -> None:
-    said = message("observation\ntiger-left\n", like=TIGER)
-    assert said == " there is no column 'action', and the model has 2 actions"
+    error = message("observation\ntiger-left\n", like=TIGER)
+    assert error == " there is no column 'action', and the model has 2 actions"

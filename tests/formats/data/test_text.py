@@ -13,15 +13,15 @@ pytestmark = [
 
 
 def test_blank_lines_of_several_columns_are_no_rows() -> None:
-    lot = read("\n\naction,observation\n\na,x\n\nb,y\n\n\n")
-    assert content(lot)["actions"] == ["a", "b"]
+    episodes = read("\n\naction,observation\n\na,x\n\nb,y\n\n\n")
+    assert content(episodes)["actions"] == ["a", "b"]
 
 
 @pytest.mark.parametrize("ends", ["\r\n", "\r", "\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_line_ends_and_marks(ends: str, mark: str) -> None:
-    lot = read(mark + ends.join(["action,observation", "a,x", "b,", "b,y"]) + ends)
-    assert content(lot)["observations"] == ["x", None, "y"]
+    episodes = read(mark + ends.join(["action,observation", "a,x", "b,", "b,y"]) + ends)
+    assert content(episodes)["observations"] == ["x", None, "y"]
 
 
 def test_rows_of_another_length() -> None:
@@ -34,7 +34,7 @@ def test_rows_of_another_length() -> None:
 
 @pytest.mark.parametrize("end", ["\n", ""])
 @pytest.mark.parametrize("after", ["", "a,y\n", "a,y\na,y\n", 'a,"y"\n'])
-def test_quotes_that_do_not_close(end: str, after: str) -> None:
+def test_unclosed_quotes(end: str, after: str) -> None:
     assert message(f'action,observation\na,x\na,"x\n{after}a,z{end}').startswith("3: bad quotes: ")
 
 
@@ -42,7 +42,7 @@ def test_a_quote_inside_a_value() -> None:
     assert read('action,observation\na,5"\nb,6\n').n_steps == 2
 
 
-def test_what_is_no_text() -> None:
+def test_invalid_encodings() -> None:
     bad = "this is not UTF-8 text: invalid start byte"
     assert message(b"action,observation\na,x\na,\xff\n") == f"3: {bad}"
     assert message(b"action,observation\xff\na,x\n") == f"1: {bad}"
@@ -53,7 +53,7 @@ def test_what_is_no_text() -> None:
     )
 
 
-def test_lines_that_are_no_objects() -> None:
+def test_json_lines_must_be_objects() -> None:
     text = '{"observation": 1}\n\n{"observation": 1\n[1]\n{"observation": 1}, {"observation": 2}\n'
     assert findings(text) == (
         "<data>:3: this is not JSON: Expecting ',' delimiter",

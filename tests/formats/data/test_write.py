@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pomdptool as pt
-from data_texts import KINDS, content, lots, read, written
+from data_texts import KINDS, content, episode_parts, read, written
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.formats.data.read import DataKind, read_episodes
 from pomdptool.formats.data.write import write_episodes
@@ -84,32 +84,32 @@ def test_round_trip(kind: DataKind, episodes: Episodes) -> None:
 )
 def test_dump_and_load_data(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    lot = read("action,observation,reward\nlisten,x,-1\nopen,y,10.5\n")
-    pt.dump(lot, path)
+    episodes = read("action,observation,reward\nlisten,x,-1\nopen,y,10.5\n")
+    pt.dump(episodes, path)
     assert (path.read_bytes()[:2] == b"\x1f\x8b") == name.endswith(".gz")
-    assert content(pt.load_data(path)) == content(lot)
-    assert content(pt.load_data(str(path))) == content(lot)
+    assert content(pt.load_data(path)) == content(episodes)
+    assert content(pt.load_data(str(path))) == content(episodes)
     with path.open("rb") as stream:
-        assert content(pt.load_data(stream)) == content(lot)
+        assert content(pt.load_data(stream)) == content(episodes)
     first = path.read_bytes()
-    pt.dump(lot, path)
+    pt.dump(episodes, path)
     assert path.read_bytes() == first
 
 
 def test_text_of_each_kind() -> None:
-    lot = read('action,observation,reward\n,"x,y",\n\'b,,10.50\n')
-    assert written(lot).decode() == (
+    episodes = read('action,observation,reward\n,"x,y",\n\'b,,10.50\n')
+    assert written(episodes).decode() == (
         'episode,step,action,observation,reward\n0,0,,"x,y",\n0,1,\'b,,10.5\n'
     )
-    assert written(lot, kind="tsv").decode().splitlines()[1] == "0\t0\t\tx,y\t"
-    assert written(lot, kind="jsonl").decode() == (
+    assert written(episodes, kind="tsv").decode().splitlines()[1] == "0\t0\t\tx,y\t"
+    assert written(episodes, kind="jsonl").decode() == (
         '{"episode": 0, "step": 0, "action": null, "observation": "x,y", "reward": null}\n'
         '{"episode": 0, "step": 1, "action": "\'b", "observation": null, "reward": 10.5}\n'
     )
 
 
 def test_numbers_run_on_over_the_parts() -> None:
-    again = read(written(*lots()))
+    again = read(written(*episode_parts()))
     assert again.numbers is not None
     assert again.numbers.tolist() == [0, 1, 2]
     assert again.first.tolist() == [0, 2, 4, 6]
@@ -118,26 +118,26 @@ def test_numbers_run_on_over_the_parts() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_cannot_be_written(kind: DataKind) -> None:
-    def lot(name: str = "x", reward: float = 0.0) -> Episodes:
+def test_invalid_episodes_are_not_written(kind: DataKind) -> None:
+    def one_step(name: str = "x", reward: float = 0.0) -> Episodes:
         zero = np.zeros(1, dtype=np.int64)
         return Episodes(("a",), (name,), zero, zero, np.array([0, 1]), rewards=np.array([reward]))
 
     bare = read("observation\nx\n")
-    for parts, said in (
+    for parts, expected in (
         ([], "no episodes"),
-        ([lot(""), lot()], "an empty name"),
-        ([lot("\ud800")], "is not text"),
-        ([lot(reward=np.inf)], "infinite"),
-        ([lot(), bare], "parts differ in columns"),
+        ([one_step(""), one_step()], "an empty name"),
+        ([one_step("\ud800")], "is not text"),
+        ([one_step(reward=np.inf)], "infinite"),
+        ([one_step(), bare], "parts differ in columns"),
     ):
-        with pytest.raises(pt.DataError, match=said):
+        with pytest.raises(pt.DataError, match=expected):
             written(*parts, kind=kind)
 
 
 def test_no_format_for_the_extension(tmp_path: Path) -> None:
     with pytest.raises(pt.DataError, match="episodes are written as"):
-        pt.dump(next(lots()), tmp_path / "a.json")
+        pt.dump(next(episode_parts()), tmp_path / "a.json")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -147,7 +147,7 @@ def test_files_are_whole_or_as_they_were(
     tmp_path: Path, name: str, stop: type[BaseException]
 ) -> None:
     def broken() -> Iterator[Episodes]:
-        yield from lots()
+        yield from episode_parts()
         raise stop("enough")
 
     path = tmp_path / name
@@ -162,16 +162,16 @@ def test_errors_of_the_disk_name_the_file(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no full device here")
     with pytest.raises(OSError, match="/dev/full") as caught:
-        write_episodes(lots(), "/dev/full", kind="csv")
+        write_episodes(episode_parts(), "/dev/full", kind="csv")
     assert caught.value.filename == "/dev/full"
     with pytest.raises(FileNotFoundError) as lost:
-        write_episodes(lots(), tmp_path / "none" / "a.csv")
+        write_episodes(episode_parts(), tmp_path / "none" / "a.csv")
     assert lost.value.filename == str(tmp_path / "none" / "a.csv")
 
 
 def test_errors_of_other_files_are_not_ours(tmp_path: Path) -> None:
     def broken() -> Iterator[Episodes]:
-        yield from lots()
+        yield from episode_parts()
         yield read_episodes(tmp_path / "other.csv")
 
     with pytest.raises(FileNotFoundError) as caught:
@@ -185,16 +185,16 @@ def test_pipes(kind: DataKind) -> None:
     there, here = os.pipe()
     with os.fdopen(there, "rb") as reader:
         with os.fdopen(here, "wb") as writer:
-            write_episodes(lots(), writer, kind=kind)
+            write_episodes(episode_parts(), writer, kind=kind)
         assert read_episodes(reader).n_episodes == 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nobody_reads(kind: DataKind) -> None:
+def test_a_closed_pipe_raises(kind: DataKind) -> None:
     there, here = os.pipe()
     os.close(there)
     with os.fdopen(here, "wb", buffering=0) as writer, pytest.raises(BrokenPipeError):
-        write_episodes(lots(), writer, kind=kind)
+        write_episodes(episode_parts(), writer, kind=kind)
 
 
 def test_streams_are_flushed_after_each_part() -> None:
@@ -202,10 +202,10 @@ def test_streams_are_flushed_after_each_part() -> None:
     with os.fdopen(there, "rb") as reader, os.fdopen(here, "wb") as stream:
 
         def parts() -> Iterator[Episodes]:
-            for k, lot in enumerate(lots()):
+            for k, episodes in enumerate(episode_parts()):
                 if k:
                     assert reader.readline()
                     assert reader.readline()
-                yield lot
+                yield episodes
 
         write_episodes(parts(), stream)

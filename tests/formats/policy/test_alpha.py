@@ -40,7 +40,7 @@ def test_alpha_text(end: str) -> None:
         ("0\n1 2 3 \n", "2:6", "expected 2 values, not 3"),
     ],
 )
-def test_alpha_errors_have_their_place(text: str, place: str, message: str) -> None:
+def test_alpha_errors_have_line_and_column(text: str, place: str, message: str) -> None:
     with pytest.raises(FormatError) as caught:
         read_alpha(text, "x.alpha", 2, 3)
     assert str(caught.value).startswith(f"x.alpha:{place}: ")

@@ -49,7 +49,7 @@ def test_dot_of_tiger() -> None:
     assert '"tiger-right"' in [f.get("label") for f in plain]
 
 
-def test_dot_without_probabilities_where_a_node_is_not_reached() -> None:
+def test_dot_omits_probabilities_of_unreachable_nodes() -> None:
     model = tiger(0.0)
     probabilities = edge_probabilities(model, TIGER, model.start)
     edges = {

@@ -67,7 +67,7 @@ def test_without_the_model_values_inside_faces_are_known(k: int) -> None:
             assert 0 <= best < model.n_actions
 
 
-def test_values_elsewhere_ask_for_the_model() -> None:
+def test_values_outside_faces_need_the_model() -> None:
     for k in (6, 9):
         policy = read_policy_json(encode_policy(solved(k)[1], "json"), "p.json")
         values = policy.stages[1] if k == 9 else policy.values
@@ -207,7 +207,7 @@ def test_missing_parts_are_named() -> None:
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e400", "9" * 5000])
-def test_numbers_that_are_none(constant: str) -> None:
+def test_invalid_numbers(constant: str) -> None:
     text = json.dumps(good()).replace(json.dumps(good()["bounds"]["upper"]), constant)
     with pytest.raises(FormatError):
         read_policy_json(text, "p.json")

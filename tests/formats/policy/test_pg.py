@@ -45,7 +45,7 @@ def test_pg_text() -> None:
         ("0 0 \u0663\n", "1:5", "expected a node's number"),
     ],
 )
-def test_pg_errors_have_their_place(text: str, place: str, message: str) -> None:
+def test_pg_errors_have_line_and_column(text: str, place: str, message: str) -> None:
     with pytest.raises(FormatError) as caught:
         read_pg(text, "x.pg")
     assert str(caught.value).startswith(f"x.pg:{place}: ")

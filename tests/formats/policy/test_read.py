@@ -48,7 +48,7 @@ def test_files_of_either_form(tmp_path: Path) -> None:
     assert load_policy(io.BytesIO(encode_policy(policy, "json").encode())).method == "exact"
 
 
-def test_files_that_hold_no_values(tmp_path: Path) -> None:
+def test_files_without_values(tmp_path: Path) -> None:
     _, policy = solved(0)
     for name in ("p.pg", "p.dot"):
         pomdptool.dump(policy, tmp_path / name)
@@ -120,14 +120,14 @@ LEAVES: list[Any] = [
 
 
 def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [at] if at else []
+    leaves = [at] if at else []
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, part in items:
         if isinstance(part, (dict, list)):
-            found += paths(part, (*at, key))
+            leaves += paths(part, (*at, key))
         else:
-            found.append((*at, key))
-    return found
+            leaves.append((*at, key))
+    return leaves
 
 
 @functools.cache
@@ -146,10 +146,10 @@ def mutated(draw: st.DrawFn) -> Any:
         try:
             for key in path:
                 at = at[key]
-            what = draw(st.sampled_from(["replace", "remove", "repeat"]))
-            if what == "replace":
+            change = draw(st.sampled_from(["replace", "remove", "repeat"]))
+            if change == "replace":
                 at[last] = copy.deepcopy(draw(st.sampled_from(LEAVES)))
-            elif what == "remove":
+            elif change == "remove":
                 del at[last]
             else:
                 at[last] = [at[last], copy.deepcopy(at[last])]
@@ -172,7 +172,7 @@ def use(policy: SolvedPolicy) -> None:
 
 @settings(max_examples=400, deadline=5000)
 @given(mutated())
-def test_mutated_json_raises_nothing_else(document: Any) -> None:
+def test_mutated_json_raises_package_errors_only(document: Any) -> None:
     for model in (None, tiger(), maze()):
         try:
             policy = read_policy_json(json.dumps(document), "p.json", model)
@@ -184,7 +184,7 @@ def test_mutated_json_raises_nothing_else(document: Any) -> None:
 
 @settings(max_examples=300, deadline=5000)
 @given(st.data())
-def test_mutated_text_raises_nothing_else(data: st.DataObject) -> None:
+def test_mutated_text_raises_package_errors_only(data: st.DataObject) -> None:
     text = encode_policy(solved(0)[1], data.draw(st.sampled_from(["json", "alpha"])))
     for _ in range(data.draw(st.integers(1, 4))):
         i = data.draw(st.integers(0, len(text)))
@@ -197,10 +197,10 @@ def test_mutated_text_raises_nothing_else(data: st.DataObject) -> None:
         stream.name = f"p.{suffix}"
         for read in (load_policy, load_vectors):
             try:
-                found = read(stream, tiger())
+                result = read(stream, tiger())
             except PomdpError as refused:
                 str(refused).encode()
             else:
-                if isinstance(found, SolvedPolicy):
-                    use(found)
+                if isinstance(result, SolvedPolicy):
+                    use(result)
             stream.seek(0)
