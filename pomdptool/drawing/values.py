@@ -82,15 +82,11 @@ def _vectors(policy: SolvedPolicy) -> AlphaVectors:
     return AlphaVectors(np.array([backups[k][0] for k in first.tolist()]), values)
 
 
-def _sign(problem: Problem) -> float:
-    return -1.0 if problem.costs else 1.0
-
-
 def _segment(problem: Problem, values: FloatArray, actions: IntArray, heading: str) -> Figure:
     """Plot the value over the probability of the second of two states."""
     figure = new_figure(7.2, 4.2)
     ax = figure.add_subplot()
-    sign = _sign(problem)
+    sign = -1.0 if problem.costs else 1.0
     pieces = upper_envelope(values)
     if len(pieces) <= MAX_LINES:
         for k, _, _ in pieces:
@@ -148,7 +144,7 @@ def _triangle(problem: Problem, values: FloatArray, actions: IntArray, heading: 
         ax.fill(*(region @ CORNERS).T, facecolor=shade, hatch=hatch(a), edgecolor=edge, lw=0.4)
     ax.fill(*CORNERS.T, fill=False, edgecolor=INK, linewidth=1.0)
     worst = beliefs[grid_values.max(axis=1).argmin()]
-    _contours(ax, values, regions, worst, _sign(problem))
+    _contours(ax, values, regions, worst, -1.0 if problem.costs else 1.0)
     corners = zip(CORNERS, problem.states, ("left", "right", "center"), strict=True)
     for (x, y), name, side in corners:
         text(ax, x, y + (0.04 if y else -0.05), elided(name), ha=side, va="center")

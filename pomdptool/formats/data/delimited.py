@@ -38,7 +38,7 @@ def csv_batches(
     for rows, line in _without_line_ends(blocks, header.lines + 1, keep_blank=n == 1):
         table, failure = parse(rows)
         lines = None
-        if failure or table.num_rows != count_lines(rows) or _open_quote(rows):
+        if failure or table.num_rows != count_lines(rows) or rows.count(b'"') % 2:
             lines = row_lines(rows, line, n, delimiter, report)
         if failure and not report.has_errors:
             report.error(line, f"cannot be parsed from here on: {failure}")
@@ -71,10 +71,6 @@ def _without_line_ends(
             yield rows, line
         if len(data) > len(held):
             line += count_lines(data[: len(data) - len(held)])
-
-
-def _open_quote(rows: bytes) -> bool:
-    return b'"' in rows and rows.count(b'"') % 2 == 1
 
 
 def _parse_rows(

@@ -161,8 +161,6 @@ def _symbols(indices: IntArray, names: Any) -> Any:
     return pa.DictionaryArray.from_arrays(codes, names)
 
 
-# ---------------------------------------------------------------- text
-
 Sink = Callable[[dict[str, Any]], None]
 
 
@@ -213,9 +211,6 @@ def _characters(texts: Any) -> memoryview:
     _, ends, data = texts.buffers()
     end = int(np.frombuffer(ends, dtype=np.int32)[len(texts)])
     return memoryview(data)[:end]
-
-
-# ---------------------------------------------------------------- Parquet
 
 
 @contextlib.contextmanager
