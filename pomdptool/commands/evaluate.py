@@ -99,7 +99,7 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
     """
     from pomdptool.analysis.transfer import carried
     from pomdptool.formats.kinds import kind_of_path
-    from pomdptool.formats.policy.graphs import load_graph
+    from pomdptool.formats.policy.pg import load_graph
     from pomdptool.formats.policy.read import load_policy
     from pomdptool.formats.policy.write import POLICY_KINDS
 

@@ -9,8 +9,8 @@ from pomdptool.formats.fit_report import is_fit_report, read_fit_report
 from pomdptool.formats.kinds import kind_of_path
 from pomdptool.formats.model_json import FORMAT as MODEL_FORMAT
 from pomdptool.formats.models import is_model
-from pomdptool.formats.policy.graphs import read_pg
 from pomdptool.formats.policy.json import read_policy_json
+from pomdptool.formats.policy.pg import read_pg
 from pomdptool.formats.policy.read import read_policy
 from pomdptool.formats.policy.write import FORMAT, POLICY_KINDS
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK

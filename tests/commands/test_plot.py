@@ -133,7 +133,7 @@ def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
     [
         ("tiger.alpha", [], 1, "give --model"),
         ("tiger.policy", [], 1, "give --model"),
-        ("tiger.alpha", ["--show", "graph", "--model", str(TIGER)], 1, "no policy graph to draw"),
+        ("tiger.alpha", ["--show", "graph", "--model", str(TIGER)], 1, "gives no policy graph"),
         ("tiger.alpha", ["--show", "bounds", "--model", str(TIGER)], 1, "no bounds over time"),
         ("trace.jsonl", ["--episode", "9"], 1, "no episode 9, only 0 to 1"),
         ("fit.json", ["--show", "graph"], 2, "--show of this file is one of: loglik."),
@@ -173,7 +173,7 @@ def test_what_cannot_be_drawn_is_said(
         ('{"history": [], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "no iteration"),
         ('{"history": ["a"], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "numbers"),
         ('{"episode": 0, "step": 0, "action": "a"}\n{"episode": 0}\n', ":2:1: the document"),
-        ('{"episode": 0, "step": 0, "action": "a"}\n', "holds no beliefs"),
+        ('{"episode": 0, "step": 0, "action": "a"}\n', "has no beliefs"),
         ('{"episode": 0, "step": 0, "action": "a", "belief": 3}\n', "must be an object"),
         ('{"episode": 0, "step": 0, "action": "a"}\nnonsense\n', ":2:1: Expecting value"),
         ("discount: 0.9\n", "this is a model"),
@@ -207,7 +207,7 @@ def test_without_matplotlib_it_is_said_how_to_get_it(folder: Path, tmp_path: Pat
     result = run("plot", folder / "tiger.json", "-o", tmp_path / "a.svg", env=environment)
     assert result.returncode == 1
     assert result.stderr == (
-        "error: pictures are drawn by matplotlib, which is not installed: "
+        "error: plotting requires matplotlib, which is not installed: "
         "pip install 'pomdptool[plot]'\n"
     )
     assert not (tmp_path / "a.svg").exists()

@@ -24,7 +24,7 @@ from pomdptool.formats import text_input
 from pomdptool.formats.data.read import read_episodes
 from pomdptool.formats.models import load
 from pomdptool.formats.policy.appl import read_appl
-from pomdptool.formats.policy.graphs import read_pg
+from pomdptool.formats.policy.pg import read_pg
 from pomdptool.formats.policy.read import load_policy
 from pomdptool.formats.text_input import text_of
 from pomdptool.model import Model

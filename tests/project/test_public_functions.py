@@ -14,7 +14,7 @@ import pomdptool
 from models import ROOT, random_model, tiger
 from pomdptool.acting.simulate import Summary
 from pomdptool.commands.main import cli
-from pomdptool.drawing.plot import Picture
+from pomdptool.drawing.plot import PlotKind
 from pomdptool.errors import FormatError, PolicyError, PomdpError
 from pomdptool.formats.json_documents import plain
 
@@ -183,7 +183,7 @@ def policy() -> pomdptool.SolvedPolicy:
 
 @pytest.mark.parametrize("picture", [None, "value", "graph", "bounds"])
 def test_plot_draws_what_the_command_does(
-    policy: pomdptool.SolvedPolicy, tmp_path: Path, picture: Picture | None
+    policy: pomdptool.SolvedPolicy, tmp_path: Path, picture: PlotKind | None
 ) -> None:
     from pomdptool.drawing.canvas import render
 
@@ -217,7 +217,7 @@ def test_plot_draws_graphs_fits_and_traces(policy: pomdptool.SolvedPolicy, tmp_p
     assert len(pomdptool.plot(trace, episode=1, max_steps=5, title="one").axes) == 4
     with pytest.raises(PomdpError, match="no episode 2"):
         pomdptool.plot(trace, episode=2)
-    with pytest.raises(PomdpError, match="can be drawn: loglik, not 'value'"):
+    with pytest.raises(PomdpError, match="can be plotted as loglik, not 'value'"):
         pomdptool.plot(fit, "value")
     with pytest.raises(PomdpError, match="this is a model"):
         pomdptool.plot(TIGER)

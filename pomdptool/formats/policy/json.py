@@ -1,8 +1,8 @@
-"""Policies from JSON, which `policies` describes.
+"""Read policies in JSON (see `write` for the format).
 
-Vectors over all states are the value function as it is. Of vectors on faces the value of a belief
-inside one of them is known, and with the model that of any belief; with a horizon these are the
-vectors after the first step, so that the model is needed always.
+Vectors over all states are the value function. Vectors on faces give the value of beliefs on these
+faces only; other beliefs need the model. With a finite horizon they are the vectors after the first
+step, so that every belief needs the model.
 """
 
 from __future__ import annotations
@@ -19,14 +19,7 @@ from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors
 from pomdptool.lookahead import FaceVectors, LookAhead, on_faces
 from pomdptool.model import Model
-from pomdptool.policy import (
-    AlphaVectors,
-    Bounds,
-    Problem,
-    SolvedPolicy,
-    ValueFunction,
-    check_fits,
-)
+from pomdptool.policy import AlphaVectors, Bounds, Problem, SolvedPolicy, ValueFunction, check_fits
 from pomdptool.sparse import FloatArray
 
 
@@ -36,7 +29,7 @@ def read_policy_json(text: str, file: str, model: Model | None = None) -> Solved
     Raises
     ------
     FormatError
-        If the text is not a policy; it names the place, or the key.
+        If the text is not a policy; with the place or key.
     PolicyError
         If it does not fit the model.
     """
@@ -71,13 +64,13 @@ def _problem(place: Place) -> Problem:
 
 
 def _count(place: Place) -> float:
-    """A number, which stays whole where it is."""
+    """A number; integers stay integers."""
     number = place.number()
     return int(number) if isinstance(place.value, int) else number
 
 
 class _Reader:
-    """Reads what belongs to a problem."""
+    """Reads the parts of a policy."""
 
     def __init__(self, problem: Problem, model: Model | None) -> None:
         self.problem, self.model = problem, model
@@ -86,12 +79,12 @@ class _Reader:
     def policy(self, place: Place) -> SolvedPolicy:
         horizon = None if place["horizon"].value is None else place["horizon"].count(1)
         graph, graph_value = self.graph(place["graph"])
-        terminal, stages = place.get("terminal_values"), place.get("stages")
-        ends = None if terminal is None else self.terminal(terminal)
+        stages, terminal_values = place.get("stages"), place.get("terminal_values")
+        terminal = None if terminal_values is None else self.terminal(terminal_values)
         values = self.values(place["vectors"], horizon, place.get("floor"))
         if isinstance(values, LinkedVectors):
-            graph, worth = values.graph(), place.get("graph_value")
-            graph_value = None if worth is None else self.sign * worth.number()
+            graph, value = values.graph(), place.get("graph_value")
+            graph_value = None if value is None else self.sign * value.number()
         return SolvedPolicy(
             problem=self.problem,
             method=place["method"].text(),
@@ -103,25 +96,25 @@ class _Reader:
             graph=graph,
             stats={key: _count(x) for key, x in place["stats"].members().items()},
             graph_value=graph_value,
-            stages=() if stages is None else self.stages(stages, ends),
-            terminal=ends,
+            stages=() if stages is None else self.stages(stages, terminal),
+            terminal=terminal,
             trace=self.trace(place.get("trace")),
         )
 
     def trace(self, place: Place | None) -> tuple[tuple[float, float, float, int], ...]:
-        """Seconds, bounds and vectors over time."""
+        """Seconds, bounds and number of vectors over time."""
         rows = []
         for row in () if place is None else place.items():
             entries = list(row.items())
             if len(entries) != 4:
                 raise row.wrong("must hold seconds, two bounds and a count")
-            ends = [self.sign * entry.number(infinite=True) for entry in entries[1:3]]
-            rows.append((entries[0].number(), min(ends), max(ends), entries[3].count(0)))
+            bounds = [self.sign * entry.number(infinite=True) for entry in entries[1:3]]
+            rows.append((entries[0].number(), min(bounds), max(bounds), entries[3].count(0)))
         return tuple(rows)
 
     def bounds(self, place: Place) -> Bounds:
-        ends = [self.sign * place[key].number(infinite=True) for key in ("lower", "upper")]
-        low, high = ends if self.sign > 0.0 else ends[::-1]
+        bounds = [self.sign * place[key].number(infinite=True) for key in ("lower", "upper")]
+        low, high = bounds if self.sign > 0.0 else bounds[::-1]
         if low > high:
             raise place.wrong('must have "lower" below "upper"')
         return Bounds(low, high)
@@ -138,7 +131,7 @@ class _Reader:
         for node in nodes:
             links = list(node["next"].items())
             if len(links) != n_observations:
-                raise node["next"].wrong(f"must hold {n_observations} nodes, one an observation")
+                raise node["next"].wrong(f"must hold {n_observations} nodes, one per observation")
             table.append([NOWHERE if m.value is None else m.index(len(nodes)) for m in links])
         graph = PolicyGraph(
             np.array(actions, np.int64), np.array(table, np.int64), start, n_initial=n_initial
@@ -149,7 +142,7 @@ class _Reader:
         return graph, self.sign * value.number()
 
     def start(self, place: Place, n_nodes: int) -> tuple[int, int]:
-        """The node to begin in, or 0 and the number of initial nodes, one for each state."""
+        """The initial node, or 0 and the number of initial nodes, one for each state."""
         if not isinstance(place.value, list):
             return place.index(n_nodes), 0
         n = len(self.problem.states)
@@ -167,33 +160,33 @@ class _Reader:
         """The value function of the policy."""
         if floor is not None:
             return self.linked(place, self.sign * floor.number())
-        found = self.vectors(place)
-        if isinstance(found, AlphaVectors):
-            return found
+        vectors = self.vectors(place)
+        if isinstance(vectors, AlphaVectors):
+            return vectors
         if self.model is not None:
-            return LookAhead(self.model, found, found)
-        return found if horizon is None else replace(found, ahead=True)
+            return LookAhead(self.model, vectors, vectors)
+        return vectors if horizon is None else replace(vectors, ahead=True)
 
-    def stages(self, place: Place, ends: FloatArray | None) -> tuple[ValueFunction, ...]:
+    def stages(self, place: Place, terminal: FloatArray | None) -> tuple[ValueFunction, ...]:
         """Value functions with 1, 2, ... steps to go."""
         S = len(self.problem.states)
         before: ValueFunction = AlphaVectors(np.zeros(1, np.int64), np.zeros((1, S)))
-        if ends is not None:
-            before = AlphaVectors(np.zeros(len(ends), np.int64), ends)
+        if terminal is not None:
+            before = AlphaVectors(np.zeros(len(terminal), np.int64), terminal)
         stages: list[ValueFunction] = []
         for k, stage in enumerate(place.items()):
             if stage["steps"].count(1) != k + 1:
                 raise stage["steps"].wrong(f"must be {k + 1}: the stages are in order")
-            found = self.vectors(stage["vectors"])
-            if isinstance(found, AlphaVectors) or self.model is None:
-                stages.append(found)
+            vectors = self.vectors(stage["vectors"])
+            if isinstance(vectors, AlphaVectors) or self.model is None:
+                stages.append(vectors)
             else:
-                stages.append(LookAhead(self.model, before, found))
-            before = found
+                stages.append(LookAhead(self.model, before, vectors))
+            before = vectors
         return tuple(stages)
 
     def linked(self, place: Place, floor: float) -> LinkedVectors:
-        """A list of vectors that are linked."""
+        """Linked vectors."""
         rows = list(place.items())
         if not rows:
             raise place.wrong("must hold at least one vector")
@@ -207,7 +200,7 @@ class _Reader:
             values.append(self.sign * row["values"].numbers(len(states)) + 0.0)
             links = list(row["next"].items())
             if len(links) != n_observations:
-                raise row["next"].wrong(f"must hold {n_observations} vectors, one an observation")
+                raise row["next"].wrong(f"must hold {n_observations} vectors, one per observation")
             table.append([NOWHERE if m.value is None else m.index(len(rows)) for m in links])
         return LinkedVectors(
             actions=np.array(actions, np.int64),
@@ -219,7 +212,7 @@ class _Reader:
         )
 
     def vectors(self, place: Place) -> AlphaVectors | FaceVectors:
-        """A list of vectors, all of them over all states or each on a face."""
+        """Vectors, all of them over all states or each on a face."""
         rows = list(place.items())
         if not rows:
             raise place.wrong("must hold at least one vector")
