@@ -13,14 +13,14 @@ from typing import IO
 _PREFIX, _SUFFIX = ".pomdptool-", ".tmp"
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file's content in one step; see `writing_whole`."""
-    with writing_whole(path) as stream:
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace a file's content in one step; see `open_atomic`."""
+    with open_atomic(path) as stream:
         stream.write(data)
 
 
 @contextlib.contextmanager
-def writing_whole(path: Path) -> Iterator[IO[bytes]]:
+def open_atomic(path: Path) -> Iterator[IO[bytes]]:
     """Give a stream the content of which replaces a file's at the end; on any error the old stays.
 
     A symbolic link is followed, and what is no regular file (a device, a pipe) is written to

@@ -8,7 +8,7 @@ from typing import IO
 
 from pomdptool.errors import Finding, FormatError
 from pomdptool.formats.models import Kind, read_model
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
 
 
@@ -57,7 +57,7 @@ def check(
         If it cannot be read.
     """
     try:
-        text, name = text_of(source)
+        text, name = read_source(source)
     except FormatError as error:
         return Check(file or error.file, error.findings, None)
     model, findings = read_model(text, file or name, kind=kind, strict=strict)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import PomdpError, PomdpWarning
-from pomdptool.formats.atomic import write_whole
+from pomdptool.formats.atomic import write_atomic
 from pomdptool.formats.kinds import kind_of_path
 from pomdptool.formats.models import WRITTEN_KINDS, encode_model
 from pomdptool.model import Model
@@ -56,4 +56,4 @@ def write_file(path: Path, text: str) -> None:
         import gzip
 
         data = gzip.compress(data, mtime=0)
-    write_whole(path, data)
+    write_atomic(path, data)

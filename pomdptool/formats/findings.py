@@ -41,7 +41,7 @@ from pomdptool.formats.limits import MAX_FINDINGS
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceText:
     """A text with the name under which it is reported; places are offsets into it."""
 
     file: str
@@ -62,7 +62,7 @@ class Source:
 class Findings:
     """The remarks on one source. A dialect is reported once, with the count of its places."""
 
-    source: Source
+    source: SourceText
     strict: bool
     found: list[Finding] = field(default_factory=list)
     errors: int = 0

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from pomdptool.formats.json_documents import Place, plain
+from pomdptool.formats.json_documents import JsonValue, to_jsonable
 from pomdptool.trace import FitReport, Restart
 
 
@@ -23,7 +23,7 @@ def write_fit_report(report: FitReport) -> str:
         "restarts": [asdict(restart) for restart in report.restarts],
         "history": report.history,
     }
-    return json.dumps(plain(document), indent=1, allow_nan=False) + "\n"
+    return json.dumps(to_jsonable(document), indent=1, allow_nan=False) + "\n"
 
 
 def is_fit_report(document: dict[str, Any]) -> bool:
@@ -39,7 +39,7 @@ def read_fit_report(document: dict[str, Any], file: str) -> FitReport:
     FormatError
         It names the key that is wrong.
     """
-    whole = Place(document, "", file)
+    whole = JsonValue(document, "", file)
     history = whole["history"]
     if history.value == []:
         raise history.wrong("holds no iteration")
@@ -53,7 +53,7 @@ def read_fit_report(document: dict[str, Any], file: str) -> FitReport:
     )
 
 
-def _restart(place: Place) -> Restart:
+def _restart(place: JsonValue) -> Restart:
     seed, converged = place.get("seed"), place.get("converged")
     return Restart(
         seed=None if seed is None or seed.value is None else seed.count(0),

@@ -22,15 +22,15 @@ from pomdptool.formats.strict_json import read_json
 from pomdptool.sparse import FloatArray
 
 
-def plain(value: Any) -> Any:
+def to_jsonable(value: Any) -> Any:
     """Make a value ready for JSON: arrays as lists, infinities as text, NaN as None."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: to_jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [to_jsonable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else repr(float(value))
-    return plain(value.tolist()) if hasattr(value, "tolist") else value
+    return to_jsonable(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def read_document(text: str, file: str, form: str) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def read_document(text: str, file: str, form: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class JsonValue:
     """A part of a document and the path to it, as `"vectors"[2]."values"`; the whole has none.
 
     `line` is where the document begins in its file.
@@ -71,30 +71,33 @@ class Place:
         what = f"{self.path or 'the document'} {message}"
         return FormatError.at(self.file, self.line, 1, "PT001", what)
 
-    def __getitem__(self, key: str) -> Place:
+    def __getitem__(self, key: str) -> JsonValue:
         """Part of an object, which must be there."""
         place = self.get(key)
         if place is None:
             raise self.wrong(f'must have "{key}"')
         return place
 
-    def get(self, key: str) -> Place | None:
+    def get(self, key: str) -> JsonValue | None:
         """Part of an object, or None."""
         return self.members().get(key)
 
-    def members(self) -> dict[str, Place]:
+    def members(self) -> dict[str, JsonValue]:
         """Parts of an object."""
         if not isinstance(self.value, dict):
             raise self.wrong("must be an object")
         path = f"{self.path}." if self.path else ""
-        return {k: Place(x, f'{path}"{k}"', self.file, self.line) for k, x in self.value.items()}
+        return {
+            k: JsonValue(x, f'{path}"{k}"', self.file, self.line) for k, x in self.value.items()
+        }
 
-    def items(self) -> Iterator[Place]:
+    def items(self) -> Iterator[JsonValue]:
         """Parts of a list."""
         if not isinstance(self.value, list):
             raise self.wrong("must be a list")
         return (
-            Place(x, f"{self.path}[{k}]", self.file, self.line) for k, x in enumerate(self.value)
+            JsonValue(x, f"{self.path}[{k}]", self.file, self.line)
+            for k, x in enumerate(self.value)
         )
 
     def text(self) -> str:

@@ -22,6 +22,6 @@ def kind_of_path(path: str | Path, kinds: Mapping[str, K]) -> K | None:
     return kinds.get(Path(name.removesuffix(".gz")).suffix + gz)
 
 
-def also_compressed(kinds: Mapping[str, K]) -> dict[str, K]:
+def with_compressed(kinds: Mapping[str, K]) -> dict[str, K]:
     """Add `.gz` to each extension of a table."""
     return {**kinds, **{f"{extension}.gz": kind for extension, kind in kinds.items()}}

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pomdptool.errors import FormatError, ModelError
-from pomdptool.formats.json_documents import Place, read_document
+from pomdptool.formats.json_documents import JsonValue, read_document
 from pomdptool.formats.limits import MAX_ROWS
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import TABLE_LIMIT, Rewards, reward_on_support, reward_table
@@ -77,14 +77,14 @@ def read_model_json(text: str, file: str) -> Model:
     FormatError
         If the text is not JSON, or not a model; it names the place, or the key.
     """
-    whole = Place(read_document(text, file, FORMAT), "", file)
+    whole = JsonValue(read_document(text, file, FORMAT), "", file)
     try:
         return _model(whole)
     except ModelError as error:
         raise FormatError.at(file, 1, 1, "PT001", str(error)) from None
 
 
-def _model(place: Place) -> Model:
+def _model(place: JsonValue) -> Model:
     states, actions = place["states"].names(), place["actions"].names()
     S, A = len(states), len(actions)
     if S * A > MAX_ROWS:
@@ -110,7 +110,7 @@ def _model(place: Place) -> Model:
     )
 
 
-def _key(place: Place, rows: FloatArray, shape: Sequence[int]) -> IntArray:
+def _key(place: JsonValue, rows: FloatArray, shape: Sequence[int]) -> IntArray:
     """One number for the indices that each row begins with, each checked against its axis."""
     key = np.zeros(len(rows), dtype=np.int64)
     for column, n in zip(rows.T, shape, strict=False):
@@ -123,7 +123,7 @@ def _key(place: Place, rows: FloatArray, shape: Sequence[int]) -> IntArray:
     return key
 
 
-def _read_rows(place: Place, shape: tuple[int, int, int]) -> SparseRows:
+def _read_rows(place: JsonValue, shape: tuple[int, int, int]) -> SparseRows:
     rows = place.rows()
     if rows.shape[1] != 4:
         raise place.wrong("must hold rows of three indices and a probability")
@@ -134,7 +134,7 @@ def _read_rows(place: Place, shape: tuple[int, int, int]) -> SparseRows:
     return from_entries(shape[0] * shape[1], shape[2], row, column, rows[:, 3])
 
 
-def _read_rewards(place: Place, T: SparseRows, Z: SparseRows, sign: float) -> Rewards:
+def _read_rewards(place: JsonValue, T: SparseRows, Z: SparseRows, sign: float) -> Rewards:
     keys = place.value if isinstance(place.value, dict) else {}
     if "shape" in keys and "values" in keys:
         return _reward_table(place, T, Z, sign)
@@ -143,7 +143,7 @@ def _read_rewards(place: Place, T: SparseRows, Z: SparseRows, sign: float) -> Re
     raise place.wrong('must hold "shape" and "values", or "entries"')
 
 
-def _reward_table(place: Place, T: SparseRows, Z: SparseRows, sign: float) -> Rewards:
+def _reward_table(place: JsonValue, T: SparseRows, Z: SparseRows, sign: float) -> Rewards:
     shape: Any = place["shape"].value
     full = (T.n_rows // T.n_columns, T.n_columns, T.n_columns, Z.n_columns)
     fits = isinstance(shape, list) and len(shape) == 4
@@ -156,7 +156,7 @@ def _reward_table(place: Place, T: SparseRows, Z: SparseRows, sign: float) -> Re
     return reward_table(sign * place["values"].numbers(math.prod(shape)).reshape(shape))
 
 
-def _reward_entries(place: Place, T: SparseRows, Z: SparseRows, sign: float) -> Rewards:
+def _reward_entries(place: JsonValue, T: SparseRows, Z: SparseRows, sign: float) -> Rewards:
     rows = place.rows()
     by_observation = rows.shape[1] == 5
     S = T.n_columns

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import IO, Literal
 
 from pomdptool.errors import Finding, FormatError, PomdpWarning
-from pomdptool.formats.kinds import also_compressed, kind_of_path
+from pomdptool.formats.kinds import kind_of_path, with_compressed
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK, read_pomdp
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
 
 WrittenKind = Literal["pomdp", "json"]
 Kind = Literal[WrittenKind, "pomdpx"]
 
-WRITTEN_KINDS: dict[str, WrittenKind] = also_compressed(
+WRITTEN_KINDS: dict[str, WrittenKind] = with_compressed(
     {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
 )
-MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, **also_compressed({".pomdpx": "pomdpx"})}
+MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, **with_compressed({".pomdpx": "pomdpx"})}
 
 NAMES: dict[Kind, str] = {"pomdp": ".pomdp", "json": "JSON", "pomdpx": "POMDPX"}
 """What people call the formats."""
@@ -119,7 +119,7 @@ def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> M
     OSError
         If it cannot be read.
     """
-    content, file = text_of(source)
+    content, file = read_source(source)
     return loads(content, strict=strict, file=file, _from_load=True)
 
 

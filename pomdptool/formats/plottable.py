@@ -21,10 +21,10 @@ from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.trace import FitReport, TracedStep
 
-Pictured = SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
+Plottable = SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
 
 
-def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
+def read_plottable(text: str, file: str, model: Model | None = None) -> Plottable:
     """Read a policy (`.json`, `.alpha`, `.policy`, `.pg`), a report of learning, or a trace.
 
     Raises

@@ -36,7 +36,7 @@ def other_encoding(head: bytes) -> str | None:
     return next((name for mark, name in OTHER_ENCODINGS.items() if head.startswith(mark)), None)
 
 
-def text_of(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
+def read_source(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
     """Text of a path or an open file, and the name to report it by.
 
     Bytes that are not UTF-8 are kept apart, as surrogates: they may stand in comments. Readers
@@ -55,15 +55,15 @@ def text_of(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
             status = os.fstat(stream.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size > MAX_BYTES:
                 raise _too_large(file)
-            return read_text(stream, file), file
+            return read_stream(stream, file), file
     file = str(getattr(source, "name", "<text>"))
     head = source.read(BLOCK)
     if isinstance(head, str):
         return head + str(source.read()), file
-    return read_text(cast("IO[bytes]", source), file, head), file
+    return read_stream(cast("IO[bytes]", source), file, head), file
 
 
-def read_text(stream: IO[bytes], file: str, head: bytes = b"") -> str:
+def read_stream(stream: IO[bytes], file: str, head: bytes = b"") -> str:
     """Text of a stream of bytes, decompressed where its name or its first bytes ask for it.
 
     Parameters

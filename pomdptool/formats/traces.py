@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 
 from pomdptool.errors import FormatError
-from pomdptool.formats.json_documents import Place
+from pomdptool.formats.json_documents import JsonValue
 from pomdptool.formats.strict_json import read_json
 from pomdptool.trace import TracedStep
 
@@ -43,7 +43,7 @@ def read_trace(text: str, file: str) -> list[TracedStep]:
 
 
 def _step(line: str, file: str, number: int) -> TracedStep:
-    place = Place(read_json(line, file, number), "", file, number)
+    place = JsonValue(read_json(line, file, number), "", file, number)
     state, belief = place.get("state"), place.get("belief")
     observation, reward = place.get("observation"), place.get("reward")
     sims, visits, values = (place.get(key) for key in ("sims", "visits", "values"))
@@ -62,5 +62,5 @@ def _step(line: str, file: str, number: int) -> TracedStep:
     )
 
 
-def _value(place: Place) -> float | None:
+def _value(place: JsonValue) -> float | None:
     return None if place.value is None else place.number()

@@ -26,7 +26,7 @@ from pomdptool.formats.models import load
 from pomdptool.formats.policy.appl import read_appl
 from pomdptool.formats.policy.graphs import read_pg
 from pomdptool.formats.policy.read import load_policy
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
 from pomdpx_texts import TIGER
 from samples import ROOT
@@ -42,7 +42,7 @@ def tiger() -> Model:
 
 
 def read_graph(path: Path) -> object:
-    return read_pg(*text_of(path))
+    return read_pg(*read_source(path))
 
 
 def read_policy(path: Path) -> object:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pomdptool.commands.main import cli
 from pomdptool.errors import FormatError, PolicyError, PomdpError, PomdpWarning
 from pomdptool.formats.models import Kind, encode_model, kind_of_text, load, loads, read_model
-from pomdptool.formats.plottable import read_pictured
+from pomdptool.formats.plottable import read_plottable
 from pomdptool.formats.policy.read import read_policy
 from pomdptool.policy import SolvedPolicy
 from pomdpx_texts import TIGER as POMDPX
@@ -126,7 +126,7 @@ def test_a_model_is_no_policy(name: str) -> None:
         with pytest.raises(FormatError, match=f"^{name}:1:1: this is a model, not a policy"):
             read_policy(TEXTS[kind], name, MODEL)
         with pytest.raises(PomdpError, match=f"^{name}: this is a model: solve it"):
-            read_pictured(TEXTS[kind], name, MODEL)
+            read_plottable(TEXTS[kind], name, MODEL)
     with pytest.raises(FormatError, match="found 'pomdptool/model'"):
         read_policy(TEXTS["json"], name, MODEL)
 
@@ -160,4 +160,4 @@ def test_a_policy_is_drawn_whatever_its_name() -> None:
         "converged": True, "stop_reason": "precision", "bounds": {"lower": 1, "upper": 1},
         "horizon": None, "graph": None, "stats": {}, "vectors": [{"action": 0, "values": [1]}],
     }  # fmt: skip
-    assert isinstance(read_pictured(json.dumps(document), "p.pomdp"), SolvedPolicy)
+    assert isinstance(read_plottable(json.dumps(document), "p.pomdp"), SolvedPolicy)

@@ -26,7 +26,7 @@ from pomdptool.formats.models import encode_model, loads
 from pomdptool.formats.policy.alpha import write_alpha
 from pomdptool.formats.policy.appl import write_appl
 from pomdptool.formats.strict_json import read_json
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.model import make_model
 from pomdptool.policy import AlphaVectors, problem_of
 from processes import call
@@ -136,17 +136,17 @@ def test_large_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
     with path.open("wb") as stream:
         stream.truncate(limits.MAX_BYTES + 1)
     with pytest.raises(FormatError, match="more than 2 GiB"):
-        text_of(path)
+        read_source(path)
 
 
 def test_a_stream_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_input, "MAX_BYTES", 1000)
     monkeypatch.setattr(text_input, "BLOCK", 64)
-    assert text_of(io.BytesIO(b" " * 1000))[0] == " " * 1000
+    assert read_source(io.BytesIO(b" " * 1000))[0] == " " * 1000
     with pytest.raises(FormatError, match="more than"):
-        text_of(io.BytesIO(b" " * 1001))
+        read_source(io.BytesIO(b" " * 1001))
     with pytest.raises(FormatError, match="more than"):
-        text_of(io.BytesIO(gzip.compress(b" " * 1001)))
+        read_source(io.BytesIO(gzip.compress(b" " * 1001)))
 
 
 def test_the_place_of_a_zero_byte(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_the_place_of_a_zero_byte(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(text_input, "BLOCK", size)
         for ends in (b"\n", b"\r", b"\r\n"):
             with pytest.raises(FormatError) as caught:
-                text_of(io.BytesIO(b"ab" + ends + "ö".encode() + b"\0c"))
+                read_source(io.BytesIO(b"ab" + ends + "ö".encode() + b"\0c"))
             assert (caught.value.line, caught.value.column) == (2, 2)
 
 

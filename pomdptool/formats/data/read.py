@@ -39,7 +39,7 @@ from pomdptool.formats.data.input import (
 )
 from pomdptool.formats.data.report import Columns, Problems
 from pomdptool.formats.data.text import json_rows, keys_of
-from pomdptool.formats.kinds import also_compressed, kind_of_path
+from pomdptool.formats.kinds import kind_of_path, with_compressed
 from pomdptool.formats.limits import MAX_STEPS
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 DataKind = Literal["csv", "tsv", "jsonl", "parquet"]
 
 DATA_KINDS: dict[str, DataKind] = {
-    **also_compressed({".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}),
+    **with_compressed({".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}),
     ".parquet": "parquet",
 }
 

@@ -22,7 +22,7 @@ from typing import IO, Any
 import numpy as np
 
 from pomdptool.errors import Finding, FormatError
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.policy import Problem
 from pomdptool.printable import printable
@@ -54,7 +54,7 @@ def load_graph(source: str | Path | IO[str] | IO[bytes]) -> PolicyGraph:
     OSError
         If it cannot be read.
     """
-    return read_pg(*text_of(source))
+    return read_pg(*read_source(source))
 
 
 def read_pg(text: str, file: str) -> PolicyGraph:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from pomdptool.distributions import SUM_TOLERANCE
-from pomdptool.formats.json_documents import Place, read_document
+from pomdptool.formats.json_documents import JsonValue, read_document
 from pomdptool.formats.policy.write import FORMAT
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
 from pomdptool.graph import NOWHERE, PolicyGraph
@@ -41,7 +41,7 @@ def read_policy_json(text: str, file: str, model: Model | None = None) -> Solved
         If it does not fit the model.
     """
     document = read_document(text.removeprefix(BYTE_ORDER_MARK), file, FORMAT)
-    whole = Place(document, "", file)
+    whole = JsonValue(document, "", file)
     problem = _problem(whole["problem"])
     if model is not None:
         check_fits(problem, model)
@@ -49,7 +49,7 @@ def read_policy_json(text: str, file: str, model: Model | None = None) -> Solved
     return _Reader(problem, model).policy(whole)
 
 
-def _problem(place: Place) -> Problem:
+def _problem(place: JsonValue) -> Problem:
     states = place["states"].names()
     start = place["start"].numbers(len(states))
     if start.min() < 0.0 or abs(float(start.sum()) - 1.0) > SUM_TOLERANCE:
@@ -70,7 +70,7 @@ def _problem(place: Place) -> Problem:
     )
 
 
-def _count(place: Place) -> float:
+def _count(place: JsonValue) -> float:
     """A number, which stays whole where it is."""
     number = place.number()
     return int(number) if isinstance(place.value, int) else number
@@ -83,7 +83,7 @@ class _Reader:
         self.problem, self.model = problem, model
         self.sign = -1.0 if problem.costs else 1.0
 
-    def policy(self, place: Place) -> SolvedPolicy:
+    def policy(self, place: JsonValue) -> SolvedPolicy:
         horizon = None if place["horizon"].value is None else place["horizon"].count(1)
         graph, graph_value = self.graph(place["graph"])
         terminal, stages = place.get("terminal_values"), place.get("stages")
@@ -108,7 +108,7 @@ class _Reader:
             trace=self.trace(place.get("trace")),
         )
 
-    def trace(self, place: Place | None) -> tuple[tuple[float, float, float, int], ...]:
+    def trace(self, place: JsonValue | None) -> tuple[tuple[float, float, float, int], ...]:
         """Seconds, bounds and vectors over time."""
         rows = []
         for row in () if place is None else place.items():
@@ -119,14 +119,14 @@ class _Reader:
             rows.append((entries[0].number(), min(ends), max(ends), entries[3].count(0)))
         return tuple(rows)
 
-    def bounds(self, place: Place) -> Bounds:
+    def bounds(self, place: JsonValue) -> Bounds:
         ends = [self.sign * place[key].number(infinite=True) for key in ("lower", "upper")]
         low, high = ends if self.sign > 0.0 else ends[::-1]
         if low > high:
             raise place.wrong('must have "lower" below "upper"')
         return Bounds(low, high)
 
-    def graph(self, place: Place) -> tuple[PolicyGraph | None, float | None]:
+    def graph(self, place: JsonValue) -> tuple[PolicyGraph | None, float | None]:
         """The graph and its value."""
         if place.value is None:
             return None, None
@@ -148,7 +148,7 @@ class _Reader:
             return graph, None
         return graph, self.sign * value.number()
 
-    def start(self, place: Place, n_nodes: int) -> tuple[int, int]:
+    def start(self, place: JsonValue, n_nodes: int) -> tuple[int, int]:
         """The node to begin in, or 0 and the number of initial nodes, one for each state."""
         if not isinstance(place.value, list):
             return place.index(n_nodes), 0
@@ -157,13 +157,15 @@ class _Reader:
             raise place.wrong(f"must be a node, or the nodes 0 to {n - 1}, one for each state")
         return 0, n
 
-    def terminal(self, place: Place) -> FloatArray:
+    def terminal(self, place: JsonValue) -> FloatArray:
         rows = [row.numbers(len(self.problem.states)) for row in place.items()]
         if not rows:
             raise place.wrong("must hold at least one vector")
         return self.sign * np.array(rows) + 0.0
 
-    def values(self, place: Place, horizon: int | None, floor: Place | None) -> ValueFunction:
+    def values(
+        self, place: JsonValue, horizon: int | None, floor: JsonValue | None
+    ) -> ValueFunction:
         """The value function of the policy."""
         if floor is not None:
             return self.linked(place, self.sign * floor.number())
@@ -174,7 +176,7 @@ class _Reader:
             return LookAhead(self.model, found, found)
         return found if horizon is None else replace(found, ahead=True)
 
-    def stages(self, place: Place, ends: FloatArray | None) -> tuple[ValueFunction, ...]:
+    def stages(self, place: JsonValue, ends: FloatArray | None) -> tuple[ValueFunction, ...]:
         """Value functions with 1, 2, ... steps to go."""
         S = len(self.problem.states)
         before: ValueFunction = AlphaVectors(np.zeros(1, np.int64), np.zeros((1, S)))
@@ -192,7 +194,7 @@ class _Reader:
             before = found
         return tuple(stages)
 
-    def linked(self, place: Place, floor: float) -> LinkedVectors:
+    def linked(self, place: JsonValue, floor: float) -> LinkedVectors:
         """A list of vectors that are linked."""
         rows = list(place.items())
         if not rows:
@@ -218,7 +220,7 @@ class _Reader:
             floor=floor,
         )
 
-    def vectors(self, place: Place) -> AlphaVectors | FaceVectors:
+    def vectors(self, place: JsonValue) -> AlphaVectors | FaceVectors:
         """A list of vectors, all of them over all states or each on a face."""
         rows = list(place.items())
         if not rows:

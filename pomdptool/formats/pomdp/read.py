@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pomdptool.errors import Finding
-from pomdptool.formats.findings import Findings, Source
+from pomdptool.formats.findings import Findings, SourceText
 from pomdptool.formats.pomdp.build import build
 from pomdptool.formats.pomdp.syntax import parse
 from pomdptool.model import Model
@@ -28,7 +28,7 @@ def read_pomdp(text: str, file: str, *, strict: bool) -> tuple[Model | None, tup
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if marked:
         text = " " + text[1:]
-    findings = Findings(Source(file, text), strict)
+    findings = Findings(SourceText(file, text), strict)
     if marked:
         findings.dialect("PT102", 0, "the file begins with a byte-order mark")
     if "\0" in text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pomdptool.errors import Finding
-from pomdptool.formats.findings import Findings, Source
+from pomdptool.formats.findings import Findings, SourceText
 from pomdptool.formats.pomdpx.build import build_pomdpx
 from pomdptool.formats.pomdpx.syntax import parse_pomdpx
 from pomdptool.model import Model
@@ -21,7 +21,7 @@ def read_pomdpx(text: str, file: str, *, strict: bool) -> tuple[Model | None, tu
     strict
         Whether dialects are errors.
     """
-    findings = Findings(Source(file, text.replace("\r\n", "\n").replace("\r", "\n")), strict)
+    findings = Findings(SourceText(file, text.replace("\r\n", "\n").replace("\r", "\n")), strict)
     root = parse_pomdpx(findings)
     model = build_pomdpx(root, findings) if root is not None else None
     found = findings.finish()

@@ -20,7 +20,7 @@ import naive
 from pomdptool.errors import Finding, FormatError, PomdpWarning
 from pomdptool.formats.models import load, loads, read_model
 from pomdptool.formats.pomdp import reward_rules
-from pomdptool.formats.text_input import read_text
+from pomdptool.formats.text_input import read_stream
 from pomdptool.model import Model
 from samples import ROOT, file_text, programs, read_clean
 
@@ -550,9 +550,9 @@ def test_empty_file(text: str) -> None:
 
 def test_broken_compression() -> None:
     with pytest.raises(FormatError, match="compression"):
-        read_text(io.BytesIO(b"\x1f\x8bnot gzip"), "f")
+        read_stream(io.BytesIO(b"\x1f\x8bnot gzip"), "f")
     with pytest.raises(FormatError, match="compression"):
-        read_text(io.BytesIO(BASE.encode()), "f.gz")
+        read_stream(io.BytesIO(BASE.encode()), "f.gz")
 
 
 # ---------------------------------------------------------------- errors and their places
