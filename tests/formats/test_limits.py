@@ -20,8 +20,8 @@ from pomdptool.errors import FormatError, ModelError
 from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
 from pomdptool.families.tag import tag
-from pomdptool.formats.counted import Counted
 from pomdptool.formats.models import read_model
+from pomdptool.formats.numbered_names import NumberedNames
 from pomdptool.formats.policy.appl import read_appl
 from pomdptool.formats.pomdp import preamble
 from pomdptool.formats.pomdpx import entries as pomdpx_entries
@@ -235,7 +235,7 @@ def test_names_of_values_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_counted_names() -> None:
-    names = Counted("s", 12)
+    names = NumberedNames("s", 12)
     assert list(names) == [f"s{k}" for k in range(12)]
     assert (len(names), names[-1], names[2:4]) == (12, "s11", ["s2", "s3"])
     assert [names.find(name) for name in names] == list(range(12))

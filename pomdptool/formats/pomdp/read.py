@@ -1,4 +1,4 @@
-"""Reading .pomdp text: normalise, cut into statements, build, and report."""
+"""Reads .pomdp text: normalises it, parses it into statements and builds the model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_pomdp(text: str, file: str, *, strict: bool) -> tuple[Model | None, tuple[Finding, ...]]:
-    """Read a model; it is None where the findings hold an error.
+    """Read a model (None after an error), and the findings.
 
     Parameters
     ----------
     text
-        The whole file; line ends of any kind.
+        The whole file, with line ends of any kind.
     file
-        Name to report.
+        File name for messages.
     strict
         Whether dialects are errors, as they are for the reference reader.
     """
@@ -32,8 +32,8 @@ def read_pomdp(text: str, file: str, *, strict: bool) -> tuple[Model | None, tup
     if marked:
         findings.dialect("PT102", 0, "the file begins with a byte-order mark")
     if "\0" in text:
-        findings.error("PT011", text.index("\0"), "this is not a text file: it holds a zero byte")
+        findings.error("PT011", text.index("\0"), "not a text file: it contains a zero byte")
         return None, findings.finish()
     model = build(parse(findings), findings)
-    found = findings.finish()
-    return (None if findings.errors else model), found
+    sorted_findings = findings.finish()
+    return (None if findings.errors else model), sorted_findings

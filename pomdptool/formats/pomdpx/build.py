@@ -22,14 +22,20 @@ from pomdptool.formats.pomdpx.factors import (
     TOO_MANY,
     Factor,
     TooLargeError,
-    factor_of,
-    in_order,
+    make_factor,
+    topological_order,
 )
 from pomdptool.formats.pomdpx.product import RowSumError, product_rows
-from pomdptool.formats.pomdpx.rewards import Choices, Steps, rewards_of
+from pomdptool.formats.pomdpx.rewards import ActionClasses, StepVariables, rewards_of
 from pomdptool.formats.pomdpx.syntax import Element
 from pomdptool.formats.pomdpx.tables import Table, TableReader
-from pomdptool.formats.pomdpx.variables import Digits, Space, Variable, Variables, read_variables
+from pomdptool.formats.pomdpx.variables import (
+    Digits,
+    ProductSpace,
+    Variable,
+    Variables,
+    read_variables,
+)
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, repeated, stacked
 
@@ -68,7 +74,7 @@ def _discount(element: Element | None, findings: Findings) -> float | None:
     if _NUMBER.fullmatch(text) and float(text) <= 1.0:
         return float(text)
     message = f"the discount must lie between 0 and 1, not {text[:40]!r}"
-    findings.error("PT005", element.place(0), message)
+    findings.error("PT005", element.offset_of(0), message)
     return None
 
 
@@ -101,25 +107,25 @@ class _Builder:
 
     def build(self, discount: float) -> Model | None:
         v = self.variables
-        states, actions = Space(v.current), Space(v.actions)
+        states, actions = ProductSpace(v.current), ProductSpace(v.actions)
         S = states.n
-        choices = self._choices(actions)
+        classes = self._choices(actions)
         start = self._start()
         after = states.digits(np.arange(S))
         before = {p.name: after[c.name] for p, c in zip(v.previous, v.current, strict=True)}
-        T = self._stack("StateTransitionFunction", choices, before, states)
+        T = self._stack("StateTransitionFunction", classes, before, states)
         if start is None or T is None:
             return None
-        seen = Space((*v.observations, *(v.current[k] for k in v.observed)))
+        seen = ProductSpace((*v.observations, *(v.current[k] for k in v.observed)))
         mdp = not v.observations and len(v.observed) == len(v.current)
-        Z = None if mdp else self._stack("ObsFunction", choices, after, seen)
+        Z = None if mdp else self._stack("ObsFunction", classes, after, seen)
         if not mdp and Z is None:
             return None
         kept = np.arange(seen.n)
         if Z is not None and len(seen.variables) > 1:
-            kept, Z = _made(Z)
-        steps = Steps(
-            choices,
+            kept, Z = _possible_observations(Z)
+        steps = StepVariables(
+            classes,
             {"previous": before, "current": after, "observation": seen.digits(kept)},
             (S, S, len(kept)),
         )
@@ -139,7 +145,7 @@ class _Builder:
         )
         return replace(model, renormalised=model.renormalised | self.renormalised)
 
-    def _choices(self, actions: Space) -> Choices:
+    def _choices(self, actions: ProductSpace) -> ActionClasses:
         """Actions that no rule tells apart share a class."""
         tables = [table for tables in self.tables.values() for table in tables]
         key = np.zeros(actions.n, dtype=np.int64)
@@ -152,14 +158,14 @@ class _Builder:
             key = key * (others + len(named)) + place[digits[variable.name]]
         _, first, of_action = np.unique(key, return_index=True, return_inverse=True)
         classes = [{name: int(digit[k]) for name, digit in digits.items()} for k in first]
-        return Choices(classes, of_action)
+        return ActionClasses(classes, of_action)
 
     def _start(self) -> FloatArray | None:
-        section, states = "InitialStateBelief", Space(self.variables.previous)
+        section, states = "InitialStateBelief", ProductSpace(self.variables.previous)
         factors = self._factors(section, self._ordered(section), {})
         if factors is None:
             return None
-        rows = self._caught(lambda: product_rows(factors, {}, 1, states, MAX_NAMES), {})
+        rows = self._catch(lambda: product_rows(factors, {}, 1, states, MAX_NAMES), {})
         if rows is None:
             return None
         start = np.zeros(states.n)
@@ -175,7 +181,7 @@ class _Builder:
         return start
 
     def _ordered(self, section: str) -> list[Table]:
-        ordered = in_order(self.tables[section])
+        ordered = topological_order(self.tables[section])
         if isinstance(ordered, list):
             return ordered
         message = f"{ordered.child.name!r} depends on itself, through its parents"
@@ -183,7 +189,7 @@ class _Builder:
         return []
 
     def _stack(
-        self, section: str, choices: Choices, given: dict[str, Digits], columns: Space
+        self, section: str, classes: ActionClasses, given: dict[str, Digits], columns: ProductSpace
     ) -> SparseRows | None:
         """Rows over `columns` for each action, from the product of a section's tables.
 
@@ -192,12 +198,12 @@ class _Builder:
         tables = self._ordered(section)
         done: dict[tuple[object, ...], list[SparseRows]] = {}
         of_class = []
-        entries, actions = 0, np.bincount(choices.of_action).tolist()
-        for k, action in enumerate(choices.classes):
+        entries, actions = 0, np.bincount(classes.of_action).tolist()
+        for k, action in enumerate(classes.classes):
             key = tuple(table.key_for(action) for table in tables)
             if key not in done:
-                room = (MAX_ENTRIES - entries) // actions[k]
-                rows = self._rows(section, tables, action, given, columns, room)
+                max_entries = (MAX_ENTRIES - entries) // actions[k]
+                rows = self._rows(section, tables, action, given, columns, max_entries)
                 if rows is None:
                     return None
                 done[key] = rows
@@ -207,7 +213,7 @@ class _Builder:
                 self.findings.error("PT010", tables[0].at, TOO_MANY)
                 return None
         parts: list[SparseRows] = []
-        for k, first, last in choices.runs():
+        for k, first, last in classes.runs():
             blocks = of_class[k]
             parts += blocks if last == first + 1 else [repeated(stacked(blocks), last - first)]
         return stacked(parts)
@@ -218,26 +224,26 @@ class _Builder:
         tables: Sequence[Table],
         action: dict[str, int],
         given: dict[str, Digits],
-        columns: Space,
-        room: int,
+        columns: ProductSpace,
+        max_entries: int,
     ) -> list[SparseRows] | None:
         """Rows for one action, in blocks; None after an error."""
         factors = self._factors(section, tables, action)
         if factors is None:
             return None
-        n = Space(self.variables.current).n
-        return self._caught(lambda: product_rows(factors, given, n, columns, room), action)
+        n = ProductSpace(self.variables.current).n
+        return self._catch(lambda: product_rows(factors, given, n, columns, max_entries), action)
 
     def _factors(
         self, section: str, tables: Sequence[Table], action: dict[str, int]
     ) -> list[Factor] | None:
         """Factors of an action; None after an error."""
-        factors = self._caught(lambda: [factor_of(table, action) for table in tables], action)
+        factors = self._catch(lambda: [make_factor(table, action) for table in tables], action)
         for factor in factors or ():
             self._note(section, factor.renormalised)
         return None if self.findings.errors else factors
 
-    def _caught(self, make: Callable[[], X], action: dict[str, int]) -> X | None:
+    def _catch(self, make: Callable[[], X], action: dict[str, int]) -> X | None:
         """What is made; None after an error, which goes to the findings."""
         try:
             return make()
@@ -254,7 +260,7 @@ class _Builder:
         self.renormalised[name] = Renormalised(sofar.rows + off.rows, max(sofar.worst, off.worst))
 
 
-def _made(Z: SparseRows) -> tuple[IntArray, SparseRows]:
+def _possible_observations(Z: SparseRows) -> tuple[IntArray, SparseRows]:
     """The observations that can be made, and the table with only these as columns."""
     seen = np.zeros(Z.n_columns, dtype=bool)
     seen[Z.indices] = True

@@ -15,8 +15,8 @@ from pomdptool.distributions import SUM_TOLERANCE, Renormalised, renormalise
 from pomdptool.errors import ModelError
 from pomdptool.formats.limits import MAX_ENTRIES
 from pomdptool.formats.pomdpx.tables import Table
-from pomdptool.formats.pomdpx.variables import Space
-from pomdptool.formats.rules import Kind, key_of, latest
+from pomdptool.formats.pomdpx.variables import ProductSpace
+from pomdptool.formats.wildcard_rules import RuleGroup, evaluate_rules, flat_index
 from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows, from_entries
 
 TOO_MANY = f"more than {MAX_ENTRIES} entries of one table are set"
@@ -46,14 +46,14 @@ class Factor:
     """
 
     table: Table
-    parents: Space
+    parents: ProductSpace
     rows: SparseRows
     sums: FloatArray
     off: IntArray
     renormalised: Renormalised
 
 
-def factor_of(table: Table, action: dict[str, int]) -> Factor:
+def make_factor(table: Table, action: dict[str, int]) -> Factor:
     """A table of probabilities for one action.
 
     Raises
@@ -61,13 +61,13 @@ def factor_of(table: Table, action: dict[str, int]) -> Factor:
     TooLargeError
         If it would have too many rows or entries.
     """
-    kinds = table.given(action)
+    groups = table.rules_for(action)
     child = len(table.axes) - 1
-    used = sorted({axis for kind in kinds for axis in kind.axes} | {child})
-    parents = Space(tuple(table.axes[axis] for axis in used[:-1]))
+    used = sorted({axis for group in groups for axis in group.axes} | {child})
+    parents = ProductSpace(tuple(table.axes[axis] for axis in used[:-1]))
     if parents.n > MAX_ENTRIES:
         raise TooLargeError(table, f"the table of {table.child.name!r} would have {parents.n} rows")
-    key, values = _nonzeros(table, kinds, used)
+    key, values = _nonzeros(table, groups, used)
     row, column = np.divmod(key, table.child.n)
     rows = from_entries(parents.n, table.child.n, row, column, values)
     sums = rows.row_sums()
@@ -77,7 +77,7 @@ def factor_of(table: Table, action: dict[str, int]) -> Factor:
 
 
 def _nonzeros(
-    table: Table, kinds: Sequence[Kind], used: Sequence[int]
+    table: Table, groups: Sequence[RuleGroup], used: Sequence[int]
 ) -> tuple[IntArray, FloatArray]:
     """Keys, over the axes in use, and values of the points that are not zero.
 
@@ -85,30 +85,30 @@ def _nonzeros(
     a point stays where the rule that it was written for is the latest for it.
     """
     keys, values, shape = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], table.shape
-    open_axes = [[axis for axis in used if axis not in kind.axes] for kind in kinds]
+    open_axes = [[axis for axis in used if axis not in group.axes] for group in groups]
     copies = [math.prod(shape[axis] for axis in axes) for axes in open_axes]
-    set_by = [np.flatnonzero(kind.values) for kind in kinds]
+    set_by = [np.flatnonzero(group.values) for group in groups]
     total = sum(len(some) * times for some, times in zip(set_by, copies, strict=True))
     if total > MAX_ENTRIES:
         raise TooLargeError(table, TOO_MANY)
-    for kind, some, times, left_open in zip(kinds, set_by, copies, open_axes, strict=True):
+    for group, some, times, left_open in zip(groups, set_by, copies, open_axes, strict=True):
         for first in range(0, len(some) * times, BLOCK):
             point = np.arange(first, min(first + BLOCK, len(some) * times))
             rule, rest = some[point // times], point % times
             points = [np.zeros(0, dtype=np.int64)] * len(shape)
             for axis in reversed(left_open):
                 rest, points[axis] = np.divmod(rest, shape[axis])
-            rest = kind.keys[rule]
-            for axis in reversed(kind.axes):
+            rest = group.keys[rule]
+            for axis in reversed(group.axes):
                 rest, points[axis] = np.divmod(rest, shape[axis])
-            value, stamp = latest(kinds, points, len(point), shape)
-            wins = np.flatnonzero(stamp == kind.stamps[rule])
-            keys.append(key_of(used, [points[axis] for axis in used], shape)[wins])
+            value, stamp = evaluate_rules(groups, points, len(point), shape)
+            wins = np.flatnonzero(stamp == group.stamps[rule])
+            keys.append(flat_index(used, [points[axis] for axis in used], shape)[wins])
             values.append(value[wins])
     return np.concatenate(keys), np.concatenate(values)
 
 
-def in_order(tables: Sequence[Table]) -> list[Table] | Table:
+def topological_order(tables: Sequence[Table]) -> list[Table] | Table:
     """Tables so that each comes after those of its parents; one of a circle where there is one."""
     left = list(tables)
     ordered: list[Table] = []

@@ -14,7 +14,7 @@ import numpy as np
 
 from pomdptool.errors import ModelError
 from pomdptool.formats.pomdpx.factors import TOO_MANY, Factor, TooLargeError
-from pomdptool.formats.pomdpx.variables import Digits, Space, Variable
+from pomdptool.formats.pomdpx.variables import Digits, ProductSpace, Variable
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
 
 BLOCK_ROWS, BLOCK_ENTRIES = 1 << 16, 1 << 20
@@ -69,7 +69,11 @@ class RowSumError(ModelError):
 
 
 def product_rows(
-    factors: Sequence[Factor], given: dict[str, Digits], n: int, columns: Space, room: int
+    factors: Sequence[Factor],
+    given: dict[str, Digits],
+    n: int,
+    columns: ProductSpace,
+    max_entries: int,
 ) -> list[SparseRows]:
     """Table of n rows, which fix the variables `given`, over the combinations of `columns`.
 
@@ -81,10 +85,10 @@ def product_rows(
     RowSumError
         If a row of a factor that is needed does not sum to 1.
     TooLargeError
-        If there would be more entries than there is room for.
+        If there would be more entries than there is max_entries for.
     """
     least = n * math.prod(int(np.diff(factor.rows.indptr).min()) for factor in factors)
-    if least > room:
+    if least > max_entries:
         raise TooLargeError(factors[0].table, TOO_MANY)
     blocks: list[SparseRows] = []
     entries = 0
@@ -92,7 +96,7 @@ def product_rows(
     while ranges:
         first, last = ranges.pop()
         fixed = {name: digit[first:last] for name, digit in given.items()}
-        most = BLOCK_ENTRIES if last - first > 1 else room
+        most = BLOCK_ENTRIES if last - first > 1 else max_entries
         try:
             relation = _product(factors, fixed, last - first, columns, most)
         except TooLargeError:
@@ -102,7 +106,7 @@ def product_rows(
             ranges += [(middle, last), (first, middle)]
             continue
         entries += len(relation.row)
-        if entries > room:
+        if entries > max_entries:
             raise TooLargeError(factors[0].table, TOO_MANY)
         rows, column, probability = relation.row, relation.column, relation.probability
         blocks.append(from_entries(last - first, columns.n, rows, column, probability))
@@ -110,7 +114,7 @@ def product_rows(
 
 
 def _product(
-    factors: Sequence[Factor], given: dict[str, Digits], n: int, columns: Space, most: int
+    factors: Sequence[Factor], given: dict[str, Digits], n: int, columns: ProductSpace, most: int
 ) -> Relation:
     """Join all factors to n rows; at most so many assignments."""
     stride, strides = 1, {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from pomdptool.formats.pomdpx.tables import Table
 from pomdptool.formats.pomdpx.variables import Digits, Role
-from pomdptool.formats.rules import latest
+from pomdptool.formats.wildcard_rules import evaluate_rules
 from pomdptool.rewards import NO_REWARDS, TABLE_LIMIT, Rewards, reward_on_support, reward_table
 from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows
 from pomdptool.steps import steps_of
@@ -21,7 +21,7 @@ AXES: tuple[Role, ...] = ("previous", "current", "observation")
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class ActionClasses:
     """Actions in classes that no table tells apart.
 
     Attributes
@@ -43,7 +43,7 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class StepVariables:
     """What the steps of a model are made of.
 
     Attributes
@@ -54,23 +54,25 @@ class Steps:
         How many s, s' and o there are.
     """
 
-    choices: Choices
+    classes: ActionClasses
     digits: dict[Role, dict[str, Digits]]
     sizes: tuple[int, int, int]
 
 
-def rewards_of(tables: Sequence[Table], steps: Steps, T: SparseRows, Z: SparseRows) -> Rewards:
+def rewards_of(
+    tables: Sequence[Table], steps: StepVariables, T: SparseRows, Z: SparseRows
+) -> Rewards:
     """R over the axes that some table names, or, where that is too large, on the support."""
     if not tables:
         return NO_REWARDS
     named = {axis.role for table in tables for axis in table.named_axes()}
     sizes = tuple(n if role in named else 1 for role, n in zip(AXES, steps.sizes, strict=True))
     n = math.prod(sizes)
-    of_action = steps.choices.of_action
+    of_action = steps.classes.of_action
     if len(of_action) * n <= TABLE_LIMIT:
-        of_class = np.empty((len(steps.choices.classes), n))
-        for row, action in zip(of_class, steps.choices.classes, strict=True):
-            add = _Sum(tables, action, steps)
+        of_class = np.empty((len(steps.classes.classes), n))
+        for row, action in zip(of_class, steps.classes.classes, strict=True):
+            add = _RewardSum(tables, action, steps)
             for first in range(0, n, BLOCK):
                 points = np.unravel_index(np.arange(first, min(first + BLOCK, n)), sizes)
                 row[first : first + BLOCK] = add.at(points)
@@ -79,34 +81,41 @@ def rewards_of(tables: Sequence[Table], steps: Steps, T: SparseRows, Z: SparseRo
 
 
 def _on_support(
-    tables: Sequence[Table], steps: Steps, T: SparseRows, Z: SparseRows, *, by_observation: bool
+    tables: Sequence[Table],
+    steps: StepVariables,
+    T: SparseRows,
+    Z: SparseRows,
+    *,
+    by_observation: bool,
 ) -> Rewards:
     a, *points = steps_of(T, Z, by_observation=by_observation).indices
     values = np.empty(len(a))
-    for k, *actions in steps.choices.runs():
+    for k, *actions in steps.classes.runs():
         first, last = np.searchsorted(a, actions).tolist()
-        add = _Sum(tables, steps.choices.classes[k], steps)
+        add = _RewardSum(tables, steps.classes.classes[k], steps)
         for begin in range(first, last, BLOCK):
             part = slice(begin, min(begin + BLOCK, last))
             values[part] = add.at([index[part] for index in points])
     return reward_on_support(values, by_observation)
 
 
-class _Sum:
+class _RewardSum:
     """What the tables pay, together, for one action."""
 
-    def __init__(self, tables: Sequence[Table], action: dict[str, int], steps: Steps) -> None:
+    def __init__(
+        self, tables: Sequence[Table], action: dict[str, int], steps: StepVariables
+    ) -> None:
         self.steps = steps
-        self.rules = [(table, table.given(action)) for table in tables]
+        self.rules = [(table, table.rules_for(action)) for table in tables]
 
     def at(self, points: Sequence[IntArray]) -> FloatArray:
         """Rewards at points (s, s', o)."""
         total = np.zeros(len(points[0]))
-        for table, kinds in self.rules:
+        for table, groups in self.rules:
             where: list[IntArray | Digits] = [np.zeros(0, dtype=np.int64)] * len(table.axes)
-            for axis in {axis for kind in kinds for axis in kind.axes}:
+            for axis in {axis for group in groups for axis in group.axes}:
                 variable = table.axes[axis]
                 digit = self.steps.digits[variable.role][variable.name]
                 where[axis] = digit[points[AXES.index(variable.role)]]
-            total += latest(kinds, where, len(total), table.shape)[0]
+            total += evaluate_rules(groups, where, len(total), table.shape)[0]
         return total

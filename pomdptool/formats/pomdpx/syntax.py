@@ -64,7 +64,7 @@ class Element:
         """The text's words."""
         return self.text.split()
 
-    def place(self, k: int) -> int:
+    def offset_of(self, k: int) -> int:
         """Offset of the k-th word, from 0; of the last one where it has fewer."""
         starts = [m.start() for m in _WORD.finditer(self.text)]
         if not starts:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.formats.findings import Findings
-from pomdptool.formats.pomdpx.entries import Entries, Room, Values, unknown
+from pomdptool.formats.pomdpx.entries import CellBudget, EntryReader, ValueLookup, report_unknown
 from pomdptool.formats.pomdpx.syntax import Element
 from pomdptool.formats.pomdpx.variables import Role, Variable
-from pomdptool.formats.rules import Kind, kinds_of
+from pomdptool.formats.wildcard_rules import RuleGroup, group_rules
 from pomdptool.sparse import FloatArray, IntArray
 
 _PARENTS: dict[str, tuple[Role, ...]] = {
@@ -58,25 +58,25 @@ class Table:
         return [axis for k, axis in enumerate(self.axes) if (self.refs[:, k] >= 0).any()]
 
     def named_values(self, variable: Variable) -> IntArray:
-        """Values of a variable that some rule names, ascending."""
+        """ValueLookup of a variable that some rule names, ascending."""
         refs = [self.refs[:, k] for k, axis in enumerate(self.axes) if axis is variable]
         found: IntArray = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *refs]))
         return found[found >= 0]
 
     def key_for(self, action: dict[str, int]) -> tuple[str, bytes, bytes]:
         """What tells tables apart, given an action; see `given`."""
-        refs, values = self._that_hold(action)
+        refs, values = self._matching(action)
         return self.child.name, refs.tobytes(), values.tobytes()
 
-    def given(self, action: dict[str, int]) -> list[Kind]:
-        """The rules that hold for an action (an index for each action variable), by kind.
+    def rules_for(self, action: dict[str, int]) -> list[RuleGroup]:
+        """The rules that hold for an action (an index for each action variable), by group.
 
-        The axes of actions are left open in them: no kind names one.
+        The axes of actions are left open in them: no group names one.
         """
-        refs, values = self._that_hold(action)
-        return kinds_of(list(refs.T), values, np.arange(len(refs)), self.shape)
+        refs, values = self._matching(action)
+        return group_rules(list(refs.T), values, np.arange(len(refs)), self.shape)
 
-    def _that_hold(self, action: dict[str, int]) -> tuple[IntArray, FloatArray]:
+    def _matching(self, action: dict[str, int]) -> tuple[IntArray, FloatArray]:
         holds = np.ones(len(self.values), dtype=bool)
         named = [k for k, axis in enumerate(self.axes) if axis.name in action]
         for k in named:
@@ -92,8 +92,8 @@ class TableReader:
     def __init__(self, named: dict[str, Variable], findings: Findings) -> None:
         self.named = named
         self.findings = findings
-        self.values = {name: Values(variable) for name, variable in named.items()}
-        self.room = Room()
+        self.values = {name: ValueLookup(variable) for name, variable in named.items()}
+        self.budget = CellBudget()
 
     def tables(self, section: Element, children: Sequence[Variable]) -> list[Table]:
         """Read a section's tables: of probabilities one for each child, of rewards any number."""
@@ -104,7 +104,7 @@ class TableReader:
             if k == MAX_TABLES:
                 message = f"more than {MAX_TABLES} tables in <{section.name}>"
                 findings.error("PT010", element.at, message)
-            if k == MAX_TABLES or findings.full or self.room.cells < 0:
+            if k == MAX_TABLES or findings.full or self.budget.cells < 0:
                 return found
             table = self._table(section.name, element, children)
             if table is None:
@@ -132,23 +132,23 @@ class TableReader:
         child = self.named.get(parts["Var"].text.strip())
         if child is None or child not in children:
             names = [variable.name for variable in children]
-            unknown(parts["Var"], 0, "a variable that may stand here", names, findings)
+            report_unknown(parts["Var"], 0, "a variable that may stand here", names, findings)
             return None
         parents = self._parents(section, parts["Parent"], child)
         if parents is None:
             return None
-        kind = parts["Parameter"].attributes.get("type", "TBL").strip()
-        if kind != "TBL":
-            message = f"parameters of type {kind[:40]!r} are not read, only TBL"
+        group = parts["Parameter"].attributes.get("type", "TBL").strip()
+        if group != "TBL":
+            message = f"parameters of type {group[:40]!r} are not read, only TBL"
             findings.error("PT012", parts["Parameter"].at, message)
             return None
         probabilities = element.name == "CondProb"
         axes = (*parents, child) if probabilities else parents
         values_of = [self.values[axis.name] for axis in axes]
-        entries = Entries(axes, values_of, probabilities, self.room, findings)
+        entries = EntryReader(axes, values_of, probabilities, self.budget, findings)
         for entry in parts["Parameter"].children:
             entries.read(entry)
-            if findings.full or self.room.cells < 0:
+            if findings.full or self.budget.cells < 0:
                 return None
         refs, values = entries.finish()
         return Table(child, axes, refs, values, parts["Var"].at)
@@ -166,11 +166,11 @@ class TableReader:
             parent = self.named.get(word)
             if parent is None or parent.role not in allowed or parent is child:
                 what = "a variable that this table may depend on"
-                unknown(element, k, what, names, self.findings)
+                report_unknown(element, k, what, names, self.findings)
                 return None
             if parent in parents:
                 message = f"the parent {word[:40]!r} occurs twice"
-                self.findings.error("PT003", element.place(k), message)
+                self.findings.error("PT003", element.offset_of(k), message)
                 return None
             parents.append(parent)
         return tuple(parents)

@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from pomdptool.formats.counted import Counted
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.limits import MAX_NAMES, MAX_ROWS
+from pomdptool.formats.numbered_names import NumberedNames
 from pomdptool.formats.pomdpx.syntax import Element
 from pomdptool.sparse import Int32Array, IntArray
 
@@ -188,7 +188,7 @@ def _values(element: Element, findings: Findings) -> Sequence[str]:
     for k, word in enumerate(words):
         if word in seen:
             means = "cannot be the name of a value" if word in ("*", "-") else "occurs twice"
-            findings.error("PT003", declared.place(k), f"{word[:40]!r} {means}")
+            findings.error("PT003", declared.offset_of(k), f"{word[:40]!r} {means}")
             return ()
         seen.add(word)
     return tuple(words)
@@ -198,13 +198,13 @@ def _counted(element: Element, letter: str, findings: Findings) -> Sequence[str]
     text = element.text.strip()
     if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_NAMES:
         message = f"expected a whole number from 1 to {MAX_NAMES}, found {text[:40]!r}"
-        findings.error("PT005", element.place(0), message)
+        findings.error("PT005", element.offset_of(0), message)
         return ()
-    return Counted(letter, int(text))
+    return NumberedNames(letter, int(text))
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
+class ProductSpace:
     """Every combination of the values of some variables, the last variable's fastest."""
 
     variables: tuple[Variable, ...]

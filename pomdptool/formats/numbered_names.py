@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import overload
 
 
-class Counted(Sequence[str]):
+class NumberedNames(Sequence[str]):
     """The names `{prefix}0` to `{prefix}{n - 1}`."""
 
     def __init__(self, prefix: str, n: int) -> None:

@@ -1,7 +1,7 @@
 """Rules that set a table over several axes: each names an index on some of them, the later wins.
 
-Rules that name the same axes are a *kind*, kept with the latest rule for each combination of
-indices. What holds at a point is the rule with the largest stamp among the kinds' rules for it;
+Rules that name the same axes are a *group*, kept with the latest rule for each combination of
+indices. What holds at a point is the rule with the largest stamp among the groups' rules for it;
 where no rule holds the table is 0.
 """
 
@@ -16,8 +16,8 @@ from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """The latest rules that name the same axes, ascending by key (see `key_of`)."""
+class RuleGroup:
+    """The latest rules that name the same axes, ascending by key (see `flat_index`)."""
 
     axes: tuple[int, ...]
     keys: IntArray
@@ -25,7 +25,7 @@ class Kind:
     stamps: IntArray
 
 
-def key_of(
+def flat_index(
     axes: Sequence[int], indices: Sequence[IntArray | Int32Array], shape: Sequence[int]
 ) -> IntArray:
     """One number for the indices on some axes of a table of this shape, the last axis fastest."""
@@ -35,38 +35,41 @@ def key_of(
     return key
 
 
-def kinds_of(
+def group_rules(
     refs: Sequence[IntArray], values: FloatArray, stamps: IntArray, shape: Sequence[int]
-) -> list[Kind]:
-    """Sort rules into kinds; `refs` holds the index of every rule per axis, -1 where it is open."""
+) -> list[RuleGroup]:
+    """Group rules; `refs` holds the index of every rule per axis, -1 for an open axis."""
     named = np.zeros(len(values), dtype=np.int64)
     for axis, ref in enumerate(refs):
         named |= (ref >= 0).astype(np.int64) << axis
-    kinds = []
+    groups = []
     for code in np.unique(named).tolist():
         axes = tuple(axis for axis in range(len(refs)) if code >> axis & 1)
         k = np.flatnonzero(named == code)
-        keys = np.broadcast_to(key_of(axes, [refs[axis][k] for axis in axes], shape), k.shape)
+        keys = np.broadcast_to(flat_index(axes, [refs[axis][k] for axis in axes], shape), k.shape)
         order = np.lexsort((stamps[k], keys))
         last = np.append(keys[order][1:] != keys[order][:-1], True)
         k, keys = k[order][last], keys[order][last]
-        kinds.append(Kind(axes, keys, values[k], stamps[k]))
-    return kinds
+        groups.append(RuleGroup(axes, keys, values[k], stamps[k]))
+    return groups
 
 
-def latest(
-    kinds: Sequence[Kind], points: Sequence[IntArray | Int32Array], n: int, shape: Sequence[int]
+def evaluate_rules(
+    groups: Sequence[RuleGroup],
+    points: Sequence[IntArray | Int32Array],
+    n: int,
+    shape: Sequence[int],
 ) -> tuple[FloatArray, IntArray]:
     """Value and stamp of the rule that holds at each of n points; 0 and -1 where none does.
 
-    `points` holds n indices per axis; those on axes that no kind names do not matter.
+    `points` holds n indices per axis; those on axes that no group names do not matter.
     """
     values = np.zeros(n)
     best = np.full(n, -1, dtype=np.int64)
-    for kind in kinds:
-        key = key_of(kind.axes, [points[axis] for axis in kind.axes], shape)
-        k = np.minimum(np.searchsorted(kind.keys, key), len(kind.keys) - 1)
-        later = (kind.keys[k] == key) & (kind.stamps[k] > best)
-        np.copyto(values, kind.values[k], where=later)
-        np.copyto(best, kind.stamps[k], where=later)
+    for group in groups:
+        key = flat_index(group.axes, [points[axis] for axis in group.axes], shape)
+        k = np.minimum(np.searchsorted(group.keys, key), len(group.keys) - 1)
+        later = (group.keys[k] == key) & (group.stamps[k] > best)
+        np.copyto(values, group.values[k], where=later)
+        np.copyto(best, group.stamps[k], where=later)
     return values, best
