@@ -201,7 +201,7 @@ def test_entries_are_counted_before_they_are_made(
 def test_tables_of_a_variable_of_many_values_share_its_names() -> None:
     """Many tables of one variable: its names are not looked at again for each."""
     text = pomdpx(state(0, 1 << 22), start=uniform("p0") * 1000, T=uniform("q0"), Z=uniform("o"))
-    assert refused(text, "f.pomdpx") == "f.pomdpx:7:11 PT003 'p0' has a table already"
+    assert refused(text, "f.pomdpx") == "f.pomdpx:7:11 PT003 'p0' already has a table"
 
 
 def test_many_tables_of_rewards(monkeypatch: pytest.MonkeyPatch) -> None:

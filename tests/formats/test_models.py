@@ -105,7 +105,7 @@ def test_compressed_without_the_extension(kind: Kind, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (POLICY_XML, "this is a policy in APPL's form, not a model"),
+        (POLICY_XML, "this is an APPL policy, not a model"),
         (
             json.dumps({"format": "pomdptool/policy", "version": 1}),
             'expected an object with "format": "pomdptool/model", found \'pomdptool/policy\'',

@@ -101,10 +101,10 @@ def _chunks(text: str) -> Iterator[tuple[int, int]]:
 def _read_chunk(
     chunk: str, axes: dict[str, tuple[Axis, ...]], first: int
 ) -> tuple[list[EntryColumns] | None, int]:
-    """EntryColumns of a chunk, and its number of entries; no columns where anything is amiss.
+    """Columns of a chunk (None if it has an error), and its number of entries.
 
-    Without its head an entry of R with four axes has five tokens, as the others have with theirs,
-    so the columns are slices. `T` and `O` are reserved: no action has such a name.
+    Without its `R` an entry of R with four axes has five tokens, like the entries of T and O with
+    their letter, so the columns are slices. `T` and `O` are reserved words, never actions.
     """
     four = len(axes["R"]) == 4
     if four and len(axes["R"][3]) == 1:

@@ -1,7 +1,4 @@
-"""Conditional probability tables for one action, as sparse rows.
-
-A `Factor` has a row for each combination of those parents that the table truly depends on.
-"""
+"""Conditional probability tables for one action, as sparse rows."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from pomdptool.formats.pomdpx.variables import ProductSpace
 from pomdptool.formats.wildcard_rules import RuleGroup, evaluate_rules, flat_index
 from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows, from_entries
 
-TOO_MANY = f"more than {MAX_ENTRIES} entries of one table are set"
+TOO_MANY = f"a table has more than {MAX_ENTRIES} entries"
 
 
 class TooLargeError(ModelError):
@@ -32,15 +29,17 @@ class TooLargeError(ModelError):
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """The probabilities of a child, given those of its parents that matter.
+    """Conditional probabilities of a child variable for one action.
 
     Attributes
     ----------
+    parents
+        The parents that the probabilities depend on.
     rows
-        A row for each combination of the parents, a column for each value of the child, each row
-        divided by its sum where that was near 1.
+        A row for each combination of parent values, a column for each value of the child; rows are
+        normalised if their sum was within the tolerance.
     sums
-        What the rows summed to.
+        Row sums before normalisation.
     off
         Rows that did not sum to 1.
     """
@@ -54,7 +53,7 @@ class Factor:
 
 
 def make_factor(table: Table, action: dict[str, int]) -> Factor:
-    """A table of probabilities for one action.
+    """Factor of a table for one action.
 
     Raises
     ------
@@ -79,10 +78,10 @@ def make_factor(table: Table, action: dict[str, int]) -> Factor:
 def _nonzeros(
     table: Table, groups: Sequence[RuleGroup], used: Sequence[int]
 ) -> tuple[IntArray, FloatArray]:
-    """Keys, over the axes in use, and values of the points that are not zero.
+    """Flat indices, over the axes in use, and values of the nonzero entries.
 
-    The rules that set something else than zero are written out over the axes that they leave open;
-    a point stays where the rule that it was written for is the latest for it.
+    Rules with a nonzero value are expanded over their open axes; an entry is kept if its rule is
+    the latest for it.
     """
     keys, values, shape = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], table.shape
     open_axes = [[axis for axis in used if axis not in group.axes] for group in groups]
@@ -109,17 +108,16 @@ def _nonzeros(
 
 
 def topological_order(tables: Sequence[Table]) -> list[Table] | Table:
-    """Tables so that each comes after those of its parents; one of a circle where there is one."""
-    left = list(tables)
+    """Order tables such that parents come first; returns a table on a cycle if there is one."""
+    remaining = list(tables)
     ordered: list[Table] = []
-    while left:
-        waiting = {table.child.name for table in left}
-        ready = next(
-            (t for t in left if not waiting & ({axis.name for axis in t.axes} - {t.child.name})),
-            None,
-        )
-        if ready is None:
-            return left[0]
-        left.remove(ready)
-        ordered.append(ready)
+    while remaining:
+        children = {table.child.name for table in remaining}
+        for table in remaining:
+            if not children & ({axis.name for axis in table.axes} - {table.child.name}):
+                break
+        else:
+            return remaining[0]
+        remaining.remove(table)
+        ordered.append(table)
     return ordered

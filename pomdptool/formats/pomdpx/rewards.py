@@ -1,4 +1,4 @@
-"""R of a POMDPX file: the sum of its reward tables, each over some of the variables of a step."""
+"""R of a POMDPX file: the sum of its reward tables over the variables of a transition."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows
 from pomdptool.steps import steps_of
 
 AXES: tuple[Role, ...] = ("previous", "current", "observation")
-"""What the axes s, s' and o of R are made of."""
+"""Roles of the variables of the axes s, s' and o of R."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionClasses:
-    """Actions in classes that no table tells apart.
+    """Classes of actions with the same rules in all tables.
 
     Attributes
     ----------
-    classes
-        For each class, the index of the value of each action variable, in its first action.
+    representatives
+        Value index of each action variable, in the first action of each class.
     of_action
         Shape (A,): the class of each action.
     """
 
-    classes: Sequence[dict[str, int]]
+    representatives: Sequence[dict[str, int]]
     of_action: IntArray
 
     def runs(self) -> list[tuple[int, int, int]]:
-        """Class, first and last (not included) of the actions that follow each other in one."""
+        """Class, first and end of the consecutive actions of one class."""
         cuts = np.flatnonzero(np.diff(self.of_action)) + 1
         ends = [0, *cuts.tolist(), len(self.of_action)]
         return [(int(self.of_action[first]), first, last) for first, last in pairwise(ends)]
@@ -44,14 +44,14 @@ class ActionClasses:
 
 @dataclass(frozen=True, slots=True)
 class StepVariables:
-    """What the steps of a model are made of.
+    """Variables of the transitions of a model.
 
     Attributes
     ----------
     digits
-        For each of `AXES`, the index of the value of each of its variables, by s, s' or o.
+        For each of `AXES`, the value index of each of its variables, by s, s' or o.
     sizes
-        How many s, s' and o there are.
+        Numbers of s, s' and o.
     """
 
     classes: ActionClasses
@@ -62,7 +62,7 @@ class StepVariables:
 def rewards_of(
     tables: Sequence[Table], steps: StepVariables, T: SparseRows, Z: SparseRows
 ) -> Rewards:
-    """R over the axes that some table names, or, where that is too large, on the support."""
+    """R over the axes that some rule fixes or, if that is too large, on the support of T and Z."""
     if not tables:
         return NO_REWARDS
     named = {axis.role for table in tables for axis in table.named_axes()}
@@ -70,8 +70,8 @@ def rewards_of(
     n = math.prod(sizes)
     of_action = steps.classes.of_action
     if len(of_action) * n <= TABLE_LIMIT:
-        of_class = np.empty((len(steps.classes.classes), n))
-        for row, action in zip(of_class, steps.classes.classes, strict=True):
+        of_class = np.empty((len(steps.classes.representatives), n))
+        for row, action in zip(of_class, steps.classes.representatives, strict=True):
             add = _RewardSum(tables, action, steps)
             for first in range(0, n, BLOCK):
                 points = np.unravel_index(np.arange(first, min(first + BLOCK, n)), sizes)
@@ -92,7 +92,7 @@ def _on_support(
     values = np.empty(len(a))
     for k, *actions in steps.classes.runs():
         first, last = np.searchsorted(a, actions).tolist()
-        add = _RewardSum(tables, steps.classes.classes[k], steps)
+        add = _RewardSum(tables, steps.classes.representatives[k], steps)
         for begin in range(first, last, BLOCK):
             part = slice(begin, min(begin + BLOCK, last))
             values[part] = add.at([index[part] for index in points])
@@ -100,7 +100,7 @@ def _on_support(
 
 
 class _RewardSum:
-    """What the tables pay, together, for one action."""
+    """Sum of the reward tables for one action."""
 
     def __init__(
         self, tables: Sequence[Table], action: dict[str, int], steps: StepVariables

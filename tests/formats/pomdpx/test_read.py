@@ -153,10 +153,10 @@ BOMB = f"<!DOCTYPE pomdpx [<!ENTITY l0 'ha'>{HA}]>"
 
 # What is replaced, by what, the code, the place (what stands there), and the message.
 BAD: list[tuple[str, str, str, str, str]] = [
-    ("<pomdpx", BOMB + "<pomdpx", "PT012", "[<!ENTITY l0", "a document type is not read"),
+    ("<pomdpx", BOMB + "<pomdpx", "PT012", "[<!ENTITY l0", "a document type is refused"),
     ("<pomdpx", '<!DOCTYPE p SYSTEM "/etc/passwd"><pomdpx', "PT012", "><pomdpx", "document type"),
     ("A tiger.", "&xxe;", "PT001", "&xxe", "not XML: undefined entity"),
-    ("</Discount>", "", "PT001", "<Variable>", "<Discount> holds text, but <Variable> was found"),
+    ("</Discount>", "", "PT001", "<Variable>", "<Discount> must contain text only, found <Variable>"),
     ("</pomdpx>\n", "", "PT001", "", "not XML: no element found"),
     ("0.95", "1.95", "PT005", "1.95", "the discount must lie"),
     ("0.95", "nan", "PT005", "nan", "the discount must lie"),
@@ -173,11 +173,11 @@ BAD: list[tuple[str, str, str, str, str]] = [
     ('"t"', '"t" fullyObs="yes"', "PT001", "<StateVar", "`true` or `false`"),
     ("<NumValues>2</NumValues>", "", "PT008", "<ObsVar", "<ValueEnum> or <NumValues>"),
     ("<Var>s</Var>", "<Var>t</Var>", "PT002", "t</Var>", "'t' is not the name of a variable"),
-    ("<Var>s</Var>", "", "PT008", "<CondProb>", "<CondProb> holds one <Var>"),
-    ("<Parent>a s<", "<Parent>a o<", "PT002", "o</Parent", "may depend on"),
-    ("<Parent>a t<", "<Parent>t s<", "PT002", "s</Parent><Parameter>", "may depend on"),
+    ("<Var>s</Var>", "", "PT008", "<CondProb>", "<CondProb> must contain exactly one <Var>"),
+    ("<Parent>a s<", "<Parent>a o<", "PT002", "o</Parent", "an allowed parent"),
+    ("<Parent>a t<", "<Parent>t s<", "PT002", "s</Parent><Parameter>", "an allowed parent"),
     ("<Parent>a s<", "<Parent>a a<", "PT003", "a</Parent", "the parent 'a' occurs twice"),
-    ("<Parameter>", '<Parameter type="DD">', "PT012", '<Parameter type="DD', "'DD' are not read"),
+    ("<Parameter>", '<Parameter type="DD">', "PT012", '<Parameter type="DD', "'DD' is not supported"),
     ("<Entry><Instance>l", "<DAG/>", "PT001", "<DAG", "decision diagrams"),
     ("listen - -", "listen -", "PT006", "-</Instance><ProbTable>i", "3 values (a s t), found 2"),
     ("listen - -", "lisen - -", "PT002", "lisen", "did you mean 'listen'?"),
@@ -191,12 +191,12 @@ BAD: list[tuple[str, str, str, str, str]] = [
     ("0.5 0.5", "identity", "PT012", "identity</ProbTable></Entry>\n</Par", "`identity`"),
     ("identity", "", "PT006", "<ProbTable><", "expected 4 numbers, found 0"),
     ("-100 10", "-100 1e999", "PT005", "1e999", "1e999 is not a finite number"),
-    ("-100 10", "uniform", "PT012", "uniform</Value", "`uniform` is of probabilities"),
+    ("-100 10", "uniform", "PT012", "uniform</Value", "`uniform` is for probabilities"),
     ("0.5 0.5", "0.5 0.6", "PT007", "<Var>t", "t: the probabilities sum to 1.1, not 1 (action 'o"),
     ("0.15 0.85<", "0.15 0.75<", "PT007", "<Var>o", "probabilities given t 'right' sum to 0.9"),
     (">uniform", ">0.5 0.4", "PT007", "<Var>s", "s: the probabilities sum to 0.9"),
     ("<Entry><Instance>open", "<Entry/><Instance>", "PT001", "<Instance> *", "expected <Entry>"),
-    ("<Variable>", "<Variable>text", "PT001", "text", "<Variable> holds no text"),
+    ("<Variable>", "<Variable>text", "PT001", "text", "<Variable> must not contain text"),
 ]
 
 
