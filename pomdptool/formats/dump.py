@@ -1,4 +1,4 @@
-"""Models, policies and episodes to files."""
+"""Writes models, policies and episodes to files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pomdptool.policy import SolvedPolicy
 
 
 def dump(thing: object, path: str | Path) -> None:
-    """Write a model, a policy or episodes; the format is known by the extension.
+    """Write a model, a policy or episodes in the format of the file extension.
 
     Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.policy`, `.pg`, `.dot`. Episodes:
-    `.csv`, `.tsv`, `.jsonl`, `.parquet`. Each but the last also with `.gz`.
+    `.csv`, `.tsv`, `.jsonl`, `.parquet`. All but the last also with `.gz`.
 
     Raises
     ------
     PomdpError
-        If the extension names no format for such a thing.
+        If the extension is not one of these.
     """
     path = Path(path)
     if isinstance(thing, Model):
@@ -50,7 +50,7 @@ def dump(thing: object, path: str | Path) -> None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write text to a file, whole or not at all; compressed where the name ends in `.gz`."""
+    """Write text to a file atomically, compressed if its name ends in `.gz`."""
     data = text.encode("utf-8", errors="surrogateescape")
     if path.name.lower().endswith(".gz"):
         import gzip

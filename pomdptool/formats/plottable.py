@@ -1,4 +1,4 @@
-"""Files that pictures are drawn of: which kind one is, by its extension and its content."""
+"""Reads files that can be plotted: policies, fit reports and traces."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Plottable = SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
 
 
 def read_plottable(text: str, file: str, model: Model | None = None) -> Plottable:
-    """Read a policy (`.json`, `.alpha`, `.policy`, `.pg`), a report of learning, or a trace.
+    """Read a policy (`.json`, `.alpha`, `.policy`, `.pg`), a fit report or a trace.
 
     Raises
     ------
     FormatError
         If the text is none of these.
     PolicyError
-        If a policy does not fit the model, or needs one.
+        If a policy does not match the model, or its format requires one.
     PomdpError
-        If it is a model.
+        If the text is a model.
     """
     kind = kind_of_path(file, POLICY_KINDS)
     if is_model(text):
@@ -44,7 +44,8 @@ def read_plottable(text: str, file: str, model: Model | None = None) -> Plottabl
     begun = text.lstrip(BYTE_ORDER_MARK + " \t\r\n")[:1]
     if kind in ("alpha", "appl") or begun == "<":
         if model is None:
-            raise PolicyError(f"{file}: such a policy does not name its problem: give --model")
+            message = f"{file}: this policy format does not name its problem: give --model"
+            raise PolicyError(message)
         return read_policy(text, file, model)
     if begun != "{":
         raise _unknown(file)
@@ -61,13 +62,13 @@ def read_plottable(text: str, file: str, model: Model | None = None) -> Plottabl
 
 
 def _object(text: str, file: str) -> dict[str, Any] | None:
-    """The JSON object that the text is, or that its first line is; None where it is neither."""
+    """JSON object in the text, or in its first line; None if there is none."""
     for part in (text, text.lstrip().partition("\n")[0]):
         try:
-            found = read_json(part, file)
+            document = read_json(part, file)
         except FormatError:
             continue
-        return found if isinstance(found, dict) else None
+        return document if isinstance(document, dict) else None
     return None
 
 
@@ -76,8 +77,8 @@ def _model(file: str) -> PomdpError:
 
 
 def _unknown(file: str) -> FormatError:
-    kinds = "a policy, a report of fit or a trace of simulate"
-    return FormatError.at(file, 1, 1, "PT001", f"expected {kinds}")
+    message = "expected a policy, a report of fit or a trace of simulate"
+    return FormatError.at(file, 1, 1, "PT001", message)
 
 
 def _graph(text: str, file: str, model: Model | None) -> PolicyGraph:

@@ -1,8 +1,7 @@
-"""Rules that set a table over several axes: each names an index on some of them, the later wins.
+"""Tables set by rules with wildcards: a rule fixes the index on some axes; later rules win.
 
-Rules that name the same axes are a *group*, kept with the latest rule for each combination of
-indices. What holds at a point is the rule with the largest stamp among the groups' rules for it;
-where no rule holds the table is 0.
+Rules that fix the same axes form a group, with the latest rule for each combination of indices. The
+value at a point is that of the matching rule with the largest stamp, or 0 without one.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
 @dataclass(frozen=True, slots=True)
 class RuleGroup:
-    """The latest rules that name the same axes, ascending by key (see `flat_index`)."""
+    """The latest rules that fix the same axes, ascending by key (their `flat_index`)."""
 
     axes: tuple[int, ...]
     keys: IntArray
@@ -28,7 +27,7 @@ class RuleGroup:
 def flat_index(
     axes: Sequence[int], indices: Sequence[IntArray | Int32Array], shape: Sequence[int]
 ) -> IntArray:
-    """One number for the indices on some axes of a table of this shape, the last axis fastest."""
+    """Flat index over some axes of a table of a shape, the last axis fastest."""
     key = np.zeros(1, dtype=np.int64)
     for axis, index in zip(axes, indices, strict=True):
         key = key * shape[axis] + index
@@ -60,9 +59,9 @@ def evaluate_rules(
     n: int,
     shape: Sequence[int],
 ) -> tuple[FloatArray, IntArray]:
-    """Value and stamp of the rule that holds at each of n points; 0 and -1 where none does.
+    """Value and stamp of the latest rule that matches each of n points; 0 and -1 if none does.
 
-    `points` holds n indices per axis; those on axes that no group names do not matter.
+    `points` holds n indices per axis; those on axes that no group fixes are not used.
     """
     values = np.zeros(n)
     best = np.full(n, -1, dtype=np.int64)

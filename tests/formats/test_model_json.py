@@ -97,9 +97,9 @@ Message = str | tuple[str, ...]
     ("changes", "message"),
     [
         ({"format": "pomdptool/policy"}, ("format", "pomdptool/model")),
-        ({"version": 2}, "version 2 is not known; this reads 1"),
-        ({"version": "1"}, "version '1' is not known"),
-        ({"version": None}, "version None is not known"),
+        ({"version": 2}, "version 2 is not supported, only 1"),
+        ({"version": "1"}, "version '1' is not supported"),
+        ({"version": None}, "version None is not supported"),
         ({"name": 5}, '"name" must be text'),
         ({"values": "money"}, '"values" must be "reward" or "cost"'),
         ({"values": None}, '"values" must be'),
@@ -129,9 +129,9 @@ Message = str | tuple[str, ...]
         ({"T": None}, '"T"'),
         ({"T": {}}, '"T"'),
         ({"T": "T"}, '"T"'),
-        ({"T": [[0, 0, 1, 1.0], [0, 1, 0]]}, '"T" must hold numbers, in rows of one length'),
+        ({"T": [[0, 0, 1, 1.0], [0, 1, 0]]}, '"T" must hold numbers, in rows of the same length'),
         ({"T": [[0, 0, 1]]}, '"T" must hold rows of three indices and a probability'),
-        ({"T": [0, 0, 1, 1.0]}, '"T" must hold numbers, in rows of one length'),
+        ({"T": [0, 0, 1, 1.0]}, '"T" must hold numbers, in rows of the same length'),
         ({"T": [[0, 2, 1, 1.0]]}, '"T"[0] holds 2, which is not an index below 2'),
         (
             {"T": [[0, 0, 1, 1.0], [0, -1, 1, 1.0]]},
@@ -158,7 +158,7 @@ Message = str | tuple[str, ...]
         ({"R": {"shape": 5, "values": [0]}}, '"R"."shape"'),
         ({"R": {"entries": []}}, '"R"."entries"'),
         ({"R": {"entries": [[0, 0, 1]]}}, '"R"."entries" must hold rows of 4 or 5 numbers'),
-        ({"R": {"entries": [[0, 0, 1, 5]]}}, '"R"."entries" must hold every step'),
+        ({"R": {"entries": [[0, 0, 1, 5]]}}, '"R"."entries" must hold every transition'),
         (
             {"R": {"entries": [[0, 0, 2, 5]]}},
             '"R"."entries"[0] holds 2, which is',

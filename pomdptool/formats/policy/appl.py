@@ -102,6 +102,6 @@ class _Reader:
         for name, n in counts.items():
             head = re.search(rf"<AlphaVector\s[^>]*?\b({name}\s*=\s*[\"']([^\"']*))", self.text)
             if head and head[2].strip() != str(n):
-                line, column = SourceText(self.file, self.text).place(head.start(1))
+                line, column = SourceText(self.file, self.text).position(head.start(1))
                 message = f"expected {name} {n}, found {head[2].strip()[:40]!r}"
                 raise self.wrong(message, line, column)

@@ -53,10 +53,10 @@ def _problem(place: JsonValue) -> Problem:
     states = place["states"].names()
     start = place["start"].numbers(len(states))
     if start.min() < 0.0 or abs(float(start.sum()) - 1.0) > SUM_TOLERANCE:
-        raise place["start"].wrong("must hold probabilities that sum to 1")
+        raise place["start"].error("must hold probabilities that sum to 1")
     discount = place["discount"].number()
     if not 0.0 <= discount <= 1.0:
-        raise place["discount"].wrong("must lie between 0 and 1")
+        raise place["discount"].error("must lie between 0 and 1")
     return Problem(
         name=place["name"].text(),
         digest=place["digest"].text(),
@@ -114,7 +114,7 @@ class _Reader:
         for row in () if place is None else place.items():
             entries = list(row.items())
             if len(entries) != 4:
-                raise row.wrong("must hold seconds, two bounds and a count")
+                raise row.error("must hold seconds, two bounds and a count")
             ends = [self.sign * entry.number(infinite=True) for entry in entries[1:3]]
             rows.append((entries[0].number(), min(ends), max(ends), entries[3].count(0)))
         return tuple(rows)
@@ -123,7 +123,7 @@ class _Reader:
         ends = [self.sign * place[key].number(infinite=True) for key in ("lower", "upper")]
         low, high = ends if self.sign > 0.0 else ends[::-1]
         if low > high:
-            raise place.wrong('must have "lower" below "upper"')
+            raise place.error('must have "lower" below "upper"')
         return Bounds(low, high)
 
     def graph(self, place: JsonValue) -> tuple[PolicyGraph | None, float | None]:
@@ -138,7 +138,7 @@ class _Reader:
         for node in nodes:
             links = list(node["next"].items())
             if len(links) != n_observations:
-                raise node["next"].wrong(f"must hold {n_observations} nodes, one an observation")
+                raise node["next"].error(f"must hold {n_observations} nodes, one an observation")
             table.append([NOWHERE if m.value is None else m.index(len(nodes)) for m in links])
         graph = PolicyGraph(
             np.array(actions, np.int64), np.array(table, np.int64), start, n_initial=n_initial
@@ -154,13 +154,13 @@ class _Reader:
             return place.index(n_nodes), 0
         n = len(self.problem.states)
         if place.value != list(range(n)) or n > n_nodes:
-            raise place.wrong(f"must be a node, or the nodes 0 to {n - 1}, one for each state")
+            raise place.error(f"must be a node, or the nodes 0 to {n - 1}, one for each state")
         return 0, n
 
     def terminal(self, place: JsonValue) -> FloatArray:
         rows = [row.numbers(len(self.problem.states)) for row in place.items()]
         if not rows:
-            raise place.wrong("must hold at least one vector")
+            raise place.error("must hold at least one vector")
         return self.sign * np.array(rows) + 0.0
 
     def values(
@@ -185,7 +185,7 @@ class _Reader:
         stages: list[ValueFunction] = []
         for k, stage in enumerate(place.items()):
             if stage["steps"].count(1) != k + 1:
-                raise stage["steps"].wrong(f"must be {k + 1}: the stages are in order")
+                raise stage["steps"].error(f"must be {k + 1}: the stages are in order")
             found = self.vectors(stage["vectors"])
             if isinstance(found, AlphaVectors) or self.model is None:
                 stages.append(found)
@@ -198,7 +198,7 @@ class _Reader:
         """A list of vectors that are linked."""
         rows = list(place.items())
         if not rows:
-            raise place.wrong("must hold at least one vector")
+            raise place.error("must hold at least one vector")
         blocks: dict[tuple[int, ...], int] = {}
         actions, table, block, values = [], [], [], []
         n_observations = len(self.problem.observations)
@@ -209,7 +209,7 @@ class _Reader:
             values.append(self.sign * row["values"].numbers(len(states)) + 0.0)
             links = list(row["next"].items())
             if len(links) != n_observations:
-                raise row["next"].wrong(f"must hold {n_observations} vectors, one an observation")
+                raise row["next"].error(f"must hold {n_observations} vectors, one an observation")
             table.append([NOWHERE if m.value is None else m.index(len(rows)) for m in links])
         return LinkedVectors(
             actions=np.array(actions, np.int64),
@@ -224,7 +224,7 @@ class _Reader:
         """A list of vectors, all of them over all states or each on a face."""
         rows = list(place.items())
         if not rows:
-            raise place.wrong("must hold at least one vector")
+            raise place.error("must hold at least one vector")
         faces: dict[tuple[int, ...] | None, tuple[list[int], list[FloatArray]]] = {}
         for row in rows:
             face = row.get("states")
@@ -234,7 +234,7 @@ class _Reader:
             size = len(self.problem.states if states is None else states)
             values.append(row["values"].numbers(size))
         if None in faces and len(faces) > 1:
-            raise place.wrong('must have "states" in every vector, or in none')
+            raise place.error('must have "states" in every vector, or in none')
         sets = [
             (AlphaVectors(np.array(actions, np.int64), self.sign * np.array(values) + 0.0), states)
             for states, (actions, values) in faces.items()
