@@ -13,6 +13,8 @@ import numpy as np
 
 from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
+Indices = IntArray | Int32Array
+
 
 @dataclass(frozen=True, slots=True)
 class RuleGroup:
@@ -24,9 +26,7 @@ class RuleGroup:
     stamps: IntArray
 
 
-def flat_index(
-    axes: Sequence[int], indices: Sequence[IntArray | Int32Array], shape: Sequence[int]
-) -> IntArray:
+def flat_index(axes: Sequence[int], indices: Sequence[Indices], shape: Sequence[int]) -> IntArray:
     """Flat index over some axes of a table of a shape, the last axis fastest."""
     key = np.zeros(1, dtype=np.int64)
     for axis, index in zip(axes, indices, strict=True):
@@ -54,10 +54,7 @@ def group_rules(
 
 
 def evaluate_rules(
-    groups: Sequence[RuleGroup],
-    points: Sequence[IntArray | Int32Array],
-    n: int,
-    shape: Sequence[int],
+    groups: Sequence[RuleGroup], points: Sequence[Indices], n: int, shape: Sequence[int]
 ) -> tuple[FloatArray, IntArray]:
     """Value and stamp of the latest rule that matches each of n points; 0 and -1 if none does.
 

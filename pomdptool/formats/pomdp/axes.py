@@ -61,5 +61,9 @@ class Axis:
             return None
 
 
+Axes = dict[str, tuple[Axis, ...]]
+"""Axes of each table (T, O, R) that a file may set."""
+
+
 def _a(noun: str) -> str:
     return ("an " if noun[0] in "ao" else "a ") + noun

@@ -14,27 +14,12 @@ import numpy as np
 from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.limits import MAX_ENTRIES, MAX_FINDINGS, MAX_ROWS
-from pomdptool.formats.pomdp.axes import Axis
-from pomdptool.formats.pomdp.bulk_entries import (
-    STRAY_COLON,
-    EntryColumns,
-    entry_offsets,
-    read_bulk_entries,
-)
+from pomdptool.formats.pomdp.axes import Axes, Axis
+from pomdptool.formats.pomdp.bulk_entries import STRAY_COLON, EntryColumns, entry_offsets, read_bulk
 from pomdptool.formats.pomdp.preamble import Preamble, read_preamble, read_start
-from pomdptool.formats.pomdp.probability_tables import (
-    ProbabilityTable,
-    RowContent,
-    TooManyEntriesError,
-)
+from pomdptool.formats.pomdp.probability_tables import ProbabilityTable, RowContent, TableSizeError
 from pomdptool.formats.pomdp.reward_rules import RewardRules
-from pomdptool.formats.pomdp.syntax import (
-    BulkEntries,
-    StartStatement,
-    Statement,
-    TableStatement,
-    Word,
-)
+from pomdptool.formats.pomdp.syntax import BulkEntries, StartBelief, Statement, TableStatement, Word
 from pomdptool.formats.pomdp.tokens import offset_of_number, read_numbers
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
@@ -54,7 +39,7 @@ def build(statements: Sequence[Statement], findings: Findings) -> Model | None:
         message = f"{A} actions x {S} states are more than {MAX_ROWS}"
         findings.error("PT010", preamble.actions_at, message)
         return None
-    start = next((s for s in statements if isinstance(s, StartStatement)), None)
+    start = next((s for s in statements if isinstance(s, StartBelief)), None)
     builder = _Builder(preamble, preamble.states, preamble.actions, findings, failed)
     return builder.build(statements, start)
 
@@ -66,7 +51,7 @@ class _Builder:
     actions: Axis
     findings: Findings
     failed: set[str]
-    axes: dict[str, tuple[Axis, ...]] = field(init=False)
+    axes: Axes = field(init=False)
     tables: dict[str, ProbabilityTable] = field(init=False)
     rules: RewardRules = field(init=False)
     start: FloatArray | None = None
@@ -84,7 +69,7 @@ class _Builder:
         n_observations = len(observations) if observations else 1
         self.rules = RewardRules((len(A), len(S), len(S), n_observations))
 
-    def build(self, statements: Sequence[Statement], start: StartStatement | None) -> Model | None:
+    def build(self, statements: Sequence[Statement], start: StartBelief | None) -> Model | None:
         self.start = read_start(start, self.states, self.findings)
         next_stamp = 0
         for statement in statements:
@@ -95,12 +80,10 @@ class _Builder:
                 self.stamped.append(statement)
                 try:
                     next_stamp += self._apply(statement, next_stamp)
-                except TooManyEntriesError as error:
+                except TableSizeError as error:
                     self._report_too_many(error)
                     return None
         return self._finish()
-
-    # ------------------------------------------------------------ statements
 
     def _apply(self, statement: BulkEntries | TableStatement, stamp: int) -> int:
         """Apply a statement; return the number of stamps that it uses."""
@@ -110,7 +93,7 @@ class _Builder:
             if self.findings.errors > before:
                 self.failed.add(statement.table)
             return 1
-        entries = read_bulk_entries(statement, self.axes, self.findings)
+        entries = read_bulk(statement, self.axes, self.findings)
         self.failed |= entries.failed
         for part in entries.columns:
             if part.table == "R":
@@ -207,21 +190,16 @@ class _Builder:
         expected = int(np.prod(shape, dtype=np.int64))
         if len(values) != expected:
             size = " x ".join(map(str, shape)) + f" = {expected}" if len(shape) > 1 else expected
-            self.findings.error(
-                "PT006",
-                offset_of_number(word, expected),
-                f"expected {size} number{'s' * (expected != 1)}, found {len(values)}",
-            )
+            message = f"expected {size} number{'s' * (expected != 1)}, found {len(values)}"
+            self.findings.error("PT006", offset_of_number(word, expected), message)
             return None
         return values.reshape(shape)
-
-    # ------------------------------------------------------------ model and checks
 
     def _finish(self) -> Model | None:
         try:
             for table in self.tables.values():
                 table.check_size()
-        except TooManyEntriesError as error:
+        except TableSizeError as error:
             self._report_too_many(error)
             return None
         finished: dict[str, SparseRows] = {}
@@ -250,7 +228,7 @@ class _Builder:
             name=self.findings.source.stem,
         )
 
-    def _report_too_many(self, error: TooManyEntriesError) -> None:
+    def _report_too_many(self, error: TableSizeError) -> None:
         message = f"a table has {error.entries} entries; the limit is {MAX_ENTRIES}"
         self.findings.error("PT010", self._offset(error.stamp, None), message)
 

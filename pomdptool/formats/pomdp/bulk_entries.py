@@ -15,7 +15,7 @@ from itertools import compress
 import numpy as np
 
 from pomdptool.formats.findings import Findings
-from pomdptool.formats.pomdp.axes import Axis
+from pomdptool.formats.pomdp.axes import Axes, Axis
 from pomdptool.formats.pomdp.syntax import BulkEntries
 from pomdptool.formats.pomdp.tokens import NO_LEADING_DIGIT, without_comments
 from pomdptool.sparse import FloatArray, IntArray
@@ -61,9 +61,7 @@ class BulkResult:
     failed: set[str]
 
 
-def read_bulk_entries(
-    bulk: BulkEntries, axes: dict[str, tuple[Axis, ...]], findings: Findings
-) -> BulkResult:
+def read_bulk(bulk: BulkEntries, axes: Axes, findings: Findings) -> BulkResult:
     """Read consecutive entries; `axes` has the axes of each table that the file may set."""
     text = without_comments(bulk.text)
     columns: list[EntryColumns] = []
@@ -98,9 +96,7 @@ def _chunks(text: str) -> Iterator[tuple[int, int]]:
         begin = end
 
 
-def _read_chunk(
-    chunk: str, axes: dict[str, tuple[Axis, ...]], first: int
-) -> tuple[list[EntryColumns] | None, int]:
+def _read_chunk(chunk: str, axes: Axes, first: int) -> tuple[list[EntryColumns] | None, int]:
     """Columns of a chunk (None if it has an error), and its number of entries.
 
     Without its `R` an entry of R with four axes has five tokens, like the entries of T and O with
@@ -156,9 +152,7 @@ def _columns(
     return EntryColumns(table, indices, values, order, bare)
 
 
-def _explain(
-    chunk: str, offset: int, axes: dict[str, tuple[Axis, ...]], findings: Findings
-) -> set[str]:
+def _explain(chunk: str, offset: int, axes: Axes, findings: Findings) -> set[str]:
     """Report the errors of a chunk's entries; return the tables that it sets."""
     tables = set()
     for match in _ENTRY.finditer(chunk):
@@ -169,9 +163,7 @@ def _explain(
     return tables
 
 
-def _explain_entry(
-    match: re.Match[str], offset: int, axes: dict[str, tuple[Axis, ...]], findings: Findings
-) -> None:
+def _explain_entry(match: re.Match[str], offset: int, axes: Axes, findings: Findings) -> None:
     table = match[1] or match[5]
     groups = (2, 3, 4) if match[1] else (6, 7, 8, 9) if match[9] else (6, 7, 8)
     number, at = match["number"], offset + match.start("number")

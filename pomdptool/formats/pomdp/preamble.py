@@ -14,7 +14,7 @@ from pomdptool.formats.findings import Findings
 from pomdptool.formats.limits import MAX_NAMES
 from pomdptool.formats.numbered_names import NumberedNames
 from pomdptool.formats.pomdp.axes import Axis
-from pomdptool.formats.pomdp.syntax import PreambleStatement, StartStatement, Statement, Word
+from pomdptool.formats.pomdp.syntax import PreambleStatement, StartBelief, Statement, Word
 from pomdptool.formats.pomdp.tokens import (
     name_offsets,
     number_offsets,
@@ -85,7 +85,7 @@ def _by_keyword(
 
 def _check_order(statements: Sequence[Statement], findings: Findings) -> None:
     """Preamble, then `start`, then entries; only the first violation is reported."""
-    start: StartStatement | None = None
+    start: StartBelief | None = None
     entries = False
     for statement in statements:
         if isinstance(statement, PreambleStatement) and statement.keyword != "goals":
@@ -95,7 +95,7 @@ def _check_order(statements: Sequence[Statement], findings: Findings) -> None:
             if start:
                 message = f"`start` must come after `{statement.keyword}`"
                 return findings.error("PT009", start.at, message)
-        elif isinstance(statement, StartStatement):
+        elif isinstance(statement, StartBelief):
             if start:
                 return findings.error("PT003", statement.at, "`start` occurs twice")
             if entries:
@@ -191,7 +191,7 @@ def _report_duplicates(word: Word, noun: str, findings: Findings) -> None:
 
 
 def read_start(
-    statement: StartStatement | None, states: Axis, findings: Findings
+    statement: StartBelief | None, states: Axis, findings: Findings
 ) -> FloatArray | None:
     """Read the initial belief, shape (S,); uniform by default. None after an error."""
     n = len(states)

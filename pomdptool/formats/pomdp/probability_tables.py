@@ -17,7 +17,7 @@ from pomdptool.formats.pomdp.bulk_entries import EntryColumns
 from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows, from_entries
 
 
-class TooManyEntriesError(Exception):
+class TableSizeError(Exception):
     """More than MAX_ENTRIES entries; has their number and the stamp of the statement."""
 
     def __init__(self, entries: int, stamp: int) -> None:
@@ -135,10 +135,10 @@ class ProbabilityTable:
 
     def _check(self, more: int, stamp: int) -> None:
         if self.count + more > MAX_ENTRIES:
-            raise TooManyEntriesError(self.count + more, stamp)
+            raise TableSizeError(self.count + more, stamp)
 
     def check_size(self) -> None:
-        """Count all entries before the rows are built. Raises TooManyEntriesError."""
+        """Count all entries before the rows are built. Raises TableSizeError."""
         constants, rows = self._constants(), self._rows_of_stamps()
         for stamp in np.flatnonzero(rows).tolist():
             width = self.contents[stamp].width() if stamp in self.contents else 0
@@ -178,10 +178,9 @@ class ProbabilityTable:
         stamps, first = np.unique(self.row_stamp[order], return_index=True)
         constants = self._constants()
         for stamp, rows in zip(stamps.tolist(), np.split(order, first[1:]), strict=True):
-            value = constants.get(stamp, 0.0)
-            content = (
-                RowContent(np.full(self.n_columns, value)) if value else self.contents.get(stamp)
-            )
+            content = self.contents.get(stamp)
+            if value := constants.get(stamp):
+                content = RowContent(np.full(self.n_columns, value))
             if content is not None:
                 k, columns, values = content.entries(rows % self.n_states)
                 yield rows[k], columns, values, np.full(len(k), stamp)

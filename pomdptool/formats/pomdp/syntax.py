@@ -47,7 +47,7 @@ class PreambleStatement:
 
 
 @dataclass(frozen=True, slots=True)
-class StartStatement:
+class StartBelief:
     """The initial belief; `form` is `distribution`, `include` or `exclude`."""
 
     form: str
@@ -74,7 +74,7 @@ class BulkEntries:
     text: str
 
 
-Statement = PreambleStatement | StartStatement | TableStatement | BulkEntries
+Statement = PreambleStatement | StartBelief | TableStatement | BulkEntries
 
 
 def parse(findings: Findings) -> list[Statement]:
@@ -128,9 +128,9 @@ class _ToStatements(Transformer[Token, Any]):
     def list(self, tokens: Sequence[Token]) -> PreambleStatement:
         return PreambleStatement(str(tokens[0]), cast(int, tokens[0].start_pos), _words(tokens))
 
-    def start(self, tokens: Sequence[Token]) -> StartStatement:
+    def start(self, tokens: Sequence[Token]) -> StartBelief:
         form = str(tokens[0]) if tokens[0].type in ("INCLUDE", "EXCLUDE") else "distribution"
-        return StartStatement(form, cast(int, tokens[0].start_pos), _words(tokens))
+        return StartBelief(form, cast(int, tokens[0].start_pos), _words(tokens))
 
     def entry(self, tokens: Sequence[Token]) -> TableStatement:
         refs = tuple(_word(t) for t in tokens[1:-1] if t.type == "REF")
@@ -146,7 +146,7 @@ class _ToStatements(Transformer[Token, Any]):
 
 
 def _statements(value: object) -> list[Statement]:
-    if isinstance(value, (PreambleStatement, StartStatement, TableStatement, BulkEntries)):
+    if isinstance(value, (PreambleStatement, StartBelief, TableStatement, BulkEntries)):
         return [value]
     if isinstance(value, Tree):
         return [s for child in value.children for s in _statements(child)]

@@ -25,7 +25,7 @@ from pomdptool.formats.pomdpx.factors import (
     topological_order,
 )
 from pomdptool.formats.pomdpx.product import RowSumError, product_rows
-from pomdptool.formats.pomdpx.rewards import ActionClasses, StepVariables, rewards_of
+from pomdptool.formats.pomdpx.rewards import ActionClasses, StepSpace, rewards_of
 from pomdptool.formats.pomdpx.syntax import Element
 from pomdptool.formats.pomdpx.tables import Table, TableReader
 from pomdptool.formats.pomdpx.variables import (
@@ -122,7 +122,7 @@ class _Builder:
         kept = np.arange(observations.n)
         if Z is not None and len(observations.variables) > 1:
             kept, Z = _possible_observations(Z)
-        steps = StepVariables(
+        steps = StepSpace(
             classes,
             {"previous": before, "current": after, "observation": observations.digits(kept)},
             (S, S, len(kept)),
@@ -185,15 +185,11 @@ class _Builder:
         return []
 
     def _stack(
-        self,
-        section: str,
-        classes: ActionClasses,
-        row_digits: dict[str, Digits],
-        columns: ProductSpace,
+        self, section: str, classes: ActionClasses, fixed: dict[str, Digits], columns: ProductSpace
     ) -> SparseRows | None:
         """Rows over `columns` for all actions: the product of a section's tables.
 
-        `row_digits` has the values of the variables that the rows fix. Rows are built once for all
+        `fixed` has the values of the variables that the rows fix. Rows are built once for all
         actions with the same rules.
         """
         tables = self._ordered(section)
@@ -204,7 +200,7 @@ class _Builder:
             key = tuple(table.key_for(action) for table in tables)
             if key not in cache:
                 max_entries = (MAX_ENTRIES - entries) // actions[k]
-                rows = self._rows(section, tables, action, row_digits, columns, max_entries)
+                rows = self._rows(section, tables, action, fixed, columns, max_entries)
                 if rows is None:
                     return None
                 cache[key] = rows
@@ -224,7 +220,7 @@ class _Builder:
         section: str,
         tables: Sequence[Table],
         action: dict[str, int],
-        row_digits: dict[str, Digits],
+        fixed: dict[str, Digits],
         columns: ProductSpace,
         max_entries: int,
     ) -> list[SparseRows] | None:
@@ -233,9 +229,7 @@ class _Builder:
         if factors is None:
             return None
         n = ProductSpace(self.variables.current).n
-        return self._catch(
-            lambda: product_rows(factors, row_digits, n, columns, max_entries), action
-        )
+        return self._catch(lambda: product_rows(factors, fixed, n, columns, max_entries), action)
 
     def _factors(
         self, section: str, tables: Sequence[Table], action: dict[str, int]

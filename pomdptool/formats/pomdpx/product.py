@@ -31,7 +31,7 @@ class Relation:
         Row of each assignment, ascending.
     column
         Flat index of each assignment over the columns, summed over the variables so far.
-    row_digits
+    fixed
         Value indices of the variables that the rows fix, by row.
     joined
         Value indices of joined children that further factors depend on, by assignment.
@@ -40,14 +40,14 @@ class Relation:
     row: IntArray
     column: IntArray
     probability: FloatArray
-    row_digits: dict[str, Digits]
+    fixed: dict[str, Digits]
     joined: dict[str, Digits] = field(default_factory=dict)
 
     def digit(self, variable: Variable) -> Digits:
         """Index of the variable's value in each assignment."""
         if variable.name in self.joined:
             return self.joined[variable.name]
-        return self.row_digits[variable.name][self.row]
+        return self.fixed[variable.name][self.row]
 
 
 class RowSumError(ModelError):
@@ -69,14 +69,14 @@ class RowSumError(ModelError):
 
 def product_rows(
     factors: Sequence[Factor],
-    row_digits: dict[str, Digits],
+    fixed: dict[str, Digits],
     n: int,
     columns: ProductSpace,
     max_entries: int,
 ) -> list[SparseRows]:
     """Product of the factors: n rows over the combinations of `columns`, in blocks of rows.
 
-    `row_digits` has the values of the variables that each row fixes; the columns are those of them
+    `fixed` has the values of the variables that each row fixes; the columns are those of them
     and the factors' children. A block with too many assignments is halved.
 
     Raises
@@ -94,10 +94,10 @@ def product_rows(
     ranges = [(k, min(k + BLOCK_ROWS, n)) for k in reversed(range(0, n, BLOCK_ROWS))]
     while ranges:
         first, last = ranges.pop()
-        fixed = {name: digit[first:last] for name, digit in row_digits.items()}
+        block = {name: digit[first:last] for name, digit in fixed.items()}
         limit = BLOCK_ENTRIES if last - first > 1 else max_entries
         try:
-            relation = _product(factors, fixed, last - first, columns, limit)
+            relation = _product(factors, block, last - first, columns, limit)
         except TooLargeError:
             if last - first == 1:
                 raise
@@ -113,21 +113,17 @@ def product_rows(
 
 
 def _product(
-    factors: Sequence[Factor],
-    row_digits: dict[str, Digits],
-    n: int,
-    columns: ProductSpace,
-    limit: int,
+    factors: Sequence[Factor], fixed: dict[str, Digits], n: int, columns: ProductSpace, limit: int
 ) -> Relation:
     """Join all factors; TooLargeError for more than `limit` assignments."""
     stride, strides = 1, {}
     column = np.zeros(n, dtype=np.int64)
     for variable in reversed(columns.variables):
         strides[variable.name] = stride
-        if variable.name in row_digits:
-            column += row_digits[variable.name] * np.int64(stride)
+        if variable.name in fixed:
+            column += fixed[variable.name] * np.int64(stride)
         stride *= variable.n
-    relation = Relation(np.arange(n), column, np.ones(n), row_digits)
+    relation = Relation(np.arange(n), column, np.ones(n), fixed)
     for k, factor in enumerate(factors):
         later = {parent.name for other in factors[k + 1 :] for parent in other.parents.variables}
         relation = _join(relation, factor, strides[factor.table.child.name], later, limit)
@@ -161,4 +157,4 @@ def _join(relation: Relation, factor: Factor, stride: int, later: set[str], limi
     if factor.table.child.name in later:
         joined[factor.table.child.name] = value
     column = column + value * np.int64(stride)
-    return Relation(row, column, before * rows.data[entry], relation.row_digits, joined)
+    return Relation(row, column, before * rows.data[entry], relation.fixed, joined)

@@ -43,7 +43,7 @@ class ActionClasses:
 
 
 @dataclass(frozen=True, slots=True)
-class StepVariables:
+class StepSpace:
     """Variables of the transitions of a model.
 
     Attributes
@@ -59,9 +59,7 @@ class StepVariables:
     sizes: tuple[int, int, int]
 
 
-def rewards_of(
-    tables: Sequence[Table], steps: StepVariables, T: SparseRows, Z: SparseRows
-) -> Rewards:
+def rewards_of(tables: Sequence[Table], steps: StepSpace, T: SparseRows, Z: SparseRows) -> Rewards:
     """R over the axes that some rule fixes or, if that is too large, on the support of T and Z."""
     if not tables:
         return NO_REWARDS
@@ -81,12 +79,7 @@ def rewards_of(
 
 
 def _on_support(
-    tables: Sequence[Table],
-    steps: StepVariables,
-    T: SparseRows,
-    Z: SparseRows,
-    *,
-    by_observation: bool,
+    tables: Sequence[Table], steps: StepSpace, T: SparseRows, Z: SparseRows, *, by_observation: bool
 ) -> Rewards:
     a, *points = steps_of(T, Z, by_observation=by_observation).indices
     values = np.empty(len(a))
@@ -102,9 +95,7 @@ def _on_support(
 class _RewardSum:
     """Sum of the reward tables for one action."""
 
-    def __init__(
-        self, tables: Sequence[Table], action: dict[str, int], steps: StepVariables
-    ) -> None:
+    def __init__(self, tables: Sequence[Table], action: dict[str, int], steps: StepSpace) -> None:
         self.steps = steps
         self.rules = [(table, table.rules_for(action)) for table in tables]
 
