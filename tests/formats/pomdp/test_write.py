@@ -264,5 +264,5 @@ def test_support_entries_of_json_are_every_step_in_any_order() -> None:
     document["R"]["entries"].append(document["R"]["entries"].pop(2))
     assert_same(model, loads(json.dumps(document)))
     document["R"]["entries"].pop()
-    with pytest.raises(FormatError, match="every step"):
+    with pytest.raises(FormatError, match="every transition"):
         loads(json.dumps(document))
