@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from numpy.testing import assert_array_equal
 
 from pomdptool.errors import Finding, FormatError
 from pomdptool.formats.model_json import read_model_json, write_model_json
-from pomdptool.formats.models import loads, read_model
+from pomdptool.formats.models import encode_model, loads, read_model
+from pomdptool.formats.pomdp import reward_rules
 from pomdptool.model import make_model
+from round_trips import assert_same
 
 GOOD: dict[str, Any] = {
     "format": "pomdptool/model",
@@ -232,3 +235,20 @@ def test_every_name_survives() -> None:
     names = ["", "a b", '"', "\\", "é", "\n", "😀", "T"]
     m = make_model([np.eye(len(names))], None, discount=1, states=names)
     assert read_model_json(write_model_json(m), "f").states == tuple(names)
+
+
+def test_support_entries_of_json_are_every_step_in_any_order() -> None:
+    with patch.object(reward_rules, "TABLE_LIMIT", 1):
+        model = loads(
+            "discount: 1 values: reward states: 2 actions: 1 observations: 2 "
+            "T: * uniform O: * : 0 uniform O: * : 1 0.25 0.75 "
+            "R: * : 0 : 1 : 1 5 R: * : 1 : 1 : 0 6 R: * : 1 : 0 : * 7"
+        )
+    document = json.loads(encode_model(model, "json")[0])
+    assert len(document["R"]["entries"]) == 8
+    document["R"]["entries"].reverse()
+    document["R"]["entries"].append(document["R"]["entries"].pop(2))
+    assert_same(model, loads(json.dumps(document)))
+    document["R"]["entries"].pop()
+    with pytest.raises(FormatError, match="every transition"):
+        loads(json.dumps(document))

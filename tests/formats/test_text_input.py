@@ -1,13 +1,11 @@
 """Files that are no text, JSON that other readers would read otherwise, numbers out of range.
 
-Each is one line with its place and exit code 1, whichever reader meets it.
-"""
+Each is one line with its place and exit code 1, whichever reader meets it."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
 import re
 import threading
@@ -25,7 +23,6 @@ from pomdptool.formats import limits, text_input
 from pomdptool.formats.models import encode_model, loads
 from pomdptool.formats.policy.alpha import write_alpha
 from pomdptool.formats.policy.appl import write_appl
-from pomdptool.formats.strict_json import read_json
 from pomdptool.formats.text_input import read_source
 from pomdptool.model import make_model
 from pomdptool.policy import AlphaVectors, problem_of
@@ -69,6 +66,7 @@ READERS: dict[str, Callable[[str], list[str]]] = {
     "compare": lambda f: ["compare", "m.json", f],
 }
 """A command for each reader."""
+
 
 NO_TEXT = {
     "zeros": (b"\0" * 100, "zero byte"),
@@ -156,36 +154,6 @@ def test_the_place_of_a_zero_byte(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(FormatError) as caught:
                 read_source(io.BytesIO(b"ab" + ends + "ö".encode() + b"\0c"))
             assert (caught.value.line, caught.value.column) == (2, 2)
-
-
-# ---------------------------------------------------------------- JSON
-
-REFUSED = [
-    ('{"a": 1,\n "b": 2, "a": 3}', 2, 10, "the key 'a' occurs twice"),
-    ('{"a": {"b": 1}, "b": [{"a": "a:{"}, {"a": 1, "\\u0061": 2}]}', 1, 46, "key 'a' occurs twice"),
-    ('[1, "NaN",\n NaN]', 2, 2, "NaN is not an allowed number"),
-    ("[-Infinity]", 1, 2, "-Infinity is not an allowed number"),
-    (f'["{"9" * 9000}",\n  {"9" * 5000}]', 2, 3, "more than 4300 digits"),
-    ('["\\\\ud800", "\\ud83d\\ude00",\n "\\ud83d"]', 2, 3, "\\ud83d is an unpaired surrogate"),
-    ('["\\udc00\\ud800"]', 1, 3, "\\udc00 is an unpaired surrogate"),
-    ('["\ud800"]', 1, 3, "this is not UTF-8 text"),
-    ('{"a":\n "\udce9"}', 2, 3, "this is not UTF-8 text"),
-    ('{"a": 1, 2}', 1, 10, "property name"),
-    ("[" * 100_000, 1, 1, "too deeply"),
-    ('{"a": 1} x', 1, 10, "Extra data"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "line", "column", "message"), REFUSED)
-def test_json_is_refused_with_its_place(text: str, line: int, column: int, message: str) -> None:
-    with pytest.raises(FormatError, match=re.escape(message)) as caught:
-        read_json(text, "f", 5)
-    assert (caught.value.line, caught.value.column) == (line + 4, column)
-
-
-def test_json_is_read_as_python_reads_it() -> None:
-    text = '{"a": [1, -2.5e3, true, null, "\\u00e9\\ud83d\\ude00\\n"], "b": {"a": {}}}'
-    assert read_json(text, "f") == json.loads(text)
 
 
 JSON_READERS = ("as json", "policy", "evaluate", "resume", "terminal", "prior", "leaf", "plot",
