@@ -14,16 +14,21 @@ from pomdptool.errors import FormatError, PolicyError, PomdpError, PomdpWarning
 from pomdptool.formats.models import Kind, encode_model, kind_of_text, load, loads, read_model
 from pomdptool.formats.plottable import read_plottable
 from pomdptool.formats.policy.read import read_policy
-from pomdptool.policy import SolvedPolicy
 from pomdpx_texts import TIGER as POMDPX
 
 MODEL = loads(POMDPX)
+
+
 TEXTS: dict[Kind, str] = {
     "pomdp": encode_model(MODEL, "pomdp", "a header")[0],
     "json": encode_model(MODEL, "json")[0],
     "pomdpx": POMDPX,
 }
+
+
 POLICY_XML = '<?xml version="1.0"?>\n<Policy version="0.1" type="value"></Policy>'
+
+
 ALPHA = "0\n1 2\n\n1\n3 4\n\n"
 
 
@@ -99,9 +104,6 @@ def test_compressed_without_the_extension(kind: Kind, tmp_path: Path) -> None:
     assert load(path).equals(MODEL)
 
 
-# ---------------------------------------------------------------- what is no model, or no policy
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -142,22 +144,3 @@ def test_policies_are_known_by_their_text() -> None:
         read_policy(ALPHA, "p.json", MODEL)
     with pytest.raises(PolicyError, match="with values"):
         read_policy(ALPHA, "p.pg", MODEL)
-
-
-def test_a_policy_is_drawn_whatever_its_name() -> None:
-    problem = {
-        "name": "t",
-        "digest": "",
-        "states": ["a"],
-        "actions": ["x"],
-        "observations": ["o"],
-        "discount": 0.5,
-        "values": "reward",
-        "start": [1],
-    }
-    document = {
-        "format": "pomdptool/policy", "version": 1, "problem": problem, "method": "exact",
-        "converged": True, "stop_reason": "precision", "bounds": {"lower": 1, "upper": 1},
-        "horizon": None, "graph": None, "stats": {}, "vectors": [{"action": 0, "values": [1]}],
-    }  # fmt: skip
-    assert isinstance(read_plottable(json.dumps(document), "p.pomdp"), SolvedPolicy)
