@@ -18,7 +18,7 @@ SET_R = "R: * : * : * : * 1\n"
 
 
 BASE = PREAMBLE + TABLES + SET_R
-"""Ten lines: what a test adds begins in line 11."""
+"""Ten lines: tests append from line 11."""
 
 
 MDP = "discount: 0.9\nvalues: reward\nstates: a b c\nactions: x y\n"
@@ -34,22 +34,22 @@ def read(text: str, *, strict: bool = False) -> tuple[Model | None, tuple[Findin
 
 def errors(text: str) -> list[Finding]:
     model, findings = read(text)
-    found = [f for f in findings if f.level == "error"]
-    assert (model is None) == bool(found)
-    return found
+    reported = [f for f in findings if f.level == "error"]
+    assert (model is None) == bool(reported)
+    return reported
 
 
 def error_places(text: str) -> list[Place]:
     return [(f.line, f.column, f.code) for f in errors(text)]
 
 
-def counted(states: int, observations: int) -> str:
-    """One line of preamble: one action, the rest counted."""
+def numbered(states: int, observations: int) -> str:
+    """One line of preamble: one action, numbered states and observations."""
     return f"discount: 1 values: reward actions: 1 states: {states} observations: {observations}\n"
 
 
-def matches(found: Place, expected: Place) -> bool:
-    return expected in (found, (found[0], 0, found[2]))
+def matches(reported: Place, expected: Place) -> bool:
+    return expected in (reported, (reported[0], 0, reported[2]))
 
 
 def only_error(text: str) -> Finding:

@@ -7,8 +7,8 @@ from pomdptool.model import Model
 
 
 def there_and_back(model: Model, kind: WrittenKind) -> Model:
-    text, said = encode_model(model, kind)
-    assert said == []
+    text, changes = encode_model(model, kind)
+    assert changes == []
     read, findings = read_model(text, "written", kind=kind, strict=True)
     assert read is not None, findings
     assert not findings

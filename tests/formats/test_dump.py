@@ -17,7 +17,7 @@ def test_compressed_bytes_are_the_same_each_time(tmp_path: Path) -> None:
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
 
 
-def test_file_name_of_no_format_is_refused(tmp_path: Path) -> None:
+def test_unknown_extension_is_refused(tmp_path: Path) -> None:
     pt = pytest.importorskip("pomdptool")
     model = make_model([[[1.0]]], [[1.0]], discount=0.5)
     with pytest.raises(pt.PomdpError, match=r"m\.txt"):

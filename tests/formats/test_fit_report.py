@@ -1,4 +1,4 @@
-"""Reports of learning: what is written reads back equal."""
+"""Fit reports read back equal after writing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Every reader, on files with some bytes changed: a result, or our own error, soon.
 
-What strangers send is data: nothing in it is run, and what it may grow to is limited.
+Untrusted input is never executed, and its size in memory is limited.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def test_changed_bytes(name: str, seconds: float, seeds: dict[str, bytes], tmp_p
         fuzz(name, seeds, tmp_path / name, rng, time.monotonic() + seconds)
 
 
-# ---------------------------------------------------------------- what would grow
+# ---------------------------------------------------------------- files that expand
 
 
 @pytest.mark.parametrize("kind", ["pomdp", "json", "pomdpx"])
@@ -210,7 +210,7 @@ def test_deep_policies_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(30)
-def test_a_name_that_occurs_twice_among_many_is_found_soon() -> None:
+def test_duplicate_among_many_names_is_detected_quickly() -> None:
     names = [f"s{k}" for k in range(200_000)]
     text = (
         '{"format": "pomdptool/model", "version": 1, "discount": 1, "values": "reward", '

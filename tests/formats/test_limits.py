@@ -89,9 +89,9 @@ def refused(text: str, file: str) -> str:
     findings: list[str] = []
 
     def read() -> None:
-        model, found = read_model(text, file)
+        model, reported = read_model(text, file)
         assert model is None
-        findings.extend(f"{f.place} {f.code} {f.message}" for f in found)
+        findings.extend(f"{f.place} {f.code} {f.message}" for f in reported)
 
     assert measured(read) < MOST + 40 * len(text)
     return findings[0]
@@ -151,13 +151,13 @@ TOO_LARGE: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", TOO_LARGE)
-def test_what_is_declared_too_large_is_refused_before_it_is_made(name: str) -> None:
+def test_declared_sizes_are_checked_before_allocating(name: str) -> None:
     text, expected = TOO_LARGE[name]
     file = expected.partition(":")[0]
     assert refused(text, file).startswith(expected)
 
 
-def test_what_is_not_too_large_is_read() -> None:
+def test_many_variables_of_one_value_are_read() -> None:
     """The limits are for the product: many variables of one value are fine."""
     states = "".join(state(k, 1) for k in range(28))
     text = pomdpx(

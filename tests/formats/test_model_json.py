@@ -1,4 +1,4 @@
-"""JSON models: what is refused, with which message."""
+"""JSON models: reading, and the messages of invalid documents."""
 
 from __future__ import annotations
 
@@ -87,10 +87,12 @@ def test_mdp_has_null_observations() -> None:
         (json.dumps(GOOD)[:-9], 1, len(json.dumps(GOOD)) - 8, ""),
     ],
 )
-def test_what_is_no_json_is_placed(text: str, line: int, column: int, message: str) -> None:
-    found = error(text)
-    assert (found.line, found.column) == (line, column)
-    assert message in str(found)
+def test_invalid_json_is_reported_with_its_position(
+    text: str, line: int, column: int, message: str
+) -> None:
+    failure = error(text)
+    assert (failure.line, failure.column) == (line, column)
+    assert message in str(failure)
 
 
 Message = str | tuple[str, ...]
@@ -168,10 +170,10 @@ Message = str | tuple[str, ...]
         ),
     ],
 )
-def test_what_is_refused(changes: dict[str, Any], message: Message) -> None:
-    said = str(error(changed(**changes)))
+def test_invalid_document_is_refused(changes: dict[str, Any], message: Message) -> None:
+    text = str(error(changed(**changes)))
     for part in (message,) if isinstance(message, str) else message:
-        assert part in said
+        assert part in text
 
 
 @pytest.mark.parametrize("key", [key for key in GOOD if key != "name"])
@@ -185,7 +187,7 @@ def test_missing_key_is_named(key: str) -> None:
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("key", ["discount", "start", "T", "R"])
-def test_constants_that_are_no_numbers(constant: str, key: str) -> None:
+def test_infinite_constants_are_refused(constant: str, key: str) -> None:
     value = {"discount": "@", "start": ["@", 1], "T": [[0, 0, 0, "@"]], "R": {"entries": [["@"]]}}[
         key
     ]
@@ -200,7 +202,7 @@ def test_numbers_too_large_for_a_float(number: str, key: str) -> None:
     error(changed(**{key: value}).replace('"@"', number))
 
 
-def test_text_is_no_number() -> None:
+def test_strings_are_not_numbers() -> None:
     error(changed(discount="0.9"))
     error(changed(start=["0.25", "0.75"]))
     error(changed(T=[["0", "0", "1", "1.0"], ["0", "1", "1", "1"]]))

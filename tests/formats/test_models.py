@@ -46,7 +46,7 @@ ALPHA = "0\n1 2\n\n1\n3 4\n\n"
         ("", None),
     ],
 )
-def test_how_texts_begin(text: str, kind: Kind | None) -> None:
+def test_kind_of_text(text: str, kind: Kind | None) -> None:
     assert kind_of_text(text) == kind
 
 
@@ -78,8 +78,8 @@ def test_from_overrides(tmp_path: Path) -> None:
     path.write_text(POMDPX, encoding="utf-8")
     read = CliRunner().invoke(cli, ["check", str(path)], standalone_mode=False)
     assert read.return_value == 0
-    said = f"{path}:1:1: warning PT111: POMDPX in a file named as .pomdp: read as POMDPX"
-    assert read.stdout.splitlines() == [said]
+    warning = f"{path}:1:1: warning PT111: POMDPX in a file named as .pomdp: read as POMDPX"
+    assert read.stdout.splitlines() == [warning]
     told = ["check", str(path), "--from", "pomdp"]
     forced = CliRunner().invoke(cli, told, standalone_mode=False)
     assert forced.return_value == 1
@@ -115,7 +115,7 @@ def test_compressed_without_the_extension(kind: Kind, tmp_path: Path) -> None:
         ("{}", 'expected an object with "format": "pomdptool/model"'),
     ],
 )
-def test_what_is_no_model_is_named(text: str, message: str) -> None:
+def test_other_documents_are_not_models(text: str, message: str) -> None:
     for name in ("m.pomdpx", "m.json", "m.pomdp", "m"):
         model, findings = read_model(text, name)
         assert model is None
@@ -123,7 +123,7 @@ def test_what_is_no_model_is_named(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["p.json", "p.alpha", "p.policy", "p"])
-def test_a_model_is_no_policy(name: str) -> None:
+def test_model_is_not_a_policy(name: str) -> None:
     for kind in ("pomdp", "pomdpx"):
         with pytest.raises(FormatError, match=f"^{name}:1:1: this is a model, not a policy"):
             read_policy(TEXTS[kind], name, MODEL)
@@ -133,7 +133,7 @@ def test_a_model_is_no_policy(name: str) -> None:
         read_policy(TEXTS["json"], name, MODEL)
 
 
-def test_policies_are_known_by_their_text() -> None:
+def test_policies_are_detected_by_their_text() -> None:
     for name in ("p.alpha", "p.policy", "p"):
         assert read_policy(ALPHA, name, MODEL).method == "alpha"
         with pytest.raises(FormatError, match='"format": "pomdptool/policy"'):

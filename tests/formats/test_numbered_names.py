@@ -5,7 +5,7 @@ from __future__ import annotations
 from pomdptool.formats.numbered_names import NumberedNames
 
 
-def test_counted_names() -> None:
+def test_numbered_names() -> None:
     names = NumberedNames("s", 12)
     assert list(names) == [f"s{k}" for k in range(12)]
     assert (len(names), names[-1], names[2:4]) == (12, "s11", ["s2", "s3"])

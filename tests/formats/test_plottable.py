@@ -8,7 +8,7 @@ from pomdptool.formats.plottable import read_plottable
 from pomdptool.policy import SolvedPolicy
 
 
-def test_a_policy_is_drawn_whatever_its_name() -> None:
+def test_policy_is_detected_under_any_file_name() -> None:
     problem = {
         "name": "t",
         "digest": "",

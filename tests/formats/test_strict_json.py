@@ -27,7 +27,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "line", "column", "message"), REFUSED)
-def test_json_is_refused_with_its_place(text: str, line: int, column: int, message: str) -> None:
+def test_json_is_refused_with_position(text: str, line: int, column: int, message: str) -> None:
     with pytest.raises(FormatError, match=re.escape(message)) as caught:
         read_json(text, "f", 5)
     assert (caught.value.line, caught.value.column) == (line + 4, column)

@@ -81,27 +81,31 @@ NO_TEXT = {
 }
 
 
-@pytest.mark.parametrize("what", NO_TEXT)
+@pytest.mark.parametrize("content_kind", NO_TEXT)
 @pytest.mark.parametrize("reader", READERS)
-def test_what_is_no_text(reader: str, what: str, folder: Path, tmp_path: Path) -> None:
-    content, message = NO_TEXT[what]
+def test_binary_files_are_refused(
+    reader: str, content_kind: str, folder: Path, tmp_path: Path
+) -> None:
+    content, message = NO_TEXT[content_kind]
     file = tmp_path / "stranger"
     file.write_bytes(content)
     code, out, err = call(folder, *READERS[reader](str(file)), "-q")
-    said = err + (out.decode() if reader == "check" else "")
+    message_text = err + (out.decode() if reader == "check" else "")
     assert code == 1
-    assert said.count("\n") == 1
+    assert message_text.count("\n") == 1
     if reader in ("csv", "tsv", "jsonl", "parquet"):  # whose rows may hold any characters
-        assert re.match(rf"(error: )?{re.escape(str(file))}:", said), said
+        assert re.match(rf"(error: )?{re.escape(str(file))}:", message_text), message_text
     else:
-        assert re.match(rf"{re.escape(str(file))}:1:\d+: [^\n]*{message}", said), said
+        assert re.match(rf"{re.escape(str(file))}:1:\d+: [^\n]*{message}", message_text), (
+            message_text
+        )
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="devices of Unix")
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.timeout(20)
-def test_devices_without_end(reader: str, device: str, folder: Path) -> None:
+def test_endless_devices(reader: str, device: str, folder: Path) -> None:
     code, out, err = call(folder, *READERS[reader](device), "-q")
     assert code == 1
     assert (err + out.decode()).count("\n") == 1
@@ -109,7 +113,7 @@ def test_devices_without_end(reader: str, device: str, folder: Path) -> None:
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("reader", ["model", "policy", "csv", "maze"])
-def test_a_pipe_without_end(reader: str, folder: Path, tmp_path: Path) -> None:
+def test_endless_pipe(reader: str, folder: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
@@ -147,7 +151,7 @@ def test_a_stream_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
         read_source(io.BytesIO(gzip.compress(b" " * 1001)))
 
 
-def test_the_place_of_a_zero_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_position_of_a_zero_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (3, 1 << 22):
         monkeypatch.setattr(text_input, "BLOCK", size)
         for ends in (b"\n", b"\r", b"\r\n"):
@@ -160,22 +164,24 @@ JSON_READERS = ("as json", "policy", "evaluate", "resume", "terminal", "prior", 
                 "init", "like", "compare")  # fmt: skip
 
 
-def changed(text: str, what: str) -> bytes:
+def changed(text: str, content_kind: str) -> bytes:
     """A JSON document that is one no more: in Latin-1, with half a character, a key twice."""
-    if what == "latin":
+    if content_kind == "latin":
         return text.replace("tiger-left", "gr\xf6\xdfe").encode("latin-1")
-    if what == "surrogate":
+    if content_kind == "surrogate":
         return text.replace("tiger-left", "\\ud800nm").encode()
     return text.replace('"version"', '"version": 1, "version"').encode()
 
 
-@pytest.mark.parametrize("what", ["latin", "surrogate", "twice"])
+@pytest.mark.parametrize("content_kind", ["latin", "surrogate", "twice"])
 @pytest.mark.parametrize("reader", JSON_READERS)
-def test_json_of_strangers(reader: str, what: str, folder: Path, tmp_path: Path) -> None:
+def test_untrusted_json_is_refused(
+    reader: str, content_kind: str, folder: Path, tmp_path: Path
+) -> None:
     models = ("as json", "init", "like", "compare")
     text = (folder / ("m.json" if reader in models else "p.json")).read_text()
     file = tmp_path / "stranger.json"
-    file.write_bytes(changed(text, what))
+    file.write_bytes(changed(text, content_kind))
     code, _, err = call(folder, *READERS[reader](str(file)), "-q")
     assert code == 1
     assert re.fullmatch(rf"{re.escape(str(file))}:[1-9]\d*:[1-9]\d*: [^\n]+\n", err), err
@@ -190,14 +196,14 @@ def test_json_of_strangers(reader: str, what: str, folder: Path, tmp_path: Path)
         ('{"observation": "x", "step": true}', "not a whole number"),
     ],
 )
-def test_json_lines_of_strangers(line: str, message: str, tmp_path: Path) -> None:
+def test_untrusted_json_lines_are_refused(line: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text(line + "\n")
     with pytest.raises(DataError, match=message):
         pomdptool.load_data(path)
 
 
-def test_booleans_are_no_numbers(folder: Path) -> None:
+def test_booleans_are_not_numbers(folder: Path) -> None:
     for name, old, new in (
         ("m.json", '"T": [[0, 0, 0, 1.0]', '"T": [[0, 0, 0, true]'),
         ("m.json", '"version": 1', '"version": true'),
@@ -214,12 +220,12 @@ def test_booleans_are_no_numbers(folder: Path) -> None:
             reader(source if reader is loads else io.StringIO(source))
 
 
-def test_names_that_are_no_text_are_refused_in_python_too() -> None:
+def test_surrogates_in_names_are_refused_from_python() -> None:
     with pytest.raises(ModelError, match="is not text"):
         make_model([np.eye(2)], None, discount=0.9, states=["a", "\ud800"])
 
 
-def test_a_policy_of_a_hostile_name_reads_back() -> None:
+def test_policy_with_hostile_names_reads_back() -> None:
     model = make_model([np.eye(2)], None, np.zeros((1, 2)), discount=0.9, name="\x1b<&\x00\n")
     values = AlphaVectors(np.zeros(1, np.int64), np.zeros((1, 2)))
     text = write_appl(values, problem_of(model))

@@ -1,4 +1,4 @@
-"""Traces of episodes: what is written reads back equal."""
+"""Traces of episodes read back equal after writing."""
 
 from __future__ import annotations
 

@@ -164,8 +164,8 @@ def test_never_set_rows() -> None:
     message = only_error(PREAMBLE + "T: x uniform O: * uniform\n" + SET_R).message
     assert "action 'y', state 'a' is never set" in message
     assert "and 1 more row)" in message
-    found = errors(PREAMBLE + SET_R)
-    assert [f.message[0] for f in found] == ["T", "T", "O", "O"]
+    reported = errors(PREAMBLE + SET_R)
+    assert [f.message[0] for f in reported] == ["T", "T", "O", "O"]
 
 
 def test_sum_within_tolerance_is_renormalised() -> None:
@@ -212,11 +212,11 @@ def test_dense_table_of_a_large_model_is_refused_without_allocating() -> None:
     for statement in ("T: * uniform", "T: 0 : * : * 0.00005"):
         tracemalloc.start()
         try:
-            found = error_places(text + statement + "\nO: * uniform R: * : * : * : * 1")
+            reported = error_places(text + statement + "\nO: * uniform R: * : * : * : * 1")
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert found == [(2, 1, "PT010")]
+        assert reported == [(2, 1, "PT010")]
         assert peak < 1e8
 
 

@@ -11,9 +11,9 @@ from numpy.testing import assert_array_equal
 from pomdp_texts import (
     BASE,
     PREAMBLE,
-    counted,
     error_places,
     errors,
+    numbered,
     read,
 )
 from samples import read_clean
@@ -32,29 +32,29 @@ from samples import read_clean
         ("R: T : 0 : 0 : 0 1", 4, "PT002"),
     ],
 )
-def test_error_deep_in_a_run(n: int, bad: str, column: int, code: str) -> None:
+def test_error_deep_in_bulk_entries(n: int, bad: str, column: int, code: str) -> None:
     lines = ["T: x : a : a 0.5", "R: x : a : a : o 5  # c", "O: x : a : o 0.5 # R: x"] * (n // 3)
     at = 2 * len(lines) // 3
     text = BASE + "\n".join([*lines[:at], bad, *lines[at:]])
     assert error_places(text) == [(11 + at, column, code)]
 
 
-def test_dialect_deep_in_a_run() -> None:
+def test_dialect_deep_in_bulk_entries() -> None:
     lines = ["T: x : a : a 0.5"] * 20_000
     lines[13_000] = "T: x : a : a : .5"
     _, findings = read(BASE + "\n".join(lines))
     assert [f.place for f in findings] == ["f:13011:14", "f:13011:16"]
 
 
-def test_number_at_every_size_of_piece() -> None:
-    """Runs are cut into pieces; no entry is lost or read twice where they meet."""
+def test_numbers_at_every_chunk_size() -> None:
+    """Entries are read in chunks; none is lost or read twice at the boundaries."""
     n = 12_000
-    head = counted(n, 1) + "T: 0 identity O: 0 uniform\n"
+    head = numbered(n, 1) + "T: 0 identity O: 0 uniform\n"
     model = read_clean(head + "\n".join(f"R: 0 : {i} : * : * {i}.5" for i in range(n)))
     assert_array_equal(model.R[0, :, 0, 0], np.arange(n) + 0.5)
 
 
-def test_rewards_of_an_mdp_come_in_runs() -> None:
+def test_bulk_rewards_of_an_mdp() -> None:
     """One by one this many would take ten seconds."""
     n = 40_000
     head = "discount: 0.9 values: reward states: 40000 actions: 1 T: 0 identity\n"
@@ -67,7 +67,7 @@ def test_rewards_of_an_mdp_come_in_runs() -> None:
     assert error_places(bad) == [(11, 12, "PT002")]
 
 
-def test_a_row_of_one_reward_in_a_run() -> None:
+def test_row_of_one_reward_in_bulk() -> None:
     text = "O: *\nuniform\nT: *\nuniform\nR: x : a : b 5 R: y : a : * : o 7 R: x : * : a -1e1"
     one = read_clean(PREAMBLE.replace("o p", "o") + text)
     assert_array_equal(one.R[:, :, :, 0], [[[-10.0, 5.0], [-10.0, 0.0]], [[7.0, 7.0], [0.0, 0.0]]])
@@ -78,12 +78,12 @@ def test_a_row_of_one_reward_in_a_run() -> None:
 
 
 @pytest.mark.timeout(20)
-def test_many_bad_rows_of_a_large_run_are_reported_quickly() -> None:
+def test_many_bad_rows_in_bulk_are_reported_quickly() -> None:
     n = 20_000
-    head = counted(n, 1) + "O: * uniform R: * : * : * : * 1\n"
+    head = numbered(n, 1) + "O: * uniform R: * : * : * : * 1\n"
     text = head + "\n".join(f"T: 0 : {i} : {i} 0.5" for i in reversed(range(n)))
     begin = time.process_time()
-    found = errors(text)
-    assert len(found) == 100
-    assert found[-1].line == n + 2
+    reported = errors(text)
+    assert len(reported) == 100
+    assert reported[-1].line == n + 2
     assert time.process_time() - begin < 3

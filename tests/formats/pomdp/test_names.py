@@ -18,10 +18,10 @@ from samples import (
 
 @given(small_models(any_names))
 def test_names_that_the_format_refuses_are_replaced(model: Model) -> None:
-    text, said = encode_model(model, "pomdp")
-    valid, also_said = made_valid(model)
-    assert said == also_said
-    assert bool(said) == (valid is not model)
+    text, changes = encode_model(model, "pomdp")
+    valid, also_changes = made_valid(model)
+    assert changes == also_changes
+    assert bool(changes) == (valid is not model)
     read, findings = read_model(text, "written", kind="pomdp", strict=True)
     assert read is not None, findings
     assert_same(valid, read)
@@ -42,7 +42,7 @@ def test_names_that_the_format_refuses_are_replaced(model: Model) -> None:
 )
 def test_replaced_names(names: list[str], expected: tuple[str, ...]) -> None:
     model = make_model([np.eye(3)], np.ones((3, 1)), discount=1, states=names)
-    valid, said = made_valid(model)
+    valid, changes = made_valid(model)
     assert valid.states == expected
     for old, new in zip(names, expected, strict=True):
-        assert old == new or f"{old!r} is written as {new!r}" in said[0]
+        assert old == new or f"{old!r} is written as {new!r}" in changes[0]

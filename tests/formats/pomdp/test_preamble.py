@@ -68,8 +68,8 @@ def test_start_form(text: str, expected: list[float]) -> None:
     ],
 )
 def test_start_error(text: str, place: Place) -> None:
-    (found,) = error_places(PREAMBLE + text + "\n" + TABLES + SET_R)
-    assert matches(found, place)
+    (reported,) = error_places(PREAMBLE + text + "\n" + TABLES + SET_R)
+    assert matches(reported, place)
 
 
 def test_preamble_in_any_order_and_layout() -> None:

@@ -13,8 +13,8 @@ from pomdp_texts import (
     PREAMBLE,
     SET_R,
     TABLES,
-    counted,
     full_R,
+    numbered,
 )
 from samples import read_clean
 
@@ -124,7 +124,7 @@ def test_large_identity_and_uniform_observations_are_sparse_and_quick() -> None:
 @pytest.mark.timeout(60)
 def test_constant_rows_between_other_statements_take_linear_time() -> None:
     n = 2_000
-    head = counted(n, 2) + "T: * identity R: * : * : * : * 1\n"
+    head = numbered(n, 2) + "T: * identity R: * : * : * : * 1\n"
     text = head + "\n".join(
         f"O: 0 : {i} : * 0.5 O: 0 : {i} : 0 0.5 R: 0 : {i} : 0 1 1" for i in range(n)
     )

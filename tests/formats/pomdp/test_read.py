@@ -65,7 +65,7 @@ def test_dialect_is_an_error_when_strict(code: str, text: str, place: tuple[int,
     assert (finding.line, finding.column) == place
 
 
-def test_dialects_mean_what_they_say() -> None:
+def test_dialects_are_read_with_their_plain_meaning() -> None:
     text = BASE.replace("discount: 0.9\n", "").replace("reward", "costs")
     model, findings = read(text + "R: x : a : a : o : .5 R: x : a : a : p : .25")
     assert model is not None
@@ -80,7 +80,7 @@ def test_dialect_is_reported_once_with_its_count() -> None:
     assert "7 times" in findings[0].message
 
 
-def test_two_colons_before_a_number_are_no_dialect() -> None:
+def test_two_colons_before_a_number_are_an_error() -> None:
     assert error_places(BASE + "R: x : a : a : o :: 1\n") == [(11, 18, "PT001")]
 
 
@@ -108,7 +108,7 @@ def test_line_ends_are_space(end: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
-def test_places_do_not_depend_on_line_ends(end: str) -> None:
+def test_positions_do_not_depend_on_line_ends(end: str) -> None:
     text = BASE.replace("\n", end) + f"R: x : a : b : o 1{end}R: x : q : b : o 1"
     assert error_places(text) == [(12, 8, "PT002")]
 
@@ -133,7 +133,7 @@ def test_latin1_bytes_in_a_comment(tmp_path: Path) -> None:
     str(caught.value).encode()
 
 
-def test_zero_byte_is_no_text() -> None:
+def test_zero_byte_is_refused() -> None:
     assert error_places(BASE + "R: x\0") == [(11, 5, "PT011")]
 
 
@@ -158,7 +158,7 @@ def test_broken_compression() -> None:
     st.booleans(),
     st.lists(st.sampled_from(["\n", " ", " # T: x\n", "\r\n"]), min_size=1),
 )
-def test_statements_do_what_the_oracle_does(
+def test_statements_agree_with_the_oracle(
     program: tuple[naive.Sizes, list[float], list[naive.Assignment]],
     indices: bool,
     between: Sequence[str],
@@ -179,7 +179,7 @@ BAD = sorted((ROOT / "tests" / "bad").glob("*.pomdp"))
 
 @pytest.mark.parametrize("path", BAD, ids=lambda p: p.stem)
 def test_bad_file(path: Path) -> None:
-    """The first line says what is reported first: `# line:column: ...`, column `*` being any."""
+    """The first line is the first error, `# line:column: ...`; column `*` is any."""
     text = path.read_text(encoding="utf-8")
     expected = text.splitlines()[0].removeprefix("# ")
     model, findings = read_model(text, path.name, kind="pomdp")

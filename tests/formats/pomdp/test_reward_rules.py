@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import naive
 from pomdp_texts import (
     BASE,
-    counted,
     full_R,
+    numbered,
 )
 from pomdptool.formats.pomdp import reward_rules
 from samples import file_text, programs, read_clean
@@ -109,7 +109,7 @@ def test_rewards_on_the_support_equal_the_table(
 
 def test_rewards_of_a_large_model_live_on_the_support() -> None:
     n = 5_000
-    text = counted(n, 2).replace("reward", "cost") + "T: * identity O: * uniform\n"
+    text = numbered(n, 2).replace("reward", "cost") + "T: * identity O: * uniform\n"
     model = read_clean(text + "R: 0 : * : 7 : * 5 R: 0 : 8 : 8 : * 6 R: 0 : * : 9 : 1 4")
     assert model.rewards.table is None
     assert model.rewards.by_observation

@@ -1,4 +1,4 @@
-"""Writing .pomdp: what is written reads back equal, to the last bit of every float."""
+"""Written .pomdp texts read back equal, to the last bit of every float."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_observed_states_join_the_observation() -> None:
     assert findings_of(known) == ()
 
 
-def test_observations_that_cannot_be_made_are_left_out() -> None:
+def test_impossible_observations_are_left_out() -> None:
     text = changed('vnameCurr="t"', 'vnameCurr="t" fullyObs="true"')
     text = text.replace(
         "<Entry><Instance>* * *</Instance><ProbTable>0.5</ProbTable></Entry>",
@@ -86,7 +86,7 @@ def test_observations_that_cannot_be_made_are_left_out() -> None:
     assert read(text).observations == ("o0_left", "o1_right")
 
 
-def test_all_observed_and_nothing_else_is_an_mdp() -> None:
+def test_fully_observed_model_is_an_mdp() -> None:
     text = changed('vnameCurr="t"', 'vnameCurr="t" fullyObs="true"')
     text = text.replace('<ObsVar vname="o"><NumValues>2</NumValues></ObsVar>', "")
     begin, end = text.index("<ObsFunction"), text.index("<RewardFunction")
@@ -95,7 +95,7 @@ def test_all_observed_and_nothing_else_is_an_mdp() -> None:
     assert_array_equal(m.Z[1], np.eye(2))
 
 
-def test_names_that_would_be_equal_are_counted() -> None:
+def test_names_that_would_be_equal_are_numbered() -> None:
     more = '<StateVar vnamePrev="x" vnameCurr="y"><ValueEnum>{}</ValueEnum></StateVar><ObsVar'
     prior = "<CondProb><Var>{}</Var><Parent>null</Parent><Parameter><Entry><Instance>-</Instance>"
     prior += "<ProbTable>uniform</ProbTable></Entry></Parameter></CondProb></{}>"

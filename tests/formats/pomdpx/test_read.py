@@ -1,4 +1,4 @@
-"""POMDPX: what a file means, what is refused and where, and the commands that read it."""
+"""Reading POMDPX: refused files with positions, samples, and commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HA = "".join(f"<!ENTITY l{k} '{f'&l{k - 1};' * 10}'>" for k in range(1, 10))
 BOMB = f"<!DOCTYPE pomdpx [<!ENTITY l0 'ha'>{HA}]>"
 
 
-# What is replaced, by what, the code, the place (what stands there), and the message.
+# Old text, new text, code, text at the position of the error, and its message.
 BAD: list[tuple[str, str, str, str, str]] = [
     ("<pomdpx", BOMB + "<pomdpx", "PT012", "[<!ENTITY l0", "a document type is refused"),
     ("<pomdpx", '<!DOCTYPE p SYSTEM "/etc/passwd"><pomdpx', "PT012", "><pomdpx", "document type"),
@@ -97,14 +97,18 @@ BAD: list[tuple[str, str, str, str, str]] = [
 
 
 @pytest.mark.parametrize("row", BAD, ids=[f"{row[4]} {row[3]}"[:45] for row in BAD])
-def test_bad_files_are_refused_at_their_place(row: tuple[str, str, str, str, str]) -> None:
+def test_bad_files_are_refused_with_position(row: tuple[str, str, str, str, str]) -> None:
     old, new, code, place, says = row
     text = changed(old, new)
     at = text.index(place) if place else len(text)
-    found = findings_of(text)[0]
+    reported = findings_of(text)[0]
     line = text.count("\n", 0, at) + 1
-    assert (found.code, found.line, found.column) == (code, line, at - text.rfind("\n", 0, at))
-    assert says in found.message
+    assert (reported.code, reported.line, reported.column) == (
+        code,
+        line,
+        at - text.rfind("\n", 0, at),
+    )
+    assert says in reported.message
 
 
 @pytest.mark.parametrize("action", ["ActionVar", "StateVar"])
@@ -113,7 +117,7 @@ def test_a_variable_of_each_kind_is_needed(action: str) -> None:
     assert [(f.code, f.line) for f in findings_of(TIGER[:at] + TIGER[end:])] == [("PT008", 5)]
 
 
-def test_several_errors_are_found() -> None:
+def test_several_errors_are_reported() -> None:
     text = changed("listen - -", "lisen - -").replace("0.85 0.15", "0.85").replace("-100 10", "x")
     assert [(f.line, f.code) for f in findings_of(text)] == [
         *((15, "PT002"), (20, "PT006"), (24, "PT001")),
@@ -139,10 +143,10 @@ def test_too_large_is_refused_before_it_is_built(monkeypatch: pytest.MonkeyPatch
         f'<StateVar vnamePrev="p{k}" vnameCurr="q{k}"><NumValues>2</NumValues></StateVar>'
         for k in range(29)
     )
-    found = findings_of(TIGER.replace("<ObsVar", many + "<ObsVar"))
-    assert [f.code for f in found] == ["PT010"]
-    found = findings_of(TIGER.replace("<ObsVar", many + many.replace('="', '="z') + "<ObsVar"))
-    assert [f.code for f in found] == ["PT010"]
+    reported = findings_of(TIGER.replace("<ObsVar", many + "<ObsVar"))
+    assert [f.code for f in reported] == ["PT010"]
+    reported = findings_of(TIGER.replace("<ObsVar", many + many.replace('="', '="z') + "<ObsVar"))
+    assert [f.code for f in reported] == ["PT010"]
     monkeypatch.setattr(pomdpx_factors, "MAX_ENTRIES", 3)
     assert [f.code for f in findings_of(TIGER)] == ["PT010"]
 
