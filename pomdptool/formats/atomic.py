@@ -24,12 +24,7 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing; its old content is replaced at the end, and kept on any error.
 
     Symbolic links are followed; devices and pipes are written to directly. Permissions of an
-    existing file are kept.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
+    existing file are kept. Raises OSError if the file cannot be written.
     """
     try:
         with _writing(path) as stream:
@@ -41,13 +36,7 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def check_writable(path: Path) -> None:
-    """Check that a file can be written, without changing it.
-
-    Raises
-    ------
-    OSError
-        If the folder does not exist or is not writable, or the name is invalid.
-    """
+    """Raise OSError if a file cannot be written; does not change it."""
     import tempfile
 
     mode = _mode(path)

@@ -18,12 +18,8 @@ def dump(thing: object, path: str | Path) -> None:
     """Write a model, a policy or episodes in the format of the file extension.
 
     Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.policy`, `.pg`, `.dot`. Episodes:
-    `.csv`, `.tsv`, `.jsonl`, `.parquet`. All but the last also with `.gz`.
-
-    Raises
-    ------
-    PomdpError
-        If the extension is not one of these.
+    `.csv`, `.tsv`, `.jsonl`, `.parquet`. All but the last also with `.gz`. Raises PomdpError for
+    other extensions.
     """
     path = Path(path)
     if isinstance(thing, Model):

@@ -41,7 +41,7 @@ from pomdptool.formats.limits import MAX_FINDINGS
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """A text and its file name; positions in it are offsets."""
+    """A text and its file name."""
 
     file: str
     text: str

@@ -32,13 +32,7 @@ def is_fit_report(document: dict[str, Any]) -> bool:
 
 
 def read_fit_report(document: dict[str, Any], file: str) -> FitReport:
-    """Read a report.
-
-    Raises
-    ------
-    FormatError
-        With the name of the invalid key.
-    """
+    """Read a report; FormatError with the name of an invalid key."""
     root = JsonValue(document, "", file)
     history = root["history"]
     if history.value == []:

@@ -33,13 +33,7 @@ def to_jsonable(value: Any) -> Any:
 
 
 def read_document(text: str, file: str, form: str) -> dict[str, Any]:
-    """Read a JSON object with `"format": form` and version 1.
-
-    Raises
-    ------
-    FormatError
-        If the text is anything else.
-    """
+    """Read a JSON object with `"format": form` and version 1; FormatError for anything else."""
     document = read_json(text, file)
     if not isinstance(document, dict) or document.get("format") != form:
         message = f'expected an object with "format": "{form}"'

@@ -70,13 +70,7 @@ def _rewards(model: Model, sign: float) -> dict[str, Any]:
 
 
 def read_model_json(text: str, file: str) -> Model:
-    """Read a model.
-
-    Raises
-    ------
-    FormatError
-        If the text is not JSON (with its position), or not a model (with the key).
-    """
+    """Read a model; FormatError for invalid JSON (with position) or an invalid model (with key)."""
     try:
         return _model(JsonValue(read_document(text, file, FORMAT), "", file))
     except ModelError as error:

@@ -27,14 +27,8 @@ Plottable = SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
 def read_plottable(text: str, file: str, model: Model | None = None) -> Plottable:
     """Read a policy (`.json`, `.alpha`, `.policy`, `.pg`), a fit report or a trace.
 
-    Raises
-    ------
-    FormatError
-        If the text is none of these.
-    PolicyError
-        If a policy does not match the model, or its format requires one.
-    PomdpError
-        If the text is a model.
+    Raises FormatError for other texts, PolicyError for a policy that does not match the model or
+    requires one, PomdpError for a model.
     """
     kind = kind_of_path(file, POLICY_KINDS)
     if is_model(text):
@@ -44,8 +38,7 @@ def read_plottable(text: str, file: str, model: Model | None = None) -> Plottabl
     begun = text.lstrip(BYTE_ORDER_MARK + " \t\r\n")[:1]
     if kind in ("alpha", "appl") or begun == "<":
         if model is None:
-            message = f"{file}: this policy format does not name its problem: give --model"
-            raise PolicyError(message)
+            raise PolicyError(f"{file}: this format does not name its problem: give --model")
         return read_policy(text, file, model)
     if begun != "{":
         raise _unknown(file)
@@ -77,8 +70,8 @@ def _model(file: str) -> PomdpError:
 
 
 def _unknown(file: str) -> FormatError:
-    message = "expected a policy, a report of fit or a trace of simulate"
-    return FormatError.at(file, 1, 1, "PT001", message)
+    expected = "expected a policy, a report of fit or a trace of simulate"
+    return FormatError.at(file, 1, 1, "PT001", expected)
 
 
 def _graph(text: str, file: str, model: Model | None) -> PolicyGraph:

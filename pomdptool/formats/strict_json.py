@@ -32,13 +32,7 @@ class _RepeatedKeyError(ValueError):
 
 
 def read_json(text: str, file: str, line: int = 1) -> Any:
-    """Read JSON that begins on a line of a file.
-
-    Raises
-    ------
-    FormatError
-        If it is invalid, refused, or nested too deeply.
-    """
+    """Read JSON that begins on a line of a file; FormatError if it is invalid or refused."""
 
     def error_at(at: int, message: str, code: str = "PT001") -> FormatError:
         row = text.count("\n", 0, at)

@@ -40,14 +40,8 @@ def read_source(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
     """Text of a path or an open file, and its name for messages.
 
     Bytes that are not UTF-8 become surrogates: they are allowed in comments; readers refuse them
-    elsewhere.
-
-    Raises
-    ------
-    FormatError
-        If it is not text, too large, or its compression is broken.
-    OSError
-        If it cannot be read.
+    elsewhere. Raises OSError for an unreadable file, FormatError for one that is not text, too
+    large or wrongly compressed.
     """
     if isinstance(source, (str, Path)):
         file = str(source)

@@ -26,13 +26,7 @@ def trace_line(step: TracedStep) -> str:
 
 
 def read_trace(text: str, file: str) -> list[TracedStep]:
-    """Read a trace.
-
-    Raises
-    ------
-    FormatError
-        At the first line that is not a step.
-    """
+    """Read a trace; FormatError at the first line that is not a step."""
     steps = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():

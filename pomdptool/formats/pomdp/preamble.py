@@ -48,7 +48,7 @@ def read_preamble(statements: Sequence[Statement], findings: Findings) -> Preamb
     """Read the preamble."""
     preamble = Preamble()
     syntax_errors = findings.errors
-    declared = _by_keyword([s for s in statements if isinstance(s, PreambleStatement)], findings)
+    declared = _by_keyword(statements, findings)
     _check_order(statements, findings)
     if "discount" in declared:
         preamble.discount = _discount(declared["discount"], findings)
@@ -58,9 +58,8 @@ def read_preamble(statements: Sequence[Statement], findings: Findings) -> Preamb
         if keyword in declared:
             setattr(preamble, keyword, _axis(declared[keyword], findings))
     unread = syntax_errors > 0 and "observation" in findings.source.text
-    preamble.form_known = preamble.observations is not None or not (
-        "observations" in declared or unread
-    )
+    invalid = "observations" in declared or unread
+    preamble.form_known = preamble.observations is not None or not invalid
     if "actions" in declared:
         preamble.actions_at = declared["actions"].at
     if not syntax_errors:
@@ -69,10 +68,10 @@ def read_preamble(statements: Sequence[Statement], findings: Findings) -> Preamb
 
 
 def _by_keyword(
-    statements: list[PreambleStatement], findings: Findings
+    statements: Sequence[Statement], findings: Findings
 ) -> dict[str, PreambleStatement]:
     declared: dict[str, PreambleStatement] = {}
-    for statement in statements:
+    for statement in (s for s in statements if isinstance(s, PreambleStatement)):
         if statement.keyword == "goals":
             message = "`goals` is not part of this format: ignored"
             findings.dialect("PT108", statement.at, message)

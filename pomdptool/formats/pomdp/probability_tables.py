@@ -28,16 +28,10 @@ class TableSizeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RowContent:
-    """Content of a row that a statement sets whole.
+    """Content of the rows that a statement sets whole.
 
-    Attributes
-    ----------
-    values, columns
-        Entries of the row; without `columns` one value per column.
-    by_state
-        Whether `values` (S, n_columns) holds a row for each state.
-    diagonal
-        Whether the row of state s is 1 at s (`identity`).
+    `values` are the entries in `columns`, by default in all. `by_state`: `values` (S, n_columns)
+    holds a row for each state. `diagonal`: the row of state s is 1 at s (`identity`).
     """
 
     values: FloatArray

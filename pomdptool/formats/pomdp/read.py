@@ -14,14 +14,7 @@ BYTE_ORDER_MARK = "\ufeff"
 def read_pomdp(text: str, file: str, *, strict: bool) -> tuple[Model | None, tuple[Finding, ...]]:
     """Read a model (None after an error), and the findings.
 
-    Parameters
-    ----------
-    text
-        The whole file, with line ends of any kind.
-    file
-        File name for messages.
-    strict
-        Whether dialects are errors, as they are for the reference reader.
+    `file` is the name for messages; `strict` makes dialects errors, as for the reference reader.
     """
     marked = text.startswith(BYTE_ORDER_MARK)
     if "\r" in text:

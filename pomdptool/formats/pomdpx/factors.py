@@ -31,17 +31,9 @@ class TooLargeError(ModelError):
 class Factor:
     """Conditional probabilities of a child variable for one action.
 
-    Attributes
-    ----------
-    parents
-        The parents that the probabilities depend on.
-    rows
-        A row for each combination of parent values, a column for each value of the child; rows are
-        normalised if their sum was within the tolerance.
-    sums
-        Row sums before normalisation.
-    off
-        Rows that did not sum to 1.
+    `parents` are those that the probabilities depend on. `rows` has a row for each combination of
+    parent values, a column for each value of the child, and is normalised where the sum was within
+    the tolerance; `sums` are the row sums before, `off` the rows that did not sum to 1.
     """
 
     table: Table
@@ -53,13 +45,7 @@ class Factor:
 
 
 def make_factor(table: Table, action: dict[str, int]) -> Factor:
-    """Factor of a table for one action.
-
-    Raises
-    ------
-    TooLargeError
-        If it would have too many rows or entries.
-    """
+    """Factor of a table for one action; TooLargeError for too many rows or entries."""
     groups = table.rules_for(action)
     child = len(table.axes) - 1
     used = sorted({axis for group in groups for axis in group.axes} | {child})

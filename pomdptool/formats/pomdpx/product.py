@@ -76,15 +76,9 @@ def product_rows(
 ) -> list[SparseRows]:
     """Product of the factors: n rows over the combinations of `columns`, in blocks of rows.
 
-    `fixed` has the values of the variables that each row fixes; the columns are those of them
-    and the factors' children. A block with too many assignments is halved.
-
-    Raises
-    ------
-    RowSumError
-        If a row that the product uses does not sum to 1.
-    TooLargeError
-        If there would be more than `max_entries` entries.
+    `fixed` has the values of the variables that each row fixes; the columns are those of them and
+    the factors' children. A block with too many assignments is halved. Raises RowSumError for a row
+    in use that does not sum to 1, TooLargeError for more than `max_entries` entries.
     """
     least = n * math.prod(int(np.diff(factor.rows.indptr).min()) for factor in factors)
     if least > max_entries:

@@ -10,17 +10,7 @@ from pomdptool.model import Model
 
 
 def read_pomdpx(text: str, file: str, *, strict: bool) -> tuple[Model | None, tuple[Finding, ...]]:
-    """Read a model (None after an error), and the findings.
-
-    Parameters
-    ----------
-    text
-        The whole file, without a byte-order mark.
-    file
-        File name for messages.
-    strict
-        Whether dialects are errors.
-    """
+    """Read a model (None after an error), and the findings; see `read_pomdp`."""
     findings = Findings(SourceText(file, text.replace("\r\n", "\n").replace("\r", "\n")), strict)
     root = parse_pomdpx(findings)
     model = build_pomdpx(root, findings) if root is not None else None

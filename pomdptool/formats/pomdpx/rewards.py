@@ -11,7 +11,7 @@ import numpy as np
 
 from pomdptool.formats.pomdpx.tables import Table
 from pomdptool.formats.pomdpx.variables import Digits, Role
-from pomdptool.formats.wildcard_rules import evaluate_rules
+from pomdptool.formats.wildcard_rules import Indices, RuleGroup, evaluate_rules
 from pomdptool.rewards import NO_REWARDS, TABLE_LIMIT, Rewards, reward_on_support, reward_table
 from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows
 from pomdptool.steps import steps_of
@@ -24,12 +24,8 @@ AXES: tuple[Role, ...] = ("previous", "current", "observation")
 class ActionClasses:
     """Classes of actions with the same rules in all tables.
 
-    Attributes
-    ----------
-    representatives
-        Value index of each action variable, in the first action of each class.
-    of_action
-        Shape (A,): the class of each action.
+    `representatives` has the value index of each action variable, for the first action of each
+    class; `of_action`, shape (A,), is the class of each action.
     """
 
     representatives: Sequence[dict[str, int]]
@@ -44,15 +40,7 @@ class ActionClasses:
 
 @dataclass(frozen=True, slots=True)
 class StepSpace:
-    """Variables of the transitions of a model.
-
-    Attributes
-    ----------
-    digits
-        For each of `AXES`, the value index of each of its variables, by s, s' or o.
-    sizes
-        Numbers of s, s' and o.
-    """
+    """Transitions of a model: value indices of the variables of s, s' and o, and their numbers."""
 
     classes: ActionClasses
     digits: dict[Role, dict[str, Digits]]
@@ -70,10 +58,10 @@ def rewards_of(tables: Sequence[Table], steps: StepSpace, T: SparseRows, Z: Spar
     if len(of_action) * n <= TABLE_LIMIT:
         of_class = np.empty((len(steps.classes.representatives), n))
         for row, action in zip(of_class, steps.classes.representatives, strict=True):
-            add = _RewardSum(tables, action, steps)
+            rules = [(table, table.rules_for(action)) for table in tables]
             for first in range(0, n, BLOCK):
                 points = np.unravel_index(np.arange(first, min(first + BLOCK, n)), sizes)
-                row[first : first + BLOCK] = add.at(points)
+                row[first : first + BLOCK] = _sum_at(points, rules, steps)
         return reward_table(of_class[of_action].reshape(len(of_action), *sizes))
     return _on_support(tables, steps, T, Z, by_observation="observation" in named)
 
@@ -85,28 +73,23 @@ def _on_support(
     values = np.empty(len(a))
     for k, *actions in steps.classes.runs():
         first, last = np.searchsorted(a, actions).tolist()
-        add = _RewardSum(tables, steps.classes.representatives[k], steps)
+        rules = [(table, table.rules_for(steps.classes.representatives[k])) for table in tables]
         for begin in range(first, last, BLOCK):
             part = slice(begin, min(begin + BLOCK, last))
-            values[part] = add.at([index[part] for index in points])
+            values[part] = _sum_at([index[part] for index in points], rules, steps)
     return reward_on_support(values, by_observation)
 
 
-class _RewardSum:
-    """Sum of the reward tables for one action."""
-
-    def __init__(self, tables: Sequence[Table], action: dict[str, int], steps: StepSpace) -> None:
-        self.steps = steps
-        self.rules = [(table, table.rules_for(action)) for table in tables]
-
-    def at(self, points: Sequence[IntArray]) -> FloatArray:
-        """Rewards at points (s, s', o)."""
-        total = np.zeros(len(points[0]))
-        for table, groups in self.rules:
-            where: list[IntArray | Digits] = [np.zeros(0, dtype=np.int64)] * len(table.axes)
-            for axis in {axis for group in groups for axis in group.axes}:
-                variable = table.axes[axis]
-                digit = self.steps.digits[variable.role][variable.name]
-                where[axis] = digit[points[AXES.index(variable.role)]]
-            total += evaluate_rules(groups, where, len(total), table.shape)[0]
-        return total
+def _sum_at(
+    points: Sequence[IntArray], rules: Sequence[tuple[Table, list[RuleGroup]]], steps: StepSpace
+) -> FloatArray:
+    """Sum of the tables' rewards for an action, at points (s, s', o)."""
+    total = np.zeros(len(points[0]))
+    for table, groups in rules:
+        indices: list[Indices] = [np.zeros(0, dtype=np.int64)] * len(table.axes)
+        for axis in {axis for group in groups for axis in group.axes}:
+            variable = table.axes[axis]
+            digit = steps.digits[variable.role][variable.name]
+            indices[axis] = digit[points[AXES.index(variable.role)]]
+        total += evaluate_rules(groups, indices, len(total), table.shape)[0]
+    return total

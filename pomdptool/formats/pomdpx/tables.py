@@ -28,18 +28,10 @@ MAX_TABLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as rules over its axes.
+    """A table of a child variable as rules over its axes.
 
-    Attributes
-    ----------
-    child
-        The variable of its probabilities, or rewards.
-    axes
-        Its parents and, for probabilities, the child.
-    refs
-        Shape (rules, axes): index of a value, -1 for all.
-    values
-        Shape (rules,).
+    The axes are the parents and, for probabilities, the child. `refs`, shape (rules, axes), has the
+    index of a value, or -1 for all; `values` has shape (rules,).
     """
 
     child: Variable

@@ -56,12 +56,8 @@ class Variable:
 class Variables:
     """All variables of a file.
 
-    Attributes
-    ----------
-    previous, current
-        The state variables before and after a transition, in the same order.
-    observed
-        Indices of the fully observed ones.
+    `previous` and `current` are the state variables before and after a transition, in the same
+    order; `observed` has the indices of the fully observed ones.
     """
 
     actions: tuple[Variable, ...]
