@@ -170,7 +170,7 @@ def test_what_cannot_be_drawn_is_said(
         ("[1, 2]", "expected"),
         ('{"format": "pomdptool/model", "version": 1}', "this is a model"),
         ('{"format": "pomdptool/policy", "version": 1}', '"problem"'),
-        ('{"history": [], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "no iteration"),
+        ('{"history": [], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "is empty"),
         ('{"history": ["a"], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "numbers"),
         ('{"episode": 0, "step": 0, "action": "a"}\n{"episode": 0}\n', ":2:1: the document"),
         ('{"episode": 0, "step": 0, "action": "a"}\n', "holds no beliefs"),
