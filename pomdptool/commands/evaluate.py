@@ -26,7 +26,7 @@ from pomdptool.commands.options import (
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.returns import interval, short, summary
 from pomdptool.commands.terminal import say, show_pairs
-from pomdptool.formats.json_documents import plain
+from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
@@ -83,7 +83,7 @@ def command(
             threads=threads or cores(),
             interrupted=interrupted,
         )
-    document = plain({**summary(model, evaluation), "seed": number})
+    document = to_jsonable({**summary(model, evaluation), "seed": number})
     del document["interrupted"]
     if as_json:
         write_json(document)

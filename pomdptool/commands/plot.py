@@ -22,7 +22,7 @@ from pomdptool.commands.options import (
     quiet_option,
 )
 from pomdptool.drawing.canvas import IMAGE_FORMATS, ImageFormat, render
-from pomdptool.formats.atomic import write_whole
+from pomdptool.formats.atomic import write_atomic
 
 if TYPE_CHECKING:
     from pomdptool.drawing.plot import PlotKind
@@ -88,7 +88,7 @@ def command(
     FILE is a policy from `solve`, a report from `fit --report` or a trace from `simulate --trace`.
     """
     from pomdptool.drawing.plot import plot, plot_kinds
-    from pomdptool.formats.plottable import read_pictured
+    from pomdptool.formats.plottable import read_plottable
 
     if target is None:
         usual: ImageFormat = "svg"
@@ -97,7 +97,7 @@ def command(
     if output is None and sys.stdout.isatty():
         raise click.UsageError("A plot is not written to a terminal: use -o plot.svg or a pipe.")
     model = None if model_file is None else open_model(model_file, None, quiet=quiet)
-    thing = read_pictured(*read_text(file), model)
+    thing = read_plottable(*read_text(file), model)
     possible = plot_kinds(thing)
     if show is not None and show not in possible:
         raise click.UsageError(f"--show of this file is one of: {', '.join(possible)}.")
@@ -116,4 +116,4 @@ def command(
         sys.stdout.buffer.write(picture)
         sys.stdout.buffer.flush()
     else:
-        write_whole(Path(output), picture)
+        write_atomic(Path(output), picture)

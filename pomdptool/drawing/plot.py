@@ -15,8 +15,8 @@ from pomdptool.drawing.graphs import graph_figure
 from pomdptool.drawing.progress import bounds_figure, loglik_figure
 from pomdptool.drawing.values import value_figure
 from pomdptool.errors import PolicyError, PomdpError
-from pomdptool.formats.plottable import read_pictured
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.plottable import read_plottable
+from pomdptool.formats.text_input import read_source
 from pomdptool.graph import PolicyGraph
 from pomdptool.learning.result import Fit
 from pomdptool.model import Model
@@ -90,7 +90,7 @@ def plot(
 
 def _read(source: Plottable | str | Path | IO[str] | IO[bytes], model: Model | None) -> Plottable:
     if isinstance(source, (str, Path)) or hasattr(source, "read"):
-        return read_pictured(*text_of(cast("Path", source)), model)
+        return read_plottable(*read_source(cast("Path", source)), model)
     return source
 
 

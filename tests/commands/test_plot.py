@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import pomdptool
 from pomdptool.commands.main import _run
 from pomdptool.errors import PomdpError
-from pomdptool.formats.plottable import read_pictured
+from pomdptool.formats.plottable import read_plottable
 from processes import call, run
 
 TIGER = Path(__file__).parents[2] / "problems" / "tiger.pomdp"
@@ -170,7 +170,7 @@ def test_what_cannot_be_drawn_is_said(
         ("[1, 2]", "expected"),
         ('{"format": "pomdptool/model", "version": 1}', "this is a model"),
         ('{"format": "pomdptool/policy", "version": 1}', '"problem"'),
-        ('{"history": [], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "no iteration"),
+        ('{"history": [], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "is empty"),
         ('{"history": ["a"], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "numbers"),
         ('{"episode": 0, "step": 0, "action": "a"}\n{"episode": 0}\n', ":2:1: the document"),
         ('{"episode": 0, "step": 0, "action": "a"}\n', "has no beliefs"),
@@ -198,7 +198,7 @@ def test_whatever_the_text_reading_raises_its_own_errors_only(
     end = data.draw(st.integers(begin, min(len(text), begin + 40)))
     part = data.draw(st.sampled_from(["", "9", "-1", "1e999", "null", "[", '"', "{}", "\n", "\0"]))
     with contextlib.suppress(PomdpError):
-        read_pictured(text[:begin] + part + text[end:], name)
+        read_plottable(text[:begin] + part + text[end:], name)
 
 
 def test_without_matplotlib_it_is_said_how_to_get_it(folder: Path, tmp_path: Path) -> None:

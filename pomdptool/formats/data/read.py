@@ -38,7 +38,7 @@ from pomdptool.formats.data.input import (
 )
 from pomdptool.formats.data.report import Columns, DataReport
 from pomdptool.formats.data.text import all_keys, json_rows
-from pomdptool.formats.kinds import also_compressed, kind_of_path
+from pomdptool.formats.kinds import kind_of_path, with_compressed
 from pomdptool.formats.limits import MAX_STEPS
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 DataKind = Literal["csv", "tsv", "jsonl", "parquet"]
 
 DATA_KINDS: dict[str, DataKind] = {
-    **also_compressed({".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}),
+    **with_compressed({".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}),
     ".parquet": "parquet",
 }
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
-from pomdptool.formats.atomic import writing_whole
+from pomdptool.formats.atomic import open_atomic
 from pomdptool.formats.data.read import DATA_KINDS, DataKind
 from pomdptool.formats.kinds import kind_of_path
 from pomdptool.sparse import IntArray
@@ -61,7 +61,7 @@ def write_episodes(
         kind = kind or kind_of_path(path, DATA_KINDS)
         if kind is None:
             raise DataError(f"{path}: episodes are written as .csv, .tsv, .jsonl or .parquet")
-        with writing_whole(path) as file, _compressed(file, path) as stream:
+        with open_atomic(path) as file, _compressed(file, path) as stream:
             _write(parts, stream, kind)
     else:
         _write(parts, target, kind or "csv")

@@ -17,7 +17,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from pomdptool.errors import Finding, FormatError
-from pomdptool.formats.findings import Source
+from pomdptool.formats.findings import SourceText
 from pomdptool.policy import AlphaVectors, Problem
 from pomdptool.printable import printable
 
@@ -101,6 +101,6 @@ class _Reader:
         for name, n in counts.items():
             head = re.search(rf"<AlphaVector\s[^>]*?\b({name}\s*=\s*[\"']([^\"']*))", self.text)
             if head and head[2].strip() != str(n):
-                line, column = Source(self.file, self.text).place(head.start(1))
+                line, column = SourceText(self.file, self.text).position(head.start(1))
                 message = f"expected {name} {n}, not {head[2].strip()[:40]!r}"
                 raise self.error(message, line, column)

@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 
 from pomdptool.errors import Finding, FormatError
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.graph import NOWHERE, PolicyGraph
 
 
@@ -42,7 +42,7 @@ def load_graph(source: str | Path | IO[str] | IO[bytes]) -> PolicyGraph:
     OSError
         If it cannot be read.
     """
-    return read_pg(*text_of(source))
+    return read_pg(*read_source(source))
 
 
 def read_pg(text: str, file: str) -> PolicyGraph:

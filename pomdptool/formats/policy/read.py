@@ -15,7 +15,7 @@ from pomdptool.formats.policy.appl import read_appl
 from pomdptool.formats.policy.json import read_policy_json
 from pomdptool.formats.policy.write import POLICY_KINDS
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_names, problem_of
 from pomdptool.sparse import FloatArray
@@ -41,7 +41,7 @@ def load_policy(
     OSError
         If the file cannot be read.
     """
-    return read_policy(*text_of(source), model)
+    return read_policy(*read_source(source), model)
 
 
 def read_policy(text: str, file: str, model: Model | None = None) -> SolvedPolicy:
@@ -78,7 +78,7 @@ def load_vectors(source: str | Path | IO[str] | IO[bytes], model: Model) -> Floa
     OSError
         If the file cannot be read.
     """
-    text, file = text_of(source)
+    text, file = read_source(source)
     if not _is_json(text, file):
         return read_alpha(text, file, model.n_states, model.n_actions).values
     policy = read_policy_json(text, file)

@@ -29,8 +29,8 @@ import json
 from typing import Any, Literal
 
 from pomdptool.errors import PolicyError
-from pomdptool.formats.json_documents import plain
-from pomdptool.formats.kinds import also_compressed
+from pomdptool.formats.json_documents import to_jsonable
+from pomdptool.formats.kinds import with_compressed
 from pomdptool.formats.policy.alpha import write_alpha
 from pomdptool.formats.policy.appl import write_appl
 from pomdptool.formats.policy.dot import write_dot
@@ -42,7 +42,7 @@ from pomdptool.sparse import FloatArray
 
 PolicyKind = Literal["json", "alpha", "appl", "pg", "dot"]
 
-POLICY_KINDS: dict[str, PolicyKind] = also_compressed(
+POLICY_KINDS: dict[str, PolicyKind] = with_compressed(
     {".json": "json", ".alpha": "alpha", ".policy": "appl", ".pg": "pg", ".dot": "dot"}
 )
 
@@ -93,12 +93,12 @@ def _json(policy: SolvedPolicy) -> str:
         "method": policy.method,
         "converged": policy.converged,
         "stop_reason": policy.stop_reason,
-        "bounds": {"lower": plain(low), "upper": plain(high)},
+        "bounds": {"lower": to_jsonable(low), "upper": to_jsonable(high)},
         "horizon": policy.horizon,
         "graph": _graph(policy, sign),
         "stats": policy.stats,
         "trace": [
-            [seconds, *map(plain, sorted((sign * lower, sign * upper))), vectors]
+            [seconds, *map(to_jsonable, sorted((sign * lower, sign * upper))), vectors]
             for seconds, lower, upper, vectors in policy.trace
         ],
     }
