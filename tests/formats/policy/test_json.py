@@ -127,7 +127,7 @@ def error(document: Any) -> str:
     ("path", "value", "message"),
     [
         (["format"], "pomdptool/model", '"format": "pomdptool/policy"'),
-        (["version"], 2, "version 2 is not known"),
+        (["version"], 2, "version 2 is not supported"),
         (["problem"], [], '"problem" must be an object'),
         (["problem", "name"], None, '"problem"."name" must be text'),
         (["problem", "states"], [], '"problem"."states" must be a list of 1'),
@@ -144,7 +144,7 @@ def error(document: Any) -> str:
         (["bounds"], None, '"bounds" must be an object'),
         (["bounds", "lower"], "low", '"bounds"."lower" must be a number'),
         (["bounds", "lower"], "inf", '"bounds" must have "lower" below "upper"'),
-        (["horizon"], 0, '"horizon" must be a whole number from 1'),
+        (["horizon"], 0, '"horizon" must be a whole number of at least 1'),
         (["horizon"], 2.0, '"horizon" must be a whole number'),
         (["horizon"], True, '"horizon" must be a whole number'),
         (["stats", "seconds"], "1", '"stats"."seconds" must be a number'),
