@@ -61,7 +61,7 @@ def command(
     a finite-horizon policy an empty line is written in place of an action; only an empty line may
     follow. Unprintable characters in names are escaped, as in `\x1b`, in input and output.
     """
-    from pomdptool.acting.agents import FiniteAgent, agent_for, impossible
+    from pomdptool.acting.agents import FiniteAgent, agent_for, impossible_observation
     from pomdptool.belief import update
 
     model = open_model(path, kind, quiet=quiet)
@@ -88,7 +88,7 @@ def command(
         after, probability = update(model, belief, action, observation)
         try:
             if probability == 0.0:
-                raise impossible(model, action, observation)
+                raise impossible_observation(model, action, observation)
             agent.observe(action, observation)
         except PolicyError as error:
             if on_impossible == "error":

@@ -18,11 +18,11 @@ import naive_planning as naive
 import pomdptool
 from models import PROBLEMS, ROOT, SHARED, random_model, tiger
 from pomdptool.acting import compile_model as layout
-from pomdptool.acting.agents import agent_for, compiled
-from pomdptool.acting.compile_model import simulator_of
+from pomdptool.acting.agents import agent_for, compiled_agent
+from pomdptool.acting.compile_model import compile_model
 from pomdptool.acting.environment import Environment, episode
 from pomdptool.acting.pomcp import Pomcp
-from pomdptool.acting.runners import AgentRunner, CompiledRunner, lot_of
+from pomdptool.acting.runners import AgentRunner, CompiledRunner, returns_of
 from pomdptool.acting.sample import sample
 from pomdptool.acting.search_settings import Prior
 from pomdptool.acting.simulate import simulate
@@ -49,9 +49,9 @@ def stepping(reward_axes: str) -> Model:
 def test_steps_are_the_models(monkeypatch: pytest.MonkeyPatch, axes: str, listed: bool) -> None:
     """Frequencies pass a chi-squared test; rewards are those of what happened."""
     if not listed:
-        monkeypatch.setattr(layout, "MOST_LISTED", 0)
+        monkeypatch.setattr(layout, "MAX_OUTCOMES", 0)
     model = stepping(axes)
-    simulator, rng, n = simulator_of(model), np.random.default_rng(2), 4000
+    simulator, rng, n = compile_model(model), np.random.default_rng(2), 4000
     R = np.broadcast_to(model.R, (2, 4, 4, 3))
     for s, a in ((0, 0), (3, 1)):
         counts = np.zeros((4, 3))
@@ -68,7 +68,7 @@ def test_steps_are_the_models(monkeypatch: pytest.MonkeyPatch, axes: str, listed
 @pytest.mark.parametrize("path", PROBLEMS, ids=lambda path: path.stem)
 def test_rewards_of_files_are_those_of_steps(path: Path) -> None:
     model = pomdptool.load(path)
-    simulator, rng = simulator_of(model), np.random.default_rng(0)
+    simulator, rng = compile_model(model), np.random.default_rng(0)
     expected = np.zeros(20)
     seen = np.zeros((20, 200))
     for k in range(20):
@@ -92,7 +92,7 @@ def test_uniform_numbers_are_uniform() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_filter_agrees_with_the_oracle(seed: int) -> None:
     model = random_model(seed, n_states=5, n_actions=2, n_observations=4)
-    simulator, rng = simulator_of(model), np.random.default_rng(seed)
+    simulator, rng = compile_model(model), np.random.default_rng(seed)
     for _ in range(20):
         b = rng.dirichlet(np.ones(5))
         a, o = int(rng.integers(2)), int(rng.integers(4))
@@ -186,7 +186,7 @@ def test_seed_is_a_deprecated_alias_of_rng() -> None:
     of_rng = Pomcp(model, sims=50, rng=np.random.default_rng(4))
     with pytest.warns(DeprecationWarning, match="rng=np.random.default_rng"):
         of_seed = Pomcp(model, sims=50, seed=4)
-    assert (of_rng.numbers == of_seed.numbers).all()
+    assert (of_rng.rng_state == of_seed.rng_state).all()
     assert of_rng.act() == of_seed.act()
     with pytest.warns(DeprecationWarning, match="seed"), pytest.raises(PomdpError, match="and"):
         Pomcp(model, rng=np.random.default_rng(4), seed=4)
@@ -254,7 +254,7 @@ def test_random_actions_follow_the_seed() -> None:
             episodes=2,
             steps=20,
             rng=np.random.default_rng(seed),
-            on_seen=lambda s: seen[-1].append(s.step.action),
+            on_step=lambda s: seen[-1].append(s.step.action),
         )
     assert seen[0] == seen[1] != seen[2]
 
@@ -318,7 +318,7 @@ def test_samples_follow_scripts_and_policies() -> None:
 def test_agents_asked_in_python_play_as_kernels_do() -> None:
     model = tiger()
     policy = pomdptool.solve(model, "exact").policy
-    agent = compiled(model, policy)
+    agent = compiled_agent(model, policy)
     assert agent is not None
     runners = (
         CompiledRunner(model, agent, 20),
@@ -326,10 +326,10 @@ def test_agents_asked_in_python_play_as_kernels_do() -> None:
     )
     means = []
     for runner in runners:
-        played = runner.play(0, 400, np.random.default_rng(1))
-        assert played.lengths.tolist() == [20] * 400
-        assert not played.terminated.any()
-        means.append(lot_of(played, model.discount).returns.mean())
+        batch = runner.run(0, 400, np.random.default_rng(1))
+        assert batch.lengths.tolist() == [20] * 400
+        assert not batch.terminated.any()
+        means.append(returns_of(batch, model.discount).returns.mean())
     assert abs(means[0] - means[1]) < 5.0
 
 

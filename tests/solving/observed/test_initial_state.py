@@ -83,7 +83,7 @@ def test_policies_that_act_are_told_the_state(path: Path) -> None:
             episodes=5,
             rng=rng(),
             steps=3,
-            on_seen=lambda step: seen.append(step.step.reward),
+            on_step=lambda step: seen.append(step.step.reward),
         )
     assert seen == [1.0] * 45
 
