@@ -75,22 +75,22 @@ def test_without_observations_it_is_an_mdp() -> None:
             {"T": [EYE, [[0.5, 0.4], [0, 1]]]},
             r"T: the row of action '1', state '0' sums to 0.9, not 1",
         ),
-        ({"T": [EYE, [[1.5, -0.5], [0, 1]]]}, "T holds a number that is not a probability"),
-        ({"T": [EYE, [[np.nan, 1], [0, 1]]]}, "T holds a number that is not a probability"),
-        ({"T": [EYE, [[np.inf, 1], [0, 1]]]}, "T holds a number that is not a probability"),
+        ({"T": [EYE, [[1.5, -0.5], [0, 1]]]}, "T contains a number that is not a probability"),
+        ({"T": [EYE, [[np.nan, 1], [0, 1]]]}, "T contains a number that is not a probability"),
+        ({"T": [EYE, [[np.inf, 1], [0, 1]]]}, "T contains a number that is not a probability"),
         ({"T": [EYE, np.zeros((2, 2))]}, r"T: .* sums to 0, not 1 \(2 such rows\)"),
         ({"Z": [[1, 0]]}, r"Z must have shape .* not \(1, 2\)"),
         ({"Z": [[[1, 0], [1, 0], [1, 0]]] * 2}, r"Z must have shape .* not \(2, 3, 2\)"),
         ({"Z": [1, 0]}, r"Z must have shape .* not \(2,\)"),
         ({"Z": [[0.5, 0.4], [1, 0]]}, "Z: the row of action '0', state '0' sums to 0.9"),
-        ({"Z": [[2, -1], [1, 0]]}, "Z holds a number that is not a probability"),
+        ({"Z": [[2, -1], [1, 0]]}, "Z contains a number that is not a probability"),
         ({"discount": 1.5}, "discount must lie between 0 and 1, not 1.5"),
         ({"discount": -0.1}, "discount must lie between 0 and 1"),
         ({"discount": float("nan")}, "discount must lie between 0 and 1"),
         ({"start": [1.0]}, r"start must have shape \(2,\), not \(1,\)"),
         ({"start": [0.5, 0.4]}, "start sums to 0.9, not 1"),
-        ({"start": [1.5, -0.5]}, "start holds a number that is not a probability"),
-        ({"start": [np.nan, 1]}, "start holds a number that is not a probability"),
+        ({"start": [1.5, -0.5]}, "start contains a number that is not a probability"),
+        ({"start": [np.nan, 1]}, "start contains a number that is not a probability"),
         ({"states": ["a"]}, "1 state names for 2 states"),
         ({"actions": ["a", "a"]}, "the action name 'a' occurs twice"),
         ({"observations": ["a", "b", "c", "d"]}, "4 observation names for 3 observations"),
@@ -303,7 +303,7 @@ def test_digest_of_any_name_is_had() -> None:
 
 
 def test_half_of_a_character_is_no_name() -> None:
-    with pytest.raises(ModelError, match="half of a character"):
+    with pytest.raises(ModelError, match="lone surrogate"):
         make(states=["\ud800", "b"])
 
 

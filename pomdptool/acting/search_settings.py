@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.acting.rollout_policy import compile_rollout_policy, no_rollout_policy
-from pomdptool.episodes import steps_until
+from pomdptool.episodes import effective_horizon
 from pomdptool.errors import PomdpError
 from pomdptool.kernels.simulation import pomcp as kernel
 from pomdptool.kernels.simulation.pomcp import Plan
@@ -37,7 +37,7 @@ class Prior:
 
 def default_depth(model: Model) -> int:
     """Depth of simulations: until rewards are discounted by `DEPTH_PRECISION`."""
-    return steps_until(model.discount, DEPTH_PRECISION) or UNDISCOUNTED_DEPTH
+    return effective_horizon(model.discount, DEPTH_PRECISION) or UNDISCOUNTED_DEPTH
 
 
 def default_exploration(model: Model, depth: int) -> float:

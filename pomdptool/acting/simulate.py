@@ -22,7 +22,7 @@ from pomdptool.acting.agents import Agent, EpisodeInterruptedError, Interrupted,
 from pomdptool.acting.pomcp import Pomcp
 from pomdptool.acting.runners import BatchReturns, CompiledRunner, OnStep, run_batches, runners_of
 from pomdptool.deprecation import renamed
-from pomdptool.episodes import steps_until
+from pomdptool.episodes import effective_horizon
 from pomdptool.errors import PomdpError
 from pomdptool.limits import Clock
 from pomdptool.model import Model
@@ -153,7 +153,7 @@ def confidence(x: FloatArray) -> tuple[float, float]:
 
 def default_steps(model: Model, horizon: int | None = None) -> int:
     """Steps until rewards are discounted by `TRUNCATION`, at most the horizon."""
-    steps = steps_until(model.discount, TRUNCATION)
+    steps = effective_horizon(model.discount, TRUNCATION)
     if horizon is None:
         return steps or UNDISCOUNTED_STEPS
     return min(horizon, steps or MAX_BATCH_STEPS)

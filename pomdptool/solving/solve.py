@@ -239,7 +239,7 @@ def _graph_value(model: Model, policy: SolvedPolicy) -> float | None:
             values = evaluate(model, graph, patient=False)
         except PomdpError:  # it takes long, or is infinite
             return None
-    return graph.worth(values, model.start)
+    return graph.initial_value(values, model.start)
 
 
 def _check_size(model: Model, horizon: int | None) -> None:

@@ -39,7 +39,7 @@ def earned(model: Model, solution: Solution) -> float:
     """What the policy graph earns from the initial belief."""
     graph = solution.policy.graph
     assert graph is not None
-    return graph.worth(evaluate(model, graph), model.start)
+    return graph.initial_value(evaluate(model, graph), model.start)
 
 
 def table(*args: str | Path) -> str:

@@ -172,7 +172,7 @@ class _Reader:
             return found
         if self.model is not None:
             return LookAhead(self.model, found, found)
-        return found if horizon is None else replace(found, ahead=True)
+        return found if horizon is None else replace(found, after_step=True)
 
     def stages(self, place: Place, ends: FloatArray | None) -> tuple[ValueFunction, ...]:
         """Value functions with 1, 2, ... steps to go."""

@@ -70,8 +70,8 @@ def ending_graph(model: Model, Q: FloatArray, policies: Sequence[IntArray]) -> P
     rows = np.concatenate(tables)
     graph = PolicyGraph(rows[:, 0], rows[:, 1:], start=n_nodes - 1)
     if model.mdp:
-        return graph.starting_in(node)
-    return graph.picked(graph.breadth_first())
+        return graph.with_initial_nodes(node)
+    return graph.subgraph(graph.breadth_first())
 
 
 class _Wave(NamedTuple):

@@ -300,7 +300,7 @@ def test_graphs_earn_what_is_promised(make: Callable[[int], Model], horizon: int
         solution = pomdptool.solve(model, "exact", horizon=horizon, precision=1e-9)
         graph = solution.policy.graph
         assert graph is not None
-        value = graph.worth(evaluate(model, graph), model.start)
+        value = graph.initial_value(evaluate(model, graph), model.start)
         assert value == pytest.approx(solution.bounds.lower, abs=1e-8)
         for b in np.eye(model.n_states) if model.mdp else [model.start]:
             root = int(b.argmax()) if model.mdp else graph.start
@@ -390,7 +390,7 @@ def test_a_horizon_that_is_not_reached(asked: int) -> None:
     assert solution.bounds.lower <= best <= solution.bounds.upper
     graph = solution.policy.graph
     assert graph is not None
-    assert graph.worth(evaluate(model, graph), model.start) >= solution.bounds.lower - 1e-12
+    assert graph.initial_value(evaluate(model, graph), model.start) >= solution.bounds.lower - 1e-12
     bounds = [(p.lower, p.upper) for p in solve_observed(model, horizon=6).trace]
     assert all(low - 1e-12 <= best <= high + 1e-12 for low, high in bounds)
 
