@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pomdptool.analysis.transfer import Transfer as Transfer
     from pomdptool.analysis.transfer import carried as carried
     from pomdptool.analysis.transfer import transfer as transfer
-    from pomdptool.belief import update as update_belief
+    from pomdptool.belief import update_belief as update_belief
     from pomdptool.drawing.plot import plot as plot
     from pomdptool.episodes import Episodes as Episodes
     from pomdptool.errors import DataError as DataError
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pomdptool.families.tiger import tiger as tiger
     from pomdptool.formats.check import Check as Check
     from pomdptool.formats.check import check as check
-    from pomdptool.formats.data.read import read_episodes as load_data
+    from pomdptool.formats.data.read import read_episodes
     from pomdptool.formats.data.report import Columns as Columns
     from pomdptool.formats.dump import dump as dump
     from pomdptool.formats.models import load as load
@@ -71,6 +71,8 @@ if TYPE_CHECKING:
     from pomdptool.solving.solution import Progress as Progress
     from pomdptool.solving.solution import Solution as Solution
     from pomdptool.solving.solve import solve as solve
+
+    load_data = read_episodes
 
 __version__ = "0.3.0"
 
@@ -114,8 +116,8 @@ _MODULES = {
     "solving.solve": "solve",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
-_DEFINED_AS = {"load_data": "read_episodes", "update_belief": "update"}
-__all__ = [*sorted(_HOME)]
+_DEFINED_AS = {"load_data": "read_episodes"}
+__all__ = sorted(_HOME)
 
 _FORMER = {"player": "agent_for"}
 """Deprecated names, accepted for one version."""

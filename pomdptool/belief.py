@@ -15,7 +15,7 @@ from pomdptool.model import Model
 from pomdptool.sparse import BoolArray, FloatArray, IntArray
 
 
-def update(model: Model, b: FloatArray, a: int, o: int) -> tuple[FloatArray, float]:
+def update_belief(model: Model, b: FloatArray, a: int, o: int) -> tuple[FloatArray, float]:
     """Belief after action `a` and observation `o`, and the probability of `o`.
 
     Returns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,7 +125,7 @@ def joined(parts: Iterable[Episodes]) -> Episodes:
         raise DataError("there are no episodes")
     ends = np.cumsum([0, *(item.n_steps for item in items)])
     firsts = [item.first[:-1] + end for item, end in zip(items, ends[:-1], strict=True)]
-    columns = {}
+    columns: dict[str, Any] = {}
     for name in ("actions", "observations", "rewards", "states", "next_states", "numbers", "ends"):
         arrays = [getattr(item, name) for item in items]
         columns[name] = None if any(a is None for a in arrays) else np.concatenate(arrays)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 import naive_planning as naive
 from models import random_beliefs, random_model, tiger
-from pomdptool.belief import belief_blocks, update
+from pomdptool.belief import belief_blocks, update_belief
 from pomdptool.model import make_model
 
 
@@ -17,14 +17,14 @@ def test_filter_agrees_with_the_oracle(seed: int) -> None:
         for a in range(3):
             for o in range(3):
                 expected, p = naive.update(model, b, a, o)
-                after, probability = update(model, b, a, o)
+                after, probability = update_belief(model, b, a, o)
                 assert_allclose(after, expected, rtol=1e-12, atol=1e-15)
                 assert_allclose(probability, p, rtol=1e-12, atol=1e-15)
 
 
 def test_impossible_observation_has_probability_zero() -> None:
     model = make_model(np.eye(2)[None], np.eye(2)[None], discount=0.9)
-    after, probability = update(model, np.array([1.0, 0.0]), 0, 1)
+    after, probability = update_belief(model, np.array([1.0, 0.0]), 0, 1)
     assert probability == 0.0
     assert not after.any()
 

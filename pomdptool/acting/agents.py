@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pomdptool.belief import update
+from pomdptool.belief import update_belief
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.kernels.simulation import episodes as kernel
@@ -111,7 +111,7 @@ class BeliefAgent:
 
     def observe(self, action: int, observation: int) -> None:
         """Update the belief."""
-        after, probability = update(self.model, self.belief, action, observation)
+        after, probability = update_belief(self.model, self.belief, action, observation)
         if probability == 0.0:
             raise impossible_observation(self.model, action, observation)
         self.belief = after

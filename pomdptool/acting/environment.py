@@ -9,7 +9,7 @@ import numpy as np
 
 from pomdptool.acting.agents import Agent, has_ended, initial_belief
 from pomdptool.acting.compile_model import compile_model, cumulative_start
-from pomdptool.belief import update
+from pomdptool.belief import update_belief
 from pomdptool.kernels.simulation.simulator import Simulator, step
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
@@ -85,6 +85,6 @@ def episode(
         observation, reward = environment.step(action, rng)
         yield Transition(time, state, action, environment.state, observation, reward, belief)
         if belief is not None:
-            belief, _ = update(model, belief, action, observation)
+            belief, _ = update_belief(model, belief, action, observation)
         if not environment.ended:
             agent.observe(action, observation)
