@@ -79,8 +79,8 @@ class FaceVectors:
         common = frozenset.intersection(*possible) if possible else frozenset()
         if not common:
             raise PolicyError(
-                "no vector covers all states of the belief: its value needs a step of look-ahead, "
-                "and thus the model"
+                "no vector covers all states of the belief: the model is needed for a step of "
+                "look-ahead"
             )
         return [self.faces[k] for k in sorted(common)]
 
