@@ -20,7 +20,7 @@ from pomdptool.model import Model
 
 @pytest.fixture
 def runtime() -> Iterator[jit.Runtime]:
-    """How kernels run, given back as it was."""
+    """The runtime of the kernels, restored afterwards."""
     before = dict(vars(jit.runtime))
     yield jit.runtime
     vars(jit.runtime).update(before)
@@ -64,15 +64,15 @@ def test_the_first_compilation_is_announced_once(
     def double(x):  # type: ignore[no-untyped-def]
         return 2 * x
 
-    said: list[str] = []
+    announced: list[str] = []
     runtime.compiled = True
-    jit.on_first_compile(lambda: said.append("compiling"))
+    jit.on_first_compile(lambda: announced.append("compiling"))
     first, second = jit.Kernel(double, False, {}), jit.Kernel(double, False, {})
     assert first(1) == 2
     assert first(2) == 4
-    assert said == ["compiling"]
+    assert announced == ["compiling"]
     assert second(2) == 4
-    assert said == ["compiling"]
+    assert announced == ["compiling"]
 
 
 def test_the_cache_is_named_by_every_file_below_the_folder(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_the_cache_is_named_by_every_file_below_the_folder(tmp_path: Path) -> No
 
 
 def test_compiled_kernels_of_a_subfolder_are_found_in_the_cache(tmp_path: Path) -> None:
-    """A second process does not announce what the first one has compiled and cached."""
+    """A second process does not announce kernels that the first has cached."""
     code = (
         "import numpy as np\n"
         "from pomdptool.kernels import jit\n"
