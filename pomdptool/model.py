@@ -8,9 +8,9 @@ the flag `costs`. An MDP has observable states: Z is the identity, and the flag 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from pomdptool.steps import Steps, steps_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -93,18 +95,12 @@ class Model:
     @property
     def T(self) -> FloatArray:
         """T[a, s, s'], dense and read-only. Raises ModelError if it is too large."""
-        if "T" not in self._cache:
-            self._cache["T"] = self.sparse_T.dense("T", self.n_actions)
-        array: FloatArray = self._cache["T"]
-        return array
+        return self._cached("T", lambda: self.sparse_T.dense("T", self.n_actions))
 
     @property
     def Z(self) -> FloatArray:
         """Z[a, s', o], dense and read-only. Raises ModelError if it is too large."""
-        if "Z" not in self._cache:
-            self._cache["Z"] = self.sparse_Z.dense("Z", self.n_actions)
-        array: FloatArray = self._cache["Z"]
-        return array
+        return self._cached("Z", lambda: self.sparse_Z.dense("Z", self.n_actions))
 
     @property
     def R(self) -> FloatArray:
@@ -113,27 +109,25 @@ class Model:
         If R is stored on the support of T and Z, impossible steps have reward 0.
         Raises ModelError if it is too large.
         """
-        if "R" not in self._cache:
-            self._cache["R"] = self.rewards.dense(self.sparse_T, self.sparse_Z, self.n_actions)
-        array: FloatArray = self._cache["R"]
-        return array
+        tables = (self.sparse_T, self.sparse_Z, self.n_actions)
+        return self._cached("R", lambda: self.rewards.dense(*tables))
 
     @property
     def expected_rewards(self) -> FloatArray:
         """Expected immediate rewards r[a, s], shape (A, S), read-only."""
-        if "r" not in self._cache:
-            expected = self.rewards.expected(self.sparse_T, self.sparse_Z, self.n_actions)
-            self._cache["r"] = read_only(expected)
-        array: FloatArray = self._cache["r"]
-        return array
+        tables = (self.sparse_T, self.sparse_Z, self.n_actions)
+        return self._cached("r", lambda: read_only(self.rewards.expected(*tables)))
 
     @property
     def steps(self) -> Steps:
         """Every step (a, s, s', o) of positive probability. Raises ModelError if too many."""
-        if "steps" not in self._cache:
-            self._cache["steps"] = steps_of(self.sparse_T, self.sparse_Z)
-        steps: Steps = self._cache["steps"]
-        return steps
+        return self._cached("steps", lambda: steps_of(self.sparse_T, self.sparse_Z))
+
+    def _cached(self, key: str, compute: Callable[[], V]) -> V:
+        if key not in self._cache:
+            self._cache[key] = compute()
+        value: V = self._cache[key]
+        return value
 
     @property
     def terminal_states(self) -> IntArray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 import numpy as np
@@ -108,17 +108,7 @@ class Problem:
 
 def problem_of(model: Model) -> Problem:
     """The Problem of a model."""
-    return Problem(
-        name=model.name,
-        digest=model.digest,
-        states=model.states,
-        actions=model.actions,
-        observations=model.observations,
-        discount=model.discount,
-        costs=model.costs,
-        start=model.start,
-        mdp=model.mdp,
-    )
+    return Problem(**{field.name: getattr(model, field.name) for field in fields(Problem)})
 
 
 def check_names(problem: Problem, model: Model, kind: str) -> None:

@@ -178,15 +178,8 @@ class Pomcp:
             sims = min(remaining, scaled_budget(SIMS_PER_CALL))
             self._grow_tree(sims)
             n = kernel.search(
-                self.simulator,
-                self.tree,
-                self.states,
-                self.sums,
-                self.plan,
-                path,
-                returns,
-                sims,
-                self.rng_state,
+                *(self.simulator, self.tree, self.states, self.sums, self.plan),
+                *(path, returns, sims, self.rng_state),
             )
             done += n
             if self.interrupted is not None and self.interrupted():

@@ -75,16 +75,8 @@ class CompiledRunner:
         log = Log(s, a, o, arrived, np.empty(size))
         lengths, ends = np.zeros(count, np.int64), np.zeros(count, np.int64)
         n = play_many(
-            self.simulator,
-            self.agent,
-            self.start,
-            rng,
-            log,
-            lengths,
-            ends,
-            self.steps,
-            self.beliefs,
-            self.support,
+            *(self.simulator, self.agent, self.start, rng, log, lengths, ends),
+            *(self.steps, self.beliefs, self.support),
         )
         return Batch(Log(*(array[:n] for array in log)), lengths, ends == TERMINATED)
 

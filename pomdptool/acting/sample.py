@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -60,17 +60,8 @@ def sample(
         default is "stop" unless the model has no rewards, because then every absorbing state would
         be terminal.
     """
-    parts = sample_batches(
-        model,
-        episodes=episodes,
-        steps=steps,
-        rng=rng,
-        policy=policy,
-        actions=actions,
-        states=states,
-        ends=ends,
-    )
-    return joined(parts)
+    options: dict[str, Any] = {"policy": policy, "actions": actions, "states": states, "ends": ends}
+    return joined(sample_batches(model, episodes=episodes, steps=steps, rng=rng, **options))
 
 
 def sample_batches(
