@@ -38,7 +38,7 @@ def expected_reward(model: Model, b: Array, a: int) -> float:
 
 
 def expectimax(model: Model, b: Array, horizon: int, ends: Array | None = None) -> float:
-    """Optimal value of a belief with some steps to go, by trying everything.
+    """Optimal value of a belief with some steps to go, by exhaustive search.
 
     The terminal value function is the maximum of the vectors `ends`, or 0.
     """
