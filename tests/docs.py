@@ -72,13 +72,13 @@ class Lists(click.HelpFormatter):
 
 def command_of(words: str) -> click.Command:
     """The command of a name such as `solve` or `problem tiger`."""
-    found: click.Command = cli
+    command: click.Command = cli
     for word in words.split():
-        assert isinstance(found, click.Group)
-        inner = found.get_command(click.Context(found), word)
+        assert isinstance(command, click.Group)
+        inner = command.get_command(click.Context(command), word)
         assert inner is not None, f"there is no command {words!r}"
-        found = inner
-    return found
+        command = inner
+    return command
 
 
 def options_of(words: str) -> str:

@@ -70,18 +70,18 @@ def logged(
     """Sample episodes with rewards R[a, s], actions uniformly at random."""
     A = actions or model.n_actions
     s = (rng.random((n, 1)) > model.start.cumsum()).sum(axis=1)
-    chosen, seen, paid = (np.zeros((n, length)) for _ in range(3))
+    chosen, observed, paid = (np.zeros((n, length)) for _ in range(3))
     for t in range(length):
         a = rng.integers(A, size=n)
         paid[:, t] = model.expected_rewards[a, s]
         s = (rng.random((n, 1)) > model.T[a, s].cumsum(axis=1)).sum(axis=1)
         chosen[:, t] = a
-        seen[:, t] = (rng.random((n, 1)) > model.Z[a, s].cumsum(axis=1)).sum(axis=1)
+        observed[:, t] = (rng.random((n, 1)) > model.Z[a, s].cumsum(axis=1)).sum(axis=1)
     return Episodes(
         model.actions,
         model.observations,
         chosen.ravel().astype(np.int64),
-        seen.ravel().astype(np.int64),
+        observed.ravel().astype(np.int64),
         np.arange(n + 1) * length,
         paid.ravel(),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pomdptool.acting.agents import GraphAgent, until
+from pomdptool.acting.agents import GraphAgent, with_horizon
 from pomdptool.acting.simulate import simulate
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
@@ -86,7 +86,7 @@ def earned(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Ret
     """What a controller earns: exactly, where that takes no more than a second."""
     if is_cheap(model, graph):
         return Return(graph.initial_value(evaluate(model, graph), model.start))
-    agent = until(GraphAgent(model, graph), graph.horizon)
+    agent = with_horizon(GraphAgent(model, graph), graph.horizon)
     found = simulate(model, agent, episodes=EPISODES, rng=rng)
     return Return(found.mean, found.standard_error)
 

@@ -122,7 +122,7 @@ def command(
     results: list[Simulation] = []
     with (
         interruptible() as interrupted,
-        seen_steps(model, trace_file, verbose and not quiet) as on_seen,
+        seen_steps(model, trace_file, verbose and not quiet) as on_step,
         returns_of(model, episodes, quiet) as on_episode,
     ):
         for policy in (first, *others):
@@ -133,10 +133,10 @@ def command(
                 rng=np.random.default_rng(number),
                 steps=steps,
                 threads=threads or cores(),
-                on_seen=on_seen if policy is first else None,
+                on_step=on_step if policy is first else None,
                 on_episode=on_episode,
                 interrupted=interrupted,
-                at_once=1 if others else None,
+                batch_size=1 if others else None,
             )
             results.append(result)
             if result.interrupted:

@@ -16,11 +16,11 @@ from pomdptool.model import Model
 from pomdptool.trace import TracedStep
 
 if TYPE_CHECKING:
-    from pomdptool.acting.runners import OnSeen, Seen
+    from pomdptool.acting.runners import OnStep, RecordedStep
 
 
 @contextlib.contextmanager
-def seen_steps(model: Model, trace_file: str | None, verbose: bool) -> Iterator[OnSeen | None]:
+def seen_steps(model: Model, trace_file: str | None, verbose: bool) -> Iterator[OnStep | None]:
     """What is done with every step: written as JSON, and told."""
     if trace_file is None and not verbose:
         yield None
@@ -28,16 +28,16 @@ def seen_steps(model: Model, trace_file: str | None, verbose: bool) -> Iterator[
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(open_atomic(Path(trace_file))) if trace_file else None
 
-        def on_seen(seen: Seen) -> None:
+        def on_step(seen: RecordedStep) -> None:
             if stream is not None:
                 stream.write(trace_line(traced(model, seen)).encode())
             if verbose:
                 say(_told(model, seen))
 
-        yield on_seen
+        yield on_step
 
 
-def traced(model: Model, seen: Seen) -> TracedStep:
+def traced(model: Model, seen: RecordedStep) -> TracedStep:
     """Record of a step, by the names of the model."""
     step, decision, sign = seen.step, seen.decision, -1.0 if model.costs else 1.0
     belief = (
@@ -62,7 +62,7 @@ def traced(model: Model, seen: Seen) -> TracedStep:
     )
 
 
-def _told(model: Model, seen: Seen) -> str:
+def _told(model: Model, seen: RecordedStep) -> str:
     """Say a step in a line."""
     step, sign = seen.step, -1.0 if model.costs else 1.0
     likely = ""

@@ -89,7 +89,7 @@ class _GraphFigure:
         if many:
             onwards = steps[links] == steps[:, np.newaxis] + 1
             links = np.where((links != NOWHERE) & onwards, links, NOWHERE)
-        self.graph = replace(whole, next=links, values=None).picked(nodes)
+        self.graph = replace(whole, next=links, values=None).subgraph(nodes)
         self.layers = steps[nodes]
         actions = self.graph.actions.tolist()
         self.labels = [

@@ -36,7 +36,7 @@ class LearningMonitor(Limits):
         """Limits of a pass over the data that ends the run: a little longer than the run's own."""
         if self.reason is not None:
             return Limits(GRACE)
-        left = self.clock.left_of(self.time_limit)
+        left = self.clock.remaining(self.time_limit)
         return Limits(None if left is None else left + GRACE, self.interrupted)
 
     def step(self, states: int, restart: int, iteration: int, loglik: float, gain: float) -> None:

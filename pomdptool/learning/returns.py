@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pomdptool.episodes import NONE, Episodes, steps_until
+from pomdptool.episodes import NONE, Episodes, effective_horizon
 from pomdptool.errors import ModelError
 from pomdptool.learning.decode import posteriors
 from pomdptool.learning.encoding import Sequences
@@ -70,7 +70,7 @@ class Returns:
 def window(episodes: Episodes, discount: float) -> int:
     """Steps of a return: until a tenth is left, but no more than a quarter of half the episodes."""
     quarter = max(1, int(np.median(episodes.lengths)) // 4)
-    return min(quarter, steps_until(discount, LEFT) or quarter)
+    return min(quarter, effective_horizon(discount, LEFT) or quarter)
 
 
 def discounted(episodes: Episodes, discount: float, steps: int) -> FloatArray:

@@ -105,7 +105,7 @@ def select(
     candidates: list[Candidate] = []
     reason: str | None = None
     for n, own in zip(sizes, rng.spawn(len(sizes)), strict=True):
-        left = limits.clock.left_of(time_limit)
+        left = limits.clock.remaining(time_limit)
         found = fit(train, n, rng=own, time_limit=left, **options)
         candidates.append(Candidate(n, found))
         if test is not None:
@@ -118,7 +118,7 @@ def select(
     best, rival = _chosen(candidates, by)
     found = best.fit
     if test is not None and reason is None:
-        left = limits.clock.left_of(time_limit)
+        left = limits.clock.remaining(time_limit)
         found = fit(episodes, best.states, rng=rng, time_limit=left, **options)
     elif reason is not None:
         found = replace(found, stop_reason=reason, converged=False)

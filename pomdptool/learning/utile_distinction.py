@@ -147,7 +147,7 @@ def distinguish(
         return returns_of(found.tables, sequences, episodes, discount, limits.check)
 
     def learned(model: Model | None, states: int | None = None) -> Fit:
-        left = limits.clock.left_of(time_limit)
+        left = limits.clock.remaining(time_limit)
         return fit(episodes, states, init=model, time_limit=left, **options)
 
     search = _Search(learned, returns, significance, max_states, on_split)

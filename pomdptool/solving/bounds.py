@@ -106,9 +106,9 @@ def blind_policy_graph(model: Model, Q: FloatArray, horizon: int | None) -> Poli
     actions = np.repeat(np.arange(A), n)
     graph = PolicyGraph(actions, np.repeat(after.reshape(-1, 1), Z, axis=1))
     if model.mdp:
-        return graph.starting_in(n * Q.argmax(axis=0)).minimised()
+        return graph.with_initial_nodes(n * Q.argmax(axis=0)).minimised()
     graph = replace(graph, start=n * int((Q @ model.start).argmax()))
-    return graph.picked(graph.breadth_first())
+    return graph.subgraph(graph.breadth_first())
 
 
 def fixed_point(

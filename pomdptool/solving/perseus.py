@@ -167,8 +167,8 @@ class _Perseus:
             return None
         graph = PolicyGraph(np.array(self.actions), np.array(self.links), root)
         if self.model.mdp:
-            return graph.starting_in(self.nodes[self.vectors.values.argmax(axis=0)])
-        return graph.picked(graph.breadth_first())
+            return graph.with_initial_nodes(self.nodes[self.vectors.values.argmax(axis=0)])
+        return graph.subgraph(graph.breadth_first())
 
     def solution(self, reason: str) -> Solution:
         """Return the result."""

@@ -125,14 +125,14 @@ def memory(sizes: list[int]) -> None:
     print("states  sequence  peak memory  hmmlearn")
     for states in sizes:
         for length in LENGTHS:
-            said = [
+            cells = [
                 subprocess.run(
                     [sys.executable, __file__, "--peak", who, str(states), str(length)],
                     capture_output=True, text=True, check=True,
                 ).stdout.strip()
                 for who in ("ours", "theirs")
             ]  # fmt: skip
-            print(f"{states:>6}  {length:>8}  {said[0]}  {said[1]}", flush=True)
+            print(f"{states:>6}  {length:>8}  {cells[0]}  {cells[1]}", flush=True)
 
 
 def converged(states: int) -> None:
@@ -149,10 +149,10 @@ def converged(states: int) -> None:
     run = Run(0, None, start)
     with Threads(1) as pool:
         expected(start, sequences, pool)  # compiles
-        seen: list[LearningProgress] = []
-        monitor = LearningMonitor(on_step=seen.append)
+        progress: list[LearningProgress] = []
+        monitor = LearningMonitor(on_step=progress.append)
         Climb(sequences, Settings(0.0, 0.0, 0.0), pool, monitor, 1e-7, 10_000).improve(run)
-    print(f"{states:>6}  {run.loglik:.2f}  {seen[-1].seconds:.2f} s  {run.iterations}", end="")
+    print(f"{states:>6}  {run.loglik:.2f}  {progress[-1].seconds:.2f} s  {run.iterations}", end="")
     model = peer(start, 10_000, 1e-7 * n)
     if model is not None:
         symbols, lengths = episodes.observations[:, np.newaxis], episodes.lengths
@@ -161,7 +161,7 @@ def converged(states: int) -> None:
         seconds = time.perf_counter() - began
         loglik = model.score(symbols, lengths)  # type: ignore[attr-defined]
         done = model.monitor_.iter  # type: ignore[attr-defined]
-        there = next((p.seconds for p in seen if p.loglik >= loglik), np.inf)
+        there = next((p.seconds for p in progress if p.loglik >= loglik), np.inf)
         print(
             f"; {loglik:.2f}  {seconds:.2f} s  {done}; {there:.2f} s, {seconds / there:.1f}", end=""
         )

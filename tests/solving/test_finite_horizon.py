@@ -144,13 +144,13 @@ def test_episodes_end_with_the_policy(method: str, asked: bool) -> None:
     method, limit = ("exact", 0.0) if stopped else (method, None)
     policy = pomdptool.solve(model, method, horizon=5, time_limit=limit).policy
     assert (policy.graph is None) == stopped
-    on_seen = (lambda step: None) if asked else None
+    on_step = (lambda step: None) if asked else None
     for steps in (None, 5, 9):
-        result = simulate(model, policy, episodes=20, rng=rng(), steps=steps, on_seen=on_seen)
+        result = simulate(model, policy, episodes=20, rng=rng(), steps=steps, on_step=on_step)
         assert result.steps == 5
         assert (result.lengths == 5).all()
         assert result.truncation_bound == 0.0
-    result = simulate(model, policy, episodes=20, rng=rng(), steps=2, on_seen=on_seen)
+    result = simulate(model, policy, episodes=20, rng=rng(), steps=2, on_step=on_step)
     assert result.steps == 2
     left = 100.0 * (0.95**2 + 0.95**3 + 0.95**4)
     assert result.truncation_bound == pytest.approx(left)

@@ -167,7 +167,7 @@ class _Reader:
             return vectors
         if self.model is not None:
             return LookAhead(self.model, vectors, vectors)
-        return vectors if horizon is None else replace(vectors, ahead=True)
+        return vectors if horizon is None else replace(vectors, after_step=True)
 
     def stages(self, place: JsonValue, terminal: FloatArray | None) -> tuple[ValueFunction, ...]:
         """Value functions with 1, 2, ... steps to go."""

@@ -67,8 +67,8 @@ def finite_horizon_graph(
     rows = np.concatenate(tables)
     graph = PolicyGraph(rows[:, 0], rows[:, 1:], start=n_nodes - 1)
     if model.mdp:
-        return graph.starting_in(node)
-    return graph.picked(graph.breadth_first())
+        return graph.with_initial_nodes(node)
+    return graph.subgraph(graph.breadth_first())
 
 
 class _Layer(NamedTuple):

@@ -82,7 +82,7 @@ def test_with_a_horizon_vectors_on_faces_are_those_after_a_step() -> None:
     model, policy = solved(7)
     read = read_policy_json(encode_policy(policy, "json"), "p.json")
     corner = np.eye(11)[0]
-    with pytest.raises(PolicyError, match="those after a step: the model is needed too"):
+    with pytest.raises(PolicyError, match="give values after a step: the model is needed"):
         read.value(corner)
     read = read_policy_json(encode_policy(policy, "json"), "p.json", model)
     assert read.value(corner) == pytest.approx(policy.value(corner), abs=1e-9)

@@ -93,7 +93,7 @@ def test_a_policy_of_another_model_is_refused(tmp_path: Path) -> None:
     assert "observation 0 is 'tiger-left'" in refused(
         replace(model, observations=("a", "tiger-right"))
     )
-    assert "the start differs" in refused(replace(model, start=np.array([0.25, 0.75])))
+    assert "the initial beliefs differ" in refused(replace(model, start=np.array([0.25, 0.75])))
     assert "probabilities, rewards or discount differ" in refused(replace(model, discount=0.9))
     assert "in rewards, this one is in costs" in refused(replace(model, costs=True))
     load_policy(tmp_path / "p.json", replace(model, name="another"))

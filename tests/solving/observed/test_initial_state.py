@@ -83,7 +83,7 @@ def test_agents_observe_the_initial_state(path: Path) -> None:
             episodes=5,
             rng=rng(),
             steps=3,
-            on_seen=lambda step: rewards.append(step.step.reward),
+            on_step=lambda step: rewards.append(step.step.reward),
         )
     assert rewards == [1.0] * 45
 

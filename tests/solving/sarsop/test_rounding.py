@@ -75,7 +75,7 @@ def test_dropping_unlikely_states_counts_as_drift() -> None:
                        discount=0.9)  # fmt: skip
     run = searched(model, 60)
     size = run.search.nodes[:, layout.N_SUPPORT]
-    assert belief.update(model, model.start, 0, 0)[0].min() > 0.0
+    assert belief.update_belief(model, model.start, 0, 0)[0].min() > 0.0
     assert size.min() == 1
     for n in range(run.count(layout.N_NODES)):
         assert belief_of(run, n).sum() == pytest.approx(1.0, abs=1e-14)
