@@ -59,7 +59,7 @@ def solve_observed(
     precision: float = 1e-3,
     horizon: int | None = None,
     terminal: FloatArray | None = None,
-    all_stages: bool = False,
+    all_horizons: bool = False,
     resume: SolvedPolicy | None = None,
     monitor: Monitor | None = None,
 ) -> Solution:
@@ -72,7 +72,7 @@ def solve_observed(
         max(1, |value at the start belief|), at which to stop.
     resume
         Without a horizon: a result for the same model, whose values to begin with.
-    horizon, terminal, all_stages
+    horizon, terminal, all_horizons
         As those of `dispatch.solve`.
 
     Raises
@@ -90,7 +90,7 @@ def solve_observed(
     if horizon is None:
         found = _endless(model, precision, first, monitor)
     else:
-        found = _ending(model, horizon, terminal, all_stages, monitor)
+        found = _ending(model, horizon, terminal, all_horizons, monitor)
     actions = np.arange(model.n_actions)
     solution = Solution.of(
         model,
@@ -149,7 +149,7 @@ def _at_start(model: Model, found: Enclosure) -> Bounds:
 
 
 def _ending(
-    model: Model, horizon: int, terminal: FloatArray | None, all_stages: bool, monitor: Monitor
+    model: Model, horizon: int, terminal: FloatArray | None, all_horizons: bool, monitor: Monitor
 ) -> _Found:
     equation = ObservedState(model)
     Q = np.zeros_like(equation.r) if terminal is None else terminal
@@ -162,7 +162,7 @@ def _ending(
             policies.append(Q.argmax(axis=0))
         Q = equation.look_ahead(Q.max(axis=0))
         done += 1
-        if all_stages:
+        if all_horizons:
             stages.append(Q)
         known = Q.max(axis=0)[np.newaxis] if model.mdp else Q
         value, rest = (

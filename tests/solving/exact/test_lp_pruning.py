@@ -5,7 +5,7 @@ import pytest
 
 from models import random_beliefs
 from pomdptool.solving.exact import lp_pruning as module
-from pomdptool.solving.exact.lp_pruning import prune, rise
+from pomdptool.solving.exact.lp_pruning import max_excess, prune
 
 
 def nothing() -> None:
@@ -26,8 +26,8 @@ def test_pruning_keeps_the_maximum_everywhere(seed: int, n_states: int) -> None:
     pruned = prune(vectors, np.zeros((0, n_states)), nothing)
     beliefs = random_beliefs(4000, n_states, seed)
     loss = (beliefs @ vectors.T).max(axis=1) - (beliefs @ vectors[pruned.kept].T).max(axis=1)
-    assert loss.max() <= pruned.lost + 1e-13
-    assert pruned.lost <= 1e-7
+    assert loss.max() <= pruned.loss + 1e-13
+    assert pruned.loss <= 1e-7
 
 
 @pytest.mark.parametrize("n_states", [2, 3, 5])
@@ -86,10 +86,10 @@ def test_blocks_change_nothing(n_states: int, monkeypatch: pytest.MonkeyPatch) -
 def test_rise_is_how_far_one_set_exceeds_another(seed: int, n_states: int) -> None:
     rng = np.random.default_rng(seed)
     old, vectors = rng.normal(size=(8, n_states)), 0.3 * rng.normal(size=(5, n_states))
-    most, programs = rise(vectors, old, nothing)
+    most, programs = max_excess(vectors, old, nothing)
     beliefs = random_beliefs(20_000, n_states, seed)
     seen = float(((beliefs @ vectors.T).max(axis=1) - (beliefs @ old.T).max(axis=1)).max())
     assert max(seen, 0.0) - 1e-12 <= most <= max(seen, 0.0) + 0.02 * (n_states - 1)
     assert programs <= len(vectors)
-    assert rise(old, old, nothing) == (0.0, 0)
-    assert rise(vectors - 10.0, old, nothing)[0] == 0.0
+    assert max_excess(old, old, nothing) == (0.0, 0)
+    assert max_excess(vectors - 10.0, old, nothing)[0] == 0.0

@@ -23,7 +23,9 @@ from pomdptool.kernels.jit import request_compilation
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Row
 from pomdptool.solving.exact import vertex_enumeration
-from pomdptool.solving.exact.value_function import Part
+from pomdptool.solving.exact.backup import FaceBackup
+from pomdptool.solving.exact.value_function import VectorSet
+from pomdptool.solving.exact.vertex_enumeration import backup_by_vertex_enumeration
 from pomdptool.solving.graph_evaluation import evaluate
 from pomdptool.solving.solution import Monitor, Solution
 
@@ -476,14 +478,14 @@ def branches_of(rewards: Array) -> Branches:
 def test_a_tolerance_below_rounding_is_raised_and_said(scale: float, tolerance: float) -> None:
     rng = np.random.default_rng(0)
     rewards: Array = scale * np.asarray(rng.normal(size=(60, 4)))
-    given = Part(rewards[:1], np.zeros(1, np.int64), np.full((1, 4), 0.25))
-    grown = vertex_enumeration.grow(
-        branches_of(rewards), given, tolerance=tolerance, monitor=Monitor(), max_vertices=10**6
+    initial = VectorSet(rewards[:1], np.zeros(1, np.int64), np.full((1, 4), 0.25))
+    step = backup_by_vertex_enumeration(
+        branches_of(rewards), initial, tolerance=tolerance, monitor=Monitor(), max_vertices=10**6
     )
     b = beliefs(2000, 4, 0)
-    most = (largest(rewards)(b) - largest(grown.part.vectors)(b)).max()
-    assert most <= grown.lost <= max(1.1 * tolerance, 1e-10 * scale)
-    assert len(np.unique(grown.part.vectors, axis=0)) == len(grown.part.vectors)
+    most = (largest(rewards)(b) - largest(step.new.vectors)(b)).max()
+    assert most <= step.loss <= max(1.1 * tolerance, 1e-10 * scale)
+    assert len(np.unique(step.new.vectors, axis=0)) == len(step.new.vectors)
 
 
 def test_offsets_grow_where_rounding_leaves_an_edge_without_an_end(
@@ -492,33 +494,33 @@ def test_offsets_grow_where_rounding_leaves_an_edge_without_an_end(
     """Whole numbers make many vectors meet in a point; tiny offsets do not tell them apart."""
     monkeypatch.setattr(vertex_enumeration, "ROUNDING", 1e-17)
     attempts: list[float] = []
-    attempt = vertex_enumeration._Growth.grow
+    attempt = vertex_enumeration._Attempt.run
 
     def noted(
-        self: vertex_enumeration._Growth, given: Part, top: float
-    ) -> vertex_enumeration.Hull | None:
+        self: vertex_enumeration._Attempt, initial: VectorSet, top: float
+    ) -> FaceBackup | None:
         attempts.append(self.delta)
-        return attempt(self, given, top)
+        return attempt(self, initial, top)
 
-    monkeypatch.setattr(vertex_enumeration._Growth, "grow", noted)
+    monkeypatch.setattr(vertex_enumeration._Attempt, "run", noted)
     rng = np.random.default_rng(1)
     repeated = False
     for _ in range(30):
         rewards = np.asarray(0.1 * rng.integers(-3, 4, size=(40, 5)), np.float64)
-        given = Part(rewards[:1], np.zeros(1, np.int64), np.full((1, 5), 0.2))
+        initial = VectorSet(rewards[:1], np.zeros(1, np.int64), np.full((1, 5), 0.2))
         attempts.clear()
-        grown = vertex_enumeration.grow(
-            branches_of(rewards), given, tolerance=1e-17, monitor=Monitor(), max_vertices=10**6
+        step = backup_by_vertex_enumeration(
+            branches_of(rewards), initial, tolerance=1e-17, monitor=Monitor(), max_vertices=10**6
         )
         repeated |= len(attempts) > 1
         b = beliefs(1000, 5, 0)
-        assert (largest(rewards)(b) - largest(grown.part.vectors)(b)).max() <= grown.lost
+        assert (largest(rewards)(b) - largest(step.new.vectors)(b)).max() <= step.loss
     assert repeated
 
 
 @pytest.mark.parametrize("seed", [16, 22, 29, 44, 59])
 def test_vectors_given_are_found_again(seed: int) -> None:
-    """Vertices within 1e-15 of each other once hid given vectors, and rounds went on for ever."""
+    """Vertices within 1e-15 of each other once hid initial vectors, and rounds went on for ever."""
     rng = np.random.default_rng(seed)
     T = np.eye(4)[rng.integers(4, size=(2, 4))] + 1e-14 * rng.random((2, 4, 4))
     first = rng.choice([0.0, 0.5, 2 / 3, 1.0], size=(2, 4))

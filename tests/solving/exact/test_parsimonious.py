@@ -13,7 +13,7 @@ import pytest
 from models import random_beliefs
 from pomdptool.kernels.exact.backup import Branches
 from pomdptool.solving.exact.lp_pruning import prune
-from pomdptool.solving.exact.parsimonious import full_set
+from pomdptool.solving.exact.parsimonious import parsimonious_set
 from pomdptool.solving.solution import LimitReached, Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -79,7 +79,7 @@ def enumerated(branches: Branches) -> tuple[FloatArray, IntArray]:
 def check(branches: Branches, margin: float = MARGIN) -> FloatArray:
     """Nothing is lost, everything is needed, and each vector is one of its action's."""
     every, actions_of_all = enumerated(branches)
-    vectors, actions = full_set(branches, margin=margin, monitor=Monitor())
+    vectors, actions = parsimonious_set(branches, margin=margin, monitor=Monitor())
     beliefs = np.vstack([np.eye(every.shape[1]), random_beliefs(3000, every.shape[1])])
     best = (beliefs @ every.T).max(axis=1)
     scale = max(1.0, float(np.ptp(every)))
@@ -170,7 +170,7 @@ def test_of_equal_vectors_the_first_action_stays() -> None:
     rows = np.array([[1.0, 0.0, 0.2], [0.0, 1.0, 0.2], [0.1, 0.2, 0.9]])
     branches = make(np.zeros((4, 3)), [[rows - 1.0], [rows], [rows[::-1].copy()], [rows, rows]])
     branches.rewards[3] = -rows[0]
-    vectors, actions = full_set(branches, margin=MARGIN, monitor=Monitor())
+    vectors, actions = parsimonious_set(branches, margin=MARGIN, monitor=Monitor())
     doubled = [v for v, a in zip(vectors, actions, strict=True) if a == 3]
     assert len(vectors) == len(np.unique(vectors.round(9), axis=0))
     assert set(actions.tolist()) <= {1, 3}
@@ -189,8 +189,8 @@ def test_a_model_of_actions_in_pairs_keeps_the_first_of_each(kind: str) -> None:
             np.vstack([single.vectors] * 2),
             np.concatenate([single.actions, n + single.actions]),
         )
-        vectors, _ = full_set(single, margin=MARGIN, monitor=Monitor())
-        again, actions = full_set(doubled, margin=MARGIN, monitor=Monitor())
+        vectors, _ = parsimonious_set(single, margin=MARGIN, monitor=Monitor())
+        again, actions = parsimonious_set(doubled, margin=MARGIN, monitor=Monitor())
         assert same_set(again, vectors) or kind == "whole"
         assert len(again) == len(vectors)
         assert actions.max() < n
@@ -198,7 +198,7 @@ def test_a_model_of_actions_in_pairs_keeps_the_first_of_each(kind: str) -> None:
 
 def test_all_equal_combinations_leave_one() -> None:
     branches = make(np.full((3, 4), 7.0), [[np.zeros((2, 4)), np.zeros((3, 4))], [], []])
-    vectors, actions = full_set(branches, margin=MARGIN, monitor=Monitor())
+    vectors, actions = parsimonious_set(branches, margin=MARGIN, monitor=Monitor())
     assert vectors.tolist() == [[7.0] * 4]
     assert actions.tolist() == [0]
 
@@ -209,7 +209,7 @@ def test_clusters_are_not_deleted_together(margin: float, scale: float) -> None:
     """Tangents of a parabola, each over its neighbours by less than the margin."""
     x = np.linspace(0, 1, 2001 if COMPILED else 61)
     tangents = np.column_stack([-(x**2), 2 * x - x**2, np.full_like(x, -1.0)])
-    found, _ = full_set(one_set(scale * tangents), margin=scale * margin, monitor=Monitor())
+    found, _ = parsimonious_set(one_set(scale * tangents), margin=scale * margin, monitor=Monitor())
     at = np.column_stack([1 - x, x, 0 * x])
     loss = (at @ tangents.T).max(axis=1) - (at @ found.T / scale).max(axis=1)
     assert loss.max() <= 2.1 * margin + 1e-11
@@ -224,8 +224,8 @@ def test_margins_are_in_values(magnitude: float) -> None:
         rewards=magnitude * branches.rewards + 3.0 * magnitude,
         vectors=magnitude * branches.vectors,
     )
-    vectors, actions = full_set(branches, margin=1e-6, monitor=Monitor())
-    again, actions_again = full_set(scaled, margin=1e-6 * magnitude, monitor=Monitor())
+    vectors, actions = parsimonious_set(branches, margin=1e-6, monitor=Monitor())
+    again, actions_again = parsimonious_set(scaled, margin=1e-6 * magnitude, monitor=Monitor())
     assert actions.tolist() == actions_again.tolist()
     assert np.allclose(again, magnitude * (vectors + 3.0), rtol=1e-9, atol=0.0)
 
@@ -234,7 +234,9 @@ def test_small_excesses_are_told_from_none() -> None:
     """The middle vector exceeds the corners' by half of 1e-5, in the centre."""
     vectors = np.array([[1.0, 0.0], [0.0, 1.0], [0.5 + 5e-6, 0.5 + 5e-6]])
     for margin, expected in ((4e-6, 3), (6e-6, 2)):
-        assert len(full_set(one_set(vectors), margin=margin, monitor=Monitor())[0]) == expected
+        assert (
+            len(parsimonious_set(one_set(vectors), margin=margin, monitor=Monitor())[0]) == expected
+        )
 
 
 def test_many_branches_do_not_explode() -> None:
@@ -253,7 +255,7 @@ def test_a_watch_stops_it() -> None:
         return len(asked) > 3
 
     with pytest.raises(LimitReached):
-        full_set(
+        parsimonious_set(
             random_branches(3, 5, "dense"), margin=MARGIN, monitor=Monitor(interrupted=interrupted)
         )
 
@@ -261,7 +263,7 @@ def test_a_watch_stops_it() -> None:
 def test_inputs_are_left_alone() -> None:
     branches = random_branches(8, 4, "dense")
     before = [x.copy() for x in branches]
-    full_set(branches, margin=MARGIN, monitor=Monitor())
+    parsimonious_set(branches, margin=MARGIN, monitor=Monitor())
     assert all(np.array_equal(x, y) for x, y in zip(before, branches, strict=True))
 
 
@@ -271,7 +273,7 @@ def test_it_runs_uncompiled() -> None:
     here = Path(__file__)
     program = (
         "from test_parsimonious import *; b = random_branches(3002, 3, 'dense');"
-        "v, a = full_set(b, margin=MARGIN, monitor=Monitor());"
+        "v, a = parsimonious_set(b, margin=MARGIN, monitor=Monitor());"
         "print(COMPILED, v.tolist(), a.tolist())"
     )
     run = subprocess.run(
@@ -282,5 +284,7 @@ def test_it_runs_uncompiled() -> None:
         text=True,
         check=True,
     )
-    vectors, actions = full_set(random_branches(3002, 3, "dense"), margin=MARGIN, monitor=Monitor())
+    vectors, actions = parsimonious_set(
+        random_branches(3002, 3, "dense"), margin=MARGIN, monitor=Monitor()
+    )
     assert run.stdout.strip() == f"False {vectors.tolist()} {actions.tolist()}"

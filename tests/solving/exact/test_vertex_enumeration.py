@@ -12,9 +12,10 @@ from pomdptool.kernels.exact.vertex_enumeration import sweep
 from pomdptool.model import Model
 from pomdptool.solving.exact import run, vertex_enumeration
 from pomdptool.solving.exact.faces import find_faces
-from pomdptool.solving.exact.incremental_pruning import backup_by_pruning
-from pomdptool.solving.exact.policy_improvement import evaluated
-from pomdptool.solving.exact.value_function import Part, undominated, value_at
+from pomdptool.solving.exact.incremental_pruning import backup_by_incremental_pruning
+from pomdptool.solving.exact.policy_improvement import evaluate_controller
+from pomdptool.solving.exact.value_function import VectorSet, lookahead_value, undominated
+from pomdptool.solving.exact.vertex_enumeration import backup_by_vertex_enumeration
 from pomdptool.solving.solution import Monitor
 
 # ------------------------------------------------------------ faces
@@ -36,7 +37,7 @@ def test_faces_are_the_maximal_supports(seed: int) -> None:
     T = np.eye(S)[rng.integers(S, size=(3, S))] + (rng.random((3, S, S)) < 0.1)
     O = np.eye(3)[rng.integers(3, size=(3, S))]  # noqa: E741
     model = pomdptool.make_model(T / T.sum(axis=2, keepdims=True), O, discount=0.9)
-    faces = {frozenset(source.states.tolist()) for source in find_faces(model).faces}
+    faces = {frozenset(face.states.tolist()) for face in find_faces(model).faces}
     assert faces == {frozenset(x) for x in naive_supports(model)}
 
 
@@ -45,13 +46,13 @@ def test_branches_are_the_products_of_T_and_Z(seed: int) -> None:
     model = random_model(seed, n_states=4, n_actions=2, n_observations=3)
     faces = find_faces(model)
     v = np.random.default_rng(seed).normal(size=model.n_states)
-    for source in (*faces.faces, faces.whole):
-        for a, branches in enumerate(source.branches):
+    for face in (*faces.faces, faces.full_simplex):
+        for a, branches in enumerate(face.projections):
             total = sum(
-                b.project(v[faces.faces[b.target].states][np.newaxis], source.size)[0]
+                b.project(v[faces.faces[b.target].states][np.newaxis], face.size)[0]
                 for b in branches
             )
-            expected = model.discount * (model.T[a] @ v)[source.states]
+            expected = model.discount * (model.T[a] @ v)[face.states]
             assert_allclose(total, expected, atol=1e-12)
             assert {o for b in branches for o in b.observations} <= set(range(3))
             assert all(sum(b.shares) == pytest.approx(1.0) for b in branches)
@@ -59,7 +60,7 @@ def test_branches_are_the_products_of_T_and_Z(seed: int) -> None:
 
 def test_observations_that_tell_the_same_are_merged() -> None:
     model = tiger()
-    opening = find_faces(model).whole.branches[1]
+    opening = find_faces(model).full_simplex.projections[1]
     assert [b.observations for b in opening] == [(0, 1)]
     assert opening[0].shares == (0.5, 0.5)
 
@@ -100,17 +101,17 @@ def backed_up(branches: Branches, beliefs: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(5))
 def test_hull_is_the_backup_everywhere(seed: int, d: int, integers: bool) -> None:
     branches = random_branches(seed, d, integers=integers)
-    low = Part(np.full((1, d), -60.0), np.zeros(1, np.int64), np.full((1, d), 1 / d))
-    grown = vertex_enumeration.grow(
+    low = VectorSet(np.full((1, d), -60.0), np.zeros(1, np.int64), np.full((1, d), 1 / d))
+    step = backup_by_vertex_enumeration(
         branches, low, tolerance=1e-9, monitor=Monitor(), max_vertices=10**6
     )
     beliefs = random_beliefs(3000, d, seed)
     expected = backed_up(branches, beliefs)
-    found = (beliefs @ grown.part.vectors.T).max(axis=1)
+    found = (beliefs @ step.new.vectors.T).max(axis=1)
     assert_allclose(found, expected, atol=2e-9)
-    own = np.einsum("ij,ij->i", grown.part.beliefs, grown.part.vectors)
-    assert_allclose(own, (grown.part.beliefs @ grown.part.vectors.T).max(axis=1))
-    assert grown.residual >= (expected + 60.0).max() - 1e-9
+    own = np.einsum("ij,ij->i", step.new.beliefs, step.new.vectors)
+    assert_allclose(own, (step.new.beliefs @ step.new.vectors.T).max(axis=1))
+    assert step.residual >= (expected + 60.0).max() - 1e-9
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -118,13 +119,13 @@ def test_residual_is_the_most_that_the_backup_exceeds(seed: int) -> None:
     d = 3
     branches = random_branches(seed, d)
     given = np.random.default_rng(seed).normal(size=(6, d))
-    part = Part(given, np.zeros(6, np.int64), np.full((1, d), 1 / d))
-    grown = vertex_enumeration.grow(
+    part = VectorSet(given, np.zeros(6, np.int64), np.full((1, d), 1 / d))
+    step = backup_by_vertex_enumeration(
         branches, part, tolerance=1e-9, monitor=Monitor(), max_vertices=10**6
     )
     beliefs = random_beliefs(20_000, d, seed)
     most = (backed_up(branches, beliefs) - (beliefs @ given.T).max(axis=1)).max()
-    assert most - 1e-9 <= grown.residual <= most + 0.05
+    assert most - 1e-9 <= step.residual <= most + 0.05
 
 
 def test_every_edge_of_the_polytope_is_found() -> None:
@@ -146,27 +147,29 @@ def test_every_edge_of_the_polytope_is_found() -> None:
 
 def test_too_many_vertices_are_refused() -> None:
     branches = random_branches(2, 6)
-    low = Part(np.full((1, 6), -60.0), np.zeros(1, np.int64), np.full((1, 6), 1 / 6))
+    low = VectorSet(np.full((1, 6), -60.0), np.zeros(1, np.int64), np.full((1, 6), 1 / 6))
     with pytest.raises(vertex_enumeration.TooManyVerticesError):
-        vertex_enumeration.grow(branches, low, tolerance=1e-9, monitor=Monitor(), max_vertices=100)
+        backup_by_vertex_enumeration(
+            branches, low, tolerance=1e-9, monitor=Monitor(), max_vertices=100
+        )
 
 
 # ------------------------------------------------------------ pruning and improvement
 
 
-@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("keep_old", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_pruning_agrees_with_the_polytope(seed: int, given: bool) -> None:
+def test_pruning_agrees_with_the_polytope(seed: int, keep_old: bool) -> None:
     branches = random_branches(seed, 4)
     rng = np.random.default_rng(seed)
-    old = Part(rng.normal(size=(5, 4)), np.zeros(5, np.int64), random_beliefs(5, 4, seed))
-    step = backup_by_pruning(branches, old, given=given, monitor=Monitor())
+    old = VectorSet(rng.normal(size=(5, 4)), np.zeros(5, np.int64), random_beliefs(5, 4, seed))
+    step = backup_by_incremental_pruning(branches, old, keep_old=keep_old, monitor=Monitor())
     beliefs = random_beliefs(2000, 4, seed)
     expected = backed_up(branches, beliefs)
     before = (beliefs @ old.vectors.T).max(axis=1)
-    if given:
+    if keep_old:
         expected = np.maximum(expected, before)
-    assert_allclose((beliefs @ step.part.vectors.T).max(axis=1), expected, atol=1e-8)
+    assert_allclose((beliefs @ step.new.vectors.T).max(axis=1), expected, atol=1e-8)
     assert step.residual >= (backed_up(branches, beliefs) - before).max() - 1e-9
 
 
@@ -194,17 +197,17 @@ def test_controller_values_are_what_the_controller_earns(seed: int) -> None:
     faces = find_faces(model)
     optimum = pomdptool.solve(model, "exact", precision=1e-6)
     blind = tuple(
-        Part(
+        VectorSet(
             np.full((2, s.size), model.expected_rewards.min() / 0.2),
             np.arange(2),
             random_beliefs(2, s.size, seed),
         )
         for s in faces.faces
     )
-    stage = evaluated(faces, blind, model.discount).stage
+    stage = evaluate_controller(faces, blind, model.discount).V
     for b in random_beliefs(50, 3, seed):
-        assert value_at(faces, stage, b) <= optimum.policy.value(b) + 1e-5
-    again = evaluated(faces, stage, model.discount).stage
+        assert lookahead_value(faces, stage, b) <= optimum.policy.value(b) + 1e-5
+    again = evaluate_controller(faces, stage, model.discount).V
     assert (
         min(float((y.vectors - x.vectors).max()) for x, y in zip(stage, again, strict=True))
         >= -1e-9
