@@ -11,6 +11,7 @@ of the last set is reduced by them.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,16 +43,12 @@ SMALLEST_TOLERANCE = 1e-12
 """Smallest tolerance above rounding, relative to the span and size of values."""
 
 
+Check = Callable[[int], None]
+"""Called with the size of a set; raises if a limit is reached."""
+
+
 class TooManyVectorsError(Exception):
     """A set exceeds its maximum size."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Limit:
-    """The monitor, and the maximum size of a set."""
-
-    monitor: Monitor
-    max_vectors: float
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -83,21 +80,26 @@ def backup_by_epsilon_pruning(
     LimitReached
         If the monitor stops the run.
     """
-    limit = _Limit(monitor, max_vectors)
+
+    def check(n: int = 0) -> None:
+        monitor.check(n)
+        if n > max_vectors:
+            raise TooManyVectorsError
+
     request_compilation(OPERATIONS_PER_CALL)
     scale = _span(branches)
     size = max(1.0, float(np.abs(branches.rewards).max()) / scale)
     tolerance = max(tolerance / scale, SMALLEST_TOLERANCE * size)
     scaled = branches._replace(rewards=branches.rewards / scale, vectors=branches.vectors / scale)
     before = old.vectors / scale
-    union, loss, programs = _reduced_to_pairs(scaled, tolerance, limit)
+    union, loss, programs = _reduced_to_pairs(scaled, tolerance, check)
     oracle = scaled
     if keep_old:  # each old vector as an action of its own, after the others
         rewards = np.vstack([scaled.rewards, before])
         union, oracle = union._replace(rewards=rewards), scaled._replace(rewards=rewards)
-    pruned = _prune(union, oracle, tolerance - loss, limit)
+    pruned = _prune(union, oracle, tolerance - loss, check)
     loss += pruned.loss
-    excess, more = _max_excess(pruned.vectors[pruned.actions < len(scaled.rewards)], before, limit)
+    excess, more = _max_excess(pruned.vectors[pruned.actions < len(scaled.rewards)], before, check)
     actions = np.concatenate([np.arange(len(scaled.rewards)), old.actions])
     return FaceBackup(
         VectorSet(scale * pruned.vectors, actions[pruned.actions], pruned.beliefs),
@@ -119,7 +121,7 @@ def _span(branches: Branches) -> float:
 
 
 def _reduced_to_pairs(
-    branches: Branches, tolerance: float, limit: _Limit
+    branches: Branches, tolerance: float, check: Check
 ) -> tuple[Branches, float, int]:
     """Reduce each action to at most two branches; also the largest loss, and linear programs."""
     pairs: list[FloatArray] = []
@@ -131,12 +133,12 @@ def _reduced_to_pairs(
         if n > 1:
             share = tolerance * REDUCTIONS / n
             single = [sum_branches([rows]) for rows in sets]
-            done = [_prune(branch, branch, share, limit) for branch in single]
+            done = [_prune(branch, branch, share, check) for branch in single]
             sets = [pruned.vectors for pruned in done]
         while len(sets) > 2:
             sets.sort(key=len)
             pair = sum_branches(sets[:2])
-            done.append(_prune(pair, pair, tolerance * JOINS / (n - 2), limit))
+            done.append(_prune(pair, pair, tolerance * JOINS / (n - 2), check))
             sets = [done[-1].vectors, *sets[2:]]
         pairs += sets
         actions += [a] * len(sets)
@@ -145,7 +147,7 @@ def _reduced_to_pairs(
     return stack_branches(branches.rewards, pairs, actions), most, programs
 
 
-def _prune(candidates: Branches, oracle: Branches, tolerance: float, limit: _Limit) -> _PrunedSet:
+def _prune(candidates: Branches, oracle: Branches, tolerance: float, check: Check) -> _PrunedSet:
     """Build a set that no candidate exceeds by more than the tolerance."""
     d = oracle.rewards.shape[1]
     belief, first, action = np.full((1, d), 1.0 / d), np.zeros((1, d)), np.zeros(1, np.int64)
@@ -159,9 +161,7 @@ def _prune(candidates: Branches, oracle: Branches, tolerance: float, limit: _Lim
         work = scaled_budget(OPERATIONS_PER_CALL)
         status = absorb(cover, candidates, oracle, tolerance, delta, work)
         n = int(cover.counts[kernel.SIZE])
-        limit.monitor.check(n)
-        if n > limit.max_vectors:
-            raise TooManyVectorsError
+        check(n)
         if status == kernel.FULL:
             cover = _enlarged(cover)
     return _PrunedSet(
@@ -173,13 +173,13 @@ def _prune(candidates: Branches, oracle: Branches, tolerance: float, limit: _Lim
     )
 
 
-def _max_excess(vectors: FloatArray, old: FloatArray, limit: _Limit) -> tuple[float, int]:
+def _max_excess(vectors: FloatArray, old: FloatArray, check: Check) -> tuple[float, int]:
     """Bound on the excess of some vectors over the old ones, and linear programs solved."""
     cover = _allocate(old, 0)
     done = 0
     while done < len(vectors):
         done = rise(cover, vectors, done, scaled_budget(OPERATIONS_PER_CALL))
-        limit.monitor.check()
+        check(0)
     return float(cover.lost[0]), int(cover.counts[kernel.PROGRAMS])
 
 

@@ -140,10 +140,8 @@ class _Steps:
         self.weight = model.discount * model.steps.probability[order]
         key = (action * model.n_observations + observation)[order]
         first = np.flatnonzero(np.diff(key, prepend=-1))
-        self.member = np.zeros((0, model.n_states), dtype=bool)
         self.groups = np.split(np.arange(len(key)), first[1:])
         self.actions = action[order][first]
-        self.faces: list[IntArray] = []
 
     def supports(self) -> list[IntArray]:
         """Possible successor states under each action and observation."""

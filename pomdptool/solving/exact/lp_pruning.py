@@ -41,18 +41,9 @@ Check = Callable[[], None]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Pruned:
-    """The kept vectors, and a belief for each at which it is maximal.
+    """The kept vectors' indices, shape (k,), ascending, and a belief where each is maximal.
 
-    Attributes
-    ----------
-    kept
-        Shape (k,), ascending.
-    witnesses
-        Shape (k, S).
-    loss
-        Certified bound on the maximum over all vectors less that over the kept ones.
-    programs
-        Linear programs solved.
+    `loss` is a certified bound on the maximum over all vectors less that over the kept ones.
     """
 
     kept: IntArray
@@ -161,16 +152,9 @@ def _filter(vectors: FloatArray, rest: IntArray, known: Pruned, check: Check) ->
 class ExcessBounds:
     """Bounds on the largest excess of a vector over the kept ones.
 
-    Attributes
-    ----------
-    belief
-        The maximising belief, shape (S,).
-    lower, upper
-        The excess at the belief, and a bound by weak duality. Both are computed from the solution,
-        not taken from the solver.
-    exceeds, dominated
-        Whether the vector exceeds the kept ones at the belief, or nowhere, up to margins. Both are
-        false if the solver failed.
+    `lower` is the excess at the maximising belief and `upper` a bound by weak duality; both are
+    computed from the solution, not taken from the solver. Up to margins the vector `exceeds` the
+    kept ones at the belief, or is `dominated` everywhere; neither if the solver failed.
     """
 
     belief: FloatArray
@@ -217,14 +201,12 @@ class ExcessProgram:
         self.runs += 1
         cost = np.append(v / self.scale, -1.0)
         check_status(self.highs.changeColsCost(len(cost), self.columns, cost), "the objective")
-        kept = self.kept[: self.size]
+        kept, uniform = self.kept[: self.size], np.full(len(v), 1.0 / len(v))
         if not solve_to_optimality(self.highs):
-            return ExcessBounds(
-                np.full(len(v), 1.0 / len(v)), -np.inf, np.inf, exceeds=False, dominated=False
-            )
+            return ExcessBounds(uniform, -np.inf, np.inf, exceeds=False, dominated=False)
         solution = self.highs.getSolution()
         b = np.maximum(np.array(solution.col_value[:-1]), 0.0)
-        b = b / b.sum() if b.sum() > 0.0 else np.full(len(v), 1.0 / len(v))
+        b = b / b.sum() if b.sum() > 0.0 else uniform
         weights = np.maximum(np.array(solution.row_dual[1:]), 0.0)
         upper = np.inf
         if weights.sum() > 0.0:

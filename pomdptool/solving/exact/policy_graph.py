@@ -130,9 +130,8 @@ class _Extraction:
         key = (node.steps, node.face)
         if key not in self.regions:
             self.regions[key] = _region_beliefs(self.stages[node.steps][node.face])
-        region: FloatArray = self.regions[key][node.vector]
-        inside: FloatArray = (1.0 - INWARD) * region + INWARD / len(region)
-        return inside
+        region = self.regions[key][node.vector]
+        return np.asarray((1.0 - INWARD) * region + INWARD / len(region))
 
     def _wave(self, nodes: list[_Node], beliefs: list[FloatArray]) -> list[_Choice]:
         """Choices at some nodes, in groups of the same face and steps to go."""
@@ -216,15 +215,13 @@ def _region_beliefs(own: VectorSet) -> FloatArray:
     d = own.vectors.shape[1]
     beliefs = np.vstack([own.beliefs, np.full((1, d), 1.0 / d), np.eye(d)])
     values = beliefs @ own.vectors.T
-    nearest: FloatArray = beliefs[np.argmin(values.max(axis=1, keepdims=True) - values, axis=0)]
-    return nearest
+    return np.asarray(beliefs[np.argmin(values.max(axis=1, keepdims=True) - values, axis=0)])
 
 
 def _best(values: FloatArray, at_centre: FloatArray, tie: float) -> IntArray:
     """The maximal column of each row, shape (m, n); ties are broken by `at_centre`, shape (n,)."""
     tied = values >= values.max(axis=1, keepdims=True) - tie
-    best: IntArray = np.where(tied, at_centre, -np.inf).argmax(axis=1)
-    return best
+    return np.asarray(np.where(tied, at_centre, -np.inf).argmax(axis=1))
 
 
 def merge_root(graph: PolicyGraph) -> PolicyGraph:

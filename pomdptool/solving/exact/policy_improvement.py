@@ -101,14 +101,9 @@ def _solve(
 ) -> FloatArray:
     """Solve the controller's linear system, starting from some values."""
     matrix, r = _transitions(controller), controller.rewards
+    target = ROUNDING * float(np.abs(values).max())
     values = evaluated_policy(
-        matrix,
-        r,
-        values[np.newaxis],
-        target=ROUNDING * float(np.abs(values).max()),
-        sweeps=MAX_SWEEPS,
-        monitor=monitor,
-        vectors=0,
+        matrix, r, values[np.newaxis], target=target, sweeps=MAX_SWEEPS, monitor=monitor, vectors=0
     )[0]
     change = r + matrix @ values - values
     values += 0.5 * (change.min() + change.max()) / (1.0 - discount)

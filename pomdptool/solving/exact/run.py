@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -18,10 +19,7 @@ from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, ValueFunction
 from pomdptool.solving.exact.algorithms import Backup
 from pomdptool.solving.exact.backup import FaceBackup, backup_single
-from pomdptool.solving.exact.epsilon_pruning import (
-    TooManyVectorsError,
-    backup_by_epsilon_pruning,
-)
+from pomdptool.solving.exact.epsilon_pruning import TooManyVectorsError, backup_by_epsilon_pruning
 from pomdptool.solving.exact.faces import Faces, equivalent_faces, find_faces
 from pomdptool.solving.exact.parsimonious import parsimonious_set
 from pomdptool.solving.exact.value_function import (
@@ -68,14 +66,8 @@ class Iteration:
 
     def report(self, monitor: Monitor, iteration: int, bounds: Bounds, error: float) -> None:
         """Report progress to the monitor."""
-        monitor.step(
-            iteration,
-            n_vectors(self.V),
-            bounds,
-            vertices=self.vertices,
-            programs=self.programs,
-            error=error,
-        )
+        counts = {"vertices": self.vertices, "programs": self.programs}
+        monitor.step(iteration, n_vectors(self.V), bounds, error=error, **counts)
 
 
 @dataclass(slots=True)
@@ -177,17 +169,12 @@ class ExactRun:
         self.monitor.check(n_vectors(V))
         branches = project_undominated(self.faces.faces[k], V)
         scale = _scale(branches, old)
-        branches = branches._replace(
-            rewards=branches.rewards / scale, vectors=branches.vectors / scale
-        )
+        rewards, vectors = branches.rewards / scale, branches.vectors / scale
+        branches = branches._replace(rewards=rewards, vectors=vectors)
         old = replace(old, vectors=old.vectors / scale)
         scaled = self._backup_scaled(k, branches, old, tolerance / scale, coarse / scale, keep_old)
-        return replace(
-            scaled,
-            new=replace(scaled.new, vectors=scale * scaled.new.vectors),
-            residual=scale * scaled.residual,
-            loss=scale * scaled.loss,
-        )
+        new = replace(scaled.new, vectors=scale * scaled.new.vectors)
+        return replace(scaled, new=new, residual=scale * scaled.residual, loss=scale * scaled.loss)
 
     def _backup_scaled(
         self,
@@ -213,21 +200,15 @@ class ExactRun:
                 )
             except TooManyVerticesError:
                 self.large.add(k)
+        prune = partial(
+            backup_by_epsilon_pruning, branches, old, keep_old=keep_old, monitor=self.monitor
+        )
         if not keep_old and k not in self.coarse:
             try:
-                return backup_by_epsilon_pruning(
-                    branches,
-                    old,
-                    tolerance=tolerance,
-                    keep_old=False,
-                    monitor=self.monitor,
-                    max_vectors=PRECISE_VECTORS,
-                )
+                return prune(tolerance=tolerance, max_vectors=PRECISE_VECTORS)
             except TooManyVectorsError:
                 self.coarse.add(k)
-        return backup_by_epsilon_pruning(
-            branches, old, tolerance=coarse, keep_old=keep_old, monitor=self.monitor
-        )
+        return prune(tolerance=coarse)
 
     def detail(self) -> str:
         """Summarise in a line how the faces were backed up."""
@@ -257,6 +238,7 @@ class ExactRun:
                 values = self.full_values(V)
             except LimitReached as stopped:
                 reason, converged = stopped.reason, False
+        vectors = len(list(values.rows()))
         return Solution.of(
             self.model,
             "exact",
@@ -265,11 +247,7 @@ class ExactRun:
             bounds,
             reason,
             converged=converged,
-            counts={
-                "iterations": iterations,
-                "vectors": len(list(values.rows())),
-                "backups": self.backups,
-            },
+            counts={"iterations": iterations, "vectors": vectors, "backups": self.backups},
             horizon=horizon,
             detail=self.detail(),
         )

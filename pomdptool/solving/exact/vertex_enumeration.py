@@ -39,12 +39,7 @@ class TooManyVerticesError(Exception):
 
 
 def backup_by_vertex_enumeration(
-    branches: Branches,
-    initial: VectorSet,
-    *,
-    tolerance: float,
-    monitor: Monitor,
-    max_vertices: int,
+    branches: Branches, initial: VectorSet, *, tolerance: float, monitor: Monitor, max_vertices: int
 ) -> FaceBackup:
     """Add backups to initial vectors until none exceeds their maximum by the tolerance.
 
@@ -179,13 +174,9 @@ def _regions(polytope: Polytope) -> tuple[IntArray, FloatArray]:
 
 def _read(polytope: Polytope, residual: float, loss: float) -> FaceBackup:
     live, beliefs = _regions(polytope)
-    return FaceBackup(
-        new=VectorSet(polytope.vectors[live], polytope.actions[live], beliefs),
-        residual=residual,
-        loss=loss,
-        backups=int(polytope.counts[kernel.BACKUPS]),
-        vertices=int(polytope.counts[kernel.ALIVE]),
-    )
+    new = VectorSet(polytope.vectors[live], polytope.actions[live], beliefs)
+    n_backups, n_vertices = map(int, polytope.counts[[kernel.BACKUPS, kernel.ALIVE]])
+    return FaceBackup(new, residual, loss, vertices=n_vertices, backups=n_backups)
 
 
 def _allocate(d: int, n: int, n_vectors: int) -> Polytope:
