@@ -101,10 +101,10 @@ def test_rounds_of_any_length_agree_with_the_factors(
     model = random_model(3, discount=0.95)
     graph = random_graph(model, 9, 3)
     expected = values_by_backups(model, graph, 600)
-    monkeypatch.setattr(gmres, "BASIS", basis)
-    monkeypatch.setattr(gmres, "ROUNDS", rounds)
+    monkeypatch.setattr(gmres, "KRYLOV_DIMENSION", basis)
+    monkeypatch.setattr(gmres, "MAX_ROUNDS", rounds)
     assert_allclose(evaluate(model, graph), expected, atol=1e-10)
-    monkeypatch.setattr(gmres, "MAX_FACTORED", 0)
+    monkeypatch.setattr(gmres, "MAX_LU", 0)
     assert_allclose(evaluate(model, graph), expected, atol=1e-10)
 
 
@@ -126,7 +126,7 @@ def test_long_cycles_are_factorised_where_patience_is_asked() -> None:
 
 
 def test_many_pairs_are_solved_without_factors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gmres, "MAX_FACTORED", 0)
+    monkeypatch.setattr(gmres, "MAX_LU", 0)
     model = random_model(4, n_states=6, discount=0.9999)
     graph = random_graph(model, 1500, 4)
     values = evaluate(model, graph, patient=False)

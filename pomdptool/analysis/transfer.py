@@ -85,7 +85,7 @@ def transfer(
 def earned(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Return:
     """What a controller earns: exactly, where that takes no more than a second."""
     if is_cheap(model, graph):
-        return Return(graph.worth(evaluate(model, graph), model.start))
+        return Return(graph.initial_value(evaluate(model, graph), model.start))
     agent = until(GraphAgent(model, graph), graph.horizon)
     found = simulate(model, agent, episodes=EPISODES, rng=rng)
     return Return(found.mean, found.standard_error)

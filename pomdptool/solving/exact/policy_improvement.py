@@ -18,8 +18,8 @@ from pomdptool.kernels.exact.graph_evaluation import Controller
 from pomdptool.kernels.jit import scaled_budget
 from pomdptool.solving.exact.faces import Faces
 from pomdptool.solving.exact.value_function import FaceValues, VectorSet, project
-from pomdptool.solving.observed.policy_iteration import UNIT
-from pomdptool.solving.observed.policy_iteration import evaluated as evaluated_policy
+from pomdptool.solving.observed.policy_iteration import UNIT_ROUNDOFF
+from pomdptool.solving.observed.policy_iteration import evaluate_policy as evaluate_greedy_policy
 from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray, ragged
 
@@ -70,7 +70,7 @@ def evaluate_controller(
     longest = 2 + int(np.diff(controller.row_first).max(initial=0)) * int(
         np.diff(controller.link_first).max()
     )
-    change += UNIT * longest * float(np.abs(values).max())
+    change += UNIT_ROUNDOFF * longest * float(np.abs(values).max())
     values -= discount / (1.0 - discount) * change
     value, first = [], 0
     for nodes, action in zip(V, actions, strict=True):
@@ -102,7 +102,7 @@ def _solve(
     """Solve the controller's linear system, starting from some values."""
     matrix, r = _transitions(controller), controller.rewards
     target = ROUNDING * float(np.abs(values).max())
-    values = evaluated_policy(
+    values = evaluate_greedy_policy(
         matrix, r, values[np.newaxis], target=target, sweeps=MAX_SWEEPS, monitor=monitor, vectors=0
     )[0]
     change = r + matrix @ values - values

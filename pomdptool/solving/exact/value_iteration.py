@@ -42,9 +42,9 @@ from pomdptool.solving.solution import (
     Monitor,
     Solution,
     discounted_steps,
+    maximin_action,
+    remaining_return,
     require_discount,
-    rewards_ahead,
-    safest,
 )
 from pomdptool.sparse import FloatArray
 
@@ -262,7 +262,7 @@ def _solve_finite_horizon(
             stages.append(run.backup(V, tolerance(done), coarse(done), keep_old=False).V)
     except LimitReached as stopped:
         reason = stopped.reason
-    value, rest = run.initial_value(V), rewards_ahead(model, done, horizon, terminal)
+    value, rest = run.initial_value(V), remaining_return(model, done, horizon, terminal)
     bounds = Bounds(value + rest.lower, value + rest.upper + run.error_factor * loss)
     if reason == "horizon" and not bounds.closed(precision):
         reason = "rounding"
@@ -272,5 +272,5 @@ def _solve_finite_horizon(
         policy = run.with_stages(policy, stages)
     if horizon <= GRAPH_HORIZON and (done == horizon or (done and terminal is None)):
         graph = extract_finite_horizon(model, run.faces, stages[:done], model.start)
-        policy = replace(policy, graph=graph.followed_by(safest(model), horizon - done))
+        policy = replace(policy, graph=graph.followed_by(maximin_action(model), horizon - done))
     return replace(solution, policy=policy)
