@@ -237,7 +237,7 @@ def test_command_reads_terminal_values_in_every_format(tmp_path: Path) -> None:
     run("solve", MAZE, "--horizon", 2, "-o", faces)
     result = run("solve", MAZE, "--horizon", 2, "--terminal-values", faces)
     assert isinstance(result.exception, pomdptool.PolicyError)
-    assert "solve for the full set" in str(result.exception)
+    assert "solve with --full-simplex" in str(result.exception)
     run("solve", MAZE, "--horizon", 2, "--full-simplex", "-o", faces)
     solution = document(MAZE, "--horizon", 2, "--terminal-values", faces)
     assert solution["bounds"] == pytest.approx(document(MAZE, "--horizon", 4)["bounds"], abs=1e-8)
