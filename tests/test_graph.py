@@ -15,10 +15,10 @@ from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model, make_model
 from pomdptool.solving import gmres, graph_evaluation
-from pomdptool.solving.exact.faces import Faces, Source, find_faces
+from pomdptool.solving.exact.faces import Face, Faces, find_faces
 from pomdptool.solving.exact.lp_pruning import prune
-from pomdptool.solving.exact.policy_graph import extract_finite
-from pomdptool.solving.exact.value_function import Part, Stage
+from pomdptool.solving.exact.policy_graph import extract_finite_horizon
+from pomdptool.solving.exact.value_function import FaceValues, VectorSet
 from pomdptool.solving.graph_evaluation import edge_probabilities, evaluate
 
 Array = NDArray[np.float64]
@@ -256,23 +256,23 @@ def test_minimised_tells_none_from_a_successor() -> None:
 # ---------------------------------------------------------------- extraction
 
 
-def stage_of(source_vectors: list[tuple[Array, NDArray[np.int64]]]) -> Stage:
+def stage_of(source_vectors: list[tuple[Array, NDArray[np.int64]]]) -> FaceValues:
     parts = []
     for vectors, actions in source_vectors:
         beliefs = random_beliefs(30, vectors.shape[1])
         pruned = prune(vectors, beliefs, lambda: None)
-        parts.append(Part(vectors[pruned.kept], actions[pruned.kept], pruned.witnesses))
+        parts.append(VectorSet(vectors[pruned.kept], actions[pruned.kept], pruned.witnesses))
     return tuple(parts)
 
 
-def zero_stage(faces: Faces) -> Stage:
+def zero_stage(faces: Faces) -> FaceValues:
     return stage_of([(np.zeros((1, f.size)), np.zeros(1, np.int64)) for f in faces.faces])
 
 
-def backup(source: Source, stage: Stage) -> tuple[Array, NDArray[np.int64]]:
+def backup(source: Face, stage: FaceValues) -> tuple[Array, NDArray[np.int64]]:
     """All backed-up vectors, pruned after each branch only."""
     vectors, actions = [], []
-    for a, branches in enumerate(source.branches):
+    for a, branches in enumerate(source.projections):
         total = source.rewards[a][np.newaxis]
         for branch in branches:
             ahead = branch.project(stage[branch.target].vectors, source.size)
@@ -283,7 +283,7 @@ def backup(source: Source, stage: Stage) -> tuple[Array, NDArray[np.int64]]:
     return np.vstack(vectors), np.concatenate(actions)
 
 
-def stages_of(faces: Faces, horizon: int) -> list[Stage]:
+def stages_of(faces: Faces, horizon: int) -> list[FaceValues]:
     stages = [zero_stage(faces)]
     for _ in range(horizon):
         stages.append(stage_of([backup(face, stages[-1]) for face in faces.faces]))
@@ -298,7 +298,7 @@ def test_finite_graph_earns_the_optimum(seed: int, discount: float) -> None:
     for horizon in (1, 2, 4):
         stages = stages_of(faces, horizon - 1)
         for b in random_beliefs(4, model.n_states, seed):
-            graph = extract_finite(model, faces, stages, b)
+            graph = extract_finite_horizon(model, faces, stages, b)
             layers = graph.layers()
             assert layers is not None
             assert len(layers) == horizon
@@ -309,7 +309,7 @@ def test_finite_graph_earns_the_optimum(seed: int, discount: float) -> None:
 def test_no_horizon_no_graph() -> None:
     faces = find_faces(tiger())
     with pytest.raises(PolicyError, match="at least 1"):
-        extract_finite(tiger(), faces, [], tiger().start)
+        extract_finite_horizon(tiger(), faces, [], tiger().start)
 
 
 @pytest.mark.parametrize("seed", range(5))

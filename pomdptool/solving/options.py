@@ -23,8 +23,8 @@ Solver = Callable[..., Solution]
 REFUSALS = {
     "horizon": "method {method!r} has no horizon: use 'exact'",
     "terminal": "terminal values need method 'exact', not {method!r}",
-    "all_stages": "all horizons need method 'exact', not {method!r}",
-    "pruning": "algorithm {value!r} is for method 'exact', not {method!r}",
+    "all_horizons": "all horizons need method 'exact', not {method!r}",
+    "algorithm": "algorithm {value!r} is for method 'exact', not {method!r}",
     "resume": "method {method!r} cannot resume: use 'sarsop'",
 }
 """Errors for options that a method does not take; other options are ignored by such methods."""
@@ -39,10 +39,10 @@ class Options:
 
     precision: float = 1e-3
     horizon: int | None = None
-    full_set: bool = False
+    full_simplex: bool = False
     terminal: FloatArray | None = None
-    all_stages: bool = False
-    pruning: str | None = None
+    all_horizons: bool = False
+    algorithm: str | None = None
     resume: SolvedPolicy | None = None
     rng: np.random.Generator | None = None
 
@@ -52,7 +52,7 @@ class Options:
         if self.horizon is None:
             if self.terminal is not None:
                 raise PomdpError("terminal values need a horizon")
-            if self.all_stages:
+            if self.all_horizons:
                 raise PomdpError("all horizons need a horizon")
         elif not isinstance(self.horizon, int) or self.horizon < 1:
             raise PomdpError(f"the horizon must be a whole number above 0, not {self.horizon}")

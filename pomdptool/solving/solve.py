@@ -187,10 +187,10 @@ def solve(
     options = Options(
         precision=precision,
         horizon=horizon,
-        full_set=full_simplex,
+        full_simplex=full_simplex,
         terminal=None if terminal is None else checked_terminal(problem, terminal),
-        all_stages=all_horizons,
-        pruning=algorithm,
+        all_horizons=all_horizons,
+        algorithm=algorithm,
         resume=resume,
         rng=rng,
     )

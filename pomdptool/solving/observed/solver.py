@@ -62,7 +62,7 @@ def solve_observed(
     precision: float = 1e-3,
     horizon: int | None = None,
     terminal: FloatArray | None = None,
-    all_stages: bool = False,
+    all_horizons: bool = False,
     resume: SolvedPolicy | None = None,
     monitor: Monitor | None = None,
 ) -> Solution:
@@ -80,7 +80,7 @@ def solve_observed(
     if horizon is None:
         result = _infinite_horizon(model, precision, first, monitor)
     else:
-        result = _finite_horizon(model, horizon, terminal, all_stages, monitor)
+        result = _finite_horizon(model, horizon, terminal, all_horizons, monitor)
     actions = np.arange(model.n_actions)
     solution = Solution.of(
         model,
@@ -144,7 +144,7 @@ def _initial_bounds(model: Model, enclosure: Enclosure) -> Bounds:
 
 
 def _finite_horizon(
-    model: Model, horizon: int, terminal: FloatArray | None, all_stages: bool, monitor: Monitor
+    model: Model, horizon: int, terminal: FloatArray | None, all_horizons: bool, monitor: Monitor
 ) -> _Result:
     operator = MdpOperator(model)
     Q = np.zeros_like(operator.r) if terminal is None else terminal
@@ -157,7 +157,7 @@ def _finite_horizon(
             policies.append(Q.argmax(axis=0))
         Q = operator.action_values(Q.max(axis=0))
         done += 1
-        if all_stages:
+        if all_horizons:
             stages.append(Q)
         vectors = Q.max(axis=0)[np.newaxis] if model.mdp else Q
         value = float((vectors @ model.start).max())
