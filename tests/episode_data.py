@@ -9,10 +9,10 @@ import numpy as np
 from naive_learning import Steps
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.learning.e_step import Threads
-from pomdptool.learning.em import Climb, Run
-from pomdptool.learning.encoding import sequences_of
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.em import EM, EMRun
+from pomdptool.learning.encoding import encode
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor
 from pomdptool.model import Model
 
@@ -23,11 +23,11 @@ def rows(rng: np.random.Generator, *shape: int, zeros: float = 0.0) -> np.ndarra
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
-def random_tables(
+def random_parameters(
     seed: int, S: int = 3, A: int = 2, Z: int = 2, *, shared: bool = False, zeros: float = 0.0
-) -> Tables:
+) -> Parameters:
     rng = np.random.default_rng(seed)
-    return Tables(
+    return Parameters(
         rows(rng, A, S, S, zeros=zeros), rows(rng, 1 if shared else A, S, Z), rows(rng, S)
     )
 
@@ -47,21 +47,26 @@ def random_steps(
     return [(NONE, int(rng.integers(-1, Z))), *steps] if early else steps
 
 
-def climbed(
-    tables: Tables, lots: list[Steps], settings: Settings, *, accelerate: bool, iterations: int = 30
-) -> Run:
-    A, Z = len(tables.T), tables.Z.shape[2]
-    run = Run(0, None, tables)
+def em_run(
+    parameters: Parameters,
+    lots: list[Steps],
+    settings: MStepSettings,
+    *,
+    accelerate: bool,
+    iterations: int = 30,
+) -> EMRun:
+    A, Z = len(parameters.T), parameters.Z.shape[2]
+    run = EMRun(0, None, parameters)
     with Threads(1) as threads:
-        climb = Climb(
-            sequences_of(episodes_of(lots, A, Z)), settings, threads, LearningMonitor(),
+        em = EM(
+            encode(episodes_of(lots, A, Z)), settings, threads, LearningMonitor(),
             0.0, iterations, accelerate,
         )  # fmt: skip
-        climb.improve(run)
+        em.improve(run)
     return run
 
 
-NO_PRIORS = Settings(0.0, 0.0, 0.0)
+NO_PRIORS = MStepSettings(0.0, 0.0, 0.0)
 
 
 def logged(

@@ -102,7 +102,7 @@ def evaluate(
     exact = None
     if graph is not None and graph_evaluation.is_cheap(model, graph):
         exact = graph.worth(graph_evaluation.evaluate(model, graph), model.start)
-    met = beliefs_met(model, policy, beliefs, rng) if policy.horizon is None else []
+    met = visited_beliefs(model, policy, beliefs, rng) if policy.horizon is None else []
     residuals = [bellman_residual(model, policy, b) for b in met]
     return Evaluation(
         **asdict(simulation.summary),
@@ -132,7 +132,7 @@ def bellman_residual(model: Model, policy: SolvedPolicy, b: FloatArray) -> float
     return float(action_values(model, b, policy.value).max()) - policy.value(b)
 
 
-def beliefs_met(
+def visited_beliefs(
     model: Model, policy: SolvedPolicy, count: int, rng: np.random.Generator
 ) -> list[FloatArray]:
     """The first beliefs of episodes that a policy plays."""

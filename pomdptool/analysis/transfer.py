@@ -77,12 +77,12 @@ def transfer(
     return Transfer(
         policies[0].bounds,
         policies[1].bounds,
-        earned(true, carried_graph(policies[1], true), rng=rng),
-        earned(learned, carried_graph(policies[0], learned), rng=rng),
+        policy_return(true, transfer_graph(policies[1], true), rng=rng),
+        policy_return(learned, transfer_graph(policies[0], learned), rng=rng),
     )
 
 
-def earned(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Return:
+def policy_return(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Return:
     """What a controller earns: exactly, where that takes no more than a second."""
     if is_cheap(model, graph):
         return Return(graph.worth(evaluate(model, graph), model.start))
@@ -106,11 +106,11 @@ def carried(policy: SolvedPolicy | PolicyGraph, model: Model) -> SolvedPolicy:
         Where actions or observations differ, or the policy has no graph.
     """
     if isinstance(policy, PolicyGraph):
-        return of_graph(policy, model)
-    return of_graph(carried_graph(policy, model), model)
+        return policy_from_graph(policy, model)
+    return policy_from_graph(transfer_graph(policy, model), model)
 
 
-def of_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
+def policy_from_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
     """Make a controller a policy: its vectors are the values of its nodes.
 
     Without cycles it ends, as a policy with a horizon does: then its vectors are those of the nodes
@@ -132,7 +132,7 @@ def of_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
     )
 
 
-def carried_graph(policy: SolvedPolicy, model: Model) -> PolicyGraph:
+def transfer_graph(policy: SolvedPolicy, model: Model) -> PolicyGraph:
     """Put a policy's controller in terms of another model's actions and observations.
 
     Raises

@@ -18,11 +18,11 @@ from pomdptool.errors import DataError
 from pomdptool.kernels.hmm import decode as kernels
 from pomdptool.kernels.jit import request_compilation
 from pomdptool.learning.e_step import kernel_tables
-from pomdptool.learning.encoding import Sequences, sequences_of
-from pomdptool.learning.ends import terminal_of
-from pomdptool.learning.likelihood import step_in_words
-from pomdptool.learning.parameters import Tables, tables_of
-from pomdptool.learning.relabel import in_terms_of
+from pomdptool.learning.encoding import Sequences, encode
+from pomdptool.learning.ends import terminal_mask
+from pomdptool.learning.likelihood import describe_step
+from pomdptool.learning.parameters import Parameters, parameters_of
+from pomdptool.learning.relabel import relabel
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -83,7 +83,7 @@ class Decoded:
         found would show.
         """
         episode, early = self._episode, self._episode.early
-        table, a = episode.tables, episode.actions
+        table, a = episode.parameters, episode.actions
         if self._method == "filter":
             S = self.states.shape[1]
             arrived = np.empty_like(self.states)
@@ -103,7 +103,7 @@ class _Episode:
     Row t + 1 of `onward` is N beta after symbol t; `whole_path` begins before the first symbol.
     """
 
-    tables: Tables
+    parameters: Parameters
     M: FloatArray
     symbols: IntArray
     actions: IntArray
@@ -123,14 +123,16 @@ def decode(model: Model, episodes: Episodes, method: Method = "posterior") -> It
     """
     if method not in ("posterior", "filter", "viterbi"):
         raise DataError(f"the method is posterior, filter or viterbi, not {method!r}")
-    episodes = in_terms_of(episodes, model)
-    tables = replace(tables_of(model), terminal=terminal_of(model, episodes))
-    decoder = _Decoder(tables, sequences_of(episodes, merge=False), episodes)
+    episodes = relabel(episodes, model)
+    parameters = replace(parameters_of(model), terminal=terminal_mask(model, episodes))
+    decoder = _Decoder(parameters, encode(episodes, merge=False), episodes)
     for e in range(episodes.n_episodes):
         yield decoder.path(e) if method == "viterbi" else decoder.posterior(e, method)
 
 
-def posteriors(tables: Tables, sequences: Sequences, episodes: Episodes) -> Iterator[Decoded]:
+def posteriors(
+    parameters: Parameters, sequences: Sequences, episodes: Episodes
+) -> Iterator[Decoded]:
     """Smooth episodes one after another, with tables and sequences that may know of rewards.
 
     Raises
@@ -138,7 +140,7 @@ def posteriors(tables: Tables, sequences: Sequences, episodes: Episodes) -> Iter
     DataError
         With an impossible step.
     """
-    decoder = _Decoder(tables, sequences, episodes)
+    decoder = _Decoder(parameters, sequences, episodes)
     for e in range(episodes.n_episodes):
         yield decoder.posterior(e, "posterior")
 
@@ -146,22 +148,22 @@ def posteriors(tables: Tables, sequences: Sequences, episodes: Episodes) -> Iter
 class _Decoder:
     """A model and episodes as arrays of kernels."""
 
-    def __init__(self, tables: Tables, sequences: Sequences, episodes: Episodes) -> None:
-        self.tables, self.sequences, self.episodes = tables, sequences, episodes
-        self.arrays = kernel_tables(tables, sequences)
+    def __init__(self, parameters: Parameters, sequences: Sequences, episodes: Episodes) -> None:
+        self.parameters, self.sequences, self.episodes = parameters, sequences, episodes
+        self.arrays = kernel_tables(parameters, sequences)
         request_compilation(sequences.n_steps * self.arrays.M.shape[1] ** 2)
 
     @cached_property
     def log_M(self) -> FloatArray:
         """Logarithms of M."""
-        S = self.tables.n_states
+        S = self.parameters.n_states
         with np.errstate(divide="ignore"):
             return np.ascontiguousarray(np.log(self.arrays.M[:, :S, :S]))
 
     def of(self, e: int, alpha: FloatArray, onward: FloatArray, path: IntArray) -> _Episode:
         """Put together what is known of an episode."""
         return _Episode(
-            self.tables,
+            self.parameters,
             self.arrays.M,
             self.symbols(e),
             self.episodes.actions[self.episodes.episode(e)],
@@ -182,12 +184,12 @@ class _Decoder:
 
     def posterior(self, e: int, method: Method) -> Decoded:
         """Filter an episode, and smooth it unless only that is asked for."""
-        symbols, start, S = self.symbols(e), self.start(e), self.tables.n_states
+        symbols, start, S = self.symbols(e), self.start(e), self.parameters.n_states
         n, early = len(symbols), int(self.sequences.early[e])
         alpha, scale = np.empty((n + 1, self.arrays.M.shape[1])), np.empty(n)
         done = kernels.filter_episode(symbols, start, self.arrays.Mt, alpha, scale)
         if done < n:
-            raise DataError(step_in_words(self.episodes, self.sequences, e, done, self.tables))
+            raise DataError(describe_step(self.episodes, self.sequences, e, done, self.parameters))
         onward = np.empty_like(alpha)
         if method == "posterior":
             kernels.smooth_episode(symbols, self.arrays.M, alpha, scale, onward)
@@ -203,7 +205,7 @@ class _Decoder:
 
     def path(self, e: int) -> Decoded:
         """Find the likeliest path of an episode."""
-        symbols, S = self.symbols(e), self.tables.n_states
+        symbols, S = self.symbols(e), self.parameters.n_states
         n, early = len(symbols), int(self.sequences.early[e])
         with np.errstate(divide="ignore"):
             log_start = np.log(self.start(e)[:S])

@@ -8,28 +8,28 @@ from typing import Any
 import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
-from pomdptool.learning.e_step import Expected
-from pomdptool.learning.rewards import LEAST_VISITS, LearnedRewards
+from pomdptool.learning.e_step import ExpectedCounts
+from pomdptool.learning.rewards import MIN_VISITS, LearnedRewards
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
-EMPTY = 0.5
+MIN_STATE_VISITS = 0.5
 """Expected visits below which a state is called empty."""
 
-FEW = 10
+MAX_WARNINGS = 10
 """Most warnings of one kind."""
 
 
-def remarks(
+def diagnose(
     episodes: Episodes,
-    counts: Expected,
-    tried: IntArray,
+    counts: ExpectedCounts,
+    action_counts: IntArray,
     rewards: LearnedRewards | None,
     model: Model,
 ) -> Iterator[str]:
     """Say what the data do not tell."""
-    yield from _few(
-        np.flatnonzero(tried == 0),
+    yield from _at_most(
+        np.flatnonzero(action_counts == 0),
         lambda a: f"action {model.actions[a]!r} never occurs: its rows are those of the start",
     )
     seen = np.unique(episodes.observations[episodes.observations != NONE])
@@ -39,8 +39,8 @@ def remarks(
     if model.n_states > episodes.n_steps:
         yield f"there are more states, {model.n_states}, than steps, {episodes.n_steps}"
     visits = counts.start + counts.T.sum(axis=(0, 1))
-    yield from _few(
-        np.flatnonzero(visits < EMPTY),
+    yield from _at_most(
+        np.flatnonzero(visits < MIN_STATE_VISITS),
         lambda s: f"state {model.states[s]!r} is empty: {visits[s]:.2g} visits are expected",
     )
     if rewards is None or episodes.rewards is None:
@@ -49,10 +49,10 @@ def remarks(
         yield f"{int(np.isnan(episodes.rewards).sum())} steps have no reward"
     if rewards.R.ndim > 2:
         return
-    unknown = (rewards.visits < LEAST_VISITS) & (tried > 0)[:, np.newaxis]
+    unknown = (rewards.visits < MIN_VISITS) & (action_counts > 0)[:, np.newaxis]
     if episodes.terminated.any():
         unknown[:, model.terminal_states] = False
-    yield from _few(
+    yield from _at_most(
         np.argwhere(unknown),
         lambda at: (
             f"the reward of action {model.actions[at[0]]!r} in state {model.states[at[1]]!r} is "
@@ -67,8 +67,8 @@ def _values(episodes: Episodes) -> FloatArray:
     return np.unique(episodes.rewards[~np.isnan(episodes.rewards)])
 
 
-def _few(found: IntArray, words: Callable[[Any], str]) -> Iterator[str]:
+def _at_most(found: IntArray, words: Callable[[Any], str]) -> Iterator[str]:
     """Put a few of what was found into words, and say how many more there are."""
-    yield from map(words, found[:FEW])
-    if len(found) > FEW:
-        yield f"... and {len(found) - FEW} more like this"
+    yield from map(words, found[:MAX_WARNINGS])
+    if len(found) > MAX_WARNINGS:
+        yield f"... and {len(found) - MAX_WARNINGS} more like this"

@@ -20,18 +20,18 @@ from threading import Lock
 
 import numpy as np
 
-from pomdptool.learning.e_step import Expected, Threads, expected
+from pomdptool.learning.e_step import ExpectedCounts, Threads, expected_counts
 from pomdptool.learning.encoding import Sequences
-from pomdptool.learning.m_step import Settings, log_prior, maximised
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.m_step import MStepSettings, log_prior, maximise
+from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor
 from pomdptool.limits import LimitReached
 from pomdptool.sparse import FloatArray
 
-SHORTEST = 0.1
+MIN_SHRINKAGE = 0.1
 """Least part of its square root that a guess leaves of a probability."""
 
-LONGEST = 1e6
+MAX_EXTRAPOLATION = 1e6
 """Most times that a guess goes the way of one iteration."""
 
 ROUNDING = 2.0**-50
@@ -39,7 +39,7 @@ ROUNDING = 2.0**-50
 
 
 @dataclass(slots=True)
-class Run:
+class EMRun:
     """One start, and what has become of it.
 
     Attributes
@@ -65,11 +65,11 @@ class Run:
 
     number: int
     seed: int | None
-    tables: Tables
+    parameters: Parameters
     loglik: float = -np.inf
     log_posterior: float = -np.inf
     history: list[float] = field(default_factory=list)
-    posteriors: list[float] = field(default_factory=list)
+    log_posteriors: list[float] = field(default_factory=list)
     converged: bool = False
     stop_reason: str = ""
 
@@ -80,15 +80,15 @@ class Run:
 
 
 @dataclass(slots=True)
-class Best:
+class BestCounts:
     """The counts of the most probable tables that any run has come to; of equals, the first run."""
 
-    counts: Expected | None = None
+    counts: ExpectedCounts | None = None
     posterior: float = -np.inf
     number: int = 0
     lock: Lock = field(default_factory=Lock)
 
-    def offer(self, counts: Expected, posterior: float, number: int) -> None:
+    def offer(self, counts: ExpectedCounts, posterior: float, number: int) -> None:
         """Keep counts if they are better."""
         with self.lock:
             if (posterior, -number) > (self.posterior, -self.number):
@@ -96,26 +96,26 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
-class _Point:
-    tables: Tables
-    counts: Expected
+class _Iterate:
+    parameters: Parameters
+    counts: ExpectedCounts
     posterior: float
 
 
 @dataclass(slots=True)
-class Climb:
+class EM:
     """What improving a run needs: the data, the settings, and when to stop."""
 
     sequences: Sequences
-    settings: Settings
+    settings: MStepSettings
     threads: Threads
     monitor: LearningMonitor
     tolerance: float
     iterations: int
     accelerate: bool = True
-    best: Best = field(default_factory=Best)
+    best: BestCounts = field(default_factory=BestCounts)
 
-    def improve(self, run: Run, *, visit_first: bool = False) -> None:
+    def improve(self, run: EMRun, *, evaluate_first: bool = False) -> None:
         """Improve a run until it gains less than the tolerance, or something else stops it.
 
         With `visit_first` its own tables are visited also where a limit was met before, if that
@@ -123,25 +123,27 @@ class Climb:
         """
         run.converged, run.stop_reason = False, ""
         try:
-            self._climb(run, self.monitor.last_pass().check if visit_first else self.monitor.check)
+            self._iterate(
+                run, self.monitor.last_pass().check if evaluate_first else self.monitor.check
+            )
         except LimitReached as stopped:
             run.stop_reason = self.monitor.reason or stopped.reason
 
-    def _climb(self, run: Run, first_check: Callable[[], None]) -> None:
-        here = self._visit(run, run.tables, check=first_check)
+    def _iterate(self, run: EMRun, first_check: Callable[[], None]) -> None:
+        here = self._evaluate(run, run.parameters, check=first_check)
         while not run.stop_reason:
-            there = self._visit(run, self._maximised(here))
-            self._judge(run, there.posterior - here.posterior, there.posterior)
+            there = self._evaluate(run, self._m_step(here))
+            self._check_convergence(run, there.posterior - here.posterior, there.posterior)
             if run.stop_reason:
                 return
-            further = self._maximised(there)
-            guess = _guess(here, there.tables, further) if self.accelerate else None
+            further = self._m_step(there)
+            guess = _extrapolated(here, there.parameters, further) if self.accelerate else None
             if guess is not None:
-                here = self._visit(run, guess, refuse_below=there.posterior)
+                here = self._evaluate(run, guess, reject_below=there.posterior)
             if guess is None or (here.posterior < there.posterior and not run.stop_reason):
-                here = self._visit(run, further)
+                here = self._evaluate(run, further)
 
-    def _judge(self, run: Run, gain: float, posterior: float) -> None:
+    def _check_convergence(self, run: EMRun, gain: float, posterior: float) -> None:
         """Stop a run that gains too little."""
         wanted = self.tolerance * max(1, self.sequences.n_steps)
         resolved = ROUNDING * max(1.0, abs(posterior))
@@ -149,54 +151,56 @@ class Climb:
             run.converged = wanted >= resolved
             run.stop_reason = "tolerance" if run.converged else "rounding"
 
-    def _maximised(self, point: _Point) -> Tables:
-        return maximised(point.counts, point.tables, self.settings)
+    def _m_step(self, point: _Iterate) -> Parameters:
+        return maximise(point.counts, point.parameters, self.settings)
 
-    def _visit(
+    def _evaluate(
         self,
-        run: Run,
-        tables: Tables,
-        refuse_below: float = -np.inf,
+        run: EMRun,
+        parameters: Parameters,
+        reject_below: float = -np.inf,
         check: Callable[[], None] | None = None,
-    ) -> _Point:
+    ) -> _Iterate:
         """Pass over the data once; note in the run what was found, and whether to stop."""
-        counts = expected(tables, self.sequences, self.threads, check or self.monitor.check)
+        counts = expected_counts(
+            parameters, self.sequences, self.threads, check or self.monitor.check
+        )
         posterior = counts.loglik
         if posterior > -np.inf:
-            posterior += log_prior(tables, self.settings)
+            posterior += log_prior(parameters, self.settings)
         before = run.loglik
         if posterior > run.log_posterior:
-            run.tables, run.loglik, run.log_posterior = tables, counts.loglik, posterior
+            run.parameters, run.loglik, run.log_posterior = parameters, counts.loglik, posterior
             self.best.offer(counts, posterior, run.number)
         run.history.append(run.loglik)
-        run.posteriors.append(run.log_posterior)
+        run.log_posteriors.append(run.log_posterior)
         gain = (run.loglik - before) / max(1, self.sequences.n_steps)
-        self.monitor.step(tables.n_states, run.number, run.iterations, run.loglik, gain)
-        if posterior == -np.inf and refuse_below == -np.inf:
+        self.monitor.step(parameters.n_states, run.number, run.iterations, run.loglik, gain)
+        if posterior == -np.inf and reject_below == -np.inf:
             run.stop_reason = "impossible"
         elif run.iterations >= self.iterations:
             run.stop_reason = "iterations"
         run.stop_reason = self.monitor.reason or run.stop_reason
-        return _Point(tables, replace(counts, steps=np.empty((0, 0, 0))), posterior)
+        return _Iterate(parameters, replace(counts, steps=np.empty((0, 0, 0))), posterior)
 
 
-def _guess(here: _Point, x1: Tables, x2: Tables) -> Tables | None:
+def _extrapolated(here: _Iterate, x1: Parameters, x2: Parameters) -> Parameters | None:
     """Guess where EM would go on from three tables in a row; None where it would not go further."""
-    roots = [[np.sqrt(part) for part in x.parts] for x in (here.tables, x1, x2)]
+    roots = [[np.sqrt(part) for part in x.arrays] for x in (here.parameters, x1, x2)]
     r = [b - a for a, b in zip(roots[0], roots[1], strict=True)]
     v = [(c - b) - d for b, c, d in zip(roots[1], roots[2], r, strict=True)]
-    counts = here.counts.parts
+    counts = here.counts.arrays
     length, bend = _norm(r, counts), _norm(v, counts)
     if not length > bend:
         return None
-    step = min(length / bend, LONGEST) if bend > 0.0 else 1.0
+    step = min(length / bend, MAX_EXTRAPOLATION) if bend > 0.0 else 1.0
     guesses = []
-    for a, d, e, last, table in zip(roots[0], r, v, roots[2], x2.parts, strict=True):
-        guess = np.maximum(a + 2.0 * step * d + step * step * e, SHORTEST * last) ** 2
+    for a, d, e, last, table in zip(roots[0], r, v, roots[2], x2.arrays, strict=True):
+        guess = np.maximum(a + 2.0 * step * d + step * step * e, MIN_SHRINKAGE * last) ** 2
         moved = ((d != 0.0) | (e != 0.0)).any(axis=-1, keepdims=True)
         guesses.append(np.where(moved, guess / guess.sum(axis=-1, keepdims=True), table))
     T, Z, start, W = guesses
-    return Tables(T, Z, start, W, x2.terminal)
+    return Parameters(T, Z, start, W, x2.terminal)
 
 
 def _norm(parts: list[FloatArray], counts: tuple[FloatArray, ...]) -> float:

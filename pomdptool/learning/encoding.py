@@ -58,7 +58,7 @@ class Sequences:
     steps: Steps
     actions: IntArray
     observations: IntArray
-    levels: IntArray
+    reward_bins: IntArray
     rewards: FloatArray
     ends: IntArray
     starts: IntArray
@@ -73,8 +73,8 @@ class Sequences:
         return int(np.diff(self.steps.first).max(initial=0))
 
 
-def sequences_of(
-    episodes: Episodes, cuts: FloatArray | None = None, *, merge: bool = True
+def encode(
+    episodes: Episodes, bin_edges: FloatArray | None = None, *, merge: bool = True
 ) -> Sequences:
     """Make symbols of episodes, with rewards where `cuts` tell where their levels part.
 
@@ -96,26 +96,31 @@ def sequences_of(
     kind = np.full(episodes.n_episodes, NONE, dtype=np.int64)
     kind[early > 0] = o[first[:-1][early > 0]]
     acted = a != NONE
-    r, level, K = levels_of(episodes, cuts)
+    r, reward_bin, K = bin_rewards(episodes, bin_edges)
     # A symbol's code is its index in a table by action, observation, level and end; an observation
     # or a level that is missing comes after all others.
     table = (A, Z + 1, K + 1, 1 + max(CUT, TERMINATED, TRUNCATED))
-    parts = (a, np.where(o == NONE, Z, o), np.where(level == NONE, K, level), step_ends(episodes))
+    parts = (
+        a,
+        np.where(o == NONE, Z, o),
+        np.where(reward_bin == NONE, K, reward_bin),
+        step_ends(episodes),
+    )
     codes = np.ravel_multi_index([part[acted] for part in parts], table)
-    occurs, symbols = _numbered(codes, math.prod(table))
+    occurs, symbols = _number_codes(codes, math.prod(table))
     times = np.bincount(symbols, minlength=len(occurs))
     rewards = np.bincount(symbols, r[acted], len(occurs)) / times
     starts, kinds = np.unique(kind, return_inverse=True)
     first = np.concatenate([[0], np.cumsum(episodes.lengths - early)]).astype(np.int64)
     steps = Steps(symbols, first, kinds, np.ones(len(kinds)))
-    distinct = _distinct(symbols, first, kinds) if merge else np.arange(episodes.n_episodes)
-    steps = _merged(steps, distinct)
-    actions, observations, levels, ends = np.unravel_index(occurs, table)
+    distinct = _identify_equal(symbols, first, kinds) if merge else np.arange(episodes.n_episodes)
+    steps = _merge(steps, distinct)
+    actions, observations, reward_bins, ends = np.unravel_index(occurs, table)
     return Sequences(
         steps,
         actions,
         np.where(observations == Z, NONE, observations),
-        np.where(levels == K, NONE, levels),
+        np.where(reward_bins == K, NONE, reward_bins),
         rewards,
         ends,
         starts,
@@ -139,7 +144,7 @@ def step_ends(episodes: Episodes) -> IntArray:
     return np.asarray(steps)
 
 
-def _numbered(codes: IntArray, n: int) -> tuple[IntArray, Int32Array]:
+def _number_codes(codes: IntArray, n: int) -> tuple[IntArray, Int32Array]:
     """Number the codes below n that occur, ascending; these codes, and the number of each step.
 
     A table of all codes is faster than sorting, but there may be millions of millions.
@@ -153,13 +158,15 @@ def _numbered(codes: IntArray, n: int) -> tuple[IntArray, Int32Array]:
     return occurs, number[codes]
 
 
-def levels_of(episodes: Episodes, cuts: FloatArray | None) -> tuple[FloatArray, IntArray, int]:
+def bin_rewards(
+    episodes: Episodes, bin_edges: FloatArray | None
+) -> tuple[FloatArray, IntArray, int]:
     """Rewards of steps, 0 where there are none, their levels, and how many levels there can be."""
-    if cuts is None or episodes.rewards is None:
+    if bin_edges is None or episodes.rewards is None:
         return np.zeros(episodes.n_steps), np.full(episodes.n_steps, NONE), 0
     known = ~np.isnan(episodes.rewards)
     r = np.where(known, episodes.rewards, 0.0)
-    return r, np.where(known, np.searchsorted(cuts, r, "right"), NONE), len(cuts) + 1
+    return r, np.where(known, np.searchsorted(bin_edges, r, "right"), NONE), len(bin_edges) + 1
 
 
 def _check(episodes: Episodes) -> None:
@@ -180,7 +187,7 @@ def _check(episodes: Episodes) -> None:
         )
 
 
-def _distinct(symbols: Int32Array, first: IntArray, kinds: IntArray) -> IntArray:
+def _identify_equal(symbols: Int32Array, first: IntArray, kinds: IntArray) -> IntArray:
     """Give equal episodes one number, in order of their first occurrence; shape (n_episodes,)."""
     lengths = np.diff(first)
     same = np.arange(len(lengths))
@@ -195,7 +202,7 @@ def _distinct(symbols: Int32Array, first: IntArray, kinds: IntArray) -> IntArray
     return np.asarray(np.unique(same, return_inverse=True)[1])
 
 
-def _merged(steps: Steps, distinct: IntArray) -> Steps:
+def _merge(steps: Steps, distinct: IntArray) -> Steps:
     """Keep the first of equal episodes, with their number as its weight."""
     weights = np.bincount(distinct).astype(np.float64)
     if len(weights) == len(distinct):
@@ -213,5 +220,5 @@ def _chunks(first: IntArray, n_symbols: int) -> IntArray:
     """Cut episodes into chunks of about as many steps; shape (n_chunks + 1,)."""
     n = int(first[-1])
     size = max(CHUNK_STEPS, 4 * n_symbols, -(-n // CHUNKS))
-    cuts = np.searchsorted(first, np.arange(size, n, size))
-    return np.unique(np.concatenate([[0], cuts, [len(first) - 1]])).astype(np.int64)
+    bin_edges = np.searchsorted(first, np.arange(size, n, size))
+    return np.unique(np.concatenate([[0], bin_edges, [len(first) - 1]])).astype(np.int64)

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from pomdptool.episodes import CUT, NONE, TERMINATED, Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.encoding import step_ends
-from pomdptool.learning.parameters import Tables
-from pomdptool.learning.rewards import LearnedRewards, RewardModel, with_axes
+from pomdptool.learning.parameters import Parameters
+from pomdptool.learning.rewards import LearnedRewards, RewardModel, with_all_axes
 from pomdptool.model import Model
 from pomdptool.sparse import IntArray
 
 
-def terminal_of(model: Model, episodes: Episodes) -> NDArray[np.bool_] | None:
+def terminal_mask(model: Model, episodes: Episodes) -> NDArray[np.bool_] | None:
     """Which states of a model are terminal, shape (S,); None if none, or ends are not known.
 
     In a model without rewards every absorbing state looks terminal: they are only if some episode
@@ -56,13 +56,13 @@ def terminal_of(model: Model, episodes: Episodes) -> NDArray[np.bool_] | None:
     return None
 
 
-def terminating(episodes: Episodes) -> IntArray:
+def termination_counts(episodes: Episodes) -> IntArray:
     """How often each action led to a terminal state, shape (A,)."""
     led = episodes.actions[(step_ends(episodes) == TERMINATED) & (episodes.actions != NONE)]
     return np.bincount(led, minlength=len(episodes.action_names))
 
 
-def without_end(episodes: Episodes) -> Episodes:
+def without_terminal_observations(episodes: Episodes) -> Episodes:
     """Episodes in which nothing is seen at steps to a terminal state."""
     if not episodes.terminated.any():
         return episodes
@@ -70,36 +70,40 @@ def without_end(episodes: Episodes) -> Episodes:
     return replace(episodes, observations=np.where(ended, NONE, episodes.observations))
 
 
-def with_end(tables: Tables, episodes: Episodes, model: RewardModel) -> Tables:
+def with_terminal_state(
+    parameters: Parameters, episodes: Episodes, model: RewardModel
+) -> Parameters:
     """Put a terminal state last, as likely from everywhere, and shown, as in the data.
 
     Where no episode terminated the tables stay as they are. W must not depend on the next state or
     the observation yet, though it may have their axes.
     """
     if not episodes.terminated.any():
-        return tables
-    A, S, _ = tables.T.shape
+        return parameters
+    A, S, _ = parameters.T.shape
     a, o, ended = episodes.actions, episodes.observations, step_ends(episodes) == TERMINATED
     times = np.bincount(a[a != NONE], minlength=A)
-    go = (terminating(episodes) + 1.0 / (S + 1)) / (times + 1.0)
+    go = (termination_counts(episodes) + 1.0 / (S + 1)) / (times + 1.0)
     T = np.zeros((A, S + 1, S + 1))
-    T[:, :S, :S] = tables.T * (1.0 - go)[:, np.newaxis, np.newaxis]
+    T[:, :S, :S] = parameters.T * (1.0 - go)[:, np.newaxis, np.newaxis]
     T[:, :S, S] = go[:, np.newaxis]
     T[:, S, S] = 1.0
-    n = tables.Z.shape[2]
+    n = parameters.Z.shape[2]
     shown = np.bincount(o[ended & (o != NONE)], minlength=n) + 1.0 / n
-    row = np.broadcast_to(shown / shown.sum(), (len(tables.Z), 1, n))
-    W = tables.W[:, :, 0, 0]
-    return Tables(
+    row = np.broadcast_to(shown / shown.sum(), (len(parameters.Z), 1, n))
+    W = parameters.W[:, :, 0, 0]
+    return Parameters(
         T,
-        np.concatenate([tables.Z, row], axis=1),
-        np.append(tables.start, 0.0),
-        with_axes(np.concatenate([W, W[:, -1:]], axis=1), model, n),
+        np.concatenate([parameters.Z, row], axis=1),
+        np.append(parameters.start, 0.0),
+        with_all_axes(np.concatenate([W, W[:, -1:]], axis=1), model, n),
         np.arange(S + 1) == S,
     )
 
 
-def unpaid(rewards: LearnedRewards, terminal: NDArray[np.bool_]) -> LearnedRewards:
+def without_terminal_rewards(
+    rewards: LearnedRewards, terminal: NDArray[np.bool_]
+) -> LearnedRewards:
     """Rewards, with none in terminal states."""
     R = rewards.R.copy()
     R[:, terminal] = 0.0

@@ -17,30 +17,36 @@ import numpy as np
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, ModelError
 from pomdptool.kernels.jit import cores
-from pomdptool.learning.diagnostics import remarks
-from pomdptool.learning.e_step import Expected, Threads, expected
-from pomdptool.learning.em import Run
-from pomdptool.learning.encoding import sequences_of
-from pomdptool.learning.ends import terminal_of, terminating, unpaid, with_end, without_end
-from pomdptool.learning.initialisation import Drafts, given_tables, with_rewards
-from pomdptool.learning.likelihood import observed_steps
-from pomdptool.learning.m_step import PSEUDO_COUNT, Settings, n_parameters
-from pomdptool.learning.parameters import Tables, no_rewards
+from pomdptool.learning.diagnostics import diagnose
+from pomdptool.learning.e_step import ExpectedCounts, Threads, expected_counts
+from pomdptool.learning.em import EMRun
+from pomdptool.learning.encoding import encode
+from pomdptool.learning.ends import (
+    terminal_mask,
+    termination_counts,
+    with_terminal_state,
+    without_terminal_observations,
+    without_terminal_rewards,
+)
+from pomdptool.learning.initialisation import Initialiser, parameters_of_init, with_reward_bins
+from pomdptool.learning.likelihood import count_observed_steps
+from pomdptool.learning.m_step import PSEUDO_COUNT, MStepSettings, n_parameters
+from pomdptool.learning.parameters import Parameters, no_rewards
 from pomdptool.learning.progress import LearningMonitor, OnLearned
-from pomdptool.learning.relabel import in_terms_of
-from pomdptool.learning.restarts import SAMPLE_STEPS, Race
+from pomdptool.learning.relabel import relabel
+from pomdptool.learning.restarts import SAMPLE_STEPS, MultistartEM
 from pomdptool.learning.result import Fit
 from pomdptool.learning.rewards import (
     CLEAR,
     LearnedRewards,
     RewardModel,
-    cuts_of,
+    bin_frequencies,
     learned_rewards,
-    level_frequencies,
-    rewards_of_tables,
+    reward_bin_edges,
+    rewards_from_parameters,
 )
-from pomdptool.learning.sizes import SIDE_BY_SIDE, check_memory
-from pomdptool.learning.subsets import sample_of
+from pomdptool.learning.sizes import CONCURRENT_BYTES, check_memory
+from pomdptool.learning.subsets import random_subset
 from pomdptool.limits import LimitReached
 from pomdptool.model import Model, make_model
 from pomdptool.rewards import Rewards
@@ -127,64 +133,68 @@ def fit(
     monitor = LearningMonitor(time_limit, interrupted, on_step=on_step)
     costs = costs if costs is not None else init is not None and init.costs
     priors = (prior_transition, prior_observation, prior_start)
-    settings = Settings(*priors, frozenset(fix), damping, prior_reward)
+    settings = MStepSettings(*priors, frozenset(fix), damping, prior_reward)
     settings.check()
-    ended = bool(episodes.terminated.any())
-    _check(states, ended, restarts, max_iter, tol, observation_model, reward_model)
+    terminated = bool(episodes.terminated.any())
+    _check(states, terminated, restarts, max_iter, tol, observation_model, reward_model)
     if init is None:
         _check_without_init(states, settings)
     else:
-        episodes, restarts = in_terms_of(episodes, init), 1
+        episodes, restarts = relabel(episodes, init), 1
     shared = observation_model == "shared"
     warnings: list[str] = []
-    cuts = cuts_of(episodes)
-    often = level_frequencies(episodes, cuts)
-    sequences = sequences_of(episodes, cuts)
+    bin_edges = reward_bin_edges(episodes)
+    frequencies = bin_frequencies(episodes, bin_edges)
+    sequences = encode(episodes, bin_edges)
     n = init.n_states if init is not None else states or 0
     bytes_of_run = check_memory(
         (len(episodes.action_names), n, len(episodes.observation_names)),
         len(sequences.actions),
-        often.shape[1],
+        frequencies.shape[1],
         shared=shared,
         restarts=restarts,
     )
-    side_by_side = max(1, SIDE_BY_SIDE // bytes_of_run)
-    race = Race(sequences, n, settings, monitor, threads or cores(), side_by_side, accelerate)
+    max_concurrent = max(1, CONCURRENT_BYTES // bytes_of_run)
+    multistart = MultistartEM(
+        sequences, n, settings, monitor, threads or cores(), max_concurrent, accelerate
+    )
 
     def learned(model: RewardModel) -> Fit:
         if init is not None:
-            tables = given_tables(init, states, shared, warnings)
-            tables = replace(tables, terminal=terminal_of(init, episodes))
-            runs = [Run(0, None, with_rewards(tables, often, cuts, model))]
+            parameters = parameters_of_init(init, states, shared, warnings)
+            parameters = replace(parameters, terminal=terminal_mask(init, episodes))
+            runs = [EMRun(0, None, with_reward_bins(parameters, frequencies, bin_edges, model))]
         else:
-            drafts = Drafts(
-                without_end(episodes),
-                *(n - ended, shared, settings, cuts, often, model, monitor.check),
+            drafts = Initialiser(
+                without_terminal_observations(episodes),
+                *(n - terminated, shared, settings, bin_edges, frequencies, model, monitor.check),
             )
             seeds = [int(rng.integers(2**32)) for _ in range(restarts)]
-            sample = sequences_of(sample_of(episodes, SAMPLE_STEPS, rng), cuts)
-            ending = partial(with_end, episodes=episodes, model=model)
-            runs = race.chosen(seeds, lambda seed: map(ending, drafts.of(seed)), sample)
-        counts = race.run(runs, tol, max_iter).counts
+            sample = encode(random_subset(episodes, SAMPLE_STEPS, rng), bin_edges)
+            ending = partial(with_terminal_state, episodes=episodes, model=model)
+            runs = multistart.initialise(seeds, lambda seed: map(ending, drafts.of(seed)), sample)
+        counts = multistart.run(runs, tol, max_iter).counts
         made = partial(_model, episodes=episodes, discount=discount, costs=costs, init=init)
-        return _result(episodes, runs, counts, race, cuts, tuple(warnings), made, model)
+        return _result(episodes, runs, counts, multistart, bin_edges, tuple(warnings), made, model)
 
-    return _with_either(learned, monitor) if reward_model == "auto" else learned(reward_model)
+    return (
+        _select_reward_model(learned, monitor) if reward_model == "auto" else learned(reward_model)
+    )
 
 
-def _with_either(learned: Callable[[RewardModel], Fit], monitor: LearningMonitor) -> Fit:
+def _select_reward_model(learned: Callable[[RewardModel], Fit], monitor: LearningMonitor) -> Fit:
     """Rewards of states; where they depend on more, the better by BIC of these and transitions."""
-    fitted = learned("state")
-    if fitted.rewards is None or fitted.rewards.excess < CLEAR or monitor.reason is not None:
-        return fitted
+    result = learned("state")
+    if result.rewards is None or result.rewards.excess < CLEAR or monitor.reason is not None:
+        return result
     try:
-        return min(fitted, learned("transition"), key=lambda one: one.bic)
+        return min(result, learned("transition"), key=lambda one: one.bic)
     except ModelError as error:
         more = "rewards depend on the next state or the observation, which is not learned"
-        return replace(fitted, warnings=(*fitted.warnings, f"{more}: {error}"))
+        return replace(result, warnings=(*result.warnings, f"{more}: {error}"))
 
 
-def _check_without_init(states: int | None, settings: Settings) -> None:
+def _check_without_init(states: int | None, settings: MStepSettings) -> None:
     if states is None:
         raise DataError("give the number of states, or a model to start from")
     if settings.fix - {"start"}:
@@ -193,7 +203,7 @@ def _check_without_init(states: int | None, settings: Settings) -> None:
 
 def _check(
     states: int | None,
-    ended: bool,
+    terminated: bool,
     restarts: int,
     max_iter: int,
     tol: float,
@@ -202,7 +212,7 @@ def _check(
 ) -> None:
     if states is not None and states < 1:
         raise DataError(f"the number of states must be above 0, not {states}")
-    if states == 1 and ended:
+    if states == 1 and terminated:
         raise DataError("episodes terminated: there must be at least two states, one terminal")
     if restarts < 1 or max_iter < 1:
         raise DataError("there must be at least one start and one iteration")
@@ -216,40 +226,40 @@ def _check(
 
 def _result(
     episodes: Episodes,
-    runs: list[Run],
-    counts: Expected | None,
-    race: Race,
-    cuts: FloatArray | None,
+    runs: list[EMRun],
+    counts: ExpectedCounts | None,
+    multistart: MultistartEM,
+    bin_edges: FloatArray | None,
     warnings: tuple[str, ...],
-    made: Callable[[Tables, LearnedRewards | None], Model],
+    made: Callable[[Parameters, LearnedRewards | None], Model],
     reward_model: RewardModel,
 ) -> Fit:
     """Put together what was learned; without counts no pass over the data was completed."""
     best = max(runs, key=lambda run: run.log_posterior)
     if best.history and best.loglik == -np.inf:
         raise DataError("the data are impossible under the model that learning starts from")
-    tables, rewards = best.tables, None
-    if cuts is not None and counts is not None:
-        rewards = learned_rewards(episodes, race.sequences, counts, reward_model)
-    elif cuts is not None:
-        rewards = rewards_of_tables(tables, episodes, cuts)
-    if rewards is not None and tables.terminal is not None:
-        rewards = unpaid(rewards, tables.terminal)
-    model = made(tables, rewards)
+    parameters, rewards = best.parameters, None
+    if bin_edges is not None and counts is not None:
+        rewards = learned_rewards(episodes, multistart.sequences, counts, reward_model)
+    elif bin_edges is not None:
+        rewards = rewards_from_parameters(parameters, episodes, bin_edges)
+    if rewards is not None and parameters.terminal is not None:
+        rewards = without_terminal_rewards(rewards, parameters.terminal)
+    model = made(parameters, rewards)
     acted = episodes.actions[episodes.actions != NONE]
-    tried = np.bincount(acted, minlength=len(episodes.action_names))
+    action_counts = np.bincount(acted, minlength=len(episodes.action_names))
     if counts is None:
         said = [f"stopped before a pass over all data: learned from {SAMPLE_STEPS} steps at most"]
     else:
-        said = list(remarks(episodes, counts, tried, rewards, model))
+        said = list(diagnose(episodes, counts, action_counts, rewards, model))
     return Fit(
         model=model,
-        tables=tables,
-        loglik=_of_observations(tables, episodes, best, race),
+        estimate=parameters,
+        loglik=_observation_loglik(parameters, episodes, best, multistart),
         joint=best.loglik if best.history else np.nan,
         n_steps=episodes.n_steps,
-        n_observed=observed_steps(episodes),
-        n_informative=observed_steps(episodes, or_rewarded=True),
+        n_observed=count_observed_steps(episodes),
+        n_informative=count_observed_steps(episodes, or_rewarded=True),
         iterations=best.iterations,
         history=tuple(best.history),
         restarts=tuple(
@@ -259,28 +269,32 @@ def _result(
         ),
         converged=best.converged,
         stop_reason=best.stop_reason,
-        parameters=n_parameters(tables, tried, race.settings, terminating(episodes)),
+        parameters=n_parameters(
+            parameters, action_counts, multistart.settings, termination_counts(episodes)
+        ),
         warnings=(*warnings, *said),
         rewards=rewards,
-        settings=race.settings,
+        settings=multistart.settings,
     )
 
 
-def _of_observations(tables: Tables, episodes: Episodes, best: Run, race: Race) -> float:
+def _observation_loglik(
+    parameters: Parameters, episodes: Episodes, best: EMRun, multistart: MultistartEM
+) -> float:
     """Log-likelihood without that of the rewards; NaN where there is no time to compute it."""
     if not best.history:
         return np.nan
     if episodes.rewards is None:
         return best.loglik
-    check = race.monitor.last_pass().check
-    alone = replace(tables, W=no_rewards())
-    with Threads(race.threads) as threads, contextlib.suppress(LimitReached):
-        return expected(alone, sequences_of(episodes), threads, check).loglik
+    check = multistart.monitor.last_pass().check
+    alone = replace(parameters, W=no_rewards())
+    with Threads(multistart.threads) as threads, contextlib.suppress(LimitReached):
+        return expected_counts(alone, encode(episodes), threads, check).loglik
     return np.nan
 
 
 def _model(
-    tables: Tables,
+    parameters: Parameters,
     rewards: LearnedRewards | None,
     episodes: Episodes,
     discount: float,
@@ -291,11 +305,11 @@ def _model(
     if rewards is not None:
         R = -rewards.R if costs else rewards.R
     return make_model(
-        tables.T,
-        tables.Z[0] if tables.shared else tables.Z,
+        parameters.T,
+        parameters.Z[0] if parameters.shared else parameters.Z,
         R,
         discount=discount,
-        start=tables.start,
+        start=parameters.start,
         states=None if init is None else init.states,
         actions=episodes.action_names,
         observations=episodes.observation_names,

@@ -26,41 +26,41 @@ import numpy as np
 
 from pomdptool.episodes import Episodes
 from pomdptool.kernels.jit import cores
-from pomdptool.learning.e_step import LEAST_STATES, Expected, Threads, expected
-from pomdptool.learning.encoding import Sequences, sequences_of
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables
-from pomdptool.learning.relabel import in_terms_of
+from pomdptool.learning.e_step import MIN_STATES, ExpectedCounts, Threads, expected_counts
+from pomdptool.learning.encoding import Sequences, encode
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters
+from pomdptool.learning.relabel import relabel
 from pomdptool.learning.result import Fit
-from pomdptool.learning.rewards import LEAST_VISITS, cuts_of, level_means, unit_of
+from pomdptool.learning.rewards import MIN_VISITS, bin_means, reward_bin_edges, reward_scale
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.sparse import FloatArray, IntArray
 
-MOST_PARAMETERS = 1000
+MAX_PARAMETERS = 1000
 """Parameters of which the information is computed: two passes over the data for each."""
 
-MOST_WORK = 2e10
+MAX_WORK = 2e10
 """Multiplications of all these passes together, some ten seconds."""
 
 STEP = 1e-3
 """Of differences, relative to a parameter."""
 
-LEAST_PARAMETER = 1e-4
-"""Smaller parameters are moved as far as one of this size."""
+MIN_PARAMETER = 1e-4
+"""Smaller free are moved as far as one of this size."""
 
 FLOOR = 1e-12
 """Least size of an entry that is not zero, so that n / p is a number."""
 
-PARTS = ("T", "Z", "start", "W")
+ARRAYS = ("T", "Z", "start", "W")
 """Tables, in the order of `Tables.parts`."""
 
-UNIDENTIFIED = 1e-3
+MAX_UNIDENTIFIED = 1e-3
 """Most part of a gradient that may lie in directions that are not identified."""
 
 SINGULAR = 1e-7
 """Least information of a direction that is identified, relative to each parameter alone."""
 
-NEEDED = 1.0
+MIN_SLOPE = 1.0
 """Least n / p of an entry that is not known to be zero."""
 
 
@@ -80,25 +80,25 @@ def standard_errors(
 ) -> StandardErrors:
     """Compute standard errors of the rewards that were learned from these episodes.
 
-    Where there are too many parameters, too many data, or no time, there are none.
+    Where there are too many free, too many data, or no time, there are none.
     """
     assert found.rewards is not None
     assert episodes.rewards is not None
     R, limits = found.rewards.R, limits or Limits()
-    unit = unit_of(episodes.rewards)
-    episodes = in_terms_of(replace(episodes, rewards=episodes.rewards / unit), found.model)
-    cuts = cuts_of(episodes)
-    assert cuts is not None
+    unit = reward_scale(episodes.rewards)
+    episodes = relabel(replace(episodes, rewards=episodes.rewards / unit), found.model)
+    bin_edges = reward_bin_edges(episodes)
+    assert bin_edges is not None
     if limits.reason is not None:
         return _none(R, _LIMIT[limits.reason])
-    sequences = sequences_of(episodes, cuts)
+    sequences = encode(episodes, bin_edges)
     with Threads(threads or cores()) as pool:
 
-        def count(tables: Tables) -> Expected:
-            return expected(tables, sequences, pool, limits.check)
+        def count(parameters: Parameters) -> ExpectedCounts:
+            return expected_counts(parameters, sequences, pool, limits.check)
 
         try:
-            scaled = _errors(found, episodes, sequences, cuts, count)
+            scaled = _errors(found, episodes, sequences, bin_edges, count)
         except LimitReached as stopped:
             return _none(R, _LIMIT[stopped.reason])
     return replace(scaled, errors=unit * scaled.errors)
@@ -118,34 +118,36 @@ def _errors(
     found: Fit,
     episodes: Episodes,
     sequences: Sequences,
-    cuts: FloatArray,
-    count: Callable[[Tables], Expected],
+    bin_edges: FloatArray,
+    count: Callable[[Parameters], ExpectedCounts],
 ) -> StandardErrors:
     assert found.rewards is not None
     R, visits = found.rewards.R, found.rewards.visits.reshape(-1)
-    parts = (np.where(x > 0.0, np.maximum(x, FLOOR), 0.0) for x in found.tables.parts)
-    tables = _with_parts(found.tables, *parts)
-    parameters = _parameters(tables, count(tables), found.settings)
-    n, S = len(parameters.row), tables.n_states
-    work = 2.0 * n * sequences.n_steps * max(S, LEAST_STATES) ** 2
-    if n > MOST_PARAMETERS or work > MOST_WORK:
+    parts = (np.where(x > 0.0, np.maximum(x, FLOOR), 0.0) for x in found.estimate.arrays)
+    parameters = _with_arrays(found.estimate, *parts)
+    free = _free_entries(parameters, count(parameters), found.settings)
+    n, S = len(free.row), parameters.n_states
+    work = 2.0 * n * sequences.n_steps * max(S, MIN_STATES) ** 2
+    if n > MAX_PARAMETERS or work > MAX_WORK:
         much = f"{n} parameters and {sequences.n_steps} steps"
         return _none(R, f"{much} are too much for the information matrix")
-    mean, variance = (x[:, np.newaxis, np.newaxis, np.newaxis] for x in level_means(episodes, cuts))
-    gradient = _gradient(parameters, np.broadcast_to(mean, tables.W.shape), R.size)
-    hidden = _variances(_information(parameters, tables, count), gradient)
-    within = (tables.W * variance).sum(axis=4).reshape(-1) / np.maximum(visits, LEAST_VISITS)
+    mean, variance = (
+        x[:, np.newaxis, np.newaxis, np.newaxis] for x in bin_means(episodes, bin_edges)
+    )
+    gradient = _gradient(free, np.broadcast_to(mean, parameters.W.shape), R.size)
+    hidden = _variances(_information(free, parameters, count), gradient)
+    within = (parameters.W * variance).sum(axis=4).reshape(-1) / np.maximum(visits, MIN_VISITS)
     constant = (gradient == 0.0).all(axis=1) & (within == 0.0)
     reasons = np.full(R.size, "", dtype=object)
     reasons[np.isnan(hidden)] = "the data do not identify the parameters that it depends on"
     reasons[constant] = "the rewards received there did not vary"
-    reasons[visits < LEAST_VISITS] = "it was never received"
+    reasons[visits < MIN_VISITS] = "it was never received"
     errors = np.where(reasons == "", np.sqrt(hidden + within), np.nan)
     return StandardErrors(errors.reshape(R.shape), reasons.reshape(R.shape))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Parameters:
+class _FreeEntries:
     """Free entries of tables, (n,) each: the table, the row, the column, and the row's largest one.
 
     That one, `rest`, makes up for the change of the others.
@@ -156,9 +158,9 @@ class _Parameters:
     column: IntArray
     rest: IntArray
 
-    def score(self, tables: Tables, counts: Expected) -> FloatArray:
+    def score(self, parameters: Parameters, counts: ExpectedCounts) -> FloatArray:
         """Derivative of the log-likelihood by each parameter."""
-        slopes = [_slopes(p, n) for p, n in zip(tables.parts, counts.parts, strict=True)]
+        slopes = [_slopes(p, n) for p, n in zip(parameters.arrays, counts.arrays, strict=True)]
         found = np.empty(len(self.part))
         for k, slope in enumerate(slopes):
             own = self.part == k
@@ -166,27 +168,27 @@ class _Parameters:
             found[own] = slope[row, self.column[own]] - slope[row, self.rest[own]]
         return found
 
-    def moved(self, tables: Tables, j: int, by: float) -> Tables:
+    def moved(self, parameters: Parameters, j: int, by: float) -> Parameters:
         """Tables with one parameter moved."""
-        parts = list(tables.parts)
+        parts = list(parameters.arrays)
         k, row = int(self.part[j]), int(self.row[j])
         table = parts[k].copy()
         flat = table.reshape(-1, table.shape[-1])
         flat[row, self.column[j]] += by
         flat[row, self.rest[j]] -= by
         parts[k] = table
-        return _with_parts(tables, *parts)
+        return _with_arrays(parameters, *parts)
 
-    def value(self, tables: Tables, j: int) -> float:
+    def value(self, parameters: Parameters, j: int) -> float:
         """Value of one parameter."""
-        table = tables.parts[int(self.part[j])]
+        table = parameters.arrays[int(self.part[j])]
         return float(table.reshape(-1, table.shape[-1])[self.row[j], self.column[j]])
 
 
-def _with_parts(
-    tables: Tables, T: FloatArray, Z: FloatArray, start: FloatArray, W: FloatArray
-) -> Tables:
-    return replace(tables, T=T, Z=Z, start=start, W=W)
+def _with_arrays(
+    parameters: Parameters, T: FloatArray, Z: FloatArray, start: FloatArray, W: FloatArray
+) -> Parameters:
+    return replace(parameters, T=T, Z=Z, start=start, W=W)
 
 
 def _slopes(table: FloatArray, counts: FloatArray) -> FloatArray:
@@ -195,33 +197,35 @@ def _slopes(table: FloatArray, counts: FloatArray) -> FloatArray:
     return slopes.reshape(-1, table.shape[-1])
 
 
-def _parameters(tables: Tables, counts: Expected, settings: Settings) -> _Parameters:
+def _free_entries(
+    parameters: Parameters, counts: ExpectedCounts, settings: MStepSettings
+) -> _FreeEntries:
     found = []
-    for k, (table, n) in enumerate(zip(tables.parts, counts.parts, strict=True)):
-        needed = _slopes(table, n) >= NEEDED
+    for k, (table, n) in enumerate(zip(parameters.arrays, counts.arrays, strict=True)):
+        needed = _slopes(table, n) >= MIN_SLOPE
         flat = np.where(needed, table.reshape(needed.shape), 0.0)
         rest = flat.argmax(axis=1)
         needed[np.arange(len(flat)), rest] = False
         row, column = np.nonzero(needed & settings.free[k])
         found.append((np.full(len(row), k), row, column, rest[row]))
-    return _Parameters(*map(np.concatenate, zip(*found, strict=True)))
+    return _FreeEntries(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def _information(
-    parameters: _Parameters, tables: Tables, count: Callable[[Tables], Expected]
+    free: _FreeEntries, parameters: Parameters, count: Callable[[Parameters], ExpectedCounts]
 ) -> FloatArray:
     """Observed information: minus the second derivatives, by differences of the score."""
 
     def score(j: int, by: float) -> FloatArray:
-        moved = parameters.moved(tables, j, by)
-        return parameters.score(moved, count(moved))
+        moved = free.moved(parameters, j, by)
+        return free.score(moved, count(moved))
 
-    n = len(parameters.part)
-    here = parameters.score(tables, count(tables))
+    n = len(free.part)
+    here = free.score(parameters, count(parameters))
     found = np.empty((n, n))
     for j in range(n):
-        p = parameters.value(tables, j)
-        h = STEP * max(p, LEAST_PARAMETER)
+        p = free.value(parameters, j)
+        h = STEP * max(p, MIN_PARAMETER)
         if p > 2.0 * h:
             found[j] = (score(j, -h) - score(j, h)) / (2.0 * h)
         else:  # to the inside only
@@ -229,13 +233,13 @@ def _information(
     return 0.5 * (found + found.T)
 
 
-def _gradient(parameters: _Parameters, mean: FloatArray, n: int) -> FloatArray:
-    """Derivatives of the rewards by the parameters, shape (n, n_parameters)."""
-    found = np.zeros((n, len(parameters.part)))
+def _gradient(free: _FreeEntries, mean: FloatArray, n: int) -> FloatArray:
+    """Derivatives of the rewards by the free, shape (n, n_parameters)."""
+    found = np.zeros((n, len(free.part)))
     levels = mean.reshape(-1, mean.shape[-1])
-    j = np.flatnonzero(parameters.part == PARTS.index("W"))
-    row = parameters.row[j]
-    found[row, j] = levels[row, parameters.column[j]] - levels[row, parameters.rest[j]]
+    j = np.flatnonzero(free.part == ARRAYS.index("W"))
+    row = free.row[j]
+    found[row, j] = levels[row, free.column[j]] - levels[row, free.rest[j]]
     return found
 
 
@@ -246,5 +250,5 @@ def _variances(information: FloatArray, gradient: FloatArray) -> FloatArray:
     u = (gradient / scale) @ vectors
     known = values > SINGULAR
     found = (u[:, known] ** 2 / values[known]).sum(axis=1)
-    lost = (u[:, ~known] ** 2).sum(axis=1) > UNIDENTIFIED**2 * (u**2).sum(axis=1)
+    lost = (u[:, ~known] ** 2).sum(axis=1) > MAX_UNIDENTIFIED**2 * (u**2).sum(axis=1)
     return np.where(lost, np.nan, found)

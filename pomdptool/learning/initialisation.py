@@ -20,10 +20,10 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.encoding import levels_of
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables, tables_of
-from pomdptool.learning.rewards import RewardModel, with_axes
+from pomdptool.learning.encoding import bin_rewards
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters, parameters_of
+from pomdptool.learning.rewards import RewardModel, with_all_axes
 from pomdptool.limits import LimitReached
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
@@ -31,40 +31,46 @@ from pomdptool.sparse import FloatArray, IntArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-SAMPLE = 20_000
+MAX_CLUSTERED_STEPS = 20_000
 """Most steps that are clustered."""
 
-WIDTH = 6
+CONTEXT = 6
 """How many steps one looks back and ahead."""
 
-ROUNDS = 20
+KMEANS_ITERATIONS = 20
 """Rounds of k-means."""
 
-DRAFTS = 4
+CANDIDATES = 4
 """Tables that are drawn for one start."""
 
-FLAT = 1e-9
+SAME_OBSERVATIONS = 1e-9
 """States whose observations differ by less are the same."""
 
 
-def given_tables(init: Model, states: int | None, shared: bool, warnings: list[str]) -> Tables:
+def parameters_of_init(
+    init: Model, states: int | None, shared: bool, warnings: list[str]
+) -> Parameters:
     """Tables of a model to start from."""
     if states is not None and states != init.n_states:
         raise DataError(f"the model to start from has {init.n_states} states, not {states}")
-    tables = tables_of(init)
-    if shared and not tables.shared:
+    parameters = parameters_of(init)
+    if shared and not parameters.shared:
         raise DataError("the observations of the model to start from depend on the action")
-    if tables.n_states > 1 and np.ptp(tables.Z, axis=1).max() < FLAT:
+    if parameters.n_states > 1 and np.ptp(parameters.Z, axis=1).max() < SAME_OBSERVATIONS:
         warnings.append(
             "all states of the model to start from have the same observations: nothing tells them "
             "apart, and learning leaves them so"
         )
-    Z = tables.Z if shared else np.repeat(tables.Z, init.n_actions // len(tables.Z), axis=0)
-    return Tables(tables.T, Z, tables.start)
+    Z = (
+        parameters.Z
+        if shared
+        else np.repeat(parameters.Z, init.n_actions // len(parameters.Z), axis=0)
+    )
+    return Parameters(parameters.T, Z, parameters.start)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Drafts:
+class Initialiser:
     """What drafts of a start are drawn from.
 
     `often` has shape (A, K): how often each level of reward follows each action.
@@ -73,92 +79,108 @@ class Drafts:
     episodes: Episodes
     states: int
     shared: bool
-    settings: Settings
-    cuts: FloatArray | None
-    often: FloatArray
+    settings: MStepSettings
+    bin_edges: FloatArray | None
+    frequencies: FloatArray
     reward_model: RewardModel
     check: Callable[[], None]
 
-    def of(self, seed: int) -> Iterator[Tables]:
+    def of(self, seed: int) -> Iterator[Parameters]:
         """Draw drafts one after another: one of clusters, if there is time, others at random."""
         rng = np.random.default_rng(seed)
         with contextlib.suppress(LimitReached):
-            yield self._finished(
-                clustered_tables(
-                    *(self.episodes, self.states, self.often, self.cuts),
+            yield self._completed(
+                clustered_parameters(
+                    *(self.episodes, self.states, self.frequencies, self.bin_edges),
                     shared=self.shared,
                     rng=rng,
                     check=self.check,
                 )
             )
-        for _ in range(DRAFTS - 1):
+        for _ in range(CANDIDATES - 1):
             n_observations = len(self.episodes.observation_names)
-            yield self._finished(
-                random_tables(self.states, n_observations, self.often, shared=self.shared, rng=rng)
+            yield self._completed(
+                random_parameters(
+                    self.states, n_observations, self.frequencies, shared=self.shared, rng=rng
+                )
             )
 
-    def _finished(self, tables: Tables) -> Tables:
+    def _completed(self, parameters: Parameters) -> Parameters:
         """Leave rows uniform that the data say nothing of, and a start that is fixed."""
-        A, n_observations = len(self.often), len(self.episodes.observation_names)
+        A, n_observations = len(self.frequencies), len(self.episodes.observation_names)
         acted = self.episodes.actions[self.episodes.actions != NONE]
         untried = np.bincount(acted, minlength=A) == 0
-        tables.T[untried] = 1.0 / self.states
-        tables.W[untried] = self.often[untried, np.newaxis, np.newaxis, np.newaxis]
+        parameters.T[untried] = 1.0 / self.states
+        parameters.W[untried] = self.frequencies[untried, np.newaxis, np.newaxis, np.newaxis]
         if not self.shared:
-            tables.Z[untried] = 1.0 / n_observations
+            parameters.Z[untried] = 1.0 / n_observations
         if "start" in self.settings.fix:
-            tables.start[:] = 1.0 / self.states
-        return replace(tables, W=with_axes(tables.W[:, :, 0, 0], self.reward_model, n_observations))
+            parameters.start[:] = 1.0 / self.states
+        return replace(
+            parameters, W=with_all_axes(parameters.W[:, :, 0, 0], self.reward_model, n_observations)
+        )
 
 
-def with_rewards(
-    tables: Tables, often: FloatArray, cuts: FloatArray | None, model: RewardModel
-) -> Tables:
+def with_reward_bins(
+    parameters: Parameters,
+    frequencies: FloatArray,
+    bin_edges: FloatArray | None,
+    model: RewardModel,
+) -> Parameters:
     """Tables that were given, with levels of rewards as frequent in all states as in the data."""
-    if cuts is None:
-        return tables
-    W = np.repeat(often[:, np.newaxis], tables.n_states, axis=1)
-    return replace(tables, W=with_axes(W, model, tables.Z.shape[2]))
+    if bin_edges is None:
+        return parameters
+    W = np.repeat(frequencies[:, np.newaxis], parameters.n_states, axis=1)
+    return replace(parameters, W=with_all_axes(W, model, parameters.Z.shape[2]))
 
 
-def random_tables(
-    states: int, observations: int, often: FloatArray, *, shared: bool, rng: np.random.Generator
-) -> Tables:
+def random_parameters(
+    states: int,
+    observations: int,
+    frequencies: FloatArray,
+    *,
+    shared: bool,
+    rng: np.random.Generator,
+) -> Parameters:
     """Rows from Dirichlet distributions, those of T leaning to staying or not, as it is drawn.
 
     W[a, s, k] is drawn about the frequencies of levels `often`, (A, K).
     """
-    actions = len(often)
+    actions = len(frequencies)
     stay = rng.choice([0.0, 0.5, 0.9]) * np.eye(states)
     T = rng.dirichlet(np.ones(states), size=(actions, states))
     T = stay + (1.0 - stay.max()) * T
     Z = rng.dirichlet(np.ones(observations), size=(1 if shared else actions, states))
-    W = often[:, np.newaxis] * rng.exponential(size=(actions, states, often.shape[1]))
+    W = frequencies[:, np.newaxis] * rng.exponential(size=(actions, states, frequencies.shape[1]))
     W /= W.sum(axis=2, keepdims=True)
-    return Tables(T, Z, rng.dirichlet(np.full(states, 5.0)), with_axes(W, "state", observations))
+    return Parameters(
+        T, Z, rng.dirichlet(np.full(states, 5.0)), with_all_axes(W, "state", observations)
+    )
 
 
-def clustered_tables(
+def clustered_parameters(
     episodes: Episodes,
     states: int,
-    often: FloatArray,
-    cuts: FloatArray | None,
+    frequencies: FloatArray,
+    bin_edges: FloatArray | None,
     *,
     shared: bool,
     rng: np.random.Generator,
     check: Callable[[], None],
-) -> Tables:
+) -> Parameters:
     """Tables of counts between clusters of steps, blurred by random rows."""
-    drawn = random_tables(states, len(episodes.observation_names), often, shared=shared, rng=rng)
+    drawn = random_parameters(
+        states, len(episodes.observation_names), frequencies, shared=shared, rng=rng
+    )
     fade = rng.uniform(0.2, 0.9)
     chosen = _sample(episodes, rng)
-    level = levels_of(episodes, cuts)[1]
+    level = bin_rewards(episodes, bin_edges)[1]
     happened = (
-        (episodes.actions, len(often)),
+        (episodes.actions, len(frequencies)),
         (episodes.observations, len(episodes.observation_names)),
-        (level, often.shape[1]),
+        (level, frequencies.shape[1]),
     )
-    label = _k_means(_contexts(episodes, chosen, happened, fade), states, rng, check)
+    label = _k_means(_context_features(episodes, chosen, happened, fade), states, rng, check)
     a, o, k = (index[chosen] for index, _ in happened)
     inner = (np.diff(chosen) == 1) & ~np.isin(chosen[1:], episodes.first) & (a[1:] != NONE)
     T, Z = np.zeros(drawn.T.shape), np.zeros(drawn.Z.shape)
@@ -169,15 +191,15 @@ def clustered_tables(
     paid = inner & (k[1:] != NONE)
     np.add.at(W, (a[1:][paid], label[:-1][paid], 0, 0, k[1:][paid]), 1.0)
     blur = rng.uniform(0.1, 0.5)
-    return Tables(
-        _blurred(T, drawn.T, blur),
-        _blurred(Z, drawn.Z, blur),
+    return Parameters(
+        _smoothed(T, drawn.T, blur),
+        _smoothed(Z, drawn.Z, blur),
         drawn.start,
-        _blurred(W, drawn.W, blur),
+        _smoothed(W, drawn.W, blur),
     )
 
 
-def _blurred(counts: FloatArray, drawn: FloatArray, blur: float) -> FloatArray:
+def _smoothed(counts: FloatArray, drawn: FloatArray, blur: float) -> FloatArray:
     sums = counts.sum(axis=-1, keepdims=True)
     rows = np.where(sums > 0.0, counts / np.maximum(sums, 1.0), drawn)
     return (1.0 - blur) * rows + blur * drawn
@@ -186,14 +208,16 @@ def _blurred(counts: FloatArray, drawn: FloatArray, blur: float) -> FloatArray:
 def _sample(episodes: Episodes, rng: np.random.Generator) -> IntArray:
     """Steps in stretches, all of them where they are few; ascending."""
     n = episodes.n_steps
-    if n <= SAMPLE:
+    if n <= MAX_CLUSTERED_STEPS:
         return np.arange(n)
     stretch = 200
-    begins = np.sort(rng.choice(n // stretch, SAMPLE // stretch, replace=False)) * stretch
+    begins = (
+        np.sort(rng.choice(n // stretch, MAX_CLUSTERED_STEPS // stretch, replace=False)) * stretch
+    )
     return (begins[:, np.newaxis] + np.arange(stretch)).ravel()
 
 
-def _contexts(
+def _context_features(
     episodes: Episodes,
     chosen: IntArray,
     happened: tuple[tuple[IntArray, int], ...],
@@ -209,7 +233,7 @@ def _contexts(
     bases = np.cumsum([0, *(number for _, number in happened)])
     episode = np.searchsorted(episodes.first, chosen, side="right")
     rows, columns, weights = [], [], []
-    for lag in range(-WIDTH, WIDTH + 1):
+    for lag in range(-CONTEXT, CONTEXT + 1):
         at = np.clip(chosen + lag, 0, n - 1)
         inside = (at == chosen + lag) & (np.searchsorted(episodes.first, at, "right") == episode)
         for (indices, _), base in zip(happened, bases[:-1], strict=True):
@@ -238,13 +262,13 @@ def _k_means(
     from scipy.sparse import csr_matrix, vstack
 
     n = points.shape[0]
-    squares = _squares(points)
+    squares = _squared_norms(points)
     chosen = [int(rng.integers(n))]
     nearest = np.full(n, np.inf)
     while True:
         check()
         centre = points[[chosen[-1]]]
-        apart = squares - 2.0 * (points @ centre.T).toarray()[:, 0] + _squares(centre)[0]
+        apart = squares - 2.0 * (points @ centre.T).toarray()[:, 0] + _squared_norms(centre)[0]
         nearest = np.minimum(nearest, np.maximum(apart, 0.0))
         if len(chosen) == k:
             break
@@ -252,9 +276,9 @@ def _k_means(
         chosen.append(int(rng.choice(n, p=nearest / total if total > 0.0 else None)))
     centres = points[chosen]
     label = np.zeros(n, dtype=np.int64)
-    for _ in range(ROUNDS):
+    for _ in range(KMEANS_ITERATIONS):
         check()
-        far = _squares(centres) - 2.0 * (points @ centres.T).toarray()
+        far = _squared_norms(centres) - 2.0 * (points @ centres.T).toarray()
         before, label = label, far.argmin(axis=1)
         if np.array_equal(before, label):
             break
@@ -265,6 +289,6 @@ def _k_means(
     return label
 
 
-def _squares(rows: csr_matrix) -> FloatArray:
+def _squared_norms(rows: csr_matrix) -> FloatArray:
     """Squared length of each row."""
     return np.asarray(rows.multiply(rows).sum(axis=1)).ravel()

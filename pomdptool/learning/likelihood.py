@@ -11,12 +11,12 @@ from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.kernels.hmm.decode import measure_episodes
 from pomdptool.kernels.jit import cores, request_compilation
 from pomdptool.learning.criteria import aic, bic
-from pomdptool.learning.e_step import LEAST_STATES, Threads, kernel_tables
-from pomdptool.learning.encoding import Sequences, sequences_of, step_ends
-from pomdptool.learning.ends import terminal_of, terminating
-from pomdptool.learning.m_step import Settings, n_parameters
-from pomdptool.learning.parameters import Tables, tables_of
-from pomdptool.learning.relabel import in_terms_of
+from pomdptool.learning.e_step import MIN_STATES, Threads, kernel_tables
+from pomdptool.learning.encoding import Sequences, encode, step_ends
+from pomdptool.learning.ends import terminal_mask, termination_counts
+from pomdptool.learning.m_step import MStepSettings, n_parameters
+from pomdptool.learning.parameters import Parameters, parameters_of
+from pomdptool.learning.relabel import relabel
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -91,29 +91,29 @@ def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> L
     ModelError
         Where tables would be too large.
     """
-    episodes = in_terms_of(episodes, model)
-    tables = replace(tables_of(model), terminal=terminal_of(model, episodes))
-    sequences = sequences_of(episodes)
-    values, stopped = measured(tables, sequences, threads or cores())
+    episodes = relabel(episodes, model)
+    parameters = replace(parameters_of(model), terminal=terminal_mask(model, episodes))
+    sequences = encode(episodes)
+    values, stopped = episode_logliks(parameters, sequences, threads or cores())
     each = values[sequences.distinct]
     failed = np.flatnonzero(stopped[sequences.distinct] != POSSIBLE)
     where = ""
     if len(failed):
         e = int(failed[0])
         symbol = int(stopped[sequences.distinct[e]])
-        where = step_in_words(episodes, sequences, e, symbol, tables)
-    tried = np.bincount(sequences.actions, minlength=model.n_actions)
+        where = describe_step(episodes, sequences, e, symbol, parameters)
+    action_counts = np.bincount(sequences.actions, minlength=model.n_actions)
     return Likelihood(
         float(values @ sequences.steps.weights),
         each,
         where,
         episodes.n_steps,
-        observed_steps(episodes),
-        n_parameters(tables, tried, Settings(), terminating(episodes)),
+        count_observed_steps(episodes),
+        n_parameters(parameters, action_counts, MStepSettings(), termination_counts(episodes)),
     )
 
 
-def observed_steps(episodes: Episodes, *, or_rewarded: bool = False) -> int:
+def count_observed_steps(episodes: Episodes, *, or_rewarded: bool = False) -> int:
     """Count steps with an observation; or also those with a reward only."""
     seen = episodes.observations != NONE
     if or_rewarded and episodes.rewards is not None:
@@ -121,8 +121,8 @@ def observed_steps(episodes: Episodes, *, or_rewarded: bool = False) -> int:
     return int(np.count_nonzero(seen))
 
 
-def measured(
-    tables: Tables,
+def episode_logliks(
+    parameters: Parameters,
     sequences: Sequences,
     threads: int,
     check: Callable[[], None] | None = None,
@@ -131,8 +131,8 @@ def measured(
 
     `check` is called before each chunk of episodes, and may raise `LimitReached`.
     """
-    arrays = kernel_tables(tables, sequences)
-    n = max(tables.n_states, LEAST_STATES)
+    arrays = kernel_tables(parameters, sequences)
+    n = max(parameters.n_states, MIN_STATES)
     request_compilation(sequences.n_steps * n * n)
     values = np.zeros(len(sequences.steps.kinds))
     stopped = np.full(len(values), POSSIBLE, dtype=np.int64)
@@ -150,15 +150,15 @@ def measured(
     return values, stopped
 
 
-def step_in_words(
-    episodes: Episodes, sequences: Sequences, e: int, symbol: int, tables: Tables
+def describe_step(
+    episodes: Episodes, sequences: Sequences, e: int, symbol: int, parameters: Parameters
 ) -> str:
     """Name the step of an episode that its symbol stands for; symbol -1 is what comes before."""
     at = int(episodes.first[e] + sequences.early[e]) + symbol
     a, o = int(episodes.actions[at]), int(episodes.observations[at])
     after = f" after action {episodes.action_names[a]!r}" if a >= 0 else ""
     seen = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "anything"
-    end = CUT if tables.terminal is None else int(step_ends(episodes)[at])
+    end = CUT if parameters.terminal is None else int(step_ends(episodes)[at])
     where = {TERMINATED: " in a terminal state", TRUNCATED: " outside of terminal states"}
     seen += where.get(end, "")
     hint = "" if end == CUT else " (--ends cut ignores how episodes ended)"

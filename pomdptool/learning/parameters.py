@@ -17,7 +17,7 @@ def no_rewards() -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Tables:
+class Parameters:
     """Probabilities of a model with A actions, S states and O observations.
 
     Attributes
@@ -53,12 +53,12 @@ class Tables:
         return len(self.Z) == 1
 
     @property
-    def parts(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    def arrays(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """T, Z, start and W."""
         return self.T, self.Z, self.start, self.W
 
 
-def tables_of(model: Model) -> Tables:
+def parameters_of(model: Model) -> Parameters:
     """Tables of a model; observations are shared where no action changes them.
 
     Raises
@@ -68,4 +68,4 @@ def tables_of(model: Model) -> Tables:
     """
     Z = model.Z
     shared = bool((Z[:1] == Z).all())
-    return Tables(model.T, Z[:1] if shared else Z, model.start)
+    return Parameters(model.T, Z[:1] if shared else Z, model.start)

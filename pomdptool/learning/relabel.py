@@ -12,7 +12,7 @@ from pomdptool.model import Model
 from pomdptool.sparse import IntArray
 
 
-def in_terms_of(episodes: Episodes, model: Model) -> Episodes:
+def relabel(episodes: Episodes, model: Model) -> Episodes:
     """Give the actions and observations of episodes a model's indices.
 
     Raises
@@ -27,14 +27,14 @@ def in_terms_of(episodes: Episodes, model: Model) -> Episodes:
         episodes,
         action_names=model.actions,
         observation_names=model.observations,
-        actions=_mapped(episodes, episodes.actions, names[0], model.actions, "action"),
-        observations=_mapped(
+        actions=_map(episodes, episodes.actions, names[0], model.actions, "action"),
+        observations=_map(
             episodes, episodes.observations, names[1], model.observations, "observation"
         ),
     )
 
 
-def _mapped(
+def _map(
     episodes: Episodes,
     index: IntArray,
     names: tuple[str, ...],

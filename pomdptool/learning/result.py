@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pomdptool.learning.criteria import aic, bic
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.rewards import LearnedRewards
 from pomdptool.model import Model
 from pomdptool.trace import Restart
@@ -44,7 +44,7 @@ class Fit:
     """
 
     model: Model
-    tables: Tables
+    estimate: Parameters
     loglik: float
     joint: float
     n_steps: int
@@ -58,7 +58,7 @@ class Fit:
     parameters: int
     warnings: tuple[str, ...] = ()
     rewards: LearnedRewards | None = None
-    settings: Settings = field(default_factory=Settings)
+    settings: MStepSettings = field(default_factory=MStepSettings)
 
     @property
     def loglik_per_step(self) -> float:

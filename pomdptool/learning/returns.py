@@ -23,17 +23,17 @@ from pomdptool.episodes import NONE, Episodes, steps_until
 from pomdptool.errors import ModelError
 from pomdptool.learning.decode import posteriors
 from pomdptool.learning.encoding import Sequences
-from pomdptool.learning.parameters import Tables
-from pomdptool.learning.rewards import unit_of
+from pomdptool.learning.parameters import Parameters
+from pomdptool.learning.rewards import reward_scale
 from pomdptool.sparse import DENSE_LIMIT, FloatArray
 
-LEFT = 0.1
+MIN_DISCOUNT = 0.1
 """Weight of a reward, relative to the first one, at which a return is cut."""
 
-LOT = 4
+BLOCK_LENGTH = 4
 """Steps of a lot, in lengths of a return."""
 
-LEAST_STEPS, LEAST_LOTS = 20.0, 8.0
+MIN_STEPS, MIN_BLOCKS = 20.0, 8.0
 """Expected steps, and lots of them, that a mean must come from to be compared."""
 
 ROUNDING = 1e-9
@@ -58,39 +58,39 @@ class Returns:
     mean: FloatArray
     variance: FloatArray
     weight: FloatArray
-    lots: FloatArray
+    blocks: FloatArray
     unit: float = 1.0
 
     @property
-    def enough(self) -> NDArray[np.bool_]:
+    def comparable(self) -> NDArray[np.bool_]:
         """Where there is enough to compare."""
-        return (self.weight >= LEAST_STEPS) & (self.lots >= LEAST_LOTS)
+        return (self.weight >= MIN_STEPS) & (self.blocks >= MIN_BLOCKS)
 
 
-def window(episodes: Episodes, discount: float) -> int:
+def return_length(episodes: Episodes, discount: float) -> int:
     """Steps of a return: until a tenth is left, but no more than a quarter of half the episodes."""
     quarter = max(1, int(np.median(episodes.lengths)) // 4)
-    return min(quarter, steps_until(discount, LEFT) or quarter)
+    return min(quarter, steps_until(discount, MIN_DISCOUNT) or quarter)
 
 
-def discounted(episodes: Episodes, discount: float, steps: int) -> FloatArray:
+def discounted_returns(episodes: Episodes, discount: float, steps: int) -> FloatArray:
     """Return at each step, (n_steps,), that step's reward first; NaN where it is not complete.
 
     After an episode that terminated there is nothing more to earn.
     """
     assert episodes.rewards is not None
     n = episodes.n_steps
-    room = np.concatenate([episodes.rewards, np.full(steps, np.nan)])
+    rewards = np.concatenate([episodes.rewards, np.full(steps, np.nan)])
     G, t = np.zeros(n), np.arange(n)
     ends = np.repeat(episodes.first[1:], episodes.lengths)
     after = np.repeat(np.where(episodes.terminated, 0.0, np.nan), episodes.lengths)
     for k in range(steps):
-        G += discount**k * np.where(t + k < ends, room[k : n + k], after)
+        G += discount**k * np.where(t + k < ends, rewards[k : n + k], after)
     return G
 
 
-def returns_of(
-    tables: Tables,
+def returns_by_transition(
+    parameters: Parameters,
     sequences: Sequences,
     episodes: Episodes,
     discount: float,
@@ -106,49 +106,49 @@ def returns_of(
         Where the tables of transitions by pairs of actions would be too large.
     """
     assert episodes.rewards is not None
-    A, S = tables.T.shape[:2]
+    A, S = parameters.T.shape[:2]
     if 8 * (A * S) ** 2 > DENSE_LIMIT:
         raise ModelError(
             f"utile distinction compares transitions by what is done next: {A} actions and {S} "
             f"states would take {8 * (A * S) ** 2 / 2**30:.1f} GiB"
         )
-    h = window(episodes, discount)
-    unit = unit_of(episodes.rewards)
-    G = discounted(replace(episodes, rewards=episodes.rewards / unit), discount, h)
+    h = return_length(episodes, discount)
+    unit = reward_scale(episodes.rewards)
+    G = discounted_returns(replace(episodes, rewards=episodes.rewards / unit), discount, h)
     scale = float(np.nanmax(G) - np.nanmin(G)) if np.isfinite(G).any() else 0.0
-    weight, paid, weight2, cross, paid2 = (np.zeros((A * A, S * S)) for _ in range(5))
-    for e, found in enumerate(posteriors(tables, sequences, episodes)):
+    weight, sums, weight2, cross, sums2 = (np.zeros((A * A, S * S)) for _ in range(5))
+    for e, decoded in enumerate(posteriors(parameters, sequences, episodes)):
         if check is not None:
             check()
         at = episodes.episode(e)
         a, after = episodes.actions[at], G[at][1:]
-        for low in range(0, len(after), LOT * h):
-            lot = slice(low, low + LOT * h)
-            used = np.flatnonzero(np.isfinite(after[lot]) & (a[:-1][lot] != NONE)) + low
+        for low in range(0, len(after), BLOCK_LENGTH * h):
+            block = slice(low, low + BLOCK_LENGTH * h)
+            used = np.flatnonzero(np.isfinite(after[block]) & (a[:-1][block] != NONE)) + low
             pair = a[used] * A + a[used + 1]
             chosen = (np.arange(A * A)[:, np.newaxis] == pair).astype(np.float64)
-            steps = found.transitions_at(used).reshape(len(used), S * S)
+            steps = decoded.transitions_at(used).reshape(len(used), S * S)
             n, y = chosen @ steps, (chosen * after[used]) @ steps
             for total, part in (
                 (weight, n),
-                (paid, y),
+                (sums, y),
                 (weight2, n * n),
                 (cross, n * y),
-                (paid2, y * y),
+                (sums2, y * y),
             ):
                 total += part
     n = np.maximum(weight, 1e-100)
-    mean = paid / n
-    lots = weight * weight / np.maximum(weight2, 1e-200)
-    spread = np.maximum(paid2 - 2.0 * mean * cross + mean * mean * weight2, 0.0) / (n * n)
-    spread *= lots / np.maximum(lots - 1.0, 1.0)
+    mean = sums / n
+    blocks = weight * weight / np.maximum(weight2, 1e-200)
+    spread = np.maximum(sums2 - 2.0 * mean * cross + mean * mean * weight2, 0.0) / (n * n)
+    spread *= blocks / np.maximum(blocks - 1.0, 1.0)
     spread = np.maximum(spread, (ROUNDING * scale) ** 2)
     shape = (A, A, S, S)
-    mean, spread, weight, lots = (x.reshape(shape) for x in (mean, spread, weight, lots))
-    return Returns(mean, spread, weight, lots, unit)
+    mean, spread, weight, blocks = (x.reshape(shape) for x in (mean, spread, weight, blocks))
+    return Returns(mean, spread, weight, blocks, unit)
 
 
-def p_value(mean: FloatArray, variance: FloatArray, lots: FloatArray) -> float:
+def welch_p_value(mean: FloatArray, variance: FloatArray, blocks: FloatArray) -> float:
     """Probability that means of one distribution differ by so much; 1 of fewer than two.
 
     No variance is taken for less than that of all groups together: where rewards are rare, a small
@@ -159,12 +159,12 @@ def p_value(mean: FloatArray, variance: FloatArray, lots: FloatArray) -> float:
     k = len(mean)
     if k < 2:
         return 1.0
-    together = float(lots @ (variance * lots)) / float(lots.sum())
-    precision = 1.0 / np.maximum(variance, together / lots)
+    together = float(blocks @ (variance * blocks)) / float(blocks.sum())
+    precision = 1.0 / np.maximum(variance, together / blocks)
     if not np.isfinite(precision).all():  # all returns are the same
         return 1.0
     total = precision.sum()
     between = float((precision * (mean - precision @ mean / total) ** 2).sum()) / (k - 1)
-    doubt = float(((1.0 - precision / total) ** 2 / (lots - 1.0)).sum())
+    doubt = float(((1.0 - precision / total) ** 2 / (blocks - 1.0)).sum())
     F = between / (1.0 + 2.0 * (k - 2) / (k * k - 1) * doubt)
     return float(fdtrc(k - 1, (k * k - 1) / (3.0 * doubt), F))

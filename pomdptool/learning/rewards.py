@@ -24,21 +24,21 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.e_step import Expected
+from pomdptool.learning.e_step import ExpectedCounts
 from pomdptool.learning.encoding import Sequences
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.parameters import Parameters
 from pomdptool.limits import LARGEST_VALUE
 from pomdptool.sparse import FloatArray, check_dense_size
 
 RewardModel = Literal["state", "transition"]
 
-LEVELS = 32
+MAX_BINS = 32
 """Most levels of rewards."""
 
 CLEAR = 20.0
 """Excess from which on rewards are seen to depend on more than action and state."""
 
-LEAST_VISITS = 1e-3
+MIN_VISITS = 1e-3
 """Expected visits below which a state's reward is not known."""
 
 
@@ -58,7 +58,7 @@ class LearnedRewards:
     excess: float = 0.0
 
 
-def cuts_of(episodes: Episodes) -> FloatArray | None:
+def reward_bin_edges(episodes: Episodes) -> FloatArray | None:
     """Where levels of rewards part, ascending; None where there are no rewards.
 
     Raises
@@ -77,25 +77,25 @@ def cuts_of(episodes: Episodes) -> FloatArray | None:
         )
     r = episodes.rewards[~np.isnan(episodes.rewards)]
     values = np.unique(r)
-    if len(values) > LEVELS:
-        values = np.unique(np.quantile(r, (np.arange(LEVELS) + 0.5) / LEVELS))
+    if len(values) > MAX_BINS:
+        values = np.unique(np.quantile(r, (np.arange(MAX_BINS) + 0.5) / MAX_BINS))
     return np.asarray(0.5 * (values[1:] + values[:-1]))
 
 
-def level_frequencies(episodes: Episodes, cuts: FloatArray | None) -> FloatArray:
+def bin_frequencies(episodes: Episodes, bin_edges: FloatArray | None) -> FloatArray:
     """How often each level follows each action, shape (A, K); of one never rewarded, all alike."""
     A = len(episodes.action_names)
-    if cuts is None or episodes.rewards is None:
+    if bin_edges is None or episodes.rewards is None:
         return np.ones((A, 1))
-    K = len(cuts) + 1
+    K = len(bin_edges) + 1
     known = ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
-    level = np.searchsorted(cuts, episodes.rewards[known], "right")
-    times = np.bincount(episodes.actions[known] * K + level, minlength=A * K).reshape(A, K)
+    reward_bin = np.searchsorted(bin_edges, episodes.rewards[known], "right")
+    times = np.bincount(episodes.actions[known] * K + reward_bin, minlength=A * K).reshape(A, K)
     times[times.sum(axis=1) == 0] = 1
     return np.asarray(times / times.sum(axis=1, keepdims=True))
 
 
-def with_axes(W: FloatArray, model: RewardModel, observations: int) -> FloatArray:
+def with_all_axes(W: FloatArray, model: RewardModel, observations: int) -> FloatArray:
     """W[a, s, k] with all axes, the same along those that it does not depend on yet."""
     A, S, K = W.shape
     W = W[:, :, np.newaxis, np.newaxis]
@@ -105,23 +105,23 @@ def with_axes(W: FloatArray, model: RewardModel, observations: int) -> FloatArra
     return np.ascontiguousarray(np.broadcast_to(W, (A, S, S, observations, K)))
 
 
-def unit_of(rewards: FloatArray) -> float:
+def reward_scale(rewards: FloatArray) -> float:
     """A power of two of about the size of the largest reward: no square is then out of range."""
     largest = float(np.nanmax(np.abs(rewards), initial=0.0))
     return math.ldexp(1.0, math.frexp(largest)[1]) if largest > 0.0 else 1.0
 
 
-def level_means(episodes: Episodes, cuts: FloatArray) -> tuple[FloatArray, FloatArray]:
+def bin_means(episodes: Episodes, bin_edges: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean of the rewards by action and level, shape (A, K), and their variance.
 
     A level that an action never had has the mean of all its steps, and no variance.
     """
     assert episodes.rewards is not None
-    A, K = len(episodes.action_names), len(cuts) + 1
+    A, K = len(episodes.action_names), len(bin_edges) + 1
     known = ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
     r = episodes.rewards[known]
-    level = np.searchsorted(cuts, r, "right")
-    cell = episodes.actions[known] * K + level
+    reward_bin = np.searchsorted(bin_edges, r, "right")
+    cell = episodes.actions[known] * K + reward_bin
     times = np.bincount(cell, minlength=A * K).reshape(A, K)
     sums = np.bincount(cell, r, A * K).reshape(A, K)
     overall = sums.sum(axis=0) / np.maximum(times.sum(axis=0), 1)
@@ -131,25 +131,27 @@ def level_means(episodes: Episodes, cuts: FloatArray) -> tuple[FloatArray, Float
     return mean, variance
 
 
-def rewards_of_tables(tables: Tables, episodes: Episodes, cuts: FloatArray) -> LearnedRewards:
+def rewards_from_parameters(
+    parameters: Parameters, episodes: Episodes, bin_edges: FloatArray
+) -> LearnedRewards:
     """Rewards that a table of levels means, where nothing was counted."""
-    mean = level_means(episodes, cuts)[0]
-    R = (tables.W * mean[:, np.newaxis, np.newaxis, np.newaxis]).sum(axis=4)
+    mean = bin_means(episodes, bin_edges)[0]
+    R = (parameters.W * mean[:, np.newaxis, np.newaxis, np.newaxis]).sum(axis=4)
     R = R[:, :, 0, 0] if R.shape[3] == 1 else R
     return LearnedRewards(R, np.full(R.shape, np.nan))
 
 
 def learned_rewards(
-    episodes: Episodes, sequences: Sequences, counts: Expected, model: RewardModel
+    episodes: Episodes, sequences: Sequences, counts: ExpectedCounts, model: RewardModel
 ) -> LearnedRewards:
     """Rewards from counts of sequences of the same episodes."""
     assert episodes.rewards is not None
-    c = np.flatnonzero(sequences.levels != NONE)
+    c = np.flatnonzero(sequences.reward_bins != NONE)
     a = sequences.actions[c]
-    by_state = _means(counts.steps[c].sum(axis=2), a, sequences, c, counts.T.shape[:2])
+    by_state = _weighted_means(counts.steps[c].sum(axis=2), a, sequences, c, counts.T.shape[:2])
     known = ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
     least = float(episodes.rewards[known].min()) if known.any() else 0.0
-    R = np.where(by_state.visits >= LEAST_VISITS, by_state.R, least)
+    R = np.where(by_state.visits >= MIN_VISITS, by_state.R, least)
     if model == "state":
         return LearnedRewards(R, by_state.visits, _excess(sequences, counts, c))
     A, S = R.shape
@@ -158,27 +160,25 @@ def learned_rewards(
     c, a = c[seen], a[seen]
     row = a * n_observations + sequences.observations[c]
     flat = counts.steps[c].reshape(len(c), S * S)
-    all_ = _means(flat, row, sequences, c, (A * n_observations, S * S))
+    all_ = _weighted_means(flat, row, sequences, c, (A * n_observations, S * S))
     wide = np.repeat(np.repeat(R, n_observations, 0), S, 1)
-    R = np.where(all_.visits >= LEAST_VISITS, all_.R, wide)
+    R = np.where(all_.visits >= MIN_VISITS, all_.R, wide)
     R, visits = (
         part.reshape(A, n_observations, S, S).transpose(0, 2, 3, 1) for part in (R, all_.visits)
     )
     return LearnedRewards(R, visits)
 
 
-def _excess(sequences: Sequences, counts: Expected, c: np.ndarray) -> float:
+def _excess(sequences: Sequences, counts: ExpectedCounts, c: np.ndarray) -> float:
     """Test the independence of a reward's level from what follows, given action and state.
 
     Cells of the tables are symbols c by s and s'; most others of a large alphabet are empty.
     """
     a, n = sequences.actions[c], counts.steps[c]
-    rows, row = _summed(n, a, sequences.observations[c])  # by s and (s', o)
-    columns, column = _summed(n.sum(axis=2), a, sequences.levels[c])  # by s and level
-    totals, total = _summed(n.sum(axis=2), a, np.zeros_like(a))
-    chance = (
-        rows[row] * (columns[column] / np.maximum(totals[total], LEAST_VISITS))[:, :, np.newaxis]
-    )
+    rows, row = _group_sums(n, a, sequences.observations[c])  # by s and (s', o)
+    columns, column = _group_sums(n.sum(axis=2), a, sequences.reward_bins[c])  # by s and level
+    totals, total = _group_sums(n.sum(axis=2), a, np.zeros_like(a))
+    chance = rows[row] * (columns[column] / np.maximum(totals[total], MIN_VISITS))[:, :, np.newaxis]
     met = (n > 0.0) & (chance > 0.0)
     G = 2.0 * float((n[met] * np.log(n[met] / chance[met])).sum())
     free = np.ones(totals.shape)
@@ -192,7 +192,7 @@ def _excess(sequences: Sequences, counts: Expected, c: np.ndarray) -> float:
     return (G - df) / float(np.sqrt(2.0 * max(df, 1.0)))
 
 
-def _summed(n: FloatArray, a: np.ndarray, other: np.ndarray) -> tuple[FloatArray, np.ndarray]:
+def _group_sums(n: FloatArray, a: np.ndarray, other: np.ndarray) -> tuple[FloatArray, np.ndarray]:
     """Sums of rows of n that have the same a and the same other index, and each row's sum."""
     _, group = np.unique(a * (other.max(initial=0) + 2) + other + 1, return_inverse=True)
     sums = np.zeros((group.max(initial=-1) + 1, *n.shape[1:]))
@@ -200,7 +200,7 @@ def _summed(n: FloatArray, a: np.ndarray, other: np.ndarray) -> tuple[FloatArray
     return sums, group
 
 
-def _means(
+def _weighted_means(
     steps: FloatArray,
     row: np.ndarray,
     sequences: Sequences,
@@ -211,4 +211,4 @@ def _means(
     visits, paid = np.zeros(shape), np.zeros(shape)
     np.add.at(visits, row, steps)
     np.add.at(paid, row, steps * sequences.rewards[c][:, np.newaxis])
-    return LearnedRewards(paid / np.where(visits >= LEAST_VISITS, visits, 1.0), visits)
+    return LearnedRewards(paid / np.where(visits >= MIN_VISITS, visits, 1.0), visits)

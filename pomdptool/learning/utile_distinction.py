@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.encoding import sequences_of
+from pomdptool.learning.encoding import encode
 from pomdptool.learning.fit import fit
-from pomdptool.learning.relabel import in_terms_of
+from pomdptool.learning.relabel import relabel
 from pomdptool.learning.result import Fit
-from pomdptool.learning.returns import Returns, p_value, returns_of
-from pomdptool.learning.rewards import cuts_of
-from pomdptool.learning.select import LIMITED
-from pomdptool.learning.state_splitting import by_observation, with_copy
+from pomdptool.learning.returns import Returns, returns_by_transition, welch_p_value
+from pomdptool.learning.rewards import reward_bin_edges
+from pomdptool.learning.select import LIMIT_REASONS
+from pomdptool.learning.state_splitting import model_of_observations, split_state
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
@@ -42,7 +42,7 @@ MAX_STATES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class IncomingTransition:
     """A transition that a state was entered by, and the returns that followed."""
 
     state: str
@@ -75,8 +75,8 @@ class Split:
     copy: str
     action: str
     p: float
-    stay: tuple[Entered, ...]
-    go: tuple[Entered, ...]
+    stay: tuple[IncomingTransition, ...]
+    go: tuple[IncomingTransition, ...]
     states: int
     kept: bool
 
@@ -136,26 +136,26 @@ def distinguish(
         Without rewards, or where `fit` raises it.
     """
     shared = options.get("observation_model") == "shared"
-    episodes, init = _prepared(episodes, states, init, significance, shared)
+    episodes, init = _prepare(episodes, states, init, significance, shared)
     limits = Limits(time_limit, options.get("interrupted"))
     options = {**options, "rng": rng, "discount": discount}
     if options.get("reward_model", "auto") == "auto":
         options["reward_model"] = "state"  # as long as states are too few rewards depend on more
-    sequences = sequences_of(episodes, cuts_of(episodes), merge=False)
+    sequences = encode(episodes, reward_bin_edges(episodes), merge=False)
 
     def returns(found: Fit) -> Returns:
-        return returns_of(found.tables, sequences, episodes, discount, limits.check)
+        return returns_by_transition(found.estimate, sequences, episodes, discount, limits.check)
 
     def learned(model: Model | None, states: int | None = None) -> Fit:
         left = limits.clock.left_of(time_limit)
         return fit(episodes, states, init=model, time_limit=left, **options)
 
-    search = _Search(learned, returns, significance, max_states, on_split)
+    search = _Splitter(learned, returns, significance, max_states, on_split)
     return search.run(learned(init, states))
 
 
 @dataclass(slots=True)
-class _Search:
+class _Splitter:
     """Splits states one by one; `returns` raises LimitReached where a limit is met."""
 
     learned: Callable[..., Fit]
@@ -167,44 +167,44 @@ class _Search:
 
     def run(self, here: Fit) -> Distinction:
         """Split until no difference is significant, or a limit is met."""
-        closed: set[int] = set()
+        rejected: set[int] = set()
         try:
-            at = self._returns(here)
+            returns = self._returns(here)
             while True:
-                difference = _clearest(at, closed)
+                difference = _most_significant(returns, rejected)
                 if difference is None or difference.p > self.significance:
                     break
                 if here.model.n_states >= self.max_states:
                     more = f"there are {self.max_states} states, and returns call for more"
                     here = replace(here, warnings=(*here.warnings, f"{more}: see --max-states"))
                     break
-                further = self.learned(with_copy(here.model, difference.s, difference.goes))
+                further = self.learned(split_state(here.model, difference.s, difference.goes))
                 beyond = self._returns(further)
-                if self._is_kept(here, further, at, beyond, difference):
-                    here, at, closed = further, beyond, set()
+                if self._is_kept(here, further, returns, beyond, difference):
+                    here, returns, rejected = further, beyond, set()
                 else:
-                    closed.add(difference.s)
+                    rejected.add(difference.s)
         except LimitReached as stopped:
             here = replace(here, stop_reason=stopped.reason, converged=False)
         return Distinction(here, tuple(self.splits))
 
     def _returns(self, found: Fit) -> Returns:
-        if found.stop_reason in LIMITED:
+        if found.stop_reason in LIMIT_REASONS:
             raise LimitReached(found.stop_reason)
         return self.returns(found)
 
     def _is_kept(
-        self, old: Fit, new: Fit, at: Returns, beyond: Returns, difference: _Difference
+        self, old: Fit, new: Fit, returns: Returns, beyond: Returns, difference: _Difference
     ) -> bool:
         """Note a split, and tell whether returns still differ after it."""
-        kept = _still_differ(beyond, difference.s, new.model.n_states - 1, self.significance)
-        self.splits.append(_described(old.model, new.model, at, difference, kept))
+        kept = _returns_differ(beyond, difference.s, new.model.n_states - 1, self.significance)
+        self.splits.append(_describe_split(old.model, new.model, returns, difference, kept))
         if self.on_split is not None:
             self.on_split(self.splits[-1])
         return kept
 
 
-def _prepared(
+def _prepare(
     episodes: Episodes, states: int | None, init: Model | None, significance: float, shared: bool
 ) -> tuple[Episodes, Model | None]:
     """Check what is given, and make the model to begin with where no number of states is."""
@@ -213,37 +213,39 @@ def _prepared(
     if not 0.0 < significance < 1.0:
         raise DataError(f"the significance must lie between 0 and 1, not {significance}")
     if init is not None:
-        return in_terms_of(episodes, init), init
-    return episodes, by_observation(episodes, shared=shared) if states is None else None
+        return relabel(episodes, init), init
+    return episodes, model_of_observations(episodes, shared=shared) if states is None else None
 
 
-def _clearest(at: Returns, closed: set[int]) -> _Difference | None:
+def _most_significant(returns: Returns, rejected: set[int]) -> _Difference | None:
     """Find the state and action whose returns differ most clearly; p is Bonferroni's."""
-    A, _, S, _ = at.mean.shape
-    enough = at.enough
+    A, _, S, _ = returns.mean.shape
+    comparable = returns.comparable
     found: tuple[float, int, int] | None = None
     tests = 0
     for s in range(S):
         for action in range(A):
-            known = enough[:, action, :, s]
+            known = comparable[:, action, :, s]
             tests += known.sum() > 1
-            if s in closed or known.sum() < 2:
+            if s in rejected or known.sum() < 2:
                 continue
-            parts = (x[:, action, :, s][known] for x in (at.mean, at.variance, at.lots))
-            p = p_value(*parts)
+            parts = (
+                x[:, action, :, s][known] for x in (returns.mean, returns.variance, returns.blocks)
+            )
+            p = welch_p_value(*parts)
             if found is None or p < found[0]:
                 found = p, s, action
     if found is None:
         return None
     p, s, action = found
-    known = enough[:, action, :, s]
-    mean, variance = at.mean[:, action, :, s], at.variance[:, action, :, s]
-    cut = _best_cut(mean[known], variance[known])
-    goes = (mean > cut) & (at.weight[:, action, :, s] > 0.0)
+    known = comparable[:, action, :, s]
+    mean, variance = returns.mean[:, action, :, s], returns.variance[:, action, :, s]
+    cut = _best_threshold(mean[known], variance[known])
+    goes = (mean > cut) & (returns.weight[:, action, :, s] > 0.0)
     return _Difference(s, action, min(1.0, p * tests), known, goes)
 
 
-def _best_cut(mean: FloatArray, variance: FloatArray) -> float:
+def _best_threshold(mean: FloatArray, variance: FloatArray) -> float:
     """Value between two groups of means that are the farthest apart, for their variances."""
     order = np.argsort(mean)
     m, w = mean[order], 1.0 / variance[order]
@@ -254,32 +256,35 @@ def _best_cut(mean: FloatArray, variance: FloatArray) -> float:
     return float(0.5 * (m[k] + m[k + 1]))
 
 
-def _still_differ(at: Returns, s: int, copy: int, significance: float) -> bool:
+def _returns_differ(returns: Returns, s: int, copy: int, significance: float) -> bool:
     """Whether returns after two states differ, for some action."""
-    A = at.mean.shape[1]
+    A = returns.mean.shape[1]
     for action in range(A):
-        means, variances, lots = [], [], []
+        means, variances, blocks = [], [], []
         for state in (s, copy):
-            n = at.weight[:, action, :, state]
+            n = returns.weight[:, action, :, state]
             total = n.sum()
             if not total > 0.0:
                 return False
-            means.append((n * at.mean[:, action, :, state]).sum() / total)
-            variances.append((n * n * at.variance[:, action, :, state]).sum() / total**2)
-            lots.append(max(2.0, at.lots[:, action, :, state].max()))
-        if p_value(np.array(means), np.array(variances), np.array(lots)) * A < significance:
+            means.append((n * returns.mean[:, action, :, state]).sum() / total)
+            variances.append((n * n * returns.variance[:, action, :, state]).sum() / total**2)
+            blocks.append(max(2.0, returns.blocks[:, action, :, state].max()))
+        if welch_p_value(np.array(means), np.array(variances), np.array(blocks)) * A < significance:
             return True
     return False
 
 
-def _described(old: Model, new: Model, at: Returns, difference: _Difference, kept: bool) -> Split:
-    def entered(which: NDArray[np.bool_]) -> tuple[Entered, ...]:
+def _describe_split(
+    old: Model, new: Model, returns: Returns, difference: _Difference, kept: bool
+) -> Split:
+    def entered(which: NDArray[np.bool_]) -> tuple[IncomingTransition, ...]:
         return tuple(
-            Entered(
+            IncomingTransition(
                 old.states[i],
                 old.actions[a],
-                at.unit * float(at.mean[a, difference.action, i, difference.s]),
-                at.unit * float(np.sqrt(at.variance[a, difference.action, i, difference.s])),
+                returns.unit * float(returns.mean[a, difference.action, i, difference.s]),
+                returns.unit
+                * float(np.sqrt(returns.variance[a, difference.action, i, difference.s])),
             )
             for a, i in np.argwhere(which & difference.known)
         )

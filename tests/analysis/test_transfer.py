@@ -9,7 +9,7 @@ import pytest
 
 from models import random_model, tiger
 from pomdptool.analysis import transfer as module
-from pomdptool.analysis.transfer import carried, earned, transfer
+from pomdptool.analysis.transfer import carried, policy_return, transfer
 from pomdptool.errors import PolicyError
 from pomdptool.model import make_model
 from pomdptool.solving.solve import solve
@@ -66,7 +66,7 @@ def test_a_return_too_large_to_compute_is_simulated(monkeypatch: pytest.MonkeyPa
     assert policy.graph is not None
     monkeypatch.setattr(module, "is_cheap", lambda model, graph: False)
     monkeypatch.setattr(module, "EPISODES", 300)
-    found = earned(tiger(), policy.graph, rng=np.random.default_rng(1))
+    found = policy_return(tiger(), policy.graph, rng=np.random.default_rng(1))
     assert found.standard_error > 0.0
     assert abs(found.value - OPTIMUM) < 4.0 * found.standard_error
 

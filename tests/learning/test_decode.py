@@ -59,16 +59,16 @@ def test_likelihoods_are_sums_over_paths(
 @pytest.mark.parametrize(("S", "shared"), CASES)
 def test_filter_and_smoother_are_those_of_all_paths(S: int, shared: bool) -> None:
     model, lots = case(S, shared)
-    tables = model.T, model.Z, model.start
+    parameters = model.T, model.Z, model.start
     data = episodes_of(lots)
     for steps, forward, both in zip(
         lots, decode(model, data, "filter"), decode(model, data), strict=True
     ):
-        np.testing.assert_allclose(forward.states, naive.filtered(*tables, steps), atol=1e-10)
-        np.testing.assert_allclose(both.states, naive.smoothed(*tables, steps), atol=1e-10)
-        total = np.log(naive.paths(*tables, steps).likelihood)
+        np.testing.assert_allclose(forward.states, naive.filtered(*parameters, steps), atol=1e-10)
+        np.testing.assert_allclose(both.states, naive.smoothed(*parameters, steps), atol=1e-10)
+        total = np.log(naive.paths(*parameters, steps).likelihood)
         assert both.log_probability == pytest.approx(total, rel=1e-10, abs=1e-12)
-        nT, _, _ = naive.counts(*tables, steps)
+        nT, _, _ = naive.counts(*parameters, steps)
         for a in range(2):
             of_action = np.array([x == a for x, _ in steps])
             summed = both.transitions[of_action].sum(axis=0)

@@ -15,26 +15,26 @@ from episode_data import episodes_of, random_steps, rows
 from models import ROOT, random_model
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.e_step import Threads, expected
-from pomdptool.learning.em import Climb, Run
-from pomdptool.learning.encoding import sequences_of
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.e_step import Threads, expected_counts
+from pomdptool.learning.em import EM, EMRun
+from pomdptool.learning.encoding import encode
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor
-from pomdptool.learning.returns import discounted
-from pomdptool.learning.subsets import beginning, chosen
+from pomdptool.learning.returns import discounted_returns
+from pomdptool.learning.subsets import first_steps, select_episodes
 from pomdptool.model import make_model
 
 CASES = ROOT / "tests" / "cases"
 
 
-def ending_tables(seed: int, S: int, A: int = 2, Z: int = 2, *, shared: bool = False) -> Tables:
+def ending_tables(seed: int, S: int, A: int = 2, Z: int = 2, *, shared: bool = False) -> Parameters:
     """The last state is terminal: absorbing, and reached from the others."""
     rng = np.random.default_rng(seed)
     T = rows(rng, A, S, S)
     T[:, -1] = np.eye(S)[-1]
     start = rows(rng, S)
-    return Tables(T, rows(rng, 1 if shared else A, S, Z), start, terminal=np.arange(S) == S - 1)
+    return Parameters(T, rows(rng, 1 if shared else A, S, Z), start, terminal=np.arange(S) == S - 1)
 
 
 def allowed(path: NDArray[np.int64], end: int, last: int) -> bool:
@@ -48,15 +48,15 @@ def allowed(path: NDArray[np.int64], end: int, last: int) -> bool:
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("S", [2, 3, 4, 5])
 def test_counts_are_those_of_all_paths_that_end_so(S: int, shared: bool) -> None:
-    tables = ending_tables(S, S, shared=shared)
-    Z = np.broadcast_to(tables.Z, (2, S, 2))
+    parameters = ending_tables(S, S, shared=shared)
+    Z = np.broadcast_to(parameters.Z, (2, S, 2))
     rng = np.random.default_rng(S)
     lots = [random_steps(rng, n, early=shared and n % 2 == 0) for n in (3, 1, 2, 4, 1, 3, 2)]
     lots += [lots[0]] * 3
     ends = np.array([2, 1, 1, 2, 2, 1, 0, 2, 1, 0])
     loglik, nT, nZ, n0 = 0.0, np.zeros((2, S, S)), np.zeros((2, S, 2)), np.zeros(S)
     for steps, end in zip(lots, ends.tolist(), strict=True):
-        found = naive.paths(tables.T, Z, tables.start, steps)
+        found = naive.paths(parameters.T, Z, parameters.start, steps)
         keep = np.array([allowed(path, end, S - 1) for path in found.states])
         weights = found.probability * keep
         loglik += np.log(weights.sum())
@@ -71,7 +71,7 @@ def test_counts_are_those_of_all_paths_that_end_so(S: int, shared: bool) -> None
                     nZ[a, path[t + 1], o] += p
     data = replace(episodes_of(lots), ends=ends)
     with Threads(1) as pool:
-        result = expected(tables, sequences_of(data), pool)
+        result = expected_counts(parameters, encode(data), pool)
     assert result.loglik == pytest.approx(loglik, rel=1e-10)
     np.testing.assert_allclose(result.T, nT, rtol=1e-10, atol=1e-12)
     wanted = nZ.sum(axis=0, keepdims=True) if shared else nZ
@@ -84,17 +84,15 @@ def test_the_log_posterior_never_falls(accelerate: bool) -> None:
     rng = np.random.default_rng(1)
     lots = [random_steps(rng, int(n)) for n in rng.integers(1, 9, size=60)]
     data = replace(episodes_of(lots), ends=rng.integers(3, size=60))
-    run = Run(0, None, ending_tables(7, 3))
+    run = EMRun(0, None, ending_tables(7, 3))
     with Threads(1) as threads:
-        climb = Climb(
-            sequences_of(data), Settings(), threads, LearningMonitor(), 0.0, 60, accelerate
-        )
-        climb.improve(run)
-    assert len(run.posteriors) == 60
-    assert (np.diff(run.posteriors) >= -1e-9).all()
-    assert run.posteriors[-1] > run.posteriors[0] + 1.0
-    assert (run.tables.T[:, 2] == [0.0, 0.0, 1.0]).all()
-    assert run.tables.start[2] < 0.02
+        em = EM(encode(data), MStepSettings(), threads, LearningMonitor(), 0.0, 60, accelerate)
+        em.improve(run)
+    assert len(run.log_posteriors) == 60
+    assert (np.diff(run.log_posteriors) >= -1e-9).all()
+    assert run.log_posteriors[-1] > run.log_posteriors[0] + 1.0
+    assert (run.parameters.T[:, 2] == [0.0, 0.0, 1.0]).all()
+    assert run.parameters.start[2] < 0.02
 
 
 def simple() -> tuple[pt.Model, Episodes]:
@@ -141,10 +139,10 @@ def test_an_end_that_cannot_be_is_named() -> None:
 
 def test_truncated_episodes_never_were_in_a_terminal_state() -> None:
     model, data = simple()
-    one = chosen(data, np.array([False, True, False]))
+    one = select_episodes(data, np.array([False, True, False]))
     assert float(pt.loglik(model, one)) == pytest.approx(2.0 * np.log(0.75))
     whole = pt.loglik(model, data).per_episode
-    parts = [float(pt.loglik(model, chosen(data, np.arange(3) == e))) for e in range(3)]
+    parts = [float(pt.loglik(model, select_episodes(data, np.arange(3) == e))) for e in range(3)]
     np.testing.assert_allclose(whole, parts)
     plain = make_model(model.T, model.Z, discount=0.9, start=[1, 0])
     assert float(pt.loglik(plain, one)) == pytest.approx(0.0)
@@ -160,9 +158,9 @@ def test_truncated_episodes_never_were_in_a_terminal_state() -> None:
 
 def test_parts_of_data_keep_their_ends() -> None:
     _, data = simple()
-    assert chosen(data, np.array([True, False, True])).terminated.tolist() == [True, True]
+    assert select_episodes(data, np.array([True, False, True])).terminated.tolist() == [True, True]
     for steps, ends in ((6, [1, 2, 1]), (5, [1, 2]), (4, [1, 2]), (3, [1]), (2, [2])):
-        part = beginning(data, steps)
+        part = first_steps(data, steps)
         assert part.ends is not None
         assert part.ends.tolist() == ends
     with pytest.raises(DataError, match="one entry an episode"):
@@ -172,7 +170,7 @@ def test_parts_of_data_keep_their_ends() -> None:
 def test_returns_are_complete_where_an_episode_terminated() -> None:
     _, data = simple()
     paid = replace(data, rewards=np.arange(1.0, 7.0))
-    G = discounted(paid, 0.5, 2)
+    G = discounted_returns(paid, 0.5, 2)
     np.testing.assert_allclose(G, [2.0, 3.5, 3.0, 6.5, np.nan, 6.0])
 
 
@@ -247,8 +245,8 @@ def test_a_model_that_ends_is_learned_and_solved(
     assert not any("is not known" in said for said in found.warnings)
     bounds = pt.solve(learned, precision=1e-3).bounds
     assert bounds.lower == pytest.approx(5.14, abs=0.4)
-    earned = pt.transfer(tiger, learned, rng=np.random.default_rng(1)).learned_in_true
-    assert earned.value == pytest.approx(5.143, abs=0.05)
+    policy_return = pt.transfer(tiger, learned, rng=np.random.default_rng(1)).learned_in_true
+    assert policy_return.value == pytest.approx(5.143, abs=0.05)
     assert float(pt.loglik(learned, read)) == pytest.approx(found.loglik, rel=1e-9)
     assert float(pt.loglik(tiger, read)) < found.loglik
     # T of two states and three actions, Z on the way and on arriving where an action ends, W, start
@@ -257,7 +255,7 @@ def test_a_model_that_ends_is_learned_and_solved(
 
 def test_ends_can_be_told_or_ignored(ending: tuple[pt.Model, Episodes, Path]) -> None:
     _, data, _ = ending
-    some = chosen(data, np.arange(data.n_episodes) < 500)
+    some = select_episodes(data, np.arange(data.n_episodes) < 500)
     cut = pt.fit(replace(some, ends=None), 2, restarts=2, rng=np.random.default_rng(1))
     assert cut.model.terminal_states.tolist() == []
     never = pt.fit(
@@ -286,7 +284,7 @@ def test_sizes_are_chosen_where_episodes_terminate(
     ending: tuple[pt.Model, Episodes, Path],
 ) -> None:
     _, data, _ = ending
-    some = chosen(data, np.arange(data.n_episodes) < 1500)
+    some = select_episodes(data, np.arange(data.n_episodes) < 1500)
     for by in ("bic", "heldout"):
         found = pt.select(
             some,
@@ -312,7 +310,7 @@ def test_utile_distinction_has_a_terminal_state(
     ending: tuple[pt.Model, Episodes, Path],
 ) -> None:
     _, data, _ = ending
-    some = chosen(data, np.arange(data.n_episodes) < 1000)
+    some = select_episodes(data, np.arange(data.n_episodes) < 1000)
     found = pt.distinguish(some, rng=np.random.default_rng(1), max_states=4).fit
     assert found.model.states[:3] == ("hL", "hR", "end")
     assert found.model.terminal_states.tolist() == [2]

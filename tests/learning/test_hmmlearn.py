@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from episode_data import NO_PRIORS, climbed, episodes_of
+from episode_data import NO_PRIORS, em_run, episodes_of
 from golden_hmmlearn import FILE, ITERATIONS, LENGTHS, case, results
 from pomdptool.episodes import NONE
 from pomdptool.learning.decode import decode
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.parameters import Parameters
 from pomdptool.model import make_model
 
 
@@ -35,14 +35,14 @@ def lots() -> list[list[tuple[int, int]]]:
 
 def test_every_iteration_agrees(theirs: dict[str, Any]) -> None:
     _, start, transitions, emissions = case()
-    tables = Tables(transitions[np.newaxis], emissions[np.newaxis], start)
+    parameters = Parameters(transitions[np.newaxis], emissions[np.newaxis], start)
     for n in range(1, ITERATIONS + 1):
-        run = climbed(tables, lots(), NO_PRIORS, accelerate=False, iterations=n)
+        run = em_run(parameters, lots(), NO_PRIORS, accelerate=False, iterations=n)
         np.testing.assert_allclose(run.history, theirs["loglik"][:n], rtol=1e-10)
         if n > 1:  # ours is that whose log-likelihood was measured last
-            np.testing.assert_allclose(run.tables.start, theirs["start"][n - 2], atol=1e-8)
-            np.testing.assert_allclose(run.tables.T[0], theirs["transitions"][n - 2], atol=1e-8)
-            np.testing.assert_allclose(run.tables.Z[0], theirs["emissions"][n - 2], atol=1e-8)
+            np.testing.assert_allclose(run.parameters.start, theirs["start"][n - 2], atol=1e-8)
+            np.testing.assert_allclose(run.parameters.T[0], theirs["transitions"][n - 2], atol=1e-8)
+            np.testing.assert_allclose(run.parameters.Z[0], theirs["emissions"][n - 2], atol=1e-8)
 
 
 def test_filter_smoother_and_viterbi_agree(theirs: dict[str, Any]) -> None:

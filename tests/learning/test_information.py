@@ -13,12 +13,12 @@ from episode_data import logged, written
 from models import random_model, tiger
 from pomdptool.episodes import Episodes
 from pomdptool.learning import information
-from pomdptool.learning.e_step import Expected, Threads, expected
-from pomdptool.learning.encoding import sequences_of
+from pomdptool.learning.e_step import ExpectedCounts, Threads, expected_counts
+from pomdptool.learning.encoding import encode
 from pomdptool.learning.fit import fit
 from pomdptool.learning.information import standard_errors
-from pomdptool.learning.parameters import Tables
-from pomdptool.learning.rewards import cuts_of
+from pomdptool.learning.parameters import Parameters
+from pomdptool.learning.rewards import reward_bin_edges
 from pomdptool.limits import Limits
 from pomdptool.model import make_model
 from processes import run
@@ -62,23 +62,23 @@ def test_information_is_minus_the_second_derivative() -> None:
     rng = np.random.default_rng(0)
     data, _ = noisy_tiger(20, 20, rng)
     found = fit(data, 2, rng=rng, restarts=2, max_iter=4)
-    sequences = sequences_of(data, cuts_of(data))
+    sequences = encode(data, reward_bin_edges(data))
     with Threads(1) as pool:
 
-        def count(tables: Tables) -> Expected:
-            return expected(tables, sequences, pool)
+        def count(parameters: Parameters) -> ExpectedCounts:
+            return expected_counts(parameters, sequences, pool)
 
-        tables = found.tables
-        parameters = information._parameters(tables, count(tables), found.settings)
-        I = information._information(parameters, tables, count)  # noqa: E741 - the field's name
+        parameters = found.estimate
+        free = information._free_entries(parameters, count(parameters), found.settings)
+        I = information._information(free, parameters, count)  # noqa: E741 - the field's name
         h = 1e-4
-        inner = [j for j in range(len(I)) if parameters.value(tables, j) > 2 * h]
+        inner = [j for j in range(len(I)) if free.value(parameters, j) > 2 * h]
         assert len(inner) > 10
         for i in inner[::3]:
             for j in inner[::2]:
                 second = 0.0
                 for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-                    moved = parameters.moved(parameters.moved(tables, i, a * h), j, b * h)
+                    moved = free.moved(free.moved(parameters, i, a * h), j, b * h)
                     second += a * b * count(moved).loglik / (4.0 * h * h)
                 size = np.sqrt(abs(I[i, i] * I[j, j]))
                 assert I[i, j] == pytest.approx(-second, abs=2e-3 * size + 0.05)
@@ -130,7 +130,7 @@ def test_limits_leave_no_errors(limits: Limits, reason: str) -> None:
 
 
 def test_too_many_parameters_leave_no_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(information, "MOST_PARAMETERS", 5)
+    monkeypatch.setattr(information, "MAX_PARAMETERS", 5)
     data = logged(tiger(), 50, 10, np.random.default_rng(0))
     found = fit(data, 2, rng=np.random.default_rng(0), restarts=1, max_iter=3)
     errors = standard_errors(found, data)

@@ -12,19 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from episode_data import NO_PRIORS, episodes_of, logged, random_steps, random_tables
+from episode_data import NO_PRIORS, episodes_of, logged, random_parameters, random_steps
 from models import tiger
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, ModelError
 from pomdptool.kernels import jit
 from pomdptool.learning import e_step, initialisation, progress
-from pomdptool.learning.e_step import Threads, expected
-from pomdptool.learning.em import Climb, Run, _guess, _Point
-from pomdptool.learning.encoding import sequences_of
+from pomdptool.learning.e_step import Threads, expected_counts
+from pomdptool.learning.em import EM, EMRun, _extrapolated, _Iterate
+from pomdptool.learning.encoding import encode
 from pomdptool.learning.fit import fit
 from pomdptool.learning.likelihood import loglik
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor
 from pomdptool.learning.sizes import check_memory
 from pomdptool.learning.utile_distinction import distinguish
@@ -88,21 +88,21 @@ def test_a_limit_with_an_empty_cache_leaves_time_to_learn(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("S", [2, 5, 25])
 def test_pauses_of_a_pass_change_no_count(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    tables = random_tables(3, S, 3, 4)
+    parameters = random_parameters(3, S, 3, 4)
     rng = np.random.default_rng(0)
-    data = sequences_of(episodes_of([random_steps(rng, n, 3, 4) for n in (90, 2, 0, 31)], 3, 4))
+    data = encode(episodes_of([random_steps(rng, n, 3, 4) for n in (90, 2, 0, 31)], 3, 4))
     calls = []
     results = []
     for work, remembered in ((1 << 25, 1 << 29), (7 * max(S, 4) ** 2, 8 * max(S, 4) * 13)):
-        monkeypatch.setattr(e_step, "SPAN_WORK", work)
-        monkeypatch.setattr(e_step, "REMEMBERED", remembered)
+        monkeypatch.setattr(e_step, "CALL_WORK", work)
+        monkeypatch.setattr(e_step, "ALPHA_BYTES", remembered)
         calls.append(0)
 
         def check() -> None:
             calls[-1] += 1
 
         with Threads(1) as threads:
-            results.append(expected(tables, data, threads, check))
+            results.append(expected_counts(parameters, data, threads, check))
     one, paused = results
     assert calls[0] == 1
     assert calls[1] > 20
@@ -112,18 +112,18 @@ def test_pauses_of_a_pass_change_no_count(S: int, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_pass_stops_where_a_limit_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(e_step, "SPAN_WORK", 16)
-    data = sequences_of(episodes_of([random_steps(np.random.default_rng(0), 50)]))
+    monkeypatch.setattr(e_step, "CALL_WORK", 16)
+    data = encode(episodes_of([random_steps(np.random.default_rng(0), 50)]))
     asked = [0]
 
     def interrupted() -> bool:
         asked[0] += 1
         return asked[0] > 20
 
-    run = Run(0, None, random_tables(1))
+    run = EMRun(0, None, random_parameters(1))
     with Threads(1) as threads:
         limits = LearningMonitor(interrupted=interrupted)
-        Climb(data, Settings(), threads, limits, 0.0, 99).improve(run)
+        EM(data, MStepSettings(), threads, limits, 0.0, 99).improve(run)
     assert run.stop_reason == "interrupted"
     assert run.iterations == 0
     assert asked[0] < 25
@@ -147,14 +147,14 @@ def test_a_limit_before_the_first_pass_leaves_a_model(monkeypatch: pytest.Monkey
 def test_k_means_and_utile_distinction_look_at_limits() -> None:
     data = logged(tiger(), 100, 20, np.random.default_rng(1))
     happened = ((data.actions, 3), (data.observations, 2))
-    points = initialisation._contexts(data, np.arange(data.n_steps), happened, 0.5)
+    points = initialisation._context_features(data, np.arange(data.n_steps), happened, 0.5)
     calls = [0]
 
     def check() -> None:
         calls[0] += 1
 
     initialisation._k_means(points, 5, np.random.default_rng(0), check)
-    assert 5 + 2 <= calls[0] <= 5 + initialisation.ROUNDS
+    assert 5 + 2 <= calls[0] <= 5 + initialisation.KMEANS_ITERATIONS
     asked = [0]
 
     def interrupted() -> bool:
@@ -176,28 +176,28 @@ def test_a_tolerance_out_of_reach_ends_by_rounding(
     tolerance: float, accelerate: bool, pseudo: float
 ) -> None:
     rng = np.random.default_rng(4)
-    data = sequences_of(episodes_of([random_steps(rng, 30), random_steps(rng, 20)]))
-    run = Run(0, None, random_tables(4, 2))
-    chosen = Settings(pseudo, pseudo, pseudo)
+    data = encode(episodes_of([random_steps(rng, 30), random_steps(rng, 20)]))
+    run = EMRun(0, None, random_parameters(4, 2))
+    chosen = MStepSettings(pseudo, pseudo, pseudo)
     with Threads(1) as threads:
-        Climb(data, chosen, threads, LearningMonitor(), tolerance, 10**7, accelerate).improve(run)
+        EM(data, chosen, threads, LearningMonitor(), tolerance, 10**7, accelerate).improve(run)
     assert (run.stop_reason, run.converged) == ("rounding", False)
-    assert run.posteriors[-1] > run.posteriors[0]
+    assert run.log_posteriors[-1] > run.log_posteriors[0]
 
 
 def test_a_guess_stays_finite_where_the_way_hardly_bends() -> None:
-    one = random_tables(0)
-    data = sequences_of(episodes_of([[(0, 0), (1, 1)]]))
+    one = random_parameters(0)
+    data = encode(episodes_of([[(0, 0), (1, 1)]]))
     with Threads(1) as threads:
-        counts = expected(one, data, threads)
+        counts = expected_counts(one, data, threads)
     tiny = 1e-155  # its square is the least that is not zero
     two, three = (
-        Tables(one.T, one.Z, np.array([0.5 - d, 0.5 + d, 0.0])) for d in (0.1, 0.2 + tiny)
+        Parameters(one.T, one.Z, np.array([0.5 - d, 0.5 + d, 0.0])) for d in (0.1, 0.2 + tiny)
     )
-    first = Tables(one.T, one.Z, np.array([0.5, 0.5, tiny]))
-    guess = _guess(_Point(first, counts, 0.0), two, three)
+    first = Parameters(one.T, one.Z, np.array([0.5, 0.5, tiny]))
+    guess = _extrapolated(_Iterate(first, counts, 0.0), two, three)
     assert guess is not None
-    for part in guess.parts:
+    for part in guess.arrays:
         assert np.isfinite(part).all()
         np.testing.assert_allclose(part.sum(axis=-1), 1.0)
 
@@ -205,10 +205,10 @@ def test_a_guess_stays_finite_where_the_way_hardly_bends() -> None:
 def test_no_priors_and_a_state_that_dies_out_do_not_loop() -> None:
     T = np.array([[[0.5, 0.5], [0.5, 0.5]]])
     Z = np.array([[[1.0, 0.0], [1e-200, 1.0]]])
-    data = sequences_of(episodes_of([[(0, 0)] * 30], 1, 2))
-    run = Run(0, None, Tables(T, Z, np.array([0.5, 0.5])))
+    data = encode(episodes_of([[(0, 0)] * 30], 1, 2))
+    run = EMRun(0, None, Parameters(T, Z, np.array([0.5, 0.5])))
     with Threads(1) as threads:
-        Climb(data, NO_PRIORS, threads, LearningMonitor(), 0.0, 10**6).improve(run)
+        EM(data, NO_PRIORS, threads, LearningMonitor(), 0.0, 10**6).improve(run)
     assert run.stop_reason == "rounding"
     assert run.loglik == pytest.approx(0.0, abs=1e-12)
 
@@ -246,11 +246,11 @@ def test_a_million_times_a_million_codes_are_numbered() -> None:
     o = np.array([0, NONE, 0, n - 1])
     rewards = np.array([1.0, 2.0, 1.0, np.nan])
     data = Episodes(names, names, a, o, np.array([0, 4]), rewards)
-    found = sequences_of(data, np.array([1.5]))
+    found = encode(data, np.array([1.5]))
     symbols = found.steps.symbols
     assert found.actions[symbols].tolist() == a.tolist()
     assert found.observations[symbols].tolist() == o.tolist()
-    assert found.levels[symbols].tolist() == [0, 1, 0, NONE]
+    assert found.reward_bins[symbols].tolist() == [0, 1, 0, NONE]
 
 
 def test_contexts_say_what_happened_around_a_step() -> None:
@@ -258,13 +258,13 @@ def test_contexts_say_what_happened_around_a_step() -> None:
     data = episodes_of([random_steps(rng, n) for n in (9, 1, 20)])
     chosen = np.arange(3, 25)
     happened = ((data.actions, 2), (data.observations, 2))
-    found = initialisation._contexts(data, chosen, happened, 0.5).toarray()
+    found = initialisation._context_features(data, chosen, happened, 0.5).toarray()
     plain = np.zeros((len(chosen), 8))
     for row, t in enumerate(chosen):
         for u in range(data.n_steps):
             lag = u - t
             together = np.searchsorted(data.first, np.array([t, u]), "right")
-            if abs(lag) > initialisation.WIDTH or together[0] != together[1]:
+            if abs(lag) > initialisation.CONTEXT or together[0] != together[1]:
                 continue
             weight, side = 0.5 ** (abs(lag) - (lag > 0)), 4 * (lag > 0)
             plain[row, side + data.actions[u]] += weight

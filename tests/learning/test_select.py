@@ -13,11 +13,11 @@ from models import ROOT, random_model, tiger
 from pomdptool.acting.sample import sample
 from pomdptool.analysis.compare import compare
 from pomdptool.errors import DataError
-from pomdptool.learning.e_step import Threads, expected
-from pomdptool.learning.encoding import sequences_of
-from pomdptool.learning.rewards import cuts_of
+from pomdptool.learning.e_step import Threads, expected_counts
+from pomdptool.learning.encoding import encode
+from pomdptool.learning.rewards import reward_bin_edges
 from pomdptool.learning.select import Criterion, select
-from pomdptool.learning.subsets import beginning
+from pomdptool.learning.subsets import first_steps
 from pomdptool.model import Model, make_model
 
 CRITERIA: list[Criterion] = ["bic", "aic", "heldout"]
@@ -61,10 +61,12 @@ def test_the_end_of_one_episode_is_held_out_given_its_beginning() -> None:
     one = found.candidates[0]
     assert one.fit.n_steps == 320
     assert one.heldout is not None
-    train = beginning(data, 320)
-    sequences = [sequences_of(part, cuts_of(train)) for part in (data, train)]
+    train = first_steps(data, 320)
+    sequences = [encode(part, reward_bin_edges(train)) for part in (data, train)]
     with Threads(1) as threads:
-        whole, early = (expected(one.fit.tables, part, threads).loglik for part in sequences)
+        whole, early = (
+            expected_counts(one.fit.estimate, part, threads).loglik for part in sequences
+        )
     assert one.heldout == pytest.approx((whole - early) / 80)
     assert early == pytest.approx(one.fit.joint)
 

@@ -16,10 +16,15 @@ from models import random_model, tiger
 from pomdptool.acting.sample import sample
 from pomdptool.analysis.transfer import transfer
 from pomdptool.errors import DataError
-from pomdptool.learning.encoding import sequences_of
-from pomdptool.learning.parameters import Tables
-from pomdptool.learning.returns import discounted, p_value, returns_of, window
-from pomdptool.learning.rewards import cuts_of
+from pomdptool.learning.encoding import encode
+from pomdptool.learning.parameters import Parameters
+from pomdptool.learning.returns import (
+    discounted_returns,
+    return_length,
+    returns_by_transition,
+    welch_p_value,
+)
+from pomdptool.learning.rewards import reward_bin_edges
 from pomdptool.learning.utile_distinction import Split, distinguish
 from pomdptool.model import Model
 from processes import run
@@ -87,12 +92,12 @@ def test_an_interrupt_keeps_what_was_learned_before() -> None:
 def test_returns_are_discounted_and_complete() -> None:
     data = logged(random_model(0), 2, 5, np.random.default_rng(0))
     r = np.array([1.0, 2.0, 4.0, np.nan, 8.0, 1.0, 1.0, 1.0, 1.0, 1.0])
-    G = discounted(replace(data, rewards=r), 0.5, 2)
+    G = discounted_returns(replace(data, rewards=r), 0.5, 2)
     nan = np.nan
     np.testing.assert_array_equal(G, [2.0, 4.0, nan, nan, nan, 1.5, 1.5, 1.5, 1.5, nan])
-    assert window(data, 0.0) == 1
-    assert window(logged(random_model(0), 1, 400, np.random.default_rng(0)), 0.9) == 22
-    assert window(data, 1.0) == 1
+    assert return_length(data, 0.0) == 1
+    assert return_length(logged(random_model(0), 1, 400, np.random.default_rng(0)), 0.9) == 22
+    assert return_length(data, 1.0) == 1
 
 
 def test_means_of_returns_are_those_of_known_states() -> None:
@@ -102,10 +107,13 @@ def test_means_of_returns_are_those_of_known_states() -> None:
     assert data.states is not None
     assert data.next_states is not None
     Z = model.Z[:1]
-    found = returns_of(
-        Tables(model.T, Z, model.start), sequences_of(data, cuts_of(data), merge=False), data, 0.9
+    found = returns_by_transition(
+        Parameters(model.T, Z, model.start),
+        encode(data, reward_bin_edges(data), merge=False),
+        data,
+        0.9,
     )
-    G = discounted(data, 0.9, window(data, 0.9))
+    G = discounted_returns(data, 0.9, return_length(data, 0.9))
     sums, n = np.zeros(found.mean.shape), np.zeros(found.mean.shape)
     for t in range(data.n_steps - 1):
         if (t + 1) % 80 and np.isfinite(G[t + 1]):
@@ -122,11 +130,11 @@ def test_the_test_keeps_its_level_and_finds_differences() -> None:
     p = []
     for _ in range(2000):
         x = rng.exponential(size=(3, 40))
-        p.append(p_value(x.mean(axis=1), x.var(axis=1, ddof=1) / 40, np.full(3, 40.0)))
+        p.append(welch_p_value(x.mean(axis=1), x.var(axis=1, ddof=1) / 40, np.full(3, 40.0)))
     assert 0.02 < np.mean(np.array(p) < 0.05) < 0.07
     x[2] += 2.0
-    assert p_value(x.mean(axis=1), x.var(axis=1, ddof=1) / 40, np.full(3, 40.0)) < 1e-4
-    assert p_value(x[:1, 0], x[:1, 0], np.array([40.0])) == 1.0
+    assert welch_p_value(x.mean(axis=1), x.var(axis=1, ddof=1) / 40, np.full(3, 40.0)) < 1e-4
+    assert welch_p_value(x[:1, 0], x[:1, 0], np.array([40.0])) == 1.0
 
 
 def test_without_rewards_there_is_nothing_to_tell_apart() -> None:

@@ -102,7 +102,7 @@ def test_the_tiger_is_worth_what_expectimax_says() -> None:
 def test_the_vectors_of_a_finite_graph_are_those_of_its_start() -> None:
     """A later node, with less steps to lose in, is worth more."""
     graph = PolicyGraph(np.zeros(2, np.int64), np.array([[1, 1], [NOWHERE, NOWHERE]]))
-    policy = transfer.of_graph(graph, tiger())
+    policy = transfer.policy_from_graph(graph, tiger())
     assert policy.horizon == 2
     found = evaluate(tiger(), policy, rng=rng())
     assert found.graph_value == found.vector_value == pytest.approx(-1.95)
@@ -216,14 +216,14 @@ def test_a_controller_too_large_to_evaluate_is_simulated_to_its_end(
     monkeypatch.setattr(transfer, "is_cheap", lambda *_: False)
     graph = pomdptool.solve(tiger(), horizon=3).policy.graph
     assert graph is not None
-    found = transfer.earned(tiger(), graph, rng=rng())
+    found = transfer.policy_return(tiger(), graph, rng=rng())
     assert found.standard_error > 0.0
     assert abs(found.value - VALUE_3) < 4.0 * found.standard_error
 
 
 def test_a_graph_without_a_successor_is_told_as_such() -> None:
     graph = PolicyGraph(np.zeros(1, np.int64), np.array([[0, NOWHERE]]))
-    agent = pomdptool.agent_for(tiger(), transfer.of_graph(graph, tiger()))
+    agent = pomdptool.agent_for(tiger(), transfer.policy_from_graph(graph, tiger()))
     with pytest.raises(PolicyError, match="no successor for observation 'tiger-right'"):
         agent.observe(0, 1)
 
