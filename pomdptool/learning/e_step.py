@@ -1,4 +1,10 @@
-"""The E-step: what is expected to have happened, given the data and a model's tables."""
+"""The E-step: expected counts of transitions, observations, initial states and rewards.
+
+    n[c, s, s'] = sum over t with symbol c of P(s_(t-1) = s, s_t = s' | data, parameters),
+
+from Devijver's scaled forward and backward passes (see `pomdptool.kernels.hmm.em`), summed by
+symbol c into the shapes of the parameters.
+"""
 
 from __future__ import annotations
 
@@ -24,30 +30,29 @@ X = TypeVar("X")
 Y = TypeVar("Y")
 
 ALPHA_BYTES = 1 << 29
-"""Bytes of alpha that one thread remembers; longer episodes are done in blocks, forward twice."""
+"""Bytes of alpha stored per thread; longer episodes run in blocks, with two forward passes."""
 
 CALL_WORK = 1 << 25
-"""Multiplications of one call of the kernel, some hundredths of a second: then it pauses."""
+"""Multiplications per kernel call, some hundredths of a second; limits are checked in between."""
 
 MIN_STATES = 4
-"""Fewer states are padded with impossible ones: the kernel for four is the fastest."""
+"""Smaller models are padded with impossible states: the kernel for four states is the fastest."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ExpectedCounts:
-    """Expected counts, in the shapes of the tables, and the log-likelihood of the data.
-
-    C symbols: see `pomdptool.learning.encoding`.
+    """Expected counts in the shapes of `Parameters`, and the log-likelihood.
 
     Attributes
     ----------
     T, Z, start, W
-        Times that s -> s' happened under a; that o was seen in s' after a (shape (1, S, O) where it
-        is shared); that an episode began in s; that rewards were of level k.
+        Expected number of transitions s -> s' under a, of observations o in s' after a, of
+        episodes that start in s, and of rewards in bin k.
     loglik
-        Minus infinity where an episode is impossible; then the counts say nothing.
+        Log-likelihood of the data; minus infinity, with undefined counts, if an episode has
+        probability 0.
     steps
-        Shape (C, S, S): times that s -> s' happened with each symbol.
+        Shape (C, S, S): expected number of transitions s -> s' with each of the C symbols.
     """
 
     T: FloatArray
@@ -64,7 +69,7 @@ class ExpectedCounts:
 
 
 class Threads:
-    """Some threads for chunks of episodes, each with its own room."""
+    """A pool of threads with reusable work arrays; without threads if `count` is 1."""
 
     def __init__(self, count: int) -> None:
         self.pool = ThreadPoolExecutor(count) if count > 1 else None
@@ -78,12 +83,12 @@ class Threads:
             self.pool.shutdown()
 
     def map(self, function: Callable[[X], Y], items: Iterable[X]) -> Iterable[Y]:
-        """Results in order, as they come in."""
+        """Apply a function to each item; results are in order."""
         return map(function, items) if self.pool is None else self.pool.map(function, items)
 
     @contextmanager
     def work_arrays(self, longest: int, symbols: int, states: int) -> Iterator[em.Work]:
-        """Lend the room for one chunk."""
+        """Lend the work arrays for one chunk."""
         idle = self.idle.setdefault((longest, symbols, states), SimpleQueue())
         try:
             work = idle.get_nowait()
@@ -113,14 +118,14 @@ def _work_arrays(longest: int, symbols: int, states: int) -> em.Work:
 
 
 def kernel_tables(parameters: Parameters, sequences: Sequences) -> em.Tables:
-    """M of each symbol, and the weights of states at each kind of start.
+    """M of each symbol, and the initial distribution for each first observation.
 
     Raises
     ------
     DataError
-        Where an observation comes before any action, and observations depend on the action.
+        If an observation precedes the first action but observations depend on the action.
     ModelError
-        Where M would be too large.
+        If M would be too large.
     """
     S, n = parameters.n_states, max(parameters.n_states, MIN_STATES)
     a, o = sequences.actions, sequences.observations
@@ -139,15 +144,15 @@ def kernel_tables(parameters: Parameters, sequences: Sequences) -> em.Tables:
     early = sequences.starts != NONE
     if early.any() and not parameters.shared:
         raise DataError(
-            "an observation before the first action needs observations that no action changes: "
-            "ask for a shared observation model"
+            "an observation precedes the first action, but observations depend on the action: "
+            "use a shared observation model"
         )
     starts[early, :S] *= parameters.Z[0][:, sequences.starts[early]].T
     return em.Tables(M, np.ascontiguousarray(M.transpose(0, 2, 1)), starts)
 
 
 def constrain(M: FloatArray, terminal: NDArray[np.bool_], ends: IntArray) -> None:
-    """Set to 0 what the ends of symbols exclude; M[c, s, s'], (C, S, S), `ends` of each c."""
+    """Set entries of M[c, s, s'] to 0 that contradict the ends of the symbols; see `ends`."""
     known = np.flatnonzero(ends != CUT)
     M[np.ix_(known, terminal)] = 0.0
     for end, excluded in ((TERMINATED, ~terminal), (TRUNCATED, terminal)):
@@ -158,9 +163,9 @@ def constrain(M: FloatArray, terminal: NDArray[np.bool_], ends: IntArray) -> Non
 def _reward_entries(
     parameters: Parameters, sequences: Sequences
 ) -> tuple[IntArray, tuple[IntArray, IntArray, IntArray]]:
-    """Symbols with a level of reward, and their a, o and k in W.
+    """Symbols with an informative reward, and their indices a, o and k in W.
 
-    Where rewards depend on an observation that is missing, they tell nothing.
+    A reward that depends on a missing observation is not informative.
     """
     W, o = parameters.W, sequences.observations
     told = (sequences.reward_bins != NONE) & (W.shape[4] > 1) & ((o != NONE) | (W.shape[3] == 1))
@@ -175,14 +180,14 @@ def expected_counts(
     threads: Threads,
     check: Callable[[], None] | None = None,
 ) -> ExpectedCounts:
-    """Compute expected counts and the log-likelihood (Devijver's scaled forward and backward pass).
+    """Compute expected counts and the log-likelihood.
 
-    `check` is called several times a second, by each thread, and may raise `LimitReached`.
+    Each thread calls `check` several times a second; it may raise `LimitReached`.
 
     Raises
     ------
     DataError, ModelError
-        As `kernel_tables` does.
+        As `kernel_tables`.
     """
     arrays = kernel_tables(parameters, sequences)
     C, n = arrays.M.shape[:2]
@@ -227,7 +232,7 @@ def _by_parameter(
     parameters: Parameters,
     sequences: Sequences,
 ) -> ExpectedCounts:
-    """Bring sums over symbols into the shapes of the tables."""
+    """Sum counts by symbol into the shapes of the parameters."""
     S, a, o = parameters.n_states, sequences.actions, sequences.observations
     steps = (counts.products * arrays.M)[:, :S, :S]
     T, Z = np.zeros(parameters.T.shape), np.zeros(parameters.Z.shape)

@@ -1,9 +1,8 @@
-"""A race between starts: all climb until they gain little, and the best go on to the end.
+"""EM with random restarts: all are screened for a few iterations, and the best run to convergence.
 
-Each start is the best of some drafts, after a few iterations on a sample of the data.
-
-Starts climb side by side where the data alone do not keep the threads busy; what comes of each is
-the same in any case.
+Each restart begins with the best of several candidate initialisations, after a few EM iterations on
+a sample of the data. If the data are too small to occupy all threads, restarts run in parallel; the
+results are the same.
 """
 
 from __future__ import annotations
@@ -23,33 +22,30 @@ from pomdptool.learning.progress import LearningMonitor
 X = TypeVar("X")
 
 SCREENING_TOL = 1e-4
-"""Gain per step at which all starts pause."""
+"""Tolerance of the screening: gain of the log-posterior per step of data."""
 
 SCREENING_ITERATIONS = 60
-"""Iterations after which all starts pause."""
+"""Maximum number of EM iterations in the screening."""
 
 FINALISTS = 1 / 3
-"""Share of the starts that go on."""
+"""Fraction of the restarts that run to convergence."""
 
 SAMPLE_STEPS = 40_000
-"""Most steps that drafts climb on."""
+"""Maximum number of steps in the sample on which candidates are compared."""
 
 INITIALISATION_SHARE = 0.5
-"""Share of the time limit after which no more starts are drawn."""
+"""Fraction of the time limit after which no more restarts are initialised."""
 
 CANDIDATE_ITERATIONS = 15
-"""Iterations of a draft."""
+"""EM iterations of each candidate initialisation."""
 
 MIN_PARALLEL_WORK = 200_000
-"""Multiplications of a pass below which threads do not pay."""
+"""Multiplications of an E-step from which on threads pay off."""
 
 
 @dataclass(frozen=True, slots=True)
 class MultistartEM:
-    """Runs that climb, in parallel where the data do not keep the threads busy.
-
-    At most `side_by_side` climb at a time: each has its tables.
-    """
+    """EM from several initialisations; at most `max_concurrent` run at a time, to save memory."""
 
     sequences: Sequences
     states: int
@@ -60,19 +56,19 @@ class MultistartEM:
     accelerate: bool
 
     def initialise(
-        self, seeds: list[int], drafts: Callable[[int], Iterable[Parameters]], sample: Sequences
+        self, seeds: list[int], candidates: Callable[[int], Iterable[Parameters]], sample: Sequences
     ) -> list[EMRun]:
-        """Draw drafts of each start, and take the best of them; starts that time left out lack."""
+        """Initialise a run for each seed, as far as time permits, by the best of its candidates."""
         limit = self.monitor.time_limit
         limit = None if limit is None else INITIALISATION_SHARE * limit
         monitor = replace(self.monitor, time_limit=limit, on_step=None)
         on_sample = replace(self, sequences=sample, monitor=monitor)
 
-        def start(k: int, em: EM) -> EMRun | None:
+        def best_candidate(k: int, em: EM) -> EMRun | None:
             if k > 0 and monitor.reason is not None:
                 return None
             best: EMRun | None = None
-            for parameters in drafts(seeds[k]):
+            for parameters in candidates(seeds[k]):
                 run = EMRun(k, seeds[k], parameters)
                 em.improve(run)
                 if best is None or run.log_posterior > best.log_posterior:
@@ -80,11 +76,11 @@ class MultistartEM:
             assert best is not None
             return EMRun(k, seeds[k], best.parameters)
 
-        runs = on_sample._map(len(seeds), start, 0.0, CANDIDATE_ITERATIONS, BestCounts())
+        runs = on_sample._map(len(seeds), best_candidate, 0.0, CANDIDATE_ITERATIONS, BestCounts())
         return [run for run in runs if run is not None]
 
     def run(self, runs: list[EMRun], tol: float, max_iter: int) -> BestCounts:
-        """Improve all runs a little, and the best ones to the end."""
+        """Screen all runs, and iterate the best ones to convergence."""
         finalists, best = runs, BestCounts()
         if len(runs) > 1:
             self._improve(runs, max(tol, SCREENING_TOL), min(max_iter, SCREENING_ITERATIONS), best)
@@ -96,11 +92,11 @@ class MultistartEM:
         for run in runs:
             if run not in finalists or reason is not None:
                 run.converged = False
-                run.stop_reason = reason or "behind"
+                run.stop_reason = reason or "not-selected"
         return best
 
     def _improve(self, runs: list[EMRun], tol: float, max_iter: int, best: BestCounts) -> None:
-        """Improve runs until it is time to stop; the first is visited once in any case."""
+        """Iterate runs until convergence or a limit; the first is evaluated at least once."""
 
         def improve(k: int, em: EM) -> None:
             if k == 0 or self.monitor.reason is None:
@@ -111,15 +107,13 @@ class MultistartEM:
     def _map(
         self, n: int, work: Callable[[int, EM], X], tol: float, max_iter: int, best: BestCounts
     ) -> list[X]:
-        """Do some work for 0 to n - 1, which climbs, side by side where that pays."""
+        """Call `work(k, em)` for k < n, in parallel if E-steps are too short for threads."""
         is_long = self.sequences.n_steps * self.states**2 > MIN_PARALLEL_WORK
         threads = self.threads if is_long else 1
         concurrent = min(threads, self.max_concurrent, n)
         parallel_runs = concurrent > 1 and len(self.sequences.chunks) <= threads
-        with (
-            Threads(1 if parallel_runs else threads) as inner,
-            Threads(concurrent if parallel_runs else 1) as outer,
-        ):
+        per_run, n_runs = (1, concurrent) if parallel_runs else (threads, 1)
+        with Threads(per_run) as inner, Threads(n_runs) as outer:
             em = EM(
                 *(self.sequences, self.settings, inner, self.monitor, tol, max_iter),
                 self.accelerate,

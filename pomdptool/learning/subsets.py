@@ -1,4 +1,4 @@
-"""Parts of data: some of the episodes, or the beginning of one."""
+"""Subsets of episodes, and their first steps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pomdptool.sparse import IntArray
 
 
 def select_episodes(episodes: Episodes, which: NDArray[np.bool_]) -> Episodes:
-    """Episodes that `which`, shape (n_episodes,), marks."""
+    """Select episodes by a mask of shape (n_episodes,)."""
     first = np.concatenate([[0], np.cumsum(episodes.lengths[which])])
     ends = None if episodes.ends is None else episodes.ends[which]
     return _take_steps(episodes, np.flatnonzero(np.repeat(which, episodes.lengths)), first, ends)
 
 
 def first_steps(episodes: Episodes, steps: int) -> Episodes:
-    """Return the first so many steps; the last episode may be cut short."""
+    """Return the first steps of the data; the last episode may be truncated."""
     first = episodes.first[episodes.first < steps]
     ends = None if episodes.ends is None else episodes.ends[: len(first)].copy()
     if ends is not None and steps < episodes.first[len(first)] and ends[-1] == TERMINATED:
@@ -26,7 +26,7 @@ def first_steps(episodes: Episodes, steps: int) -> Episodes:
 
 
 def random_subset(episodes: Episodes, steps: int, rng: np.random.Generator) -> Episodes:
-    """Episodes drawn at random, of so many steps together; the last one is cut short."""
+    """Draw random episodes with this total number of steps; the last one may be truncated."""
     if episodes.n_steps <= steps:
         return episodes
     order = rng.permutation(episodes.n_episodes)

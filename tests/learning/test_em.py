@@ -152,7 +152,7 @@ def test_observations_before_an_action_need_shared_ones() -> None:
         counted(random_parameters(0), [[(NONE, 0), (0, 1)]])
     with pytest.raises(DataError, match=r"episode 1, step 1: the action is missing"):
         counted(random_parameters(0, shared=True), [[(0, 0)], [(0, 0), (NONE, 1)]])
-    with pytest.raises(DataError, match="no steps"):
+    with pytest.raises(DataError, match="contain no steps"):
         counted(random_parameters(0), [])
 
 

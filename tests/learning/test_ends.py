@@ -123,7 +123,7 @@ def test_likelihood_and_decoding_know_how_episodes_ended() -> None:
 def test_an_end_that_cannot_be_is_named() -> None:
     model, data = simple()
     paid = make_model(model.T, model.Z, [[1.0, 1.0]], discount=0.9)
-    with pytest.raises(DataError, match="episode 0 terminated, and the model has no terminal st"):
+    with pytest.raises(DataError, match="episode 0 terminated, but the model has no terminal st"):
         pt.loglik(paid, data)
     assert float(pt.loglik(paid, replace(data, ends=None))) == pytest.approx(0.0)
     far = make_model(
@@ -262,7 +262,7 @@ def test_ends_can_be_told_or_ignored(ending: tuple[pt.Model, Episodes, Path]) ->
         replace(some, ends=np.full(500, TRUNCATED)), 2, restarts=2, rng=np.random.default_rng(1)
     )
     assert np.array_equal(never.model.T, cut.model.T)
-    with pytest.raises(DataError, match="at least two states, one terminal"):
+    with pytest.raises(DataError, match="at least two states"):
         pt.fit(some, 1, rng=np.random.default_rng(1))
 
 

@@ -19,7 +19,7 @@ from pomdptool.errors import DataError, ModelError
 from pomdptool.kernels import jit
 from pomdptool.learning import e_step, initialisation, progress
 from pomdptool.learning.e_step import Threads, expected_counts
-from pomdptool.learning.em import EM, EMRun, _extrapolated, _Iterate
+from pomdptool.learning.em import EM, EMRun, _extrapolate, _Iterate
 from pomdptool.learning.encoding import encode
 from pomdptool.learning.fit import fit
 from pomdptool.learning.likelihood import loglik
@@ -195,7 +195,7 @@ def test_a_guess_stays_finite_where_the_way_hardly_bends() -> None:
         Parameters(one.T, one.Z, np.array([0.5 - d, 0.5 + d, 0.0])) for d in (0.1, 0.2 + tiny)
     )
     first = Parameters(one.T, one.Z, np.array([0.5, 0.5, tiny]))
-    guess = _extrapolated(_Iterate(first, counts, 0.0), two, three)
+    guess = _extrapolate(_Iterate(first, counts, 0.0), two, three)
     assert guess is not None
     for part in guess.arrays:
         assert np.isfinite(part).all()
@@ -291,7 +291,7 @@ def test_k_means_ends_at_means() -> None:
 
 def test_what_cannot_be_held_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        ModelError, match=r"20000 states, .* the table of steps that differ would take 8.9 GiB"
+        ModelError, match=r"20000 states, .* the table of distinct steps would take 8.9 GiB"
     ):
         check_memory((1, 20_000, 3), 3, 1, shared=False, restarts=1)
     with pytest.raises(ModelError, match=r"the table of O would take 14901.2 GiB"):
@@ -302,7 +302,9 @@ def test_what_cannot_be_held_is_refused_with_its_size(monkeypatch: pytest.Monkey
         )  # a model has it per action
     check_memory((10**6, 2, 10), 9, 1, shared=False, restarts=1)
     monkeypatch.setattr("pomdptool.learning.sizes.available", lambda: 1 << 30)
-    with pytest.raises(ModelError, match=r"10 starts would take .* GiB, and 1.0 GiB are free"):
+    with pytest.raises(
+        ModelError, match=r"10 restarts would take .* GiB, but only 1.0 GiB are free"
+    ):
         check_memory((10**6, 2, 10), 9, 1, shared=False, restarts=10)
     with pytest.raises(ModelError, match="a state for each of 20000 observations"):
         distinguish(
