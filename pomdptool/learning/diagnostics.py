@@ -28,18 +28,18 @@ def diagnose(
     model: Model,
 ) -> Iterator[str]:
     """Warn of unused actions and states, and of states or rewards that are not identifiable."""
-    yield from _at_most(
+    yield from _first_items(
         np.flatnonzero(action_counts == 0),
         lambda a: f"action {model.actions[a]!r} never occurs: it keeps its initial probabilities",
     )
-    seen = np.unique(episodes.observations[episodes.observations != NONE])
+    observed = np.unique(episodes.observations[episodes.observations != NONE])
     hidden = model.n_states - bool(episodes.terminated.any())
-    if len(seen) < 2 and hidden > 1 and (rewards is None or len(_values(episodes)) < 2):
+    if len(observed) < 2 and hidden > 1 and (rewards is None or len(_values(episodes)) < 2):
         yield "the data have fewer than two distinct observations: states are not identifiable"
     if model.n_states > episodes.n_steps:
         yield f"more states, {model.n_states}, than steps of data, {episodes.n_steps}"
     visits = counts.start + counts.T.sum(axis=(0, 1))
-    yield from _at_most(
+    yield from _first_items(
         np.flatnonzero(visits < MIN_STATE_VISITS),
         lambda s: f"state {model.states[s]!r} is unused: {visits[s]:.2g} expected visits",
     )
@@ -52,7 +52,7 @@ def diagnose(
     unknown = (rewards.visits < MIN_VISITS) & (action_counts > 0)[:, np.newaxis]
     if episodes.terminated.any():
         unknown[:, model.terminal_states] = False
-    yield from _at_most(
+    yield from _first_items(
         np.argwhere(unknown),
         lambda at: (
             f"the reward of action {model.actions[at[0]]!r} in state {model.states[at[1]]!r} is "
@@ -67,8 +67,8 @@ def _values(episodes: Episodes) -> FloatArray:
     return np.unique(episodes.rewards[~np.isnan(episodes.rewards)])
 
 
-def _at_most(found: IntArray, words: Callable[[Any], str]) -> Iterator[str]:
+def _first_items(items: IntArray, words: Callable[[Any], str]) -> Iterator[str]:
     """Report the first MAX_WARNINGS items, and the number of further ones."""
-    yield from map(words, found[:MAX_WARNINGS])
-    if len(found) > MAX_WARNINGS:
-        yield f"... and {len(found) - MAX_WARNINGS} more like this"
+    yield from map(words, items[:MAX_WARNINGS])
+    if len(items) > MAX_WARNINGS:
+        yield f"... and {len(items) - MAX_WARNINGS} more like this"

@@ -132,11 +132,11 @@ def kernel_tables(parameters: Parameters, sequences: Sequences) -> em.Tables:
     check_dense_size((len(a), n, n), "table of symbols")
     M = np.zeros((len(a), n, n))
     M[:, :S, :S] = parameters.T[a]
-    seen = o != NONE
-    from_table = np.zeros_like(a) if parameters.shared else a
-    M[seen, :S, :S] *= parameters.Z[from_table[seen], :, o[seen]][:, np.newaxis]
-    paid, at = _reward_entries(parameters, sequences)
-    M[paid, :S, :S] *= parameters.W.transpose(0, 3, 4, 1, 2)[at]
+    known = o != NONE
+    row = np.zeros_like(a) if parameters.shared else a
+    M[known, :S, :S] *= parameters.Z[row[known], :, o[known]][:, np.newaxis]
+    rewarded, at = _reward_entries(parameters, sequences)
+    M[rewarded, :S, :S] *= parameters.W.transpose(0, 3, 4, 1, 2)[at]
     if parameters.terminal is not None:
         constrain(M[:, :S, :S], parameters.terminal, sequences.ends)
     starts = np.zeros((len(sequences.starts), n))
@@ -168,10 +168,12 @@ def _reward_entries(
     A reward that depends on a missing observation is not informative.
     """
     W, o = parameters.W, sequences.observations
-    told = (sequences.reward_bins != NONE) & (W.shape[4] > 1) & ((o != NONE) | (W.shape[3] == 1))
-    paid = np.flatnonzero(told)
-    of_table = o[paid] if W.shape[3] > 1 else np.zeros_like(paid)
-    return paid, (sequences.actions[paid], of_table, sequences.reward_bins[paid])
+    informative = (
+        (sequences.reward_bins != NONE) & (W.shape[4] > 1) & ((o != NONE) | (W.shape[3] == 1))
+    )
+    rewarded = np.flatnonzero(informative)
+    row = o[rewarded] if W.shape[3] > 1 else np.zeros_like(rewarded)
+    return rewarded, (sequences.actions[rewarded], row, sequences.reward_bins[rewarded])
 
 
 def expected_counts(
@@ -237,14 +239,14 @@ def _by_parameter(
     steps = (counts.products * arrays.M)[:, :S, :S]
     T, Z = np.zeros(parameters.T.shape), np.zeros(parameters.Z.shape)
     np.add.at(T, a, steps)
-    seen = o != NONE
-    of_table = np.zeros_like(a) if parameters.shared else a
-    np.add.at(Z.transpose(0, 2, 1), (of_table[seen], o[seen]), steps[seen].sum(axis=1))
+    known = o != NONE
+    row = np.zeros_like(a) if parameters.shared else a
+    np.add.at(Z.transpose(0, 2, 1), (row[known], o[known]), steps[known].sum(axis=1))
     early = sequences.starts != NONE
     np.add.at(Z[0].T, sequences.starts[early], counts.starts[early, :S])
     W = np.zeros(parameters.W.shape)
-    paid, at = _reward_entries(parameters, sequences)
-    own = steps[paid]
+    rewarded, at = _reward_entries(parameters, sequences)
+    own = steps[rewarded]
     for axis in (1, 2):
         own = own.sum(axis=axis, keepdims=True) if W.shape[axis] == 1 else own
     np.add.at(W.transpose(0, 3, 4, 1, 2), at, own)

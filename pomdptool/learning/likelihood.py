@@ -1,4 +1,4 @@
-"""How likely episodes are under a model."""
+"""Likelihood of episodes under a model, by the forward algorithm."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
 BLOCK = 1024
-"""Steps whose alpha are kept."""
+"""Steps per block of the forward pass."""
 
 POSSIBLE = -2
-"""Of an episode that is possible, in place of its first impossible step."""
+"""Takes the place of the first impossible symbol of a possible episode."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,16 +34,16 @@ class Likelihood:
     Attributes
     ----------
     loglik
-        The sum; minus infinity where an episode is impossible.
+        Sum over episodes; minus infinity if one has probability 0.
     per_episode
-        Shape (n_episodes,).
+        Log-likelihood of each episode, shape (n_episodes,).
     impossible
-        The first impossible step in words, "" where there is none.
+        Description of the first step with probability 0, "" if there is none.
     n_steps, n_observed
-        Steps of all episodes, and those with an observation.
+        Number of steps, and of those with an observation.
     parameters
-        Free parameters of the model, for `bic` and `aic`: entries that are not zero, less one a
-        row, of actions that occur.
+        Number of free parameters, for `bic` and `aic`: nonzero entries less one per row, of actions
+        that occur.
     """
 
     loglik: float
@@ -58,17 +58,17 @@ class Likelihood:
 
     @property
     def loglik_per_step(self) -> float:
-        """Log-likelihood per step with an observation: others have none to predict."""
+        """Log-likelihood per observation."""
         return self.loglik / max(1, self.n_observed)
 
     @property
     def perplexity(self) -> float:
-        """To how many equally likely observations a step with one is equal."""
+        """Perplexity of an observation, exp(-loglik_per_step)."""
         return float(np.exp(-self.loglik_per_step))
 
     @property
     def bic(self) -> float:
-        """BIC; n counts steps with an observation."""
+        """BIC, with n the number of observations."""
         return bic(self.parameters, self.loglik, self.n_observed)
 
     @property
@@ -78,18 +78,18 @@ class Likelihood:
 
 
 def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> Likelihood:
-    """Compute the log-likelihood of episodes, the sum over steps of log P(o | what came before).
+    """Compute the log-likelihood of episodes, the sum over steps of log P(o | history).
 
-    A step's likelihood below 1e-280 is none. Missing observations are summed over. That an episode
-    terminated, or was truncated outside of the model's terminal states, is part of the data.
+    Likelihoods of a step below 1e-280 count as 0. Missing observations are marginalised. Whether an
+    episode terminated, or was truncated in a non-terminal state, is part of the data.
 
     Raises
     ------
     DataError
-        Without steps, with a symbol that the model lacks, or with an observation before the first
-        action where observations depend on the action.
+        If there are no steps, an action or observation is not in the model, or an observation
+        precedes the first action but observations depend on the action.
     ModelError
-        Where tables would be too large.
+        If the parameters do not fit into memory.
     """
     episodes = relabel(episodes, model)
     parameters = replace(parameters_of(model), terminal=terminal_mask(model, episodes))
@@ -114,11 +114,11 @@ def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> L
 
 
 def count_observed_steps(episodes: Episodes, *, or_rewarded: bool = False) -> int:
-    """Count steps with an observation; or also those with a reward only."""
-    seen = episodes.observations != NONE
+    """Count steps with an observation, or with an observation or a reward."""
+    known = episodes.observations != NONE
     if or_rewarded and episodes.rewards is not None:
-        seen |= ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
-    return int(np.count_nonzero(seen))
+        known |= ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
+    return int(np.count_nonzero(known))
 
 
 def episode_logliks(
@@ -129,7 +129,7 @@ def episode_logliks(
 ) -> tuple[FloatArray, IntArray]:
     """Log-likelihood of each distinct episode, and its first impossible symbol or POSSIBLE.
 
-    `check` is called before each chunk of episodes, and may raise `LimitReached`.
+    `check` is called before each chunk of episodes; it may raise `LimitReached`.
     """
     arrays = kernel_tables(parameters, sequences)
     n = max(parameters.n_states, MIN_STATES)
@@ -153,13 +153,13 @@ def episode_logliks(
 def describe_step(
     episodes: Episodes, sequences: Sequences, e: int, symbol: int, parameters: Parameters
 ) -> str:
-    """Name the step of an episode that its symbol stands for; symbol -1 is what comes before."""
+    """Describe an impossible step: the symbol-th action of an episode, or -1 for its beginning."""
     at = int(episodes.first[e] + sequences.early[e]) + symbol
     a, o = int(episodes.actions[at]), int(episodes.observations[at])
     after = f" after action {episodes.action_names[a]!r}" if a >= 0 else ""
-    seen = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "anything"
+    event = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "any observation"
     end = CUT if parameters.terminal is None else int(step_ends(episodes)[at])
-    where = {TERMINATED: " in a terminal state", TRUNCATED: " outside of terminal states"}
-    seen += where.get(end, "")
+    where = {TERMINATED: " in a terminal state", TRUNCATED: " in a non-terminal state"}
+    event += where.get(end, "")
     hint = "" if end == CUT else " (--ends cut ignores how episodes ended)"
-    return f"{episodes.place(at)}: {seen}{after} is impossible{hint}"
+    return f"{episodes.place(at)}: {event}{after} is impossible{hint}"

@@ -1,14 +1,14 @@
-"""Returns that follow a state, by the transition that it was entered by.
+"""Mean returns after a state by incoming transition: a test of the Markov property.
 
 The return after step t is the discounted sum of the rewards of the next h steps,
 
-    G[t] = r[t+1] + g r[t+2] + ... + g^(h-1) r[t+h],
+    G[t] = r[t+1] + g r[t+2] + ... + g^(h-1) r[t+h].
 
-and a step counts for the transition i -> s under a as much as the posterior takes it for one. Were
-s a state in Markov's sense, returns after s would not depend on how it was entered, whatever is
-done next. Returns of steps near each other have rewards in common: the variance of a mean is that
-of sums over lots of steps that lie apart (Liang and Zeger 1986), each an episode, or a part of a
-long one. Whether means are equal is Welch's test (1951), with as many samples as there are lots.
+Each step contributes to the transition i -> s under a with its posterior probability. If s is
+Markov, the return after s and a next action does not depend on the incoming transition. Returns of
+nearby steps share rewards, so that variances of means are cluster-robust (Liang and Zeger 1986):
+from sums over blocks of steps, an episode or a part of a long one each. Means are compared by
+Welch's test (1951), with the number of blocks as sample size.
 """
 
 from __future__ import annotations
@@ -28,31 +28,29 @@ from pomdptool.learning.rewards import reward_scale
 from pomdptool.sparse import DENSE_LIMIT, FloatArray
 
 MIN_DISCOUNT = 0.1
-"""Weight of a reward, relative to the first one, at which a return is cut."""
+"""Discounted weight of a reward at which returns are truncated."""
 
 BLOCK_LENGTH = 4
-"""Steps of a lot, in lengths of a return."""
+"""Steps of a block, in lengths of a return."""
 
 MIN_STEPS, MIN_BLOCKS = 20.0, 8.0
-"""Expected steps, and lots of them, that a mean must come from to be compared."""
+"""Minimum expected number of steps and of blocks behind a mean that is compared."""
 
 ROUNDING = 1e-9
-"""Standard error of a mean, relative to the spread of returns, that counts as none."""
+"""Minimum standard error of a mean, relative to the range of returns."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Returns:
-    """Means of returns G, each group a transition that was entered by and an action that follows.
-
-    They are in units of `unit`.
+    """Mean returns, in multiples of `unit`, by incoming transition and next action.
 
     Attributes
     ----------
     mean, variance
-        Shape (A, A, S, S), by [a, next action, i, s]: of the returns after i -> s under a, and of
-        that mean.
-    weight, lots
-        The same shape: expected number of steps, and how many equal lots these are worth.
+        Shape (A, A, S, S), indexed [a, next action, i, s]: mean of the returns after i -> s under
+        a, and the variance of that mean.
+    weight, blocks
+        The same shape: expected number of steps, and effective number of blocks.
     """
 
     mean: FloatArray
@@ -63,20 +61,20 @@ class Returns:
 
     @property
     def comparable(self) -> NDArray[np.bool_]:
-        """Where there is enough to compare."""
+        """Mask of the means with enough data to be compared."""
         return (self.weight >= MIN_STEPS) & (self.blocks >= MIN_BLOCKS)
 
 
 def return_length(episodes: Episodes, discount: float) -> int:
-    """Steps of a return: until a tenth is left, but no more than a quarter of half the episodes."""
+    """Steps of a return: until MIN_DISCOUNT, at most a quarter of the median episode length."""
     quarter = max(1, int(np.median(episodes.lengths)) // 4)
     return min(quarter, steps_until(discount, MIN_DISCOUNT) or quarter)
 
 
 def discounted_returns(episodes: Episodes, discount: float, steps: int) -> FloatArray:
-    """Return at each step, (n_steps,), that step's reward first; NaN where it is not complete.
+    """Return from each step on, including its reward, shape (n_steps,); NaN if incomplete.
 
-    After an episode that terminated there is nothing more to earn.
+    Rewards after termination are 0.
     """
     assert episodes.rewards is not None
     n = episodes.n_steps
@@ -96,21 +94,21 @@ def returns_by_transition(
     discount: float,
     check: Callable[[], None] | None = None,
 ) -> Returns:
-    """Collect returns by the transitions that they follow; `sequences` hold every episode.
+    """Compute mean returns by incoming transition; `sequences` contain every episode.
 
-    `check` is called before each episode, and may raise `LimitReached`.
+    `check` is called before each episode; it may raise `LimitReached`.
 
     Raises
     ------
     ModelError
-        Where the tables of transitions by pairs of actions would be too large.
+        If the arrays of transitions by pairs of actions would be too large.
     """
     assert episodes.rewards is not None
     A, S = parameters.T.shape[:2]
     if 8 * (A * S) ** 2 > DENSE_LIMIT:
         raise ModelError(
-            f"utile distinction compares transitions by what is done next: {A} actions and {S} "
-            f"states would take {8 * (A * S) ** 2 / 2**30:.1f} GiB"
+            f"utile distinction compares returns by transition and next action: {A} actions and "
+            f"{S} states would take {8 * (A * S) ** 2 / 2**30:.1f} GiB"
         )
     h = return_length(episodes, discount)
     unit = reward_scale(episodes.rewards)
@@ -149,18 +147,18 @@ def returns_by_transition(
 
 
 def welch_p_value(mean: FloatArray, variance: FloatArray, blocks: FloatArray) -> float:
-    """Probability that means of one distribution differ by so much; 1 of fewer than two.
+    """Compute the p-value of Welch's test for equal means; 1 for fewer than two groups.
 
-    No variance is taken for less than that of all groups together: where rewards are rare, a small
-    group may have met none.
+    The variance of a group is at least the pooled one: with rare rewards, a small group may contain
+    none.
     """
     from scipy.special import fdtrc
 
     k = len(mean)
     if k < 2:
         return 1.0
-    together = float(blocks @ (variance * blocks)) / float(blocks.sum())
-    precision = 1.0 / np.maximum(variance, together / blocks)
+    pooled = float(blocks @ (variance * blocks)) / float(blocks.sum())
+    precision = 1.0 / np.maximum(variance, pooled / blocks)
     if not np.isfinite(precision).all():  # all returns are the same
         return 1.0
     total = precision.sum()

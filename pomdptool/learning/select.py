@@ -1,10 +1,9 @@
-"""How many states: models of several sizes are learned and compared by a criterion.
+"""Model selection: the number of states by BIC, AIC or held-out log-likelihood.
 
-BIC, AIC (see `criteria`), or the log-likelihood of data held out: a fifth of the episodes, or of a
-single one the last fifth, given what came before. In all of them it is the joint log-likelihood of
-observations and rewards, which is what learning raises; rewards enter by the levels of the data
-learned from. Of data held out the fewest states are taken that are within one standard error of the
-best (Breiman et al. 1984).
+For BIC and AIC see `criteria`. The held-out data are a fifth of the episodes, or the last fifth of
+a single episode, conditional on its beginning. The log-likelihood is always the joint one of
+observations and rewards, binned as in the training data. With held-out data the smallest model
+within one standard error of the best is selected (Breiman et al. 1984).
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ from pomdptool.sparse import FloatArray
 Criterion = Literal["bic", "aic", "heldout"]
 
 HELD_OUT = 0.2
-"""Share of the data that is held out."""
+"""Fraction of the data that is held out."""
 
 LIMIT_REASONS = ("interrupted", "time-limit")
-"""Reasons to stop that end the selection."""
+"""Stop reasons that end the selection."""
 
 CLEAR = 2.0
-"""Difference of a criterion below which it hardly speaks (Raftery 1995); half as much in nats."""
+"""Weak evidence: BIC or AIC difference (Raftery 1995); half that for log-likelihoods."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Candidate:
     """A model of one size.
 
-    `heldout` is the joint log-likelihood of the data held out, per step with an observation or a
-    reward; None where none were, or where a limit was met. `gains` is that of each episode. `fit`
-    was then learned from the rest.
+    `heldout` is the joint log-likelihood of the held-out data, per step with an observation or a
+    reward; None without such data or if a limit was reached. `logliks` is that of each episode.
+    `fit` was then learned from the training data.
     """
 
     states: int
@@ -54,10 +53,7 @@ class Candidate:
     logliks: FloatArray | None = None
 
     def score(self, by: Criterion) -> float:
-        """Return what is to be small, infinite where it is unknown.
-
-        Of data held out it is their negative log-likelihood per step.
-        """
+        """BIC, AIC, or negative held-out log-likelihood per step; infinite if unknown."""
         if by == "heldout":
             return np.inf if self.heldout is None else -self.heldout
         score = self.fit.bic if by == "bic" else self.fit.aic
@@ -66,7 +62,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Selection:
-    """The model that was selected, learned from all data, and the candidates."""
+    """The selected model, learned from all data, and the candidates."""
 
     fit: Fit
     by: Criterion
@@ -82,23 +78,21 @@ def select(
     time_limit: float | None = None,
     **options: Any,
 ) -> Selection:
-    """Learn a model of each size and take the best by a criterion; `options` are those of `fit`.
+    """Learn a model of each size and select the best; `options` are passed to `fit`.
 
-    The time limit, in seconds, is one for all sizes.
-
-    Where the two best are about as good, a warning of the model says so. An interrupt selects among
-    what has been learned.
+    `time_limit`, in seconds, is the total for all sizes. An interrupt selects among the models
+    learned so far. If the two best models are about equal, the result has a warning.
 
     Raises
     ------
     DataError
-        Where `fit` raises it, without sizes, or with too little data to hold some out.
+        As `fit`, without sizes, or with too few data to hold some out.
     """
     sizes = sorted(set(states))
     if not sizes:
-        raise DataError("there are no numbers of states to choose from")
+        raise DataError("no numbers of states to select from")
     if by not in ("bic", "aic", "heldout"):
-        raise DataError(f"models are selected by bic, aic or heldout, not {by!r}")
+        raise DataError(f"the criterion is bic, aic or heldout, not {by!r}")
     limits = Limits(time_limit, options.get("interrupted"))
     test = None if by != "heldout" else _hold_out(episodes, rng)
     train = episodes if test is None else test.train
@@ -129,14 +123,14 @@ def select(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _HoldOut:
-    """Data to learn from, and data held out; of a single episode its beginning, and all of it."""
+    """Training and held-out data; for a single episode its beginning and the whole."""
 
     train: Episodes
     held_out: Episodes
     continues: bool = False
 
     def scored(self, candidate: Candidate, limits: Limits, threads: int | None) -> Candidate:
-        """Measure the data held out, unless a limit is met."""
+        """Compute the held-out log-likelihood, unless a limit is reached."""
 
         def of(episodes: Episodes) -> FloatArray:
             sequences = encode(episodes, reward_bin_edges(self.train))
@@ -155,7 +149,7 @@ class _HoldOut:
 
 
 def _choose(candidates: list[Candidate], by: Criterion) -> tuple[Candidate, Candidate | None]:
-    """Choose a candidate, and name the one that it is compared with, where there is one."""
+    """Choose a candidate; returns also its closest rival, if any."""
     known = [c for c in candidates if c.score(by) < np.inf]
     if not known:
         return candidates[0], None
@@ -169,7 +163,7 @@ def _choose(candidates: list[Candidate], by: Criterion) -> tuple[Candidate, Cand
 
 
 def _difference(best: Candidate, other: Candidate, by: Criterion) -> tuple[float, float]:
-    """By how much one is better, and how much of that would be clear."""
+    """Difference of the criterion, and the threshold from which on it is clear."""
     if by != "heldout":
         return other.score(by) - best.score(by), CLEAR
     assert best.logliks is not None
@@ -180,16 +174,16 @@ def _difference(best: Candidate, other: Candidate, by: Criterion) -> tuple[float
 
 
 def _ambiguity_warning(select_episodes: Candidate, rival: Candidate, by: Criterion) -> list[str]:
-    """Warn where a criterion hardly tells the one chosen from another."""
+    """Warn if the criterion does not clearly distinguish two candidates."""
     best, other = sorted((select_episodes, rival), key=lambda c: c.score(by))
     difference, clear = _difference(best, other, by)
-    what = by.upper() if by != "heldout" else "the log-likelihood of the data held out"
+    criterion = by.upper() if by != "heldout" else "the held-out log-likelihood"
     if difference > clear:
         return []
-    fewer = "" if select_episodes is best else "; the fewer are taken"
+    smaller = "" if select_episodes is best else "; the smaller model is selected"
     return [
-        f"the data hardly tell {best.states} states from {other.states}: {what} differs by "
-        f"{difference:.2g}, where {clear:.2g} would be clear{fewer}"
+        f"the data hardly distinguish {best.states} from {other.states} states: {criterion} "
+        f"differs by {difference:.2g}, less than {clear:.2g}{smaller}"
     ]
 
 
@@ -211,9 +205,9 @@ def _hold_out(episodes: Episodes, rng: np.random.Generator) -> _HoldOut:
 
 
 def _check_ends(train: Episodes, tests: Episodes) -> None:
-    """Refuse to judge terminated episodes by models that were learned from none."""
+    """Require terminated episodes in the training data if the held-out data have some."""
     if tests.terminated.any() and not train.terminated.any():
         raise DataError(
-            "too few episodes terminated to hold some of them out: choose the number of states by "
-            "bic or aic"
+            "too few episodes terminated to hold some out: select the number of states by bic or "
+            "aic"
         )

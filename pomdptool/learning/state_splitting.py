@@ -1,4 +1,4 @@
-"""Models that utile distinction begins with, and those in which a state has a copy."""
+"""Splitting states, and the initial model of utile distinction."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pomdptool.model import Model, make_model
 from pomdptool.sparse import DENSE_LIMIT
 
 SPLIT_SHARE = 0.9
-"""Share of a transition that goes to the copy it is meant for, to begin with."""
+"""Initial fraction of a transition that is redirected to the copy."""
 
 OBSERVATION_PROBABILITY = 0.9
-"""Probability of a state's own observation, to begin with."""
+"""Initial probability of the observation that a state is named after."""
 
 
 def model_of_observations(episodes: Episodes, *, shared: bool) -> Model:
-    """Make a model with a state for each observation that occurs, and bears its name.
+    """Make a model with one state per observation that occurs, and its name.
 
-    Where episodes terminated a terminal state comes last; it has what is seen on arriving there.
+    If episodes terminated, a terminal state comes last.
     """
     ended = bool(episodes.terminated.any())
     a, o = episodes.actions, without_terminal_observations(episodes).observations
@@ -34,7 +34,7 @@ def model_of_observations(episodes: Episodes, *, shared: bool) -> Model:
     if 8 * A * S * S > DENSE_LIMIT:
         raise ModelError(
             f"a state for each of {S} observations: T with {A} actions would take "
-            f"{8 * A * S * S / 2**30:.1f} GiB; give a number of states to begin with"
+            f"{8 * A * S * S / 2**30:.1f} GiB; specify the initial number of states"
         )
     T = np.ones((A, S, S))
     state = np.searchsorted(occurs, o)
@@ -66,15 +66,15 @@ def model_of_observations(episodes: Episodes, *, shared: bool) -> Model:
 
 
 def split_state(model: Model, s: int, goes: NDArray[np.bool_]) -> Model:
-    """Put a copy of state s last: some transitions lean to it, and it leans to itself.
+    """Append a copy of state s that takes most of some transitions to s.
 
-    `goes`, shape (A, S), marks the actions and states that lead to the copy.
+    `goes`, shape (A, S), is the mask of these transitions.
     """
     S = model.n_states
     same = [*range(S), s]
     T, Z = model.T[:, same][:, :, same].copy(), model.Z[:, same]
     share = np.where(goes, SPLIT_SHARE, 1.0 - SPLIT_SHARE)[:, same]
-    # Of transitions from itself a copy keeps what is meant for it, and half of the rest.
+    # Self-transitions: the copy keeps those redirected to it, and half of the others.
     share[:, s] = np.where(goes[:, s], 0.5, 1.0 - SPLIT_SHARE)
     share[:, S] = np.where(goes[:, s], SPLIT_SHARE, 0.5)
     T[:, :, S] *= share
@@ -97,7 +97,7 @@ def _copy_name(model: Model, s: int) -> str:
 
 
 def _unused_name(name: str, taken: Sequence[str]) -> str:
-    """Return the name, or the first that ends in another number and is not taken."""
+    """Return the name, with the first number appended that makes it unique, if need be."""
     stem, k = name.removesuffix("-2"), 2
     while name in taken:
         name, k = f"{stem}-{k}", k + 1

@@ -1,14 +1,14 @@
-"""Utile distinction (McCallum 1993): states are split where what follows them pays differently.
+"""Utile distinction (McCallum 1993): states are split if returns depend on the way to them.
 
-Learning begins with few states, one for each observation where no more is said. After EM the
-returns that follow each state are compared (see `pomdptool.learning.returns`): by the transition, a
-state and an action, that it was entered by, for each action that follows. Of the states where these
-differ significantly the one with the clearest difference is split: transitions followed by higher
-returns than the best cut now lead to a copy of it. EM learns on from there, and a split that it
-takes back, so that the two no longer differ, is undone. It ends when no difference is significant.
+Learning starts with few states, by default one per observation. After EM, the mean returns after
+each state and next action are compared between incoming transitions, a state and an action each
+(see `pomdptool.learning.returns`). The state with the most significant difference is split:
+transitions with mean returns above the best threshold lead to a copy of it. EM continues from this
+model, and the split is undone if the returns of the two states no longer differ. The algorithm
+stops when no difference is significant.
 
-A distinction that pays off only after several steps that each look alike is not found: no single
-transition shows it.
+Distinctions that no single transition reveals, because several identical steps lie between, are not
+detected.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
 
 SIGNIFICANCE = 0.01
-"""Probability, by default, of a split in a round where no state needs one."""
+"""Default significance level: probability of a split in a round in which none is needed."""
 
 MAX_STATES = 64
-"""Most states, by default."""
+"""Default maximum number of states."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingTransition:
-    """A transition that a state was entered by, and the returns that followed."""
+    """A transition into a state, and the mean return after it."""
 
     state: str
     action: str
@@ -53,22 +53,22 @@ class IncomingTransition:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A state that was split.
+    """A split of a state.
 
     Attributes
     ----------
     state, copy
-        Names of the two.
+        Names of the state and its copy.
     action
-        What was done next, where the returns differ.
+        Next action for which returns differ.
     p
-        Probability of such a difference by chance, times the number of tests.
+        p-value of the difference, Bonferroni-corrected.
     stay, go
-        Transitions that lead to the state, and to its copy.
+        Transitions to the state, and those redirected to its copy.
     states
         Number of states after the split.
     kept
-        Whether the two still differed after learning.
+        Whether returns still differed after learning; if not, the split was undone.
     """
 
     state: str
@@ -83,7 +83,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Distinction:
-    """What utile distinction has learned: the model, and the splits that led to it, in order."""
+    """Result of utile distinction: the learned model and all splits, in order."""
 
     fit: Fit
     splits: tuple[Split, ...]
@@ -91,7 +91,7 @@ class Distinction:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Difference:
-    """State s, the action that follows, p, and the transitions [a, i] that go to the copy."""
+    """State s, next action, p-value, and masks of transitions [a, i]: compared, redirected."""
 
     s: int
     action: int
@@ -113,50 +113,50 @@ def distinguish(
     on_split: Callable[[Split], None] | None = None,
     **options: Any,
 ) -> Distinction:
-    """Learn a POMDP with the states that returns call for; `options` are others of `fit`.
+    """Learn a POMDP by utile distinction; further `options` are passed to `fit`.
 
     Parameters
     ----------
     episodes
         The data, with rewards.
     states
-        How many states to begin with; by default those of `init`, or one for each observation.
+        Initial number of states; default that of `init`, or one per observation.
     significance
-        Below which probability of chance a difference leads to a split.
+        Significance level for splitting a state.
     max_states
-        No state is split beyond so many.
+        Maximum number of states.
     time_limit
-        Seconds for all of it.
+        Total limit in seconds.
     on_split
         Called after each split.
 
     Raises
     ------
     DataError
-        Without rewards, or where `fit` raises it.
+        Without rewards, and as `fit`.
     """
     shared = options.get("observation_model") == "shared"
     episodes, init = _prepare(episodes, states, init, significance, shared)
     limits = Limits(time_limit, options.get("interrupted"))
     options = {**options, "rng": rng, "discount": discount}
     if options.get("reward_model", "auto") == "auto":
-        options["reward_model"] = "state"  # as long as states are too few rewards depend on more
+        options["reward_model"] = "state"  # unsplit states would favour "transition"
     sequences = encode(episodes, reward_bin_edges(episodes), merge=False)
 
-    def returns(found: Fit) -> Returns:
-        return returns_by_transition(found.estimate, sequences, episodes, discount, limits.check)
+    def returns(result: Fit) -> Returns:
+        return returns_by_transition(result.estimate, sequences, episodes, discount, limits.check)
 
     def learned(model: Model | None, states: int | None = None) -> Fit:
         left = limits.clock.left_of(time_limit)
         return fit(episodes, states, init=model, time_limit=left, **options)
 
-    search = _Splitter(learned, returns, significance, max_states, on_split)
-    return search.run(learned(init, states))
+    splitter = _Splitter(learned, returns, significance, max_states, on_split)
+    return splitter.run(learned(init, states))
 
 
 @dataclass(slots=True)
 class _Splitter:
-    """Splits states one by one; `returns` raises LimitReached where a limit is met."""
+    """Splits states one by one; `returns` raises LimitReached at a limit."""
 
     learned: Callable[..., Fit]
     returns: Callable[[Fit], Returns]
@@ -165,39 +165,41 @@ class _Splitter:
     on_split: Callable[[Split], None] | None
     splits: list[Split] = field(default_factory=list)
 
-    def run(self, here: Fit) -> Distinction:
-        """Split until no difference is significant, or a limit is met."""
+    def run(self, current: Fit) -> Distinction:
+        """Split until no difference is significant, or a limit is reached."""
         rejected: set[int] = set()
         try:
-            returns = self._returns(here)
+            returns = self._returns(current)
             while True:
                 difference = _most_significant(returns, rejected)
                 if difference is None or difference.p > self.significance:
                     break
-                if here.model.n_states >= self.max_states:
-                    more = f"there are {self.max_states} states, and returns call for more"
-                    here = replace(here, warnings=(*here.warnings, f"{more}: see --max-states"))
+                if current.model.n_states >= self.max_states:
+                    more = f"returns call for more than {self.max_states} states"
+                    current = replace(
+                        current, warnings=(*current.warnings, f"{more}: see --max-states")
+                    )
                     break
-                further = self.learned(split_state(here.model, difference.s, difference.goes))
-                beyond = self._returns(further)
-                if self._is_kept(here, further, returns, beyond, difference):
-                    here, returns, rejected = further, beyond, set()
+                split = self.learned(split_state(current.model, difference.s, difference.goes))
+                new_returns = self._returns(split)
+                if self._is_kept(current, split, returns, new_returns, difference):
+                    current, returns, rejected = split, new_returns, set()
                 else:
                     rejected.add(difference.s)
         except LimitReached as stopped:
-            here = replace(here, stop_reason=stopped.reason, converged=False)
-        return Distinction(here, tuple(self.splits))
+            current = replace(current, stop_reason=stopped.reason, converged=False)
+        return Distinction(current, tuple(self.splits))
 
-    def _returns(self, found: Fit) -> Returns:
-        if found.stop_reason in LIMIT_REASONS:
-            raise LimitReached(found.stop_reason)
-        return self.returns(found)
+    def _returns(self, result: Fit) -> Returns:
+        if result.stop_reason in LIMIT_REASONS:
+            raise LimitReached(result.stop_reason)
+        return self.returns(result)
 
     def _is_kept(
-        self, old: Fit, new: Fit, returns: Returns, beyond: Returns, difference: _Difference
+        self, old: Fit, new: Fit, returns: Returns, after: Returns, difference: _Difference
     ) -> bool:
-        """Note a split, and tell whether returns still differ after it."""
-        kept = _returns_differ(beyond, difference.s, new.model.n_states - 1, self.significance)
+        """Record a split; returns whether returns still differ after it."""
+        kept = _returns_differ(after, difference.s, new.model.n_states - 1, self.significance)
         self.splits.append(_describe_split(old.model, new.model, returns, difference, kept))
         if self.on_split is not None:
             self.on_split(self.splits[-1])
@@ -207,21 +209,21 @@ class _Splitter:
 def _prepare(
     episodes: Episodes, states: int | None, init: Model | None, significance: float, shared: bool
 ) -> tuple[Episodes, Model | None]:
-    """Check what is given, and make the model to begin with where no number of states is."""
+    """Validate the arguments, and make the initial model if the number of states is not set."""
     if episodes.rewards is None or np.isnan(episodes.rewards).all():
         raise DataError("utile distinction compares returns: the data need a column of rewards")
     if not 0.0 < significance < 1.0:
-        raise DataError(f"the significance must lie between 0 and 1, not {significance}")
+        raise DataError(f"the significance level must be between 0 and 1, not {significance}")
     if init is not None:
         return relabel(episodes, init), init
     return episodes, model_of_observations(episodes, shared=shared) if states is None else None
 
 
 def _most_significant(returns: Returns, rejected: set[int]) -> _Difference | None:
-    """Find the state and action whose returns differ most clearly; p is Bonferroni's."""
+    """Find the state and next action with the smallest p-value, Bonferroni-corrected."""
     A, _, S, _ = returns.mean.shape
     comparable = returns.comparable
-    found: tuple[float, int, int] | None = None
+    best: tuple[float, int, int] | None = None
     tests = 0
     for s in range(S):
         for action in range(A):
@@ -229,35 +231,33 @@ def _most_significant(returns: Returns, rejected: set[int]) -> _Difference | Non
             tests += known.sum() > 1
             if s in rejected or known.sum() < 2:
                 continue
-            parts = (
-                x[:, action, :, s][known] for x in (returns.mean, returns.variance, returns.blocks)
-            )
-            p = welch_p_value(*parts)
-            if found is None or p < found[0]:
-                found = p, s, action
-    if found is None:
+            groups = (returns.mean, returns.variance, returns.blocks)
+            p = welch_p_value(*(x[:, action, :, s][known] for x in groups))
+            if best is None or p < best[0]:
+                best = p, s, action
+    if best is None:
         return None
-    p, s, action = found
+    p, s, action = best
     known = comparable[:, action, :, s]
     mean, variance = returns.mean[:, action, :, s], returns.variance[:, action, :, s]
-    cut = _best_threshold(mean[known], variance[known])
-    goes = (mean > cut) & (returns.weight[:, action, :, s] > 0.0)
+    threshold = _best_threshold(mean[known], variance[known])
+    goes = (mean > threshold) & (returns.weight[:, action, :, s] > 0.0)
     return _Difference(s, action, min(1.0, p * tests), known, goes)
 
 
 def _best_threshold(mean: FloatArray, variance: FloatArray) -> float:
-    """Value between two groups of means that are the farthest apart, for their variances."""
+    """Threshold that splits means into two groups with the largest difference in z-score."""
     order = np.argsort(mean)
     m, w = mean[order], 1.0 / variance[order]
     weight, sums = np.cumsum(w), np.cumsum(w * m)
     left, right = weight[:-1], weight[-1] - weight[:-1]
-    apart = (sums[-1] - sums[:-1]) / right - sums[:-1] / left
-    k = int((apart**2 / (1.0 / left + 1.0 / right)).argmax())
+    difference = (sums[-1] - sums[:-1]) / right - sums[:-1] / left
+    k = int((difference**2 / (1.0 / left + 1.0 / right)).argmax())
     return float(0.5 * (m[k] + m[k + 1]))
 
 
 def _returns_differ(returns: Returns, s: int, copy: int, significance: float) -> bool:
-    """Whether returns after two states differ, for some action."""
+    """Whether returns after two states differ significantly for some next action."""
     A = returns.mean.shape[1]
     for action in range(A):
         means, variances, blocks = [], [], []

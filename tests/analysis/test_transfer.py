@@ -75,5 +75,5 @@ def test_policies_of_other_actions_or_without_a_graph_are_refused() -> None:
     with pytest.raises(PolicyError, match="other actions"):
         carried(solve(tiger()).policy, random_model(0))
     bound = solve(tiger(), "qmdp").policy
-    with pytest.raises(PolicyError, match="no graph"):
+    with pytest.raises(PolicyError, match="no policy graph"):
         carried(replace(bound, graph=None), tiger())

@@ -151,7 +151,7 @@ def test_truncated_episodes_never_were_in_a_terminal_state() -> None:
         [[[0.0, 1.0], [0.0, 1.0]]], np.ones((1, 2, 1)), [[1.0, 0.0]], discount=0.9, start=[1, 0]
     )
     assert pt.loglik(sure, one).impossible == (
-        "episode 0, step 0: observation '0' outside of terminal states after action '0' is "
+        "episode 0, step 0: observation '0' in a non-terminal state after action '0' is "
         "impossible (--ends cut ignores how episodes ended)"
     )
 
@@ -302,7 +302,7 @@ def test_sizes_are_chosen_where_episodes_terminate(
         ("a",), ("x", "y"), np.zeros(40, dtype=np.int64), np.arange(40) % 2,
         np.array([0, 40]), ends=np.array([TERMINATED]),
     )  # fmt: skip
-    with pytest.raises(DataError, match="too few episodes terminated to hold some of them out"):
+    with pytest.raises(DataError, match="too few episodes terminated to hold some out"):
         pt.select(one, [2, 3], by="heldout", restarts=1, rng=np.random.default_rng(1))
 
 

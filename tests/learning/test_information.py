@@ -53,7 +53,7 @@ def test_intervals_cover_the_truth() -> None:
     for seed in range(60):
         data, TRUTH[0] = noisy_tiger(200, 50, np.random.default_rng(seed))
         z, reasons = scores(data, 2, seed)
-        assert reasons == ["the rewards received there did not vary"] * 2 + [""] * 4
+        assert reasons == ["the observed rewards do not vary"] * 2 + [""] * 4
         found.extend(z[2:])
     assert 0.89 < np.mean(np.abs(found) < 1.96) < 0.985  # of 240; over 200 tigers 93%
 
@@ -100,14 +100,14 @@ def test_an_error_that_is_not_known_is_none_and_says_why() -> None:
     data = logged(tiger(), 60, 20, rng, actions=2)  # the third action never occurs
     found = fit(data, 2, rng=rng, restarts=3)
     errors = standard_errors(found, data)
-    assert set(errors.reasons[0]) == {"the rewards received there did not vary"}
-    assert set(errors.reasons[2]) == {"it was never received"}
+    assert set(errors.reasons[0]) == {"the observed rewards do not vary"}
+    assert set(errors.reasons[2]) == {"no reward was observed"}
     assert np.isnan(errors.errors[[0, 2]]).all()
     one = replace(data, first=data.first, rewards=np.where(data.actions == 1, np.nan, -1.0))
     assert one.rewards is not None
     one.rewards[np.flatnonzero(data.actions == 1)[0]] = 5.0
     single = standard_errors(fit(one, 1, rng=rng, restarts=1), one)
-    assert single.reasons.ravel()[1] == "the rewards received there did not vary"
+    assert single.reasons.ravel()[1] == "the observed rewards do not vary"
     flat = make_model(np.full((3, 2, 2), 0.5), np.full((3, 2, 2), 0.5), discount=0.9,
                       actions=data.action_names, observations=data.observation_names)  # fmt: skip
     twins = standard_errors(fit(data, init=flat, rng=rng), data)
@@ -117,8 +117,8 @@ def test_an_error_that_is_not_known_is_none_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(0.0), "there was no time left"),
-        (Limits(interrupted=lambda: True), "it was interrupted"),
+        (Limits(0.0), "the time limit was reached"),
+        (Limits(interrupted=lambda: True), "computation was interrupted"),
     ],
 )
 def test_limits_leave_no_errors(limits: Limits, reason: str) -> None:
@@ -134,7 +134,7 @@ def test_too_many_parameters_leave_no_errors(monkeypatch: pytest.MonkeyPatch) ->
     data = logged(tiger(), 50, 10, np.random.default_rng(0))
     found = fit(data, 2, rng=np.random.default_rng(0), restarts=1, max_iter=3)
     errors = standard_errors(found, data)
-    assert "500 steps are too much for the information matrix" in errors.reasons[0, 0]
+    assert "500 steps are too many for the information matrix" in errors.reasons[0, 0]
 
 
 def test_errors_of_rewards_by_transition_scale_with_the_rewards() -> None:
@@ -166,7 +166,7 @@ def test_the_report_has_null_where_there_is_no_error(tmp_path: Path) -> None:
     assert all(1.0 < e < 20.0 for row in rewards["standard_errors"][1:] for e in row)
     assert rewards["without_standard_error"] == [
         {
-            "reason": "the rewards received there did not vary",
+            "reason": "the observed rewards do not vary",
             "entries": [["listen", "0"], ["listen", "1"]],
         }
     ]

@@ -52,7 +52,7 @@ def test_data_held_out_are_observations_and_rewards() -> None:
 def test_doubt_is_said() -> None:
     data = replace(logged(tiger(), 150, 40, np.random.default_rng(4)), rewards=None)
     found = select(data, [2, 3], rng=np.random.default_rng(0), by="heldout", restarts=2)
-    assert any("hardly tell" in w for w in found.fit.warnings)
+    assert any("hardly distinguish" in w for w in found.fit.warnings)
 
 
 def test_the_end_of_one_episode_is_held_out_given_its_beginning() -> None:
