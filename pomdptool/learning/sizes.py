@@ -21,7 +21,7 @@ MATRICES_PER_SYMBOL = 12
 
 
 def check_memory(
-    shape: tuple[int, int, int], n_symbols: int, levels: int, *, shared: bool, restarts: int
+    shape: tuple[int, int, int], n_symbols: int, n_bins: int, *, shared: bool, restarts: int
 ) -> int:
     """Return the bytes that one run of EM needs; `shape` is (A, S, O).
 
@@ -31,7 +31,7 @@ def check_memory(
         If learning would not fit into memory, with the size needed.
     """
     A, S, n_observations = shape
-    T, O, W = A * S * S, A * S * n_observations, A * S * levels  # noqa: E741 - the format's name
+    T, O, W = A * S * S, A * S * n_observations, A * S * n_bins  # noqa: E741 - the format's name
     Z = S * n_observations if shared else O
     symbols = n_symbols * max(S, MIN_STATES) ** 2
     largest = max((T, "T"), (O, "O"), (W, "rewards"), (symbols, "distinct steps"))

@@ -45,24 +45,24 @@ def test_likelihoods_are_sums_over_paths(
     S: int, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(likelihood, "BLOCK", 3)
-    model, lots = case(S, shared)
-    result = loglik(model, episodes_of([*lots, lots[0]]), threads=2)
-    each = [np.log(naive.paths(model.T, model.Z, model.start, s).likelihood) for s in lots]
+    model, episodes = case(S, shared)
+    result = loglik(model, episodes_of([*episodes, episodes[0]]), threads=2)
+    each = [np.log(naive.paths(model.T, model.Z, model.start, s).likelihood) for s in episodes]
     np.testing.assert_allclose(result.per_episode, [*each, each[0]], rtol=1e-10, atol=1e-12)
     assert float(result) == pytest.approx(sum(each) + each[0], rel=1e-10)
     assert result.impossible == ""
-    observed = sum(o != NONE for steps in [*lots, lots[0]] for _, o in steps)
+    observed = sum(o != NONE for steps in [*episodes, episodes[0]] for _, o in steps)
     assert result.n_observed == observed < result.n_steps
     assert result.perplexity == pytest.approx(np.exp(-float(result) / observed))
 
 
 @pytest.mark.parametrize(("S", "shared"), CASES)
 def test_filter_and_smoother_are_those_of_all_paths(S: int, shared: bool) -> None:
-    model, lots = case(S, shared)
+    model, episodes = case(S, shared)
     parameters = model.T, model.Z, model.start
-    data = episodes_of(lots)
+    data = episodes_of(episodes)
     for steps, forward, both in zip(
-        lots, decode(model, data, "filter"), decode(model, data), strict=True
+        episodes, decode(model, data, "filter"), decode(model, data), strict=True
     ):
         np.testing.assert_allclose(forward.states, naive.filtered(*parameters, steps), atol=1e-10)
         np.testing.assert_allclose(both.states, naive.smoothed(*parameters, steps), atol=1e-10)
@@ -80,26 +80,28 @@ def test_filter_and_smoother_are_those_of_all_paths(S: int, shared: bool) -> Non
 
 @pytest.mark.parametrize(("S", "shared"), CASES)
 def test_viterbi_finds_the_likeliest_path(S: int, shared: bool) -> None:
-    model, lots = case(S, shared)
-    for steps, found in zip(lots, decode(model, episodes_of(lots), "viterbi"), strict=True):
+    model, episodes = case(S, shared)
+    for steps, result in zip(
+        episodes, decode(model, episodes_of(episodes), "viterbi"), strict=True
+    ):
         path, value = naive.best_path(model.T, model.Z, model.start, steps)
-        assert found.log_probability == pytest.approx(value, rel=1e-10, abs=1e-12)
-        assert found.path.tolist() == path.tolist()
-        assert found.states.argmax(axis=1).tolist() == path.tolist()
+        assert result.log_probability == pytest.approx(value, rel=1e-10, abs=1e-12)
+        assert result.path.tolist() == path.tolist()
+        assert result.states.argmax(axis=1).tolist() == path.tolist()
         acted = [a != NONE for a, _ in steps]
-        assert found.transitions.sum(axis=(1, 2)).tolist() == [float(x) for x in acted]
+        assert result.transitions.sum(axis=(1, 2)).tolist() == [float(x) for x in acted]
 
 
 def test_outputs_predict_observations() -> None:
-    model, lots = case(3, False)
-    steps = [(a, max(o, 0)) for a, o in lots[0]]
-    (found,) = decode(model, episodes_of([steps]), "filter")
+    model, episodes = case(3, False)
+    steps = [(a, max(o, 0)) for a, o in episodes[0]]
+    (result,) = decode(model, episodes_of([steps]), "filter")
     before = 1.0
     for n, (_, o) in enumerate(steps):
         so_far = naive.paths(model.T, model.Z, model.start, steps[: n + 1]).likelihood
-        assert found.outputs[n, o] == pytest.approx(so_far / before, rel=1e-10)
+        assert result.outputs[n, o] == pytest.approx(so_far / before, rel=1e-10)
         before = so_far
-    np.testing.assert_allclose(found.outputs.sum(axis=1), 1.0)
+    np.testing.assert_allclose(result.outputs.sum(axis=1), 1.0)
     (both,) = decode(model, episodes_of([steps]))
     shown = [both.states[n] @ model.Z[a] for n, (a, _) in enumerate(steps)]
     np.testing.assert_allclose(both.outputs, shown)
@@ -137,14 +139,14 @@ def test_names_may_come_in_any_order() -> None:
 
 @pytest.mark.parametrize("method", ["posterior", "filter", "viterbi"])
 def test_compiled_and_interpreted_agree(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, lots = case(5, True)
+    model, episodes = case(5, True)
     monkeypatch.setattr("pomdptool.learning.decode.request_compilation", lambda n: None)
     monkeypatch.setattr("pomdptool.learning.likelihood.request_compilation", lambda n: None)
     results = []
     for compiled in (False, True):
         monkeypatch.setattr(jit.runtime, "compiled", compiled)
-        found = list(decode(model, episodes_of(lots), method))
-        values = loglik(model, episodes_of(lots)).per_episode
-        results.append((np.concatenate([d.states for d in found]), values))
+        result = list(decode(model, episodes_of(episodes), method))
+        values = loglik(model, episodes_of(episodes)).per_episode
+        results.append((np.concatenate([d.states for d in result]), values))
     np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-12)

@@ -24,10 +24,10 @@ from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor
 
 
-def counted(parameters: Parameters, lots: list[Steps], threads: int = 1) -> ExpectedCounts:
+def counted(parameters: Parameters, episodes: list[Steps], threads: int = 1) -> ExpectedCounts:
     A, Z = len(parameters.T), parameters.Z.shape[2]
     with Threads(threads) as pool:
-        return expected_counts(parameters, encode(episodes_of(lots, A, Z)), pool)
+        return expected_counts(parameters, encode(episodes_of(episodes, A, Z)), pool)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -36,14 +36,16 @@ def test_counts_are_those_of_all_paths(S: int, shared: bool) -> None:
     rng = np.random.default_rng(S)
     parameters = random_parameters(S, S, shared=shared, zeros=0.3)
     Z = np.broadcast_to(parameters.Z, (2, S, 2))
-    lots = [random_steps(rng, n, early=shared and n % 2 == 0) for n in (4, 1, 0, 3, 4, 2)]
-    lots += [lots[0], lots[3]]
-    result = counted(parameters, lots)
-    parts = [naive.counts(parameters.T, Z, parameters.start, steps) for steps in lots]
+    episodes = [random_steps(rng, n, early=shared and n % 2 == 0) for n in (4, 1, 0, 3, 4, 2)]
+    episodes += [episodes[0], episodes[3]]
+    result = counted(parameters, episodes)
+    parts = [naive.counts(parameters.T, Z, parameters.start, steps) for steps in episodes]
     nT, nZ, n0 = (sum(part) for part in zip(*parts, strict=True))
     if shared:
         nZ = np.asarray(nZ).sum(axis=0, keepdims=True)
-    loglik = sum(np.log(naive.paths(parameters.T, Z, parameters.start, s).likelihood) for s in lots)
+    loglik = sum(
+        np.log(naive.paths(parameters.T, Z, parameters.start, s).likelihood) for s in episodes
+    )
     np.testing.assert_allclose(result.T, nT, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(result.Z, nZ, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(result.start, n0, rtol=1e-10, atol=1e-12)
@@ -62,18 +64,18 @@ def test_rewards_count_as_all_paths_say(S: int, full: bool) -> None:
     data = replace(episodes_of([steps]), rewards=r)
     with Threads(1) as pool:
         result = expected_counts(parameters, encode(data, np.array([6.0, 8.0])), pool)
-    found = naive.paths(parameters.T, parameters.Z, parameters.start, steps)
+    outcome = naive.paths(parameters.T, parameters.Z, parameters.start, steps)
     wide = np.broadcast_to(W, (2, S, S, 2, 3))
-    weights, told = found.probability.copy(), [(0, 1), (1, 0), (2, 2)]
+    weights, told = outcome.probability.copy(), [(0, 1), (1, 0), (2, 2)]
     if full:
         told.pop()  # an observation that is missing leaves the reward's distribution open
     for t, k in told:
         a, o = steps[t]
-        weights *= wide[a, found.states[:, t], found.states[:, t + 1], o, k]
+        weights *= wide[a, outcome.states[:, t], outcome.states[:, t + 1], o, k]
     assert result.loglik == pytest.approx(np.log(weights.sum()), rel=1e-10)
     posterior = weights / weights.sum()
     nW, nT = np.zeros(W.shape), np.zeros(parameters.T.shape)
-    for path, p in zip(found.states, posterior, strict=True):
+    for path, p in zip(outcome.states, posterior, strict=True):
         for t, (a, _) in enumerate(steps):
             nT[a, path[t], path[t + 1]] += p
         for t, k in told:
@@ -87,12 +89,12 @@ def test_rewards_count_as_all_paths_say(S: int, full: bool) -> None:
 def test_blocks_and_threads_change_no_bit(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     parameters = random_parameters(1, S, 3, 4)
-    lots = [random_steps(rng, n, 3, 4) for n in (300, 2, 101, 50, 7, 300)]
+    episodes = [random_steps(rng, n, 3, 4) for n in (300, 2, 101, 50, 7, 300)]
     monkeypatch.setattr("pomdptool.learning.encoding.CHUNK_STEPS", 60)
-    one = counted(parameters, lots)
-    three = counted(parameters, lots, threads=3)
+    one = counted(parameters, episodes)
+    three = counted(parameters, episodes, threads=3)
     monkeypatch.setattr(e_step, "ALPHA_BYTES", 8 * max(S, 4) * 13)
-    blocks = counted(parameters, lots)
+    blocks = counted(parameters, episodes)
     for part in ("T", "Z", "start"):
         assert np.array_equal(getattr(one, part), getattr(three, part))
         assert np.array_equal(getattr(one, part), getattr(blocks, part))
@@ -105,20 +107,20 @@ def test_blocks_and_threads_change_no_bit(S: int, monkeypatch: pytest.MonkeyPatc
 def test_compiled_and_interpreted_agree(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     parameters = random_parameters(2, S, zeros=0.2)
-    lots = [random_steps(rng, n) for n in (9, 4)]
+    episodes = [random_steps(rng, n) for n in (9, 4)]
     monkeypatch.setattr("pomdptool.learning.e_step.request_compilation", lambda n: None)
     results = []
     for compiled in (False, True):
         monkeypatch.setattr(jit.runtime, "compiled", compiled)
-        results.append(counted(parameters, lots))
+        results.append(counted(parameters, episodes))
     np.testing.assert_allclose(results[0].T, results[1].T, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(results[0].Z, results[1].Z, rtol=1e-12, atol=1e-14)
     assert results[0].loglik == pytest.approx(results[1].loglik, rel=1e-13)
 
 
 def test_equal_episodes_are_counted_once_with_their_weight() -> None:
-    lots: list[Steps] = [[(0, 0), (1, 1)], [(0, 0)], [(0, 0), (1, 1)], [(0, 1)], [(0, 0)]]
-    sequences = encode(episodes_of(lots))
+    episodes: list[Steps] = [[(0, 0), (1, 1)], [(0, 0)], [(0, 0), (1, 1)], [(0, 1)], [(0, 0)]]
+    sequences = encode(episodes_of(episodes))
     assert sequences.distinct.tolist() == [0, 1, 0, 2, 1]
     assert sequences.steps.weights.tolist() == [2.0, 2.0, 1.0]
     assert sequences.steps.first.tolist() == [0, 2, 3, 4]
@@ -163,10 +165,10 @@ def test_one_action_follows_a_plain_baum_welch() -> None:
     rng = np.random.default_rng(7)
     parameters = random_parameters(7, 3, 1, 4, shared=True)
     symbols = rng.integers(4, size=60).tolist()
-    lots = [[(NONE, symbols[0]), *((0, o) for o in symbols[1:])]]
+    episodes = [[(NONE, symbols[0]), *((0, o) for o in symbols[1:])]]
     T, Z, start = parameters.T[0], parameters.Z[0], parameters.start
     for n in range(1, 6):
-        run = em_run(parameters, lots, NO_PRIORS, accelerate=False, iterations=n)
+        run = em_run(parameters, episodes, NO_PRIORS, accelerate=False, iterations=n)
         np.testing.assert_allclose(run.parameters.T[0], T, atol=1e-10)
         np.testing.assert_allclose(run.parameters.Z[0], Z, atol=1e-10)
         np.testing.assert_allclose(run.parameters.start, start, atol=1e-10)
@@ -187,9 +189,9 @@ def test_the_log_posterior_never_falls(
 ) -> None:
     rng = np.random.default_rng(seed)
     parameters = random_parameters(seed, S, shared=shared, zeros=0.2)
-    lots = [random_steps(rng, int(n), early=shared) for n in rng.integers(1, 15, size=4)]
+    episodes = [random_steps(rng, int(n), early=shared) for n in rng.integers(1, 15, size=4)]
     chosen = MStepSettings(pseudo, pseudo, pseudo, frozenset(), damping)
-    run = em_run(parameters, lots, chosen, accelerate=accelerate, iterations=12)
+    run = em_run(parameters, episodes, chosen, accelerate=accelerate, iterations=12)
     if run.log_posterior == -np.inf:  # a zero that the data contradict
         assert run.stop_reason == "impossible"
         return
@@ -209,8 +211,8 @@ def test_the_log_posterior_never_falls_with_rewards(
     rng = np.random.default_rng(seed)
     plain = random_parameters(seed, 3)
     W = rows(rng, 2, 3, *((3, 2) if full else (1, 1)), 4, zeros=0.2)
-    lots = [random_steps(rng, int(n)) for n in rng.integers(1, 15, size=4)]
-    data = episodes_of(lots)
+    episodes = [random_steps(rng, int(n)) for n in rng.integers(1, 15, size=4)]
+    data = episodes_of(episodes)
     r = np.where(rng.random(data.n_steps) < 0.2, np.nan, rng.integers(4, size=data.n_steps))
     run = EMRun(0, None, replace(plain, W=W))
     with Threads(1) as threads:
@@ -231,10 +233,10 @@ def test_one_step_of_em_never_lowers_the_log_posterior(seed: int, damping: float
     rng = np.random.default_rng(seed)
     chosen = MStepSettings(0.1, 0.2, 0.3, frozenset(), damping)
     parameters = random_parameters(seed, 3)
-    lots = [random_steps(rng, 10), random_steps(rng, 3)]
+    episodes = [random_steps(rng, 10), random_steps(rng, 3)]
     before = -np.inf
     for _ in range(5):
-        counts = counted(parameters, lots)
+        counts = counted(parameters, episodes)
         posterior = counts.loglik + log_prior(parameters, chosen)
         assert posterior >= before - 1e-10
         before, parameters = posterior, maximise(counts, parameters, chosen)
@@ -243,9 +245,9 @@ def test_one_step_of_em_never_lowers_the_log_posterior(seed: int, damping: float
 def test_what_is_fixed_or_untried_stays() -> None:
     rng = np.random.default_rng(5)
     parameters = random_parameters(5, 3, 3)
-    lots = [[(int(rng.integers(2)), o) for _, o in random_steps(rng, 40)]]
+    episodes = [[(int(rng.integers(2)), o) for _, o in random_steps(rng, 40)]]
     fixed = MStepSettings(fix=frozenset({"O", "start"}))
-    run = em_run(parameters, lots, fixed, accelerate=True)
+    run = em_run(parameters, episodes, fixed, accelerate=True)
     assert np.array_equal(run.parameters.Z, parameters.Z)
     assert np.array_equal(run.parameters.start, parameters.start)
     assert np.array_equal(run.parameters.T[2], parameters.T[2])
@@ -265,8 +267,8 @@ def test_pseudo_counts_and_damping_enter_as_written() -> None:
 def test_longer_steps_need_fewer_iterations() -> None:
     rng = np.random.default_rng(8)
     true = random_parameters(8, 3, 2, 3)
-    lots = [sampled(true, 40, rng) for _ in range(50)]
-    data = encode(episodes_of(lots, 2, 3))
+    episodes = [sampled(true, 40, rng) for _ in range(50)]
+    data = encode(episodes_of(episodes, 2, 3))
     runs = []
     for accelerate in (False, True):
         run = EMRun(0, None, random_parameters(9, 3, 2, 3))

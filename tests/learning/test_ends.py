@@ -51,17 +51,17 @@ def test_counts_are_those_of_all_paths_that_end_so(S: int, shared: bool) -> None
     parameters = ending_tables(S, S, shared=shared)
     Z = np.broadcast_to(parameters.Z, (2, S, 2))
     rng = np.random.default_rng(S)
-    lots = [random_steps(rng, n, early=shared and n % 2 == 0) for n in (3, 1, 2, 4, 1, 3, 2)]
-    lots += [lots[0]] * 3
+    episodes = [random_steps(rng, n, early=shared and n % 2 == 0) for n in (3, 1, 2, 4, 1, 3, 2)]
+    episodes += [episodes[0]] * 3
     ends = np.array([2, 1, 1, 2, 2, 1, 0, 2, 1, 0])
     loglik, nT, nZ, n0 = 0.0, np.zeros((2, S, S)), np.zeros((2, S, 2)), np.zeros(S)
-    for steps, end in zip(lots, ends.tolist(), strict=True):
-        found = naive.paths(parameters.T, Z, parameters.start, steps)
-        keep = np.array([allowed(path, end, S - 1) for path in found.states])
-        weights = found.probability * keep
+    for steps, end in zip(episodes, ends.tolist(), strict=True):
+        outcome = naive.paths(parameters.T, Z, parameters.start, steps)
+        keep = np.array([allowed(path, end, S - 1) for path in outcome.states])
+        weights = outcome.probability * keep
         loglik += np.log(weights.sum())
         acted = [step for step in steps if step[0] != NONE]
-        for path, p in zip(found.states, weights / weights.sum(), strict=True):
+        for path, p in zip(outcome.states, weights / weights.sum(), strict=True):
             n0[path[0]] += p
             if steps[0][0] == NONE and steps[0][1] != NONE:
                 nZ[0, path[0], steps[0][1]] += p
@@ -69,7 +69,7 @@ def test_counts_are_those_of_all_paths_that_end_so(S: int, shared: bool) -> None
                 nT[a, path[t], path[t + 1]] += p
                 if o != NONE:
                     nZ[a, path[t + 1], o] += p
-    data = replace(episodes_of(lots), ends=ends)
+    data = replace(episodes_of(episodes), ends=ends)
     with Threads(1) as pool:
         result = expected_counts(parameters, encode(data), pool)
     assert result.loglik == pytest.approx(loglik, rel=1e-10)
@@ -82,8 +82,8 @@ def test_counts_are_those_of_all_paths_that_end_so(S: int, shared: bool) -> None
 @pytest.mark.parametrize("accelerate", [False, True])
 def test_the_log_posterior_never_falls(accelerate: bool) -> None:
     rng = np.random.default_rng(1)
-    lots = [random_steps(rng, int(n)) for n in rng.integers(1, 9, size=60)]
-    data = replace(episodes_of(lots), ends=rng.integers(3, size=60))
+    episodes = [random_steps(rng, int(n)) for n in rng.integers(1, 9, size=60)]
+    data = replace(episodes_of(episodes), ends=rng.integers(3, size=60))
     run = EMRun(0, None, ending_tables(7, 3))
     with Threads(1) as threads:
         em = EM(encode(data), MStepSettings(), threads, LearningMonitor(), 0.0, 60, accelerate)
@@ -130,8 +130,8 @@ def test_an_end_that_cannot_be_is_named() -> None:
         [[[0.0, 1.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]]], np.ones((1, 3, 1)),
         [[1.0, 1.0, 0.0]], discount=0.9, start=[1, 0, 0],
     )  # fmt: skip
-    said = pt.loglik(far, data).impossible
-    assert said == (
+    reported = pt.loglik(far, data).impossible
+    assert reported == (
         "episode 2, step 0: observation '0' in a terminal state after action '0' is impossible "
         "(--ends cut ignores how episodes ended)"
     )
@@ -214,8 +214,8 @@ def test_learned_from_what_an_absorbing_state_continues() -> None:
     text = (CASES / "absorbing-hmm.pomdp").read_text() + "R: * : * : * : * 0\n"
     hmm = pt.loads(text)
     data = pt.sample(hmm, episodes=2000, steps=20, rng=np.random.default_rng(1))
-    found = pt.fit(data, 2, init=hmm, prior_transition=0.0, rng=np.random.default_rng(1))
-    assert found.model.T[0, 0, 0] == pytest.approx(0.8, abs=0.02)
+    result = pt.fit(data, 2, init=hmm, prior_transition=0.0, rng=np.random.default_rng(1))
+    assert result.model.T[0, 0, 0] == pytest.approx(0.8, abs=0.02)
 
 
 # ---------------------------------------------------------------- learning
@@ -237,20 +237,20 @@ def test_a_model_that_ends_is_learned_and_solved(
     assert path.read_text().startswith("episode,step,action,observation,reward,terminated,trunc")
     read = pt.load_data(path)
     assert np.array_equal(read.ends, data.ends)  # type: ignore[arg-type]
-    found = pt.fit(read, 3, restarts=4, rng=np.random.default_rng(1))
-    learned = found.model
+    result = pt.fit(read, 3, restarts=4, rng=np.random.default_rng(1))
+    learned = result.model
     assert learned.terminal_states.tolist() == [2]
-    assert found.rewards is not None
-    assert (found.rewards.R[:, 2] == 0.0).all()
-    assert not any("is not known" in said for said in found.warnings)
+    assert result.rewards is not None
+    assert (result.rewards.R[:, 2] == 0.0).all()
+    assert not any("is not known" in reported for reported in result.warnings)
     bounds = pt.solve(learned, precision=1e-3).bounds
     assert bounds.lower == pytest.approx(5.14, abs=0.4)
     policy_return = pt.transfer(tiger, learned, rng=np.random.default_rng(1)).learned_in_true
     assert policy_return.value == pytest.approx(5.143, abs=0.05)
-    assert float(pt.loglik(learned, read)) == pytest.approx(found.loglik, rel=1e-9)
-    assert float(pt.loglik(tiger, read)) < found.loglik
+    assert float(pt.loglik(learned, read)) == pytest.approx(result.loglik, rel=1e-9)
+    assert float(pt.loglik(tiger, read)) < result.loglik
     # T of two states and three actions, Z on the way and on arriving where an action ends, W, start
-    assert found.parameters <= 3 * 2 * 2 + 3 * 2 * 2 + 2 * 2 + 2 * 2 + 1
+    assert result.parameters <= 3 * 2 * 2 + 3 * 2 * 2 + 2 * 2 + 2 * 2 + 1
 
 
 def test_ends_can_be_told_or_ignored(ending: tuple[pt.Model, Episodes, Path]) -> None:
@@ -271,13 +271,13 @@ def test_ends_can_be_told_or_ignored(ending: tuple[pt.Model, Episodes, Path]) ->
 def test_one_state_beside_the_terminal_one(reward_model: str, observation_model: str) -> None:
     model, _ = simple()
     data = pt.sample(model, episodes=2000, steps=50, rng=np.random.default_rng(1))
-    found = pt.fit(
+    result = pt.fit(
         data, 2, restarts=2, rng=np.random.default_rng(1), reward_model=reward_model,  # type: ignore[arg-type]
         observation_model=observation_model,  # type: ignore[arg-type]
     )  # fmt: skip
-    np.testing.assert_allclose(found.model.T[0], [[0.75, 0.25], [0.0, 1.0]], atol=0.02)
-    assert found.model.expected_rewards.tolist() == [[1.0, 0.0]]
-    assert found.parameters == 1
+    np.testing.assert_allclose(result.model.T[0], [[0.75, 0.25], [0.0, 1.0]], atol=0.02)
+    assert result.model.expected_rewards.tolist() == [[1.0, 0.0]]
+    assert result.parameters == 1
 
 
 def test_sizes_are_chosen_where_episodes_terminate(
@@ -286,7 +286,7 @@ def test_sizes_are_chosen_where_episodes_terminate(
     _, data, _ = ending
     some = select_episodes(data, np.arange(data.n_episodes) < 1500)
     for by in ("bic", "heldout"):
-        found = pt.select(
+        result = pt.select(
             some,
             [2, 3, 4],
             by=by,
@@ -294,10 +294,10 @@ def test_sizes_are_chosen_where_episodes_terminate(
             max_iter=60,
             rng=np.random.default_rng(1),
         )
-        assert [c.states for c in found.candidates] == [2, 3, 4]
-        assert all(np.isfinite(c.fit.loglik) for c in found.candidates)
+        assert [c.states for c in result.candidates] == [2, 3, 4]
+        assert all(np.isfinite(c.fit.loglik) for c in result.candidates)
         if by == "bic":
-            assert found.fit.model.n_states == 3
+            assert result.fit.model.n_states == 3
     one = Episodes(
         ("a",), ("x", "y"), np.zeros(40, dtype=np.int64), np.arange(40) % 2,
         np.array([0, 40]), ends=np.array([TERMINATED]),
@@ -311,18 +311,18 @@ def test_utile_distinction_has_a_terminal_state(
 ) -> None:
     _, data, _ = ending
     some = select_episodes(data, np.arange(data.n_episodes) < 1000)
-    found = pt.distinguish(some, rng=np.random.default_rng(1), max_states=4).fit
-    assert found.model.states[:3] == ("hL", "hR", "end")
-    assert found.model.terminal_states.tolist() == [2]
+    result = pt.distinguish(some, rng=np.random.default_rng(1), max_states=4).fit
+    assert result.model.states[:3] == ("hL", "hR", "end")
+    assert result.model.terminal_states.tolist() == [2]
 
 
 def test_an_init_model_gives_its_own_terminal_states() -> None:
     tiger = pt.load(CASES / "ending-tiger.pomdp")
     data = pt.sample(tiger, episodes=1000, steps=50, rng=np.random.default_rng(3))
-    found = pt.fit(data, init=tiger, rng=np.random.default_rng(1))
-    assert found.model.states == ("Lf", "Rt", "end")
-    assert found.model.terminal_states.tolist() == [2]
-    assert found.loglik >= float(pt.loglik(tiger, data)) - 1e-6
+    result = pt.fit(data, init=tiger, rng=np.random.default_rng(1))
+    assert result.model.states == ("Lf", "Rt", "end")
+    assert result.model.terminal_states.tolist() == [2]
+    assert result.loglik >= float(pt.loglik(tiger, data)) - 1e-6
 
 
 def test_models_without_an_end_learn_as_before() -> None:
@@ -331,8 +331,8 @@ def test_models_without_an_end_learn_as_before() -> None:
     assert data.ends is not None
     assert (data.ends == TRUNCATED).all()
     one, two = (
-        pt.fit(lot, 3, restarts=2, max_iter=20, rng=np.random.default_rng(1))
-        for lot in (data, replace(data, ends=None))
+        pt.fit(episode, 3, restarts=2, max_iter=20, rng=np.random.default_rng(1))
+        for episode in (data, replace(data, ends=None))
     )
     assert np.array_equal(one.model.T, two.model.T)
     assert one.loglik == two.loglik

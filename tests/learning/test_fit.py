@@ -53,15 +53,15 @@ def test_rewards_on_the_way_are_learned_by_transition() -> None:
     s = np.concatenate([[0], s2[:-1]])
     s[data.first[:-1]] = 0
     paid = replace(data, rewards=R[0, s, s2, 0])
-    found = fit(paid, 2, rng=np.random.default_rng(0), restarts=4, reward_model="transition")
-    order = found.model.Z[0].argmax(axis=0)
-    assert found.rewards is not None
-    assert found.rewards.R.shape == (1, 2, 2, 2)
+    result = fit(paid, 2, rng=np.random.default_rng(0), restarts=4, reward_model="transition")
+    order = result.model.Z[0].argmax(axis=0)
+    assert result.rewards is not None
+    assert result.rewards.R.shape == (1, 2, 2, 2)
     for x in range(2):
-        learned = found.rewards.R[0][np.ix_(order, order)][:, x, x]
+        learned = result.rewards.R[0][np.ix_(order, order)][:, x, x]
         np.testing.assert_allclose(learned, R[0, :, x, 0], atol=1e-2)
     np.testing.assert_allclose(
-        found.model.expected_rewards[0][order], (T[0] * R[0, :, :, 0]).sum(axis=1), atol=0.1
+        result.model.expected_rewards[0][order], (T[0] * R[0, :, :, 0]).sum(axis=1), atol=0.1
     )
 
 
@@ -71,22 +71,22 @@ def test_on_what_rewards_depend_is_found_out(tiger_fit: Fit) -> None:
     assert tiger_fit.rewards.excess < 5.0
     model = random_model(17)  # rewards over all four axes
     data = sample(model, episodes=400, steps=50, rng=np.random.default_rng(2))
-    found = fit(data, 3, rng=np.random.default_rng(0), restarts=3)
-    assert found.rewards is not None
-    assert found.rewards.R.shape == (2, 3, 3, 2)
+    result = fit(data, 3, rng=np.random.default_rng(0), restarts=3)
+    assert result.rewards is not None
+    assert result.rewards.R.shape == (2, 3, 3, 2)
     blind = fit(data, 3, rng=np.random.default_rng(0), restarts=3, reward_model="state")
     assert blind.rewards is not None
     assert blind.rewards.excess > 100.0
-    assert found.bic < blind.bic
-    assert found.loglik > blind.loglik
+    assert result.bic < blind.bic
+    assert result.loglik > blind.loglik
 
 
 def test_rewards_that_are_all_the_same_tell_nothing() -> None:
     data = logged(tiger(), 60, 30, np.random.default_rng(1))
     same = replace(data, rewards=np.full(data.n_steps, 3.0))
-    found = fit(same, 2, rng=np.random.default_rng(0), restarts=2)
-    assert found.joint == pytest.approx(found.loglik, rel=1e-12)
-    np.testing.assert_allclose(found.model.expected_rewards, 3.0)
+    result = fit(same, 2, rng=np.random.default_rng(0), restarts=2)
+    assert result.joint == pytest.approx(result.loglik, rel=1e-12)
+    np.testing.assert_allclose(result.model.expected_rewards, 3.0)
 
 
 def test_a_missing_reward_or_observation_is_summed_over() -> None:
@@ -99,12 +99,12 @@ def test_a_missing_reward_or_observation_is_summed_over() -> None:
         observations=np.where(gone[1], -1, data.observations),
     )
     for model in ("state", "transition"):
-        found = fit(thin, 2, rng=np.random.default_rng(0), restarts=4, reward_model=model)
-        order = [0, 1] if found.model.Z[0, 0, 0] > 0.5 else [1, 0]
-        np.testing.assert_allclose(found.model.Z[0][order], tiger().Z[0], atol=0.04)
-        r = found.model.expected_rewards[:, order]
+        result = fit(thin, 2, rng=np.random.default_rng(0), restarts=4, reward_model=model)
+        order = [0, 1] if result.model.Z[0, 0, 0] > 0.5 else [1, 0]
+        np.testing.assert_allclose(result.model.Z[0][order], tiger().Z[0], atol=0.04)
+        r = result.model.expected_rewards[:, order]
         np.testing.assert_allclose(r, tiger().expected_rewards, atol=6.0)
-        assert any("steps have no reward" in w for w in found.warnings)
+        assert any("steps have no reward" in w for w in result.warnings)
 
 
 def test_known_states_earn_plain_means() -> None:
@@ -119,11 +119,11 @@ def test_known_states_earn_plain_means() -> None:
     before = np.concatenate([[0], data.observations[:-1]])
     before[data.first[:-1]] = 0
     assert result.rewards is not None
-    found = standard_errors(result, noisy)
+    outcome = standard_errors(result, noisy)
     for s in range(2):
         r = noisy.rewards[before == s]
         assert result.rewards.R[0, s] == pytest.approx(r.mean(), abs=0.03)  # by 32 levels
-        assert found.errors[0, s] == pytest.approx(r.std() / np.sqrt(len(r)), rel=0.02)
+        assert outcome.errors[0, s] == pytest.approx(r.std() / np.sqrt(len(r)), rel=0.02)
 
 
 @pytest.mark.parametrize("observation_model", ["shared", "per-action"])
@@ -146,8 +146,8 @@ def test_zeros_of_a_given_model_stay() -> None:
     assert not result.model.T[model.T == 0].any()
     assert not result.model.Z[model.Z == 0].any()
     assert len(result.restarts) == 1
-    seen = replace(data, rewards=None)
-    same = fit(seen, init=model, rng=np.random.default_rng(0), fix=("T", "O", "start"))
+    observed = replace(data, rewards=None)
+    same = fit(observed, init=model, rng=np.random.default_rng(0), fix=("T", "O", "start"))
     assert np.array_equal(same.model.T, model.T)
     assert same.parameters == 0
 
@@ -166,8 +166,8 @@ def test_an_action_never_tried_keeps_its_rows_and_is_named() -> None:
     result = fit(data, 3, rng=np.random.default_rng(0), restarts=2, max_iter=20)
     assert any("action '2' never occurs" in w for w in result.warnings)
     np.testing.assert_allclose(result.model.T[2], 1 / 3)
-    given = fit(data, init=model, rng=np.random.default_rng(0), max_iter=20)
-    np.testing.assert_array_equal(given.model.T[2], model.T[2])
+    initial = fit(data, init=model, rng=np.random.default_rng(0), max_iter=20)
+    np.testing.assert_array_equal(initial.model.T[2], model.T[2])
     assert result.rewards is not None
     assert not result.rewards.visits[2].any()
     assert np.isfinite(result.rewards.R).all()
@@ -177,11 +177,11 @@ def test_an_empty_state_is_reported_and_keeps_its_rows() -> None:
     T = np.array([[[0.5, 0.5, 0.0], [0.4, 0.6, 0.0], [0.1, 0.2, 0.7]]])
     model = make_model(T, [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], discount=0.9, start=[1.0, 0.0, 0.0])
     data = logged(model, 20, 20, np.random.default_rng(3))
-    found = fit(data, init=model, rng=np.random.default_rng(0))
-    assert "state '2' is unused: 0 expected visits" in found.warnings
-    np.testing.assert_array_equal(found.model.T[0, 2], T[0, 2])
-    assert np.isfinite(found.model.T).all()
-    assert np.isfinite(found.model.expected_rewards).all()
+    result = fit(data, init=model, rng=np.random.default_rng(0))
+    assert "state '2' is unused: 0 expected visits" in result.warnings
+    np.testing.assert_array_equal(result.model.T[0, 2], T[0, 2])
+    assert np.isfinite(result.model.T).all()
+    assert np.isfinite(result.model.expected_rewards).all()
 
 
 def test_odd_data_give_models_without_nan() -> None:
@@ -209,9 +209,9 @@ def test_an_interrupt_returns_the_best_so_far() -> None:
     limited = fit(data, 3, rng=np.random.default_rng(0), time_limit=0.0)
     assert limited.stop_reason == "time-limit"
     assert len(limited.restarts) == 1
-    given = fit(data, init=random_model(1), rng=np.random.default_rng(0), time_limit=0.0)
-    assert given.stop_reason == "time-limit"
-    assert given.iterations == 1
+    initial = fit(data, init=random_model(1), rng=np.random.default_rng(0), time_limit=0.0)
+    assert initial.stop_reason == "time-limit"
+    assert initial.iterations == 1
 
 
 def test_wrong_options_are_refused() -> None:

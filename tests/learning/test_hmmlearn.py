@@ -23,11 +23,11 @@ def theirs(request: pytest.FixtureRequest) -> dict[str, Any]:
         if importlib.util.find_spec("hmmlearn") is None:
             pytest.skip("hmmlearn is not installed")
         return results()
-    found: dict[str, Any] = json.loads(FILE.read_text())
-    return found
+    result: dict[str, Any] = json.loads(FILE.read_text())
+    return result
 
 
-def lots() -> list[list[tuple[int, int]]]:
+def episodes() -> list[list[tuple[int, int]]]:
     """Their sequences: the first symbol is seen before any action."""
     parts = np.split(case()[0], np.cumsum(LENGTHS)[:-1])
     return [[(0 if t else NONE, int(o)) for t, o in enumerate(part)] for part in parts]
@@ -37,7 +37,7 @@ def test_every_iteration_agrees(theirs: dict[str, Any]) -> None:
     _, start, transitions, emissions = case()
     parameters = Parameters(transitions[np.newaxis], emissions[np.newaxis], start)
     for n in range(1, ITERATIONS + 1):
-        run = em_run(parameters, lots(), NO_PRIORS, accelerate=False, iterations=n)
+        run = em_run(parameters, episodes(), NO_PRIORS, accelerate=False, iterations=n)
         np.testing.assert_allclose(run.history, theirs["loglik"][:n], rtol=1e-10)
         if n > 1:  # ours is that whose log-likelihood was measured last
             np.testing.assert_allclose(run.parameters.start, theirs["start"][n - 2], atol=1e-8)
@@ -48,7 +48,7 @@ def test_every_iteration_agrees(theirs: dict[str, Any]) -> None:
 def test_filter_smoother_and_viterbi_agree(theirs: dict[str, Any]) -> None:
     _, start, transitions, emissions = case()
     model = make_model(transitions[np.newaxis], emissions, discount=0.9, start=start)
-    data = episodes_of(lots(), 1, emissions.shape[1])
+    data = episodes_of(episodes(), 1, emissions.shape[1])
     for method, key in (("filter", "filter"), ("posterior", "smoother")):
         states = np.concatenate([x.states for x in decode(model, data, method)])  # type: ignore[arg-type]
         np.testing.assert_allclose(states, theirs[key], atol=1e-8)

@@ -133,13 +133,13 @@ def test_a_limit_before_the_first_pass_leaves_a_model(monkeypatch: pytest.Monkey
     monkeypatch.setattr(progress, "GRACE", -1.0)
     data = logged(tiger(), 30, 20, np.random.default_rng(1))
     for model in ("state", "transition"):
-        found = fit(data, 2, rng=np.random.default_rng(0), time_limit=0.0, reward_model=model)
-        assert found.stop_reason == "time-limit"
-        assert (found.iterations, found.restarts, found.converged) == (0, (), False)
-        assert np.isnan([found.loglik, found.joint, found.bic]).all()
-        assert any("before a pass over all data" in w for w in found.warnings)
-        assert found.model.n_states == 2
-        r = found.model.expected_rewards
+        result = fit(data, 2, rng=np.random.default_rng(0), time_limit=0.0, reward_model=model)
+        assert result.stop_reason == "time-limit"
+        assert (result.iterations, result.restarts, result.converged) == (0, (), False)
+        assert np.isnan([result.loglik, result.joint, result.bic]).all()
+        assert any("before a pass over all data" in w for w in result.warnings)
+        assert result.model.n_states == 2
+        r = result.model.expected_rewards
         np.testing.assert_allclose(r[0], -1.0, atol=20.0)
         assert (r[1:] < 0.0).all()
 
@@ -161,8 +161,8 @@ def test_k_means_and_utile_distinction_look_at_limits() -> None:
         asked[0] += 1
         return asked[0] > 60
 
-    found = distinguish(data, rng=np.random.default_rng(0), interrupted=interrupted, max_iter=3)
-    assert found.fit.stop_reason == "interrupted"
+    result = distinguish(data, rng=np.random.default_rng(0), interrupted=interrupted, max_iter=3)
+    assert result.fit.stop_reason == "interrupted"
     assert asked[0] < 70
 
 
@@ -230,12 +230,12 @@ def numbered(n: int, *, actions: bool) -> Episodes:
 def test_memory_grows_with_names_and_not_their_square(actions: bool) -> None:
     data = numbered(20_000, actions=actions)
     tracemalloc.start()
-    found = fit(
+    result = fit(
         data, 2, rng=np.random.default_rng(0), restarts=1, max_iter=2, time_limit=20.0, threads=1
     )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert found.iterations == 2
+    assert result.iterations == 2
     assert peak < 200e6
 
 
@@ -246,11 +246,11 @@ def test_a_million_times_a_million_codes_are_numbered() -> None:
     o = np.array([0, NONE, 0, n - 1])
     rewards = np.array([1.0, 2.0, 1.0, np.nan])
     data = Episodes(names, names, a, o, np.array([0, 4]), rewards)
-    found = encode(data, np.array([1.5]))
-    symbols = found.steps.symbols
-    assert found.actions[symbols].tolist() == a.tolist()
-    assert found.observations[symbols].tolist() == o.tolist()
-    assert found.reward_bins[symbols].tolist() == [0, 1, 0, NONE]
+    result = encode(data, np.array([1.5]))
+    symbols = result.steps.symbols
+    assert result.actions[symbols].tolist() == a.tolist()
+    assert result.observations[symbols].tolist() == o.tolist()
+    assert result.reward_bins[symbols].tolist() == [0, 1, 0, NONE]
 
 
 def test_contexts_say_what_happened_around_a_step() -> None:
@@ -258,7 +258,7 @@ def test_contexts_say_what_happened_around_a_step() -> None:
     data = episodes_of([random_steps(rng, n) for n in (9, 1, 20)])
     chosen = np.arange(3, 25)
     happened = ((data.actions, 2), (data.observations, 2))
-    found = initialisation._context_features(data, chosen, happened, 0.5).toarray()
+    result = initialisation._context_features(data, chosen, happened, 0.5).toarray()
     plain = np.zeros((len(chosen), 8))
     for row, t in enumerate(chosen):
         for u in range(data.n_steps):
@@ -270,7 +270,7 @@ def test_contexts_say_what_happened_around_a_step() -> None:
             plain[row, side + data.actions[u]] += weight
             if data.observations[u] != NONE:
                 plain[row, side + 2 + data.observations[u]] += weight
-    np.testing.assert_allclose(found, plain[:, plain.any(axis=0)], rtol=1e-12)
+    np.testing.assert_allclose(result, plain[:, plain.any(axis=0)], rtol=1e-12)
 
 
 def test_k_means_ends_at_means() -> None:
@@ -316,9 +316,9 @@ def test_what_cannot_be_held_is_refused_with_its_size(monkeypatch: pytest.Monkey
 def test_few_of_many_warnings_are_shown() -> None:
     data = numbered(2, actions=False)
     names = tuple(map(str, range(1000)))
-    found = fit(replace(data, action_names=names), 1, rng=np.random.default_rng(0), restarts=1)
-    assert len(found.warnings) < 15
-    assert "... and 988 more like this" in found.warnings
+    result = fit(replace(data, action_names=names), 1, rng=np.random.default_rng(0), restarts=1)
+    assert len(result.warnings) < 15
+    assert "... and 988 more like this" in result.warnings
 
 
 # ------------------------------------------------------------ rewards and missing observations
@@ -344,21 +344,21 @@ def test_rewards_too_large_are_refused(value: float) -> None:
 def test_rewards_of_any_other_size_are_learned(value: float, other: float) -> None:
     data = paid(*[value, other * value] * 4)
     for model in ("state", "transition"):
-        found = fit(data, 1, rng=np.random.default_rng(0), restarts=1, reward_model=model)
-        assert found.model.expected_rewards.ravel() == pytest.approx([value, other * value])
+        result = fit(data, 1, rng=np.random.default_rng(0), restarts=1, reward_model=model)
+        assert result.model.expected_rewards.ravel() == pytest.approx([value, other * value])
     assert distinguish(data, 1, rng=np.random.default_rng(0)).splits == ()
 
 
 def test_steps_without_an_observation_are_not_counted() -> None:
     model = make_model([[[1.0]]], [[0.76866, 0.23134]], discount=0.9)
     data = episodes_of([[(0, 0), (0, NONE), (0, 1)]], 1, 2)
-    found = loglik(model, data)
-    assert float(found) == pytest.approx(-1.7269, abs=1e-4)
-    assert (found.n_steps, found.n_observed) == (3, 2)
-    assert found.perplexity == pytest.approx(2.371, abs=1e-3)
-    assert found.bic == pytest.approx(np.log(2.0) + 2 * 1.7269, abs=1e-3)
+    result = loglik(model, data)
+    assert float(result) == pytest.approx(-1.7269, abs=1e-4)
+    assert (result.n_steps, result.n_observed) == (3, 2)
+    assert result.perplexity == pytest.approx(2.371, abs=1e-3)
+    assert result.bic == pytest.approx(np.log(2.0) + 2 * 1.7269, abs=1e-3)
     learned = fit(data, init=model, fix=("O",), rng=np.random.default_rng(0))
-    assert learned.loglik_per_step == pytest.approx(found.loglik_per_step)
+    assert learned.loglik_per_step == pytest.approx(result.loglik_per_step)
     assert learned.bic == pytest.approx(2 * 1.7269, abs=1e-3)
     rewarded = fit(replace(data, rewards=np.array([np.nan, 1.0, 2.0])), 1, restarts=1,
                    rng=np.random.default_rng(0))  # fmt: skip
