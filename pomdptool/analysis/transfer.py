@@ -135,10 +135,7 @@ def policy_from_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
 def transfer_graph(policy: SolvedPolicy, model: Model) -> PolicyGraph:
     """Relabel the graph of a policy with the actions and observations of another model.
 
-    Raises
-    ------
-    PolicyError
-        If these differ, or the policy has no graph.
+    Raises PolicyError if these differ, or the policy has no graph.
     """
     graph, problem = policy.graph, policy.problem
     if graph is None and isinstance(policy.values, LinkedVectors):

@@ -135,12 +135,9 @@ def decode(model: Model, episodes: Episodes, method: Method = "posterior") -> It
 def posteriors(
     parameters: Parameters, sequences: Sequences, episodes: Episodes
 ) -> Iterator[Decoded]:
-    """Smooth each episode; rewards are used if parameters and sequences include them.
+    """Smooth each episode, with rewards if parameters and sequences include them.
 
-    Raises
-    ------
-    DataError
-        For a step with probability 0.
+    Raises DataError for a step with probability 0.
     """
     decoder = _Decoder(parameters, sequences, episodes)
     for e in range(episodes.n_episodes):

@@ -120,12 +120,8 @@ def _work_arrays(longest: int, symbols: int, states: int) -> em.Work:
 def kernel_tables(parameters: Parameters, sequences: Sequences) -> em.Tables:
     """M of each symbol, and the initial distribution for each first observation.
 
-    Raises
-    ------
-    DataError
-        If an observation precedes the first action but observations depend on the action.
-    ModelError
-        If M would be too large.
+    Raises DataError if an observation precedes the first action but observations depend on the
+    action, and ModelError if M would be too large.
     """
     S, n = parameters.n_states, max(parameters.n_states, MIN_STATES)
     a, o = sequences.actions, sequences.observations
@@ -184,12 +180,8 @@ def expected_counts(
 ) -> ExpectedCounts:
     """Compute expected counts and the log-likelihood.
 
-    Each thread calls `check` several times a second; it may raise `LimitReached`.
-
-    Raises
-    ------
-    DataError, ModelError
-        As `kernel_tables`.
+    Each thread calls `check` several times a second; it may raise `LimitReached`. Raises DataError
+    and ModelError as `kernel_tables`.
     """
     arrays = kernel_tables(parameters, sequences)
     C, n = arrays.M.shape[:2]
@@ -217,14 +209,10 @@ def expected_counts(
     possible = True
     for good, counts in threads.map(count, chunks):
         possible = possible and good
-        _add(total, counts)
+        total.products[...] += counts.products
+        total.starts[...] += counts.starts
     value = float(loglik @ sequences.steps.weights) if possible else -np.inf
     return _by_parameter(total, value, arrays, parameters, sequences)
-
-
-def _add(total: em.Counts, part: em.Counts) -> None:
-    total.products[...] += part.products
-    total.starts[...] += part.starts
 
 
 def _by_parameter(

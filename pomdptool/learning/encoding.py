@@ -76,13 +76,8 @@ def encode(
 ) -> Sequences:
     """Encode episodes; rewards are included if `bin_edges` are passed.
 
-    With `merge=False` identical episodes are kept apart.
-
-    Raises
-    ------
-    DataError
-        If there are no steps, an index is out of range, or an action is missing after the first
-        step of an episode.
+    With `merge=False` identical episodes are kept apart. Raises DataError if there are no steps, an
+    index is out of range, or an action is missing after the first step of an episode.
     """
     _check(episodes)
     A, Z = len(episodes.action_names), len(episodes.observation_names)

@@ -33,11 +33,7 @@ def terminal_mask(model: Model, episodes: Episodes) -> NDArray[np.bool_] | None:
     """Mask of the terminal states, shape (S,); None if there are none, or all episodes are cut.
 
     Without rewards every absorbing state looks terminal; these count only if an episode terminated.
-
-    Raises
-    ------
-    DataError
-        If an episode terminated but the model has no terminal state.
+    Raises DataError if an episode terminated but the model has no terminal state.
     """
     if episodes.ends is None or (episodes.ends == CUT).all():
         return None

@@ -80,23 +80,16 @@ class Initialiser:
 
     def candidates(self, seed: int) -> Iterator[Parameters]:
         """Draw candidates: one by clustering, if time permits, the others at random."""
-        rng = np.random.default_rng(seed)
+        rng, n_observations = np.random.default_rng(seed), len(self.episodes.observation_names)
         with contextlib.suppress(LimitReached):
-            yield self._completed(
-                clustered_parameters(
-                    without_terminal_observations(self.episodes),
-                    *(self.states, self.frequencies, self.bin_edges),
-                    shared=self.shared,
-                    rng=rng,
-                    check=self.check,
-                )
+            clustered = clustered_parameters(
+                without_terminal_observations(self.episodes),
+                *(self.states, self.frequencies, self.bin_edges, self.shared, rng, self.check),
             )
+            yield self._completed(clustered)
         for _ in range(CANDIDATES - 1):
-            n_observations = len(self.episodes.observation_names)
             yield self._completed(
-                random_parameters(
-                    self.states, n_observations, self.frequencies, shared=self.shared, rng=rng
-                )
+                random_parameters(self.states, n_observations, self.frequencies, self.shared, rng)
             )
 
     def _completed(self, parameters: Parameters) -> Parameters:
@@ -131,7 +124,6 @@ def random_parameters(
     states: int,
     observations: int,
     frequencies: FloatArray,
-    *,
     shared: bool,
     rng: np.random.Generator,
 ) -> Parameters:
@@ -155,14 +147,13 @@ def clustered_parameters(
     states: int,
     frequencies: FloatArray,
     bin_edges: FloatArray | None,
-    *,
     shared: bool,
     rng: np.random.Generator,
     check: Callable[[], None],
 ) -> Parameters:
     """Relative frequencies between clusters of steps, mixed with random rows."""
     O = len(episodes.observation_names)  # noqa: E741 - the field's name
-    random = random_parameters(states, O, frequencies, shared=shared, rng=rng)
+    random = random_parameters(states, O, frequencies, shared, rng)
     decay = rng.uniform(0.2, 0.9)
     steps = _sample(episodes, rng)
     features = (

@@ -45,12 +45,7 @@ class MStepSettings:
     @property
     def pseudo_counts(self) -> tuple[float, float, float, float]:
         """Pseudo-counts of T, Z, start and W."""
-        return (
-            self.prior_transition,
-            self.prior_observation,
-            self.prior_start,
-            self.prior_reward,
-        )
+        return self.prior_transition, self.prior_observation, self.prior_start, self.prior_reward
 
     @property
     def free(self) -> tuple[bool, bool, bool, bool]:
@@ -58,13 +53,7 @@ class MStepSettings:
         return "T" not in self.fix, "O" not in self.fix, "start" not in self.fix, True
 
     def check(self) -> None:
-        """Validate the settings.
-
-        Raises
-        ------
-        DataError
-            For a negative pseudo-count, a damping outside [0, 1), or an unknown name in `fix`.
-        """
+        """Raise DataError for negative pseudo-counts, damping outside [0, 1) or unknown names."""
         if not all(0.0 <= k < np.inf for k in self.pseudo_counts):
             raise DataError("pseudo-counts of a prior must not be negative")
         if not 0.0 <= self.damping < 1.0:

@@ -61,10 +61,7 @@ class Parameters:
 def parameters_of(model: Model) -> Parameters:
     """Parameters of a model; Z is shared if observations do not depend on the action.
 
-    Raises
-    ------
-    ModelError
-        If the model is too large for dense arrays.
+    Raises ModelError if the model is too large for dense arrays.
     """
     Z = model.Z
     shared = bool((Z[:1] == Z).all())

@@ -13,13 +13,7 @@ from pomdptool.sparse import IntArray
 
 
 def relabel(episodes: Episodes, model: Model) -> Episodes:
-    """Map actions and observations, by name, to the indices of a model.
-
-    Raises
-    ------
-    DataError
-        If a step has an action or observation that the model does not have.
-    """
+    """Map actions and observations, by name, to indices of a model; DataError if it lacks one."""
     names = (episodes.action_names, episodes.observation_names)
     if names == (model.actions, model.observations):
         return episodes

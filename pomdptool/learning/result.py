@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from warnings import warn
 
 from pomdptool.learning.criteria import aic, bic
 from pomdptool.learning.m_step import MStepSettings
@@ -58,6 +59,12 @@ class Fit:
     warnings: tuple[str, ...] = ()
     rewards: LearnedRewards | None = None
     settings: MStepSettings = field(default_factory=MStepSettings)
+
+    @property
+    def tables(self) -> Parameters:
+        """Former name of `estimate`."""
+        warn("Fit.tables is now Fit.estimate", DeprecationWarning, stacklevel=2)
+        return self.estimate
 
     @property
     def loglik_per_step(self) -> float:

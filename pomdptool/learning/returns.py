@@ -96,12 +96,8 @@ def returns_by_transition(
 ) -> Returns:
     """Compute mean returns by incoming transition; `sequences` contain every episode.
 
-    `check` is called before each episode; it may raise `LimitReached`.
-
-    Raises
-    ------
-    ModelError
-        If the arrays of transitions by pairs of actions would be too large.
+    `check` is called before each episode; it may raise `LimitReached`. Raises ModelError if the
+    arrays of transitions by pairs of actions would be too large.
     """
     assert episodes.rewards is not None
     A, S = parameters.T.shape[:2]
@@ -127,14 +123,11 @@ def returns_by_transition(
             chosen = (np.arange(A * A)[:, np.newaxis] == pair).astype(np.float64)
             steps = decoded.transitions_at(used).reshape(len(used), S * S)
             n, y = chosen @ steps, (chosen * after[used]) @ steps
-            for total, part in (
-                (weight, n),
-                (sums, y),
-                (weight2, n * n),
-                (cross, n * y),
-                (sums2, y * y),
-            ):
-                total += part
+            weight += n
+            sums += y
+            weight2 += n * n
+            cross += n * y
+            sums2 += y * y
     n = np.maximum(weight, 1e-100)
     mean = sums / n
     blocks = weight * weight / np.maximum(weight2, 1e-200)

@@ -59,10 +59,7 @@ class LearnedRewards:
 def reward_bin_edges(episodes: Episodes) -> FloatArray | None:
     """Inner edges of the reward bins, ascending; None if the data have no rewards.
 
-    Raises
-    ------
-    DataError
-        For a reward that is infinite or too large to be summed.
+    Raises DataError for a reward that is infinite or too large to be summed.
     """
     if episodes.rewards is None:
         return None

@@ -25,10 +25,7 @@ def check_memory(
 ) -> int:
     """Return the bytes that one run of EM needs; `shape` is (A, S, O).
 
-    Raises
-    ------
-    ModelError
-        If learning would not fit into memory, with the size needed.
+    Raises ModelError, with the size needed, if learning would not fit into memory.
     """
     A, S, n_observations = shape
     T, O, W = A * S * S, A * S * n_observations, A * S * n_bins  # noqa: E741 - the format's name

@@ -7,8 +7,7 @@ transitions with mean returns above the best threshold lead to a copy of it. EM 
 model, and the split is undone if the returns of the two states no longer differ. The algorithm
 stops when no difference is significant.
 
-Distinctions that no single transition reveals, because several identical steps lie between, are not
-detected.
+Distinctions that no single transition reveals, for lack of differing steps, are not detected.
 """
 
 from __future__ import annotations
@@ -128,7 +127,7 @@ def distinguish(
     time_limit
         Total limit in seconds.
     on_split
-        Called after each split.
+        Callback after each split.
 
     Raises
     ------
@@ -144,6 +143,8 @@ def distinguish(
     sequences = encode(episodes, reward_bin_edges(episodes), merge=False)
 
     def returns(result: Fit) -> Returns:
+        if result.stop_reason in LIMIT_REASONS:
+            raise LimitReached(result.stop_reason)
         return returns_by_transition(result.estimate, sequences, episodes, discount, limits.check)
 
     def learned(model: Model | None, states: int | None = None) -> Fit:
@@ -169,19 +170,17 @@ class _Splitter:
         """Split until no difference is significant, or a limit is reached."""
         rejected: set[int] = set()
         try:
-            returns = self._returns(current)
+            returns = self.returns(current)
             while True:
                 difference = _most_significant(returns, rejected)
                 if difference is None or difference.p > self.significance:
                     break
                 if current.model.n_states >= self.max_states:
-                    more = f"returns call for more than {self.max_states} states"
-                    current = replace(
-                        current, warnings=(*current.warnings, f"{more}: see --max-states")
-                    )
+                    more = f"returns call for more than {self.max_states} states: see --max-states"
+                    current = replace(current, warnings=(*current.warnings, more))
                     break
                 split = self.learned(split_state(current.model, difference.s, difference.goes))
-                new_returns = self._returns(split)
+                new_returns = self.returns(split)
                 if self._is_kept(current, split, returns, new_returns, difference):
                     current, returns, rejected = split, new_returns, set()
                 else:
@@ -189,11 +188,6 @@ class _Splitter:
         except LimitReached as stopped:
             current = replace(current, stop_reason=stopped.reason, converged=False)
         return Distinction(current, tuple(self.splits))
-
-    def _returns(self, result: Fit) -> Returns:
-        if result.stop_reason in LIMIT_REASONS:
-            raise LimitReached(result.stop_reason)
-        return self.returns(result)
 
     def _is_kept(
         self, old: Fit, new: Fit, returns: Returns, after: Returns, difference: _Difference
@@ -277,25 +271,27 @@ def _returns_differ(returns: Returns, s: int, copy: int, significance: float) ->
 def _describe_split(
     old: Model, new: Model, returns: Returns, difference: _Difference, kept: bool
 ) -> Split:
-    def entered(which: NDArray[np.bool_]) -> tuple[IncomingTransition, ...]:
+    k, s = difference.action, difference.s
+    mean, variance = returns.mean[:, k, :, s], returns.variance[:, k, :, s]
+
+    def incoming(which: NDArray[np.bool_]) -> tuple[IncomingTransition, ...]:
         return tuple(
             IncomingTransition(
                 old.states[i],
                 old.actions[a],
-                returns.unit * float(returns.mean[a, difference.action, i, difference.s]),
-                returns.unit
-                * float(np.sqrt(returns.variance[a, difference.action, i, difference.s])),
+                returns.unit * float(mean[a, i]),
+                returns.unit * float(np.sqrt(variance[a, i])),
             )
             for a, i in np.argwhere(which & difference.known)
         )
 
     return Split(
-        state=old.states[difference.s],
+        state=old.states[s],
         copy=new.states[-1],
-        action=old.actions[difference.action],
+        action=old.actions[k],
         p=difference.p,
-        stay=entered(~difference.goes),
-        go=entered(difference.goes),
+        stay=incoming(~difference.goes),
+        go=incoming(difference.goes),
         states=new.n_states,
         kept=kept,
     )

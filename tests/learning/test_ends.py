@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import naive_learning as naive
 import pomdptool as pt
-from episode_data import episodes_of, random_steps, rows
+from episode_data import episodes_of, random_steps, rows, terminated_episodes
 from models import ROOT, random_model
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.errors import DataError
@@ -22,7 +22,7 @@ from pomdptool.learning.m_step import MStepSettings
 from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor
 from pomdptool.learning.returns import discounted_returns
-from pomdptool.learning.subsets import first_steps, select_episodes
+from pomdptool.learning.subsets import select_episodes
 from pomdptool.model import make_model
 
 CASES = ROOT / "tests" / "cases"
@@ -95,18 +95,8 @@ def test_the_log_posterior_never_falls(accelerate: bool) -> None:
     assert run.parameters.start[2] < 0.02
 
 
-def simple() -> tuple[pt.Model, Episodes]:
-    """Each step ends the episode with 1/4; nothing is seen of it but that."""
-    model = make_model(
-        [[[0.75, 0.25], [0.0, 1.0]]], np.ones((1, 2, 1)), [[1.0, 0.0]], discount=0.9, start=[1, 0]
-    )
-    flat = np.zeros(6, dtype=np.int64)
-    first, ends = np.array([0, 3, 5, 6]), np.array([TERMINATED, TRUNCATED, TERMINATED])
-    return model, Episodes(model.actions, model.observations, flat, flat, first, ends=ends)
-
-
 def test_likelihood_and_decoding_know_how_episodes_ended() -> None:
-    model, data = simple()
+    model, data = terminated_episodes()
     each = [0.75**2 * 0.25, 0.75**2, 0.25]
     np.testing.assert_allclose(np.exp(pt.loglik(model, data).per_episode), each)
     cut = replace(data, ends=None)
@@ -121,7 +111,7 @@ def test_likelihood_and_decoding_know_how_episodes_ended() -> None:
 
 
 def test_an_end_that_cannot_be_is_named() -> None:
-    model, data = simple()
+    model, data = terminated_episodes()
     paid = make_model(model.T, model.Z, [[1.0, 1.0]], discount=0.9)
     with pytest.raises(DataError, match="episode 0 terminated, but the model has no terminal st"):
         pt.loglik(paid, data)
@@ -138,7 +128,7 @@ def test_an_end_that_cannot_be_is_named() -> None:
 
 
 def test_truncated_episodes_never_were_in_a_terminal_state() -> None:
-    model, data = simple()
+    model, data = terminated_episodes()
     one = select_episodes(data, np.array([False, True, False]))
     assert float(pt.loglik(model, one)) == pytest.approx(2.0 * np.log(0.75))
     whole = pt.loglik(model, data).per_episode
@@ -156,19 +146,8 @@ def test_truncated_episodes_never_were_in_a_terminal_state() -> None:
     )
 
 
-def test_parts_of_data_keep_their_ends() -> None:
-    _, data = simple()
-    assert select_episodes(data, np.array([True, False, True])).terminated.tolist() == [True, True]
-    for steps, ends in ((6, [1, 2, 1]), (5, [1, 2]), (4, [1, 2]), (3, [1]), (2, [2])):
-        part = first_steps(data, steps)
-        assert part.ends is not None
-        assert part.ends.tolist() == ends
-    with pytest.raises(DataError, match="one entry an episode"):
-        replace(data, ends=np.zeros(2, dtype=np.int64))
-
-
 def test_returns_are_complete_where_an_episode_terminated() -> None:
-    _, data = simple()
+    _, data = terminated_episodes()
     paid = replace(data, rewards=np.arange(1.0, 7.0))
     G = discounted_returns(paid, 0.5, 2)
     np.testing.assert_allclose(G, [2.0, 3.5, 3.0, 6.5, np.nan, 6.0])
@@ -269,7 +248,7 @@ def test_ends_can_be_told_or_ignored(ending: tuple[pt.Model, Episodes, Path]) ->
 @pytest.mark.parametrize("reward_model", ["state", "transition"])
 @pytest.mark.parametrize("observation_model", ["per-action", "shared"])
 def test_one_state_beside_the_terminal_one(reward_model: str, observation_model: str) -> None:
-    model, _ = simple()
+    model, _ = terminated_episodes()
     data = pt.sample(model, episodes=2000, steps=50, rng=np.random.default_rng(1))
     result = pt.fit(
         data, 2, restarts=2, rng=np.random.default_rng(1), reward_model=reward_model,  # type: ignore[arg-type]

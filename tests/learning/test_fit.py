@@ -231,3 +231,11 @@ def test_wrong_options_are_refused() -> None:
         fit(data, rng=rng, init=random_model(0), observation_model="shared")
     with pytest.raises(DataError, match="no observation '1'"):
         fit(data, rng=rng, init=random_model(0, n_observations=1))
+
+
+def test_former_names_are_accepted(tiger_fit: Fit) -> None:
+    with pytest.warns(DeprecationWarning, match=r"Fit\.tables is now Fit\.estimate"):
+        assert tiger_fit.tables is tiger_fit.estimate
+    data = logged(tiger(), 5, 10, np.random.default_rng(0))
+    with pytest.warns(DeprecationWarning, match="found= is now result="):
+        standard_errors(found=tiger_fit, episodes=data)  # type: ignore[call-arg]

@@ -118,7 +118,7 @@ def test_an_error_that_is_not_known_is_none_and_says_why() -> None:
     ("limits", "reason"),
     [
         (Limits(0.0), "the time limit was reached"),
-        (Limits(interrupted=lambda: True), "computation was interrupted"),
+        (Limits(interrupted=lambda: True), "the computation was interrupted"),
     ],
 )
 def test_limits_leave_no_errors(limits: Limits, reason: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from episode_data import NO_PRIORS, episodes_of, logged, random_parameters, random_steps
+from episode_data import NO_PRIORS, episodes_of, logged, numbered, random_parameters, random_steps
 from models import tiger
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError, ModelError
@@ -84,31 +84,6 @@ def test_a_limit_with_an_empty_cache_leaves_time_to_learn(tmp_path: Path) -> Non
     assert done.stderr.startswith("compiling")
     iterations = next(x for x in done.stderr.splitlines() if x.startswith("iterations"))
     assert int(iterations.split()[1]) > 20
-
-
-@pytest.mark.parametrize("S", [2, 5, 25])
-def test_pauses_of_a_pass_change_no_count(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    parameters = random_parameters(3, S, 3, 4)
-    rng = np.random.default_rng(0)
-    data = encode(episodes_of([random_steps(rng, n, 3, 4) for n in (90, 2, 0, 31)], 3, 4))
-    calls = []
-    results = []
-    for work, remembered in ((1 << 25, 1 << 29), (7 * max(S, 4) ** 2, 8 * max(S, 4) * 13)):
-        monkeypatch.setattr(e_step, "CALL_WORK", work)
-        monkeypatch.setattr(e_step, "ALPHA_BYTES", remembered)
-        calls.append(0)
-
-        def check() -> None:
-            calls[-1] += 1
-
-        with Threads(1) as threads:
-            results.append(expected_counts(parameters, data, threads, check))
-    one, paused = results
-    assert calls[0] == 1
-    assert calls[1] > 20
-    for part in ("T", "Z", "start"):
-        assert np.array_equal(getattr(one, part), getattr(paused, part))
-    assert paused.loglik == pytest.approx(one.loglik, rel=1e-14)
 
 
 def test_a_pass_stops_where_a_limit_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,16 +191,6 @@ def test_no_priors_and_a_state_that_dies_out_do_not_loop() -> None:
 # ------------------------------------------------------------ memory
 
 
-def numbered(n: int, *, actions: bool) -> Episodes:
-    """Steps of n different actions, or observations."""
-    many, few = np.arange(n), np.arange(n) % 2
-    names, two = tuple(map(str, range(n))), ("x", "y")
-    first = np.array([0, n])
-    if actions:
-        return Episodes(names, two, many, few, first)
-    return Episodes(two, names, few, many, first)
-
-
 @pytest.mark.parametrize("actions", [False, True])
 def test_memory_grows_with_names_and_not_their_square(actions: bool) -> None:
     data = numbered(20_000, actions=actions)
@@ -237,56 +202,6 @@ def test_memory_grows_with_names_and_not_their_square(actions: bool) -> None:
     tracemalloc.stop()
     assert result.iterations == 2
     assert peak < 200e6
-
-
-def test_a_million_times_a_million_codes_are_numbered() -> None:
-    n = 1 << 22
-    names = tuple(map(str, range(n)))
-    a = np.array([n - 1, 0, n - 1, 5])
-    o = np.array([0, NONE, 0, n - 1])
-    rewards = np.array([1.0, 2.0, 1.0, np.nan])
-    data = Episodes(names, names, a, o, np.array([0, 4]), rewards)
-    result = encode(data, np.array([1.5]))
-    symbols = result.steps.symbols
-    assert result.actions[symbols].tolist() == a.tolist()
-    assert result.observations[symbols].tolist() == o.tolist()
-    assert result.reward_bins[symbols].tolist() == [0, 1, 0, NONE]
-
-
-def test_contexts_say_what_happened_around_a_step() -> None:
-    rng = np.random.default_rng(0)
-    data = episodes_of([random_steps(rng, n) for n in (9, 1, 20)])
-    chosen = np.arange(3, 25)
-    happened = ((data.actions, 2), (data.observations, 2))
-    result = initialisation._context_features(data, chosen, happened, 0.5).toarray()
-    plain = np.zeros((len(chosen), 8))
-    for row, t in enumerate(chosen):
-        for u in range(data.n_steps):
-            lag = u - t
-            together = np.searchsorted(data.first, np.array([t, u]), "right")
-            if abs(lag) > initialisation.CONTEXT or together[0] != together[1]:
-                continue
-            weight, side = 0.5 ** (abs(lag) - (lag > 0)), 4 * (lag > 0)
-            plain[row, side + data.actions[u]] += weight
-            if data.observations[u] != NONE:
-                plain[row, side + 2 + data.observations[u]] += weight
-    np.testing.assert_allclose(result, plain[:, plain.any(axis=0)], rtol=1e-12)
-
-
-def test_k_means_ends_at_means() -> None:
-    from scipy.sparse import csr_matrix
-
-    rng = np.random.default_rng(2)
-    centres = rng.normal(size=(4, 6)) * 10.0
-    points = centres[np.arange(200) % 4] + rng.normal(size=(200, 6))
-    label = initialisation._k_means(csr_matrix(points), 4, np.random.default_rng(0), lambda: None)
-    means = np.array([points[label == c].mean(axis=0) for c in range(4)])
-    nearest = ((points[:, np.newaxis] - means) ** 2).sum(axis=2).argmin(axis=1)
-    assert np.array_equal(label, nearest)
-    same = initialisation._k_means(
-        csr_matrix(np.ones((9, 2))), 3, np.random.default_rng(0), lambda: None
-    )
-    assert len(set(same.tolist())) == 1
 
 
 def test_what_cannot_be_held_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,14 +226,6 @@ def test_what_cannot_be_held_is_refused_with_its_size(monkeypatch: pytest.Monkey
             replace(numbered(20_000, actions=False), rewards=np.arange(2e4)),
             rng=np.random.default_rng(0),
         )
-
-
-def test_few_of_many_warnings_are_shown() -> None:
-    data = numbered(2, actions=False)
-    names = tuple(map(str, range(1000)))
-    result = fit(replace(data, action_names=names), 1, rng=np.random.default_rng(0), restarts=1)
-    assert len(result.warnings) < 15
-    assert "... and 988 more like this" in result.warnings
 
 
 # ------------------------------------------------------------ rewards and missing observations

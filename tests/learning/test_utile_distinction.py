@@ -12,19 +12,10 @@ import pytest
 import pomdptool
 from episode_data import logged
 from mazes import maze
-from models import random_model, tiger
+from models import tiger
 from pomdptool.acting.sample import sample
 from pomdptool.analysis.transfer import transfer
 from pomdptool.errors import DataError
-from pomdptool.learning.encoding import encode
-from pomdptool.learning.parameters import Parameters
-from pomdptool.learning.returns import (
-    discounted_returns,
-    return_length,
-    returns_by_transition,
-    welch_p_value,
-)
-from pomdptool.learning.rewards import reward_bin_edges
 from pomdptool.learning.utile_distinction import Split, distinguish
 from pomdptool.model import Model
 from processes import run
@@ -87,54 +78,6 @@ def test_an_interrupt_keeps_what_was_learned_before() -> None:
     assert len(reported) == len(result.splits) == 1
     none = distinguish(data, rng=np.random.default_rng(2), time_limit=0.0)
     assert none.fit.stop_reason == "time-limit"
-
-
-def test_returns_are_discounted_and_complete() -> None:
-    data = logged(random_model(0), 2, 5, np.random.default_rng(0))
-    r = np.array([1.0, 2.0, 4.0, np.nan, 8.0, 1.0, 1.0, 1.0, 1.0, 1.0])
-    G = discounted_returns(replace(data, rewards=r), 0.5, 2)
-    nan = np.nan
-    np.testing.assert_array_equal(G, [2.0, 4.0, nan, nan, nan, 1.5, 1.5, 1.5, 1.5, nan])
-    assert return_length(data, 0.0) == 1
-    assert return_length(logged(random_model(0), 1, 400, np.random.default_rng(0)), 0.9) == 22
-    assert return_length(data, 1.0) == 1
-
-
-def test_means_of_returns_are_those_of_known_states() -> None:
-    """Where states are observed the posterior is sure, and means are counted by hand."""
-    model = replace(maze(aliased=False), start=np.eye(11)[0])
-    data = sample(model, episodes=30, steps=80, rng=np.random.default_rng(5), states=True)
-    assert data.states is not None
-    assert data.next_states is not None
-    Z = model.Z[:1]
-    result = returns_by_transition(
-        Parameters(model.T, Z, model.start),
-        encode(data, reward_bin_edges(data), merge=False),
-        data,
-        0.9,
-    )
-    G = discounted_returns(data, 0.9, return_length(data, 0.9))
-    sums, n = np.zeros(result.mean.shape), np.zeros(result.mean.shape)
-    for t in range(data.n_steps - 1):
-        if (t + 1) % 80 and np.isfinite(G[t + 1]):
-            at = (data.actions[t], data.actions[t + 1], data.states[t], data.next_states[t])
-            sums[at] += G[t + 1]
-            n[at] += 1.0
-    np.testing.assert_allclose(result.weight, n, atol=1e-9)
-    met = n > 0
-    np.testing.assert_allclose(result.unit * result.mean[met], sums[met] / n[met], atol=1e-9)
-
-
-def test_the_test_keeps_its_level_and_finds_differences() -> None:
-    rng = np.random.default_rng(0)
-    p = []
-    for _ in range(2000):
-        x = rng.exponential(size=(3, 40))
-        p.append(welch_p_value(x.mean(axis=1), x.var(axis=1, ddof=1) / 40, np.full(3, 40.0)))
-    assert 0.02 < np.mean(np.array(p) < 0.05) < 0.07
-    x[2] += 2.0
-    assert welch_p_value(x.mean(axis=1), x.var(axis=1, ddof=1) / 40, np.full(3, 40.0)) < 1e-4
-    assert welch_p_value(x[:1, 0], x[:1, 0], np.array([40.0])) == 1.0
 
 
 def test_without_rewards_there_is_nothing_to_tell_apart() -> None:
