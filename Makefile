@@ -82,6 +82,7 @@ docs: $(INSTALLED) ## Update outputs, options and pictures in README and manual
 	$(BIN)/pomdptool solve problems/tiger.pomdp -q | \
 	  $(BIN)/pomdptool plot --show graph -o $(PICTURES)/graph.svg
 
+bench: export PYTHONPATH := tests
 bench: $(INSTALLED) ## Measure, beside the peers that are installed
 	$(BIN)/python tests/bench/read.py
 	$(BIN)/python tests/bench/start.py
