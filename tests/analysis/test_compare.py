@@ -21,7 +21,7 @@ def turned(model: Model, order: list[int], actions: list[int]) -> Model:
     )  # fmt: skip
 
 
-def test_the_same_model_in_another_order_is_the_same() -> None:
+def test_permuted_models_have_distance_zero() -> None:
     model = random_model(3, n_states=4)
     other = turned(model, [2, 0, 3, 1], [1, 0])
     result = compare(model, other, rng=np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Policies that act in another model than their own."""
+"""Transfer of policies between models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def turned() -> tuple[list[int], list[int]]:
     return [2, 0, 1], [1, 0]
 
 
-def test_names_carry_over_whatever_their_order() -> None:
+def test_policies_transfer_by_name_in_any_order() -> None:
     actions, observations = turned()
     other = make_model(
         tiger().T[actions], tiger().Z[actions][:, :, observations],
@@ -39,7 +39,7 @@ def test_names_carry_over_whatever_their_order() -> None:
     assert result.true_optimum.lower - 1e-9 <= OPTIMUM <= result.learned_optimum.upper + 1e-9
 
 
-def test_a_wrong_model_costs() -> None:
+def test_a_wrong_model_loses_return() -> None:
     deaf = make_model(
         tiger().T, np.full((3, 2, 2), 0.5), tiger().expected_rewards, discount=0.95,
         actions=tiger().actions, observations=tiger().observations,
@@ -50,7 +50,7 @@ def test_a_wrong_model_costs() -> None:
     assert result.true_in_learned.value <= result.learned_optimum.upper + 1e-9
 
 
-def test_what_the_own_model_takes_for_impossible_begins_anew() -> None:
+def test_the_graph_restarts_after_impossible_observations() -> None:
     sure = make_model(
         tiger().T, np.array([np.eye(2), np.full((2, 2), 0.5), np.full((2, 2), 0.5)]),
         tiger().expected_rewards, discount=0.95, start=[1.0, 0.0],

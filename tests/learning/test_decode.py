@@ -1,4 +1,4 @@
-"""Likelihoods and states of episodes, beside all paths enumerated."""
+"""Filtering, smoothing and Viterbi paths against enumeration of all paths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pomdptool.model import make_model
 
 
 @pytest.mark.parametrize(("S", "shared"), PATH_CASES)
-def test_filter_and_smoother_are_those_of_all_paths(S: int, shared: bool) -> None:
+def test_filter_and_smoother_match_sums_over_paths(S: int, shared: bool) -> None:
     model, episodes = path_case(S, shared)
     parameters = model.T, model.Z, model.start
     data = episodes_of(episodes)
@@ -39,7 +39,7 @@ def test_filter_and_smoother_are_those_of_all_paths(S: int, shared: bool) -> Non
 
 
 @pytest.mark.parametrize(("S", "shared"), PATH_CASES)
-def test_viterbi_finds_the_likeliest_path(S: int, shared: bool) -> None:
+def test_viterbi_finds_the_most_likely_path(S: int, shared: bool) -> None:
     model, episodes = path_case(S, shared)
     for steps, result in zip(
         episodes, decode(model, episodes_of(episodes), "viterbi"), strict=True
@@ -67,7 +67,7 @@ def test_outputs_predict_observations() -> None:
     np.testing.assert_allclose(both.outputs, shown)
 
 
-def test_the_first_impossible_step_is_named() -> None:
+def test_the_first_impossible_step_is_reported() -> None:
     model = make_model(np.eye(2)[np.newaxis], np.eye(2), discount=0.9, start=[1.0, 0.0])
     good: Steps = [(0, 0), (0, NONE)]
     data = episodes_of([good, [*good, (0, 1), (0, 0)], [(NONE, 1)]], 1)

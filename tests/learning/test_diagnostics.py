@@ -10,7 +10,7 @@ from episode_data import numbered
 from pomdptool.learning.fit import fit
 
 
-def test_few_of_many_warnings_are_shown() -> None:
+def test_the_number_of_warnings_is_limited() -> None:
     data = numbered(2, actions=False)
     names = tuple(map(str, range(1000)))
     result = fit(replace(data, action_names=names), 1, rng=np.random.default_rng(0), restarts=1)

@@ -27,7 +27,7 @@ from pomdptool.learning.parameters import Parameters
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("S", [1, 2, 3, 4, 5])
-def test_counts_are_those_of_all_paths(S: int, shared: bool) -> None:
+def test_counts_match_sums_over_paths(S: int, shared: bool) -> None:
     rng = np.random.default_rng(S)
     parameters = random_parameters(S, S, shared=shared, zeros=0.3)
     Z = np.broadcast_to(parameters.Z, (2, S, 2))
@@ -49,7 +49,7 @@ def test_counts_are_those_of_all_paths(S: int, shared: bool) -> None:
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("S", [2, 3])
-def test_rewards_count_as_all_paths_say(S: int, full: bool) -> None:
+def test_reward_counts_match_sums_over_paths(S: int, full: bool) -> None:
     rng = np.random.default_rng(S)
     parameters = random_parameters(S, S)
     W = rows(rng, 2, S, *((S, 2) if full else (1, 1)), 3)
@@ -81,7 +81,9 @@ def test_rewards_count_as_all_paths_say(S: int, full: bool) -> None:
 
 
 @pytest.mark.parametrize("S", [3, 4, 6, 25])
-def test_blocks_and_threads_change_no_bit(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_blocks_and_threads(
+    S: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     parameters = random_parameters(1, S, 3, 4)
     episodes = [random_steps(rng, n, 3, 4) for n in (300, 2, 101, 50, 7, 300)]
@@ -113,7 +115,7 @@ def test_compiled_and_interpreted_agree(S: int, monkeypatch: pytest.MonkeyPatch)
     assert results[0].loglik == pytest.approx(results[1].loglik, rel=1e-13)
 
 
-def test_a_million_steps_do_not_underflow_and_extinct_states_do_no_harm() -> None:
+def test_a_million_steps_do_not_underflow() -> None:
     rng = np.random.default_rng(3)
     symbols = (rng.random(1_000_000) < 0.9).astype(int)
     T = np.eye(2)[np.newaxis]
@@ -131,12 +133,12 @@ def test_a_million_steps_do_not_underflow_and_extinct_states_do_no_harm() -> Non
     np.testing.assert_allclose(none.T[0], [[0.0, 0.0], [0.0, 1e6]], atol=1e-4)
 
 
-def test_what_is_impossible_has_no_likelihood() -> None:
+def test_impossible_episodes_have_likelihood_zero() -> None:
     parameters = Parameters(np.eye(2)[np.newaxis], np.eye(2)[np.newaxis], np.array([1.0, 0.0]))
     assert counted(parameters, [[(0, 0)], [(0, 0), (0, 1)]]).loglik == -np.inf
 
 
-def test_observations_before_an_action_need_shared_ones() -> None:
+def test_observations_before_an_action_require_a_shared_model() -> None:
     with pytest.raises(DataError, match="shared observation model"):
         counted(random_parameters(0), [[(NONE, 0), (0, 1)]])
     with pytest.raises(DataError, match=r"episode 1, step 1: the action is missing"):
@@ -146,7 +148,7 @@ def test_observations_before_an_action_need_shared_ones() -> None:
 
 
 @pytest.mark.parametrize("S", [2, 5, 25])
-def test_pauses_of_a_pass_change_no_count(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_do_not_depend_on_pauses(S: int, monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = random_parameters(3, S, 3, 4)
     rng = np.random.default_rng(0)
     data = encode(episodes_of([random_steps(rng, n, 3, 4) for n in (90, 2, 0, 31)], 3, 4))

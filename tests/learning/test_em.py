@@ -1,4 +1,4 @@
-"""Expected counts, maximisation, and that the log-posterior never falls."""
+"""The EM algorithm: the log-posterior never falls, and acceleration."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor
 
 
-def test_one_action_follows_a_plain_baum_welch() -> None:
+def test_one_action_matches_plain_baum_welch() -> None:
     rng = np.random.default_rng(7)
     parameters = random_parameters(7, 3, 1, 4, shared=True)
     symbols = rng.integers(4, size=60).tolist()
@@ -96,7 +96,7 @@ def test_the_log_posterior_never_falls_with_rewards(
 
 @given(seed=st.integers(0, 2**32 - 1), damping=st.sampled_from([0.0, 0.7]))
 @settings(max_examples=30)
-def test_one_step_of_em_never_lowers_the_log_posterior(seed: int, damping: float) -> None:
+def test_an_em_iteration_never_lowers_the_log_posterior(seed: int, damping: float) -> None:
     rng = np.random.default_rng(seed)
     chosen = MStepSettings(0.1, 0.2, 0.3, frozenset(), damping)
     parameters = random_parameters(seed, 3)
@@ -109,7 +109,7 @@ def test_one_step_of_em_never_lowers_the_log_posterior(seed: int, damping: float
         before, parameters = posterior, maximise(counts, parameters, chosen)
 
 
-def test_what_is_fixed_or_untried_stays() -> None:
+def test_fixed_and_unvisited_rows_do_not_change() -> None:
     rng = np.random.default_rng(5)
     parameters = random_parameters(5, 3, 3)
     episodes = [[(int(rng.integers(2)), o) for _, o in random_steps(rng, 40)]]
@@ -121,7 +121,7 @@ def test_what_is_fixed_or_untried_stays() -> None:
     assert not np.allclose(run.parameters.T[0], parameters.T[0])
 
 
-def test_longer_steps_need_fewer_iterations() -> None:
+def test_acceleration_needs_fewer_iterations() -> None:
     rng = np.random.default_rng(8)
     true = random_parameters(8, 3, 2, 3)
     episodes = [sampled(true, 40, rng) for _ in range(50)]

@@ -20,7 +20,7 @@ def test_equal_episodes_are_counted_once_with_their_weight() -> None:
     assert sequences.steps.first.tolist() == [0, 2, 3, 4]
 
 
-def test_a_million_times_a_million_codes_are_numbered() -> None:
+def test_sparse_codes_are_numbered() -> None:
     n = 1 << 22
     names = tuple(map(str, range(n)))
     a = np.array([n - 1, 0, n - 1, 5])

@@ -1,4 +1,4 @@
-"""Ends of episodes in sampling and learning: terminal states, and what is known of them."""
+"""Ends of episodes in sampling and learning: terminal states."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def allowed(path: NDArray[np.int64], end: int, last: int) -> bool:
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("S", [2, 3, 4, 5])
-def test_counts_are_those_of_all_paths_that_end_so(S: int, shared: bool) -> None:
+def test_counts_match_sums_over_paths_with_these_ends(S: int, shared: bool) -> None:
     parameters = ending_tables(S, S, shared=shared)
     Z = np.broadcast_to(parameters.Z, (2, S, 2))
     rng = np.random.default_rng(S)
@@ -110,7 +110,7 @@ def test_likelihood_and_decoding_know_how_episodes_ended() -> None:
     np.testing.assert_allclose(smoothed[0], [0.25, 1 - 0.75**2, 1 - 0.75**3])
 
 
-def test_an_end_that_cannot_be_is_named() -> None:
+def test_impossible_ends_are_reported() -> None:
     model, data = terminated_episodes()
     paid = make_model(model.T, model.Z, [[1.0, 1.0]], discount=0.9)
     with pytest.raises(DataError, match="episode 0 terminated, but the model has no terminal st"):
@@ -189,7 +189,7 @@ def test_policies_that_are_asked_in_python_end_alike() -> None:
     assert on.n_steps == 150
 
 
-def test_learned_from_what_an_absorbing_state_continues() -> None:
+def test_learning_from_episodes_that_continue_in_an_absorbing_state() -> None:
     text = (CASES / "absorbing-hmm.pomdp").read_text() + "R: * : * : * : * 0\n"
     hmm = pt.loads(text)
     data = pt.sample(hmm, episodes=2000, steps=20, rng=np.random.default_rng(1))
@@ -209,7 +209,7 @@ def ending(tmp_path_factory: pytest.TempPathFactory) -> tuple[pt.Model, Episodes
     return tiger, data, path
 
 
-def test_a_model_that_ends_is_learned_and_solved(
+def test_a_terminating_model_is_learned_and_solved(
     ending: tuple[pt.Model, Episodes, Path],
 ) -> None:
     tiger, data, path = ending
@@ -232,7 +232,7 @@ def test_a_model_that_ends_is_learned_and_solved(
     assert result.parameters <= 3 * 2 * 2 + 3 * 2 * 2 + 2 * 2 + 2 * 2 + 1
 
 
-def test_ends_can_be_told_or_ignored(ending: tuple[pt.Model, Episodes, Path]) -> None:
+def test_ends_can_be_ignored(ending: tuple[pt.Model, Episodes, Path]) -> None:
     _, data, _ = ending
     some = select_episodes(data, np.arange(data.n_episodes) < 500)
     cut = pt.fit(replace(some, ends=None), 2, restarts=2, rng=np.random.default_rng(1))
@@ -304,7 +304,7 @@ def test_an_init_model_gives_its_own_terminal_states() -> None:
     assert result.loglik >= float(pt.loglik(tiger, data)) - 1e-6
 
 
-def test_models_without_an_end_learn_as_before() -> None:
+def test_models_without_terminal_states_learn_as_before() -> None:
     model = random_model(3)
     data = pt.sample(model, episodes=60, steps=20, rng=np.random.default_rng(1))
     assert data.ends is not None

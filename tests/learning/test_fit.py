@@ -1,4 +1,4 @@
-"""Learning whole models: starts, races, rewards, warnings, interrupts."""
+"""Learning models: initialisation, restarts, rewards, warnings and interrupts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tiger_fit() -> Fit:
     return fit(data, 2, rng=np.random.default_rng(0))
 
 
-def test_the_tiger_is_found(tiger_fit: Fit) -> None:
+def test_the_tiger_is_recovered(tiger_fit: Fit) -> None:
     model = tiger_fit.model
     assert tiger_fit.converged
     assert tiger_fit.stop_reason == "tolerance"
@@ -35,7 +35,7 @@ def test_the_tiger_is_found(tiger_fit: Fit) -> None:
     np.testing.assert_allclose(model.T[0][order][:, order], np.eye(2), atol=0.02)
 
 
-def test_rewards_tell_states_apart_and_are_not_drawn_together(tiger_fit: Fit) -> None:
+def test_rewards_identify_states_without_bias(tiger_fit: Fit) -> None:
     order = [0, 1] if tiger_fit.model.Z[0, 0, 0] > 0.5 else [1, 0]
     assert tiger_fit.rewards is not None
     R = tiger_fit.rewards.R[:, order]
@@ -44,7 +44,7 @@ def test_rewards_tell_states_apart_and_are_not_drawn_together(tiger_fit: Fit) ->
     np.testing.assert_array_equal(tiger_fit.model.expected_rewards[:, order], R)
 
 
-def test_rewards_on_the_way_are_learned_by_transition() -> None:
+def test_transition_rewards_are_learned() -> None:
     T = np.array([[[0.5, 0.5], [0.3, 0.7]]])
     R = np.array([[1.0, 5.0], [-2.0, 3.0]])[np.newaxis, :, :, np.newaxis]
     model = make_model(T, np.eye(2), R, discount=0.9, start=[1.0, 0.0])
@@ -65,7 +65,7 @@ def test_rewards_on_the_way_are_learned_by_transition() -> None:
     )
 
 
-def test_on_what_rewards_depend_is_found_out(tiger_fit: Fit) -> None:
+def test_the_reward_model_is_selected(tiger_fit: Fit) -> None:
     assert tiger_fit.rewards is not None
     assert tiger_fit.rewards.R.shape == (3, 2)
     assert tiger_fit.rewards.excess < 5.0
@@ -81,7 +81,7 @@ def test_on_what_rewards_depend_is_found_out(tiger_fit: Fit) -> None:
     assert result.loglik > blind.loglik
 
 
-def test_rewards_that_are_all_the_same_tell_nothing() -> None:
+def test_equal_rewards_are_not_informative() -> None:
     data = logged(tiger(), 60, 30, np.random.default_rng(1))
     same = replace(data, rewards=np.full(data.n_steps, 3.0))
     result = fit(same, 2, rng=np.random.default_rng(0), restarts=2)
@@ -89,7 +89,7 @@ def test_rewards_that_are_all_the_same_tell_nothing() -> None:
     np.testing.assert_allclose(result.model.expected_rewards, 3.0)
 
 
-def test_a_missing_reward_or_observation_is_summed_over() -> None:
+def test_missing_rewards_and_observations_are_marginalised() -> None:
     data = logged(tiger(), 1500, 30, np.random.default_rng(4))
     assert data.rewards is not None
     gone = np.random.default_rng(5).random((2, data.n_steps)) < 0.3
@@ -107,7 +107,7 @@ def test_a_missing_reward_or_observation_is_summed_over() -> None:
         assert any("steps have no reward" in w for w in result.warnings)
 
 
-def test_known_states_earn_plain_means() -> None:
+def test_rewards_of_observed_states_are_means() -> None:
     model = make_model(
         np.full((1, 2, 2), 0.5), np.eye(2), np.array([[1.0, 3.0]]), discount=0.9, start=[1.0, 0.0]
     )
@@ -139,7 +139,7 @@ def test_the_same_seed_gives_the_same_model(observation_model: str) -> None:
     assert results[0].restarts == results[1].restarts
 
 
-def test_zeros_of_a_given_model_stay() -> None:
+def test_zeros_of_the_initial_model_stay() -> None:
     model = random_model(4)
     data = logged(model, 50, 20, np.random.default_rng(3))
     result = fit(data, init=model, rng=np.random.default_rng(0))
@@ -152,7 +152,7 @@ def test_zeros_of_a_given_model_stay() -> None:
     assert same.parameters == 0
 
 
-def test_a_flat_start_is_named() -> None:
+def test_an_initial_model_with_equal_states_gives_a_warning() -> None:
     flat = make_model(np.full((2, 2, 2), 0.5), np.full((2, 2, 2), 0.5), discount=0.9)
     data = logged(random_model(1, n_states=2), 20, 20, np.random.default_rng(1))
     result = fit(data, init=flat, rng=np.random.default_rng(0))
@@ -160,7 +160,7 @@ def test_a_flat_start_is_named() -> None:
     assert np.ptp(result.model.Z, axis=1).max() < 1e-9
 
 
-def test_an_action_never_tried_keeps_its_rows_and_is_named() -> None:
+def test_an_unused_action_keeps_its_rows_and_gives_a_warning() -> None:
     model = random_model(5, n_actions=3)
     data = logged(model, 30, 20, np.random.default_rng(1), actions=2)
     result = fit(data, 3, rng=np.random.default_rng(0), restarts=2, max_iter=20)
@@ -173,7 +173,7 @@ def test_an_action_never_tried_keeps_its_rows_and_is_named() -> None:
     assert np.isfinite(result.rewards.R).all()
 
 
-def test_an_empty_state_is_reported_and_keeps_its_rows() -> None:
+def test_an_unused_state_keeps_its_rows_and_gives_a_warning() -> None:
     T = np.array([[[0.5, 0.5, 0.0], [0.4, 0.6, 0.0], [0.1, 0.2, 0.7]]])
     model = make_model(T, [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], discount=0.9, start=[1.0, 0.0, 0.0])
     data = logged(model, 20, 20, np.random.default_rng(3))
@@ -184,7 +184,7 @@ def test_an_empty_state_is_reported_and_keeps_its_rows() -> None:
     assert np.isfinite(result.model.expected_rewards).all()
 
 
-def test_odd_data_give_models_without_nan() -> None:
+def test_degenerate_data_give_models_without_nan() -> None:
     one_symbol = episodes_of([[(0, 0)] * 10], 1, 1)
     for data, states in ((one_symbol, 3), (episodes_of([[(0, 1)]]), 4), (one_symbol, 1)):
         result = fit(data, states, rng=np.random.default_rng(0), restarts=2)

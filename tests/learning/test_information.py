@@ -25,7 +25,7 @@ from processes import run
 
 
 def noisy_tiger(n: int, length: int, rng: np.random.Generator) -> tuple[Episodes, np.ndarray]:
-    """Tigers whose doors pay what the other one does once in ten times; and R[a, s]."""
+    """Tiger data in which doors swap their rewards with probability 0.1; and R[a, s]."""
     data = logged(tiger(), n, length, rng)
     assert data.rewards is not None
     other = (rng.random(data.n_steps) < 0.1) & (data.actions > 0)
@@ -84,7 +84,7 @@ def test_information_is_minus_the_second_derivative() -> None:
                 assert I[i, j] == pytest.approx(-second, abs=2e-3 * size + 0.05)
 
 
-def test_hidden_states_make_errors_larger() -> None:
+def test_hidden_states_increase_errors() -> None:
     rng = np.random.default_rng(1)
     data, _ = noisy_tiger(200, 50, rng)
     result = fit(data, 2, rng=rng, restarts=3)
@@ -95,7 +95,7 @@ def test_hidden_states_make_errors_larger() -> None:
     assert (errors > 1.2 * as_if_seen).all()
 
 
-def test_an_error_that_is_not_known_is_none_and_says_why() -> None:
+def test_unknown_errors_have_a_reason() -> None:
     rng = np.random.default_rng(2)
     data = logged(tiger(), 60, 20, rng, actions=2)  # the third action never occurs
     result = fit(data, 2, rng=rng, restarts=3)

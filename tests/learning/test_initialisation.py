@@ -9,7 +9,7 @@ from pomdptool.episodes import NONE
 from pomdptool.learning import initialisation
 
 
-def test_contexts_say_what_happened_around_a_step() -> None:
+def test_context_features() -> None:
     rng = np.random.default_rng(0)
     data = episodes_of([random_steps(rng, n) for n in (9, 1, 20)])
     chosen = np.arange(3, 25)
@@ -29,7 +29,7 @@ def test_contexts_say_what_happened_around_a_step() -> None:
     np.testing.assert_allclose(result, plain[:, plain.any(axis=0)], rtol=1e-12)
 
 
-def test_k_means_ends_at_means() -> None:
+def test_k_means_converges_to_means() -> None:
     from scipy.sparse import csr_matrix
 
     rng = np.random.default_rng(2)

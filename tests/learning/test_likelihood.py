@@ -31,13 +31,13 @@ def test_likelihoods_are_sums_over_paths(
     assert result.perplexity == pytest.approx(np.exp(-float(result) / observed))
 
 
-def test_symbols_that_the_model_lacks_are_named_with_their_row() -> None:
+def test_unknown_symbols_are_reported_with_their_row() -> None:
     data = episodes_of([[(0, 0), (0, 1)], [(1, 2)]], 3, 3)
     with pytest.raises(DataError, match=r"row 3 \(episode 1, step 0\): .* no observation '2'"):
         loglik(random_model(1), data)
 
 
-def test_names_may_come_in_any_order() -> None:
+def test_names_may_be_in_any_order() -> None:
     model = random_model(1)
     turned = make_model(
         model.T[::-1], model.Z[::-1], discount=0.9, start=model.start, actions=("1", "0")

@@ -86,7 +86,7 @@ def test_a_limit_with_an_empty_cache_leaves_time_to_learn(tmp_path: Path) -> Non
     assert int(iterations.split()[1]) > 20
 
 
-def test_a_pass_stops_where_a_limit_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_e_step_stops_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(e_step, "CALL_WORK", 16)
     data = encode(episodes_of([random_steps(np.random.default_rng(0), 50)]))
     asked = [0]
@@ -119,7 +119,7 @@ def test_a_limit_before_the_first_pass_leaves_a_model(monkeypatch: pytest.Monkey
         assert (r[1:] < 0.0).all()
 
 
-def test_k_means_and_utile_distinction_look_at_limits() -> None:
+def test_k_means_and_utile_distinction_check_limits() -> None:
     data = logged(tiger(), 100, 20, np.random.default_rng(1))
     happened = ((data.actions, 3), (data.observations, 2))
     points = initialisation._context_features(data, np.arange(data.n_steps), happened, 0.5)
@@ -147,7 +147,7 @@ def test_k_means_and_utile_distinction_look_at_limits() -> None:
 @pytest.mark.parametrize("tolerance", [0.0, 1e-300])
 @pytest.mark.parametrize("accelerate", [False, True])
 @pytest.mark.parametrize("pseudo", [0.0, 0.01])
-def test_a_tolerance_out_of_reach_ends_by_rounding(
+def test_an_unreachable_tolerance_ends_by_rounding(
     tolerance: float, accelerate: bool, pseudo: float
 ) -> None:
     rng = np.random.default_rng(4)
@@ -160,7 +160,7 @@ def test_a_tolerance_out_of_reach_ends_by_rounding(
     assert run.log_posteriors[-1] > run.log_posteriors[0]
 
 
-def test_a_guess_stays_finite_where_the_way_hardly_bends() -> None:
+def test_extrapolation_stays_finite_for_almost_straight_paths() -> None:
     one = random_parameters(0)
     data = encode(episodes_of([[(0, 0), (1, 1)]]))
     with Threads(1) as threads:
@@ -177,7 +177,7 @@ def test_a_guess_stays_finite_where_the_way_hardly_bends() -> None:
         np.testing.assert_allclose(part.sum(axis=-1), 1.0)
 
 
-def test_no_priors_and_a_state_that_dies_out_do_not_loop() -> None:
+def test_em_ends_without_priors_when_a_state_vanishes() -> None:
     T = np.array([[[0.5, 0.5], [0.5, 0.5]]])
     Z = np.array([[[1.0, 0.0], [1e-200, 1.0]]])
     data = encode(episodes_of([[(0, 0)] * 30], 1, 2))
@@ -204,7 +204,9 @@ def test_memory_grows_with_names_and_not_their_square(actions: bool) -> None:
     assert peak < 200e6
 
 
-def test_what_cannot_be_held_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_too_large_for_memory_are_refused_with_their_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with pytest.raises(
         ModelError, match=r"20000 states, .* the table of distinct steps would take 8.9 GiB"
     ):

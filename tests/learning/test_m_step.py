@@ -8,7 +8,7 @@ from episode_data import counted, random_parameters
 from pomdptool.learning.m_step import MStepSettings, maximise
 
 
-def test_pseudo_counts_and_damping_enter_as_written() -> None:
+def test_pseudo_counts_and_damping() -> None:
     parameters = random_parameters(6, 2)
     counts = counted(parameters, [[(0, 0), (1, 1), (0, 1)]])
     new = maximise(counts, parameters, MStepSettings(2.0, 0.0, 0.0, frozenset(), 0.25))

@@ -1,4 +1,4 @@
-"""What is learned from sampled data predicts as well as the model that they are from."""
+"""Models learned from sampled data predict as well as the true model."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def shortfall(model: Model, episodes: int, restarts: int, *, seed: int) -> float
 
 
 @pytest.mark.parametrize("name", ["tiger", "random"])
-def test_a_little_data_come_near(name: str) -> None:
+def test_recovery_from_few_data(name: str) -> None:
     assert shortfall(MODELS[name], 400, 4, seed=1) < 0.02
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
-def test_much_data_come_within_half_a_percent(name: str) -> None:
+def test_recovery_from_many_data_within_half_a_percent(name: str) -> None:
     assert shortfall(MODELS[name], 4000, 10, seed=2) < 0.005
 
 

@@ -32,7 +32,7 @@ def test_returns_are_discounted_and_complete() -> None:
     assert return_length(data, 1.0) == 1
 
 
-def test_means_of_returns_are_those_of_known_states() -> None:
+def test_mean_returns_match_those_of_observed_states() -> None:
     """Where states are observed the posterior is sure, and means are counted by hand."""
     model = replace(maze(aliased=False), start=np.eye(11)[0])
     data = sample(model, episodes=30, steps=80, rng=np.random.default_rng(5), states=True)
@@ -57,7 +57,7 @@ def test_means_of_returns_are_those_of_known_states() -> None:
     np.testing.assert_allclose(result.unit * result.mean[met], sums[met] / n[met], atol=1e-9)
 
 
-def test_the_test_keeps_its_level_and_finds_differences() -> None:
+def test_welch_test_keeps_its_significance_level_and_has_power() -> None:
     rng = np.random.default_rng(0)
     p = []
     for _ in range(2000):

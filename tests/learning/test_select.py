@@ -1,4 +1,4 @@
-"""Selection of the number of states, and comparison of models."""
+"""Selection of the number of states."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CRITERIA: list[Criterion] = ["bic", "aic", "heldout"]
 
 
 @pytest.mark.parametrize("by", CRITERIA)
-def test_two_states_are_seen(by: Criterion) -> None:
+def test_two_states_are_selected(by: Criterion) -> None:
     data = logged(tiger(), 600, 40, np.random.default_rng(1))
     rng = np.random.default_rng(0)
     result = select(data, [1, 2], rng=rng, by=by, restarts=4, tol=1e-5)
@@ -47,13 +47,13 @@ def test_data_held_out_are_observations_and_rewards() -> None:
     assert held[1] == pytest.approx(result.candidates[1].fit.joint_per_step, abs=0.05)
 
 
-def test_doubt_is_said() -> None:
+def test_weak_evidence_gives_a_warning() -> None:
     data = replace(logged(tiger(), 150, 40, np.random.default_rng(4)), rewards=None)
     result = select(data, [2, 3], rng=np.random.default_rng(0), by="heldout", restarts=2)
     assert any("hardly distinguish" in w for w in result.fit.warnings)
 
 
-def test_the_end_of_one_episode_is_held_out_given_its_beginning() -> None:
+def test_the_end_of_a_single_episode_is_held_out() -> None:
     data = logged(tiger(), 1, 400, np.random.default_rng(2))
     result = select(data, [1, 2], rng=np.random.default_rng(0), by="heldout", restarts=2)
     one = result.candidates[0]
@@ -78,7 +78,7 @@ def test_the_time_limit_is_one_for_all_sizes() -> None:
 
 @pytest.mark.parametrize("by", CRITERIA)
 @pytest.mark.parametrize("asks", [0, 30, 300])
-def test_an_interrupt_selects_among_what_was_learned(by: Criterion, asks: int) -> None:
+def test_an_interrupt_selects_among_the_models_so_far(by: Criterion, asks: int) -> None:
     data = logged(tiger(), 50, 40, np.random.default_rng(1))
     asked = [0]
 
@@ -93,7 +93,7 @@ def test_an_interrupt_selects_among_what_was_learned(by: Criterion, asks: int) -
     assert asked[0] < asks + 40
 
 
-def test_what_cannot_be_selected_is_refused() -> None:
+def test_impossible_selections_are_refused() -> None:
     one_step = episodes_of([[(0, 0)]])
     rng = np.random.default_rng(0)
     with pytest.raises(DataError, match="too few steps"):

@@ -22,12 +22,12 @@ from processes import run
 
 
 def earns(model: Model, learned: Model) -> tuple[float, float]:
-    """What the learned policy earns in a model, and the optimum, at least."""
+    """Expected return of the learned policy in a model, and a lower bound on the optimum."""
     result = transfer(model, learned, rng=np.random.default_rng(0))
     return result.learned_in_true.value, result.true_optimum.lower
 
 
-def test_cells_that_look_alike_are_told_apart() -> None:
+def test_aliased_cells_are_distinguished() -> None:
     model = maze(aliased=True)
     data = sample(model, episodes=400, steps=100, rng=np.random.default_rng(1))
     reported: list[Split] = []
@@ -51,7 +51,7 @@ def test_cells_that_look_alike_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_observed_is_not_split(seed: int) -> None:
+def test_observed_states_are_not_split(seed: int) -> None:
     rng = np.random.default_rng(seed)
     data = sample(maze(aliased=False), episodes=400, steps=100, rng=rng)
     result = distinguish(data, rng=rng, discount=0.9)
@@ -59,14 +59,14 @@ def test_what_is_observed_is_not_split(seed: int) -> None:
     assert result.fit.model.states[3] == "cell-" + sorted(map(str, range(11)))[3]
 
 
-def test_states_that_are_hidden_but_right_are_not_split() -> None:
+def test_correct_hidden_states_are_not_split() -> None:
     data = sample(tiger(), episodes=1000, steps=50, rng=np.random.default_rng(3))
     result = distinguish(data, 2, rng=np.random.default_rng(3), restarts=3)
     assert not any(split.kept for split in result.splits)
     assert earns(tiger(), result.fit.model)[0] > 0.95 * 19.3713
 
 
-def test_an_interrupt_keeps_what_was_learned_before() -> None:
+def test_an_interrupt_keeps_the_model_so_far() -> None:
     data = sample(maze(aliased=True), episodes=400, steps=100, rng=np.random.default_rng(1))
     reported: list[Split] = []
     result = distinguish(
@@ -80,7 +80,7 @@ def test_an_interrupt_keeps_what_was_learned_before() -> None:
     assert none.fit.stop_reason == "time-limit"
 
 
-def test_without_rewards_there_is_nothing_to_tell_apart() -> None:
+def test_data_without_rewards_are_refused() -> None:
     data = logged(tiger(), 3, 5, np.random.default_rng(0))
     with pytest.raises(DataError, match="need a column of rewards"):
         distinguish(replace(data, rewards=None), rng=np.random.default_rng(0))
