@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pomdptool.formats.data.report import Columns
     from pomdptool.formats.dump import dump
     from pomdptool.formats.models import load, loads
-    from pomdptool.formats.policy.graphs import load_graph
+    from pomdptool.formats.policy.pg import load_graph
     from pomdptool.formats.policy.read import load_policy, load_vectors
     from pomdptool.graph import PolicyGraph
     from pomdptool.learning.decode import Decoded, decode
@@ -102,7 +102,7 @@ _HOME = {
     "info": "analysis.info",
     "load": "formats.models",
     "load_data": "formats.data.read",
-    "load_graph": "formats.policy.graphs",
+    "load_graph": "formats.policy.pg",
     "load_policy": "formats.policy.read",
     "load_vectors": "formats.policy.read",
     "loads": "formats.models",

@@ -49,7 +49,7 @@ class PolicyGraph:
         """The nodes to begin in."""
         return np.arange(self.n_initial) if self.n_initial else np.array([self.start])
 
-    def worth(self, values: FloatArray, b: FloatArray) -> float:
+    def initial_value(self, values: FloatArray, b: FloatArray) -> float:
         """Value from the initial belief `b`, shape (S,), with the nodes' values, shape (n, S)."""
         if self.n_initial:
             return float(values[: self.n_initial].diagonal() @ b)

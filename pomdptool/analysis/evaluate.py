@@ -103,7 +103,7 @@ def evaluate(
     graph = policy.values.graph() if isinstance(policy.values, LinkedVectors) else policy.graph
     exact = None
     if graph is not None and graph_evaluation.is_cheap(model, graph):
-        exact = graph.worth(graph_evaluation.evaluate(model, graph), model.start)
+        exact = graph.initial_value(graph_evaluation.evaluate(model, graph), model.start)
     visited = visited_beliefs(model, policy, beliefs, rng) if policy.horizon is None else []
     residuals = [bellman_residual(model, policy, b) for b in visited]
     return Evaluation(

@@ -85,7 +85,7 @@ def transfer(
 def policy_return(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Return:
     """Expected return of a controller: exact, if that takes at most a second, or simulated."""
     if is_cheap(model, graph):
-        return Return(graph.worth(evaluate(model, graph), model.start))
+        return Return(graph.initial_value(evaluate(model, graph), model.start))
     agent = until(GraphAgent(model, graph), graph.horizon)
     simulation = simulate(model, agent, episodes=EPISODES, rng=rng)
     return Return(simulation.mean, simulation.standard_error)

@@ -130,7 +130,7 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
     graph = solution.policy.graph
     if graph is None or graph.n_nodes > MAX_TREE:
         return
-    from pomdptool.formats.policy.graphs import tree_lines
+    from pomdptool.drawing.tree import tree_lines
 
     for line in ["", *drawn(tree_lines(graph, solution.policy.problem), stream)]:
         say(line, stream)

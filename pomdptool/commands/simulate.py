@@ -30,7 +30,7 @@ from pomdptool.commands.progress import announce_compiling, returns_of
 from pomdptool.commands.returns import interval, short, statistics, summary
 from pomdptool.commands.steps import seen_steps
 from pomdptool.commands.terminal import show_pairs
-from pomdptool.formats.json_documents import plain
+from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 
@@ -142,7 +142,7 @@ def command(
             if result.interrupted:
                 break
     name = policy_file or planning.planner or DEFAULT_PLANNER
-    document = plain(_document(model, results, [name, *compared], number, first))
+    document = to_jsonable(_document(model, results, [name, *compared], number, first))
     if output is not None or as_json:
         write_json(document, output)
     if not as_json and output != "-":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pomdptool.commands.terminal import say
-from pomdptool.formats.atomic import writing_whole
+from pomdptool.formats.atomic import open_atomic
 from pomdptool.formats.traces import trace_line
 from pomdptool.model import Model
 from pomdptool.trace import TracedStep
@@ -26,7 +26,7 @@ def seen_steps(model: Model, trace_file: str | None, verbose: bool) -> Iterator[
         yield None
         return
     with contextlib.ExitStack() as stack:
-        stream = stack.enter_context(writing_whole(Path(trace_file))) if trace_file else None
+        stream = stack.enter_context(open_atomic(Path(trace_file))) if trace_file else None
 
         def on_seen(seen: Seen) -> None:
             if stream is not None:

@@ -18,8 +18,8 @@ from pomdptool.kernels.exact.graph_evaluation import Controller
 from pomdptool.kernels.jit import scaled_budget
 from pomdptool.solving.exact.faces import Faces, Source
 from pomdptool.solving.exact.value_function import Part, Stage
-from pomdptool.solving.observed.policy_iteration import UNIT
-from pomdptool.solving.observed.policy_iteration import evaluated as evaluated_policy
+from pomdptool.solving.observed.policy_iteration import UNIT_ROUNDOFF
+from pomdptool.solving.observed.policy_iteration import evaluate_policy as evaluate_greedy_policy
 from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray, ragged
 
@@ -70,7 +70,7 @@ def evaluated(
     longest = 2 + int(np.diff(controller.row_first).max(initial=0)) * int(
         np.diff(controller.link_first).max()
     )
-    change += UNIT * longest * float(np.abs(values).max())
+    change += UNIT_ROUNDOFF * longest * float(np.abs(values).max())
     values -= discount / (1.0 - discount) * change
     parts, first = [], 0
     for part, action in zip(stage, actions, strict=True):
@@ -106,7 +106,7 @@ def _solved(
 ) -> FloatArray:
     """Solve the controller's linear system, from some values on."""
     matrix, r = _transitions(controller), controller.rewards
-    values = evaluated_policy(
+    values = evaluate_greedy_policy(
         matrix,
         r,
         values[np.newaxis],

@@ -44,9 +44,9 @@ from pomdptool.solving.solution import (
     Monitor,
     Solution,
     discounted_steps,
+    maximin_action,
+    remaining_return,
     require_discount,
-    rewards_ahead,
-    safest,
 )
 from pomdptool.sparse import FloatArray
 
@@ -269,7 +269,7 @@ def _with_horizon(
             stages.append(step.stage)
     except LimitReached as stopped:
         reason = stopped.reason
-    value, rest = run.value(stage), rewards_ahead(model, done, horizon, terminal)
+    value, rest = run.value(stage), remaining_return(model, done, horizon, terminal)
     bounds = Bounds(value + rest.lower, value + rest.upper + run.ahead * loss)
     if reason == "horizon" and not bounds.closed(precision):
         reason = "rounding"
@@ -279,5 +279,5 @@ def _with_horizon(
         policy = run.with_stages(policy, stages)
     if horizon <= GRAPH_HORIZON and (done == horizon or (done and terminal is None)):
         graph = extract_finite(model, run.faces, stages[:done], model.start)
-        policy = replace(policy, graph=graph.followed_by(safest(model), horizon - done))
+        policy = replace(policy, graph=graph.followed_by(maximin_action(model), horizon - done))
     return replace(solution, policy=policy)

@@ -309,7 +309,7 @@ def test_command_with_terminal_values_of_either_form(tmp_path: Path) -> None:
     run("solve", MAZE, "--horizon", 2, "-o", faces)
     result = run("solve", MAZE, "--horizon", 2, "--terminal-values", faces)
     assert isinstance(result.exception, pomdptool.PolicyError)
-    assert "solve for the full set" in str(result.exception)
+    assert "solve with --full-simplex" in str(result.exception)
     run("solve", MAZE, "--horizon", 2, "--full-simplex", "-o", faces)
     found = document(MAZE, "--horizon", 2, "--terminal-values", faces)
     assert found["bounds"] == pytest.approx(document(MAZE, "--horizon", 4)["bounds"], abs=1e-8)
