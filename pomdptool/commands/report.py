@@ -171,7 +171,7 @@ def show_split(split: Split) -> None:
 
 def show_fit(found: Fit) -> None:
     """Print what was learned as a table."""
-    pseudo = "T {:g}, O {:g}, start {:g}, reward {:g}".format(*found.settings.pseudo)
+    pseudo = "T {:g}, O {:g}, start {:g}, reward {:g}".format(*found.settings.pseudo_counts)
     if found.rewards is None:
         pseudo = pseudo.rpartition(",")[0]
     rows = [
@@ -198,7 +198,7 @@ def show_fit(found: Fit) -> None:
 
 def _terminal(found: Fit) -> str:
     """Name the terminal states that the data were explained with."""
-    terminal = found.tables.terminal
+    terminal = found.estimate.terminal
     if terminal is None:
         return ""
     names = [found.model.states[s] for s in terminal.nonzero()[0].tolist()]

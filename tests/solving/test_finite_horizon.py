@@ -102,7 +102,7 @@ def test_tiger_agrees_with_expectimax() -> None:
 def test_vectors_of_a_finite_graph_belong_to_its_start_node() -> None:
     """Later nodes, with fewer costly steps to go, have larger values."""
     graph = PolicyGraph(np.zeros(2, np.int64), np.array([[1, 1], [NOWHERE, NOWHERE]]))
-    policy = transfer.of_graph(graph, tiger())
+    policy = transfer.policy_from_graph(graph, tiger())
     assert policy.horizon == 2
     result = evaluate(tiger(), policy, rng=rng())
     assert result.graph_value == result.vector_value == pytest.approx(-1.95)
@@ -216,14 +216,14 @@ def test_a_graph_too_large_to_evaluate_is_simulated_to_the_horizon(
     monkeypatch.setattr(transfer, "is_cheap", lambda *_: False)
     graph = pomdptool.solve(tiger(), horizon=3).policy.graph
     assert graph is not None
-    result = transfer.earned(tiger(), graph, rng=rng())
+    result = transfer.policy_return(tiger(), graph, rng=rng())
     assert result.standard_error > 0.0
     assert abs(result.value - VALUE_3) < 4.0 * result.standard_error
 
 
 def test_missing_successors_are_reported() -> None:
     graph = PolicyGraph(np.zeros(1, np.int64), np.array([[0, NOWHERE]]))
-    agent = pomdptool.agent_for(tiger(), transfer.of_graph(graph, tiger()))
+    agent = pomdptool.agent_for(tiger(), transfer.policy_from_graph(graph, tiger()))
     with pytest.raises(PolicyError, match="no successor for observation 'tiger-right'"):
         agent.observe(0, 1)
 
