@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-BAD = "\x1b[31m\x1b]0;owned\x07\x9b2J\r\u202e\u2028\noptimum within  19.0 to 19.1 (certified)"
+BAD = "\x1b[31m\x1b]0;owned\x07\x9b2J\r\u202e\u2028\noptimal value  19.0 to 19.1 (certified)"
 """Colours, the title of the window, an 8-bit control, bidirectional marks, and a forged line."""
 
 
-FILE = "f\x1b[31m\noptimum within  19.0"
+FILE = "f\x1b[31m\noptimal value  19.0"
 
 
 SIMULATE = ["--seed", "1", "--episodes", "3", "--steps", "4"]

@@ -66,26 +66,27 @@ def command(
 
     model = open_model(path, kind, quiet=quiet)
     agent = agent_for(model, open_policy(policy_file, model))
-    places = _places(model.observations)
-    belief = _begun(model, agent, quiet)
+    indices = _indices(model.observations)
+    belief = _start_episode(model, agent, quiet)
     while belief is not None:
         if isinstance(agent, FiniteAgent) and agent.ended:
-            belief = _begun(model, agent, quiet) if _another(agent, quiet) else None
+            belief = (
+                _start_episode(model, agent, quiet) if _new_episode_follows(agent, quiet) else None
+            )
             continue
         action = agent.act()
-        shown = "".join(
-            f"\t{printable(model.states[s])} {belief[s]:.6g}" for s in belief.nonzero()[0].tolist()
-        )
-        sys.stdout.write(printable(model.actions[action]) + (shown if with_belief else "") + "\n")
-        sys.stdout.flush()
-        line = sys.stdin.readline()
+        fields = [printable(model.actions[action])]
+        if with_belief:
+            support = belief.nonzero()[0].tolist()
+            fields += [f"{printable(model.states[s])} {belief[s]:.6g}" for s in support]
+        line = _answer("\t".join(fields))
         if not line:
             return
         if not line.strip():
-            belief = _begun(model, agent, quiet)
+            belief = _start_episode(model, agent, quiet)
             continue
-        observation = index_of(line.strip(), "observation", places)
-        after, probability = update_belief(model, belief, action, observation)
+        observation = index_of(line.strip(), "observation", indices)
+        updated, probability = update_belief(model, belief, action, observation)
         try:
             if probability == 0.0:
                 raise impossible_observation(model, action, observation)
@@ -95,31 +96,36 @@ def command(
                 raise
             warn([error], quiet=quiet)
             if on_impossible == "reset":
-                belief = _begun(model, agent, quiet)
+                belief = _start_episode(model, agent, quiet)
             continue
-        belief = after
+        belief = updated
 
 
-def _another(agent: FiniteAgent, quiet: bool) -> bool:
-    """Report the end of the horizon; return whether the input starts another episode.
+def _answer(line: str) -> str:
+    """Write a line and read the answer to it."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    return sys.stdin.readline()
+
+
+def _new_episode_follows(agent: FiniteAgent, quiet: bool) -> bool:
+    """Report the end of the horizon; return whether the input starts a new episode.
 
     Raises
     ------
     PolicyError
-        If another observation follows.
+        If an observation follows.
     """
     if not quiet:
-        say(f"note: {agent.end}; an empty line begins a new episode")
-    sys.stdout.write("\n")
-    sys.stdout.flush()
-    line = sys.stdin.readline()
+        say(f"note: {agent.end}; an empty line starts a new episode")
+    line = _answer("")
     if line.strip():
-        raise PolicyError(f"{agent.end}: only an empty line can follow, not {line.strip()[:100]!r}")
+        raise PolicyError(f"{agent.end}: expected an empty line, not {line.strip()[:100]!r}")
     return line != ""
 
 
-def _begun(model: Model, agent: Agent, quiet: bool) -> FloatArray | None:
-    """Start an episode and return its initial belief; None if an MDP's input has ended."""
+def _start_episode(model: Model, agent: Agent, quiet: bool) -> FloatArray | None:
+    """Start an episode and return its initial belief, or None at the end of an MDP's input."""
     from pomdptool.acting.agents import initial_belief
 
     if not model.mdp:
@@ -128,14 +134,14 @@ def _begun(model: Model, agent: Agent, quiet: bool) -> FloatArray | None:
     name = sys.stdin.readline().strip()
     if not name:
         return None
-    state = index_of(name, "state", _places(model.states))
+    state = index_of(name, "state", _indices(model.states))
     if not model.start[state]:
-        warn([PolicyError(f"no episode begins in state {name!r}")], quiet=quiet)
+        warn([PolicyError(f"state {name!r} has initial probability zero")], quiet=quiet)
     agent.reset(state)
     return initial_belief(model, state)
 
 
-def _places(names: Sequence[str]) -> dict[str, int]:
+def _indices(names: Sequence[str]) -> dict[str, int]:
     """Index of each name, raw and escaped."""
-    shown = {printable(name): k for k, name in enumerate(names)}
-    return shown | {name: k for k, name in enumerate(names)}
+    escaped = {printable(name): k for k, name in enumerate(names)}
+    return escaped | {name: k for k, name in enumerate(names)}

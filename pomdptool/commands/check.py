@@ -16,13 +16,13 @@ from pomdptool.commands.options import (
     quiet_option,
     verbose_option,
 )
-from pomdptool.commands.terminal import say
+from pomdptool.commands.terminal import plural, say
 from pomdptool.formats.models import Kind
 
 
 @click.command(cls=Command, example="pomdptool check --strict tiger.pomdp")
 @model_argument
-@click.option("--strict", is_flag=True, help="Also reject what the reference reader rejects.")
+@click.option("--strict", is_flag=True, help="Also reject files that the reference reader rejects.")
 @from_option
 @json_option
 @quiet_option
@@ -35,8 +35,8 @@ def command(
     Each is a line `file:line:column: error|warning PTnnn: message`. The exit code is 1 if there is
     an error.
     """
-    read = examine_model(path, kind, strict=strict)
-    model, findings, file = read.model, read.findings, read.file
+    result = examine_model(path, kind, strict=strict)
+    model, findings, file = result.model, result.findings, result.file
     if as_json:
         entries = [asdict(finding) for finding in findings]
         for entry in entries:
@@ -56,7 +56,4 @@ def command(
 
 
 def _summary(file: str, errors: int, warnings: int) -> str:
-    def count(n: int, what: str) -> str:
-        return f"{n} {what}{'s' * (n != 1)}"
-
-    return f"{file}: {count(errors, 'error')}, {count(warnings, 'warning')}"
+    return f"{file}: {plural(errors, 'error')}, {plural(warnings, 'warning')}"

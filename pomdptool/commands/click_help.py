@@ -1,4 +1,4 @@
-"""The layout of `--help`: options in sections, examples last, fitted to narrow terminals."""
+"""The layout of `--help`: options in sections, then examples, in at most 80 columns."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SHARED = {
     "Running": ("seed", "threads", "time_limit", "memory"),
     "Output": ("output", "target", "as_json", "quiet", "verbose", "help", "version"),
 }
-"""Sections of the options that several commands share, by the names of their parameters."""
+"""Sections of options that several commands share, as names of parameters."""
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
 class Formatter(click.HelpFormatter):
-    """Help of at most 80 columns, and of as few as the terminal has."""
+    """A formatter for the width of the terminal, at most 80 columns."""
 
     def __init__(self) -> None:
         width = min(shutil.get_terminal_size().columns, WIDTH)
@@ -39,28 +39,27 @@ class Formatter(click.HelpFormatter):
     def write_dl(
         self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
-        """Write names and what they mean, the latter on lines of their own where it is narrow."""
+        """Write names and descriptions in two columns; the first is narrow on narrow terminals."""
         super().write_dl(rows, min(col_max, self.width // 3), col_spacing)
 
 
 class Context(click.Context):
-    """A context whose help is written by `Formatter`."""
+    """A context that formats help with `Formatter`."""
 
     def make_formatter(self) -> click.HelpFormatter:
-        """Make a formatter for the terminal as it is now."""
+        """Make a formatter."""
         return Formatter()
 
 
-class _Helped(click.Command):
-    """What commands and groups have in common: sections and an example.
+class _Sectioned(click.Command):
+    """Base of commands and groups: help with sections and examples.
 
     Parameters
     ----------
     sections
-        Headings and the parameters' names under each; what is in none of them, and not shared,
-        comes first as "Options".
+        Headings with names of parameters. Options in no section, here or in `SHARED`, come first.
     example
-        One line, or several, that can be copied as they are.
+        Command lines, to be copied as they are.
     """
 
     context_class = Context
@@ -78,7 +77,7 @@ class _Helped(click.Command):
         self.example = example
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Suggest the near name for an unknown option; name the new spelling of a renamed one."""
+        """Suggest a similar name for an unknown option; report renamed options as such."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -91,10 +90,10 @@ class _Helped(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, section by section."""
-        place = {
+        section_of = {
             name: heading
-            for part in (SHARED, self.sections)
-            for heading, names in part.items()
+            for sections in (SHARED, self.sections)
+            for heading, names in sections.items()
             for name in names
         }
         order = ["Options", *(name for name in self.sections if name not in SHARED), *SHARED]
@@ -103,14 +102,14 @@ class _Helped(click.Command):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
                 name = "help" if set(param.opts) & set(ctx.help_option_names) else param.name
-                rows[place.get(name or "", "Options")].append(record)
+                rows[section_of.get(name or "", "Options")].append(record)
         used = {heading: records for heading, records in rows.items() if records}
         for heading, records in used.items():
             with formatter.section(heading if len(used) > 1 else "Options"):
                 formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the example, its lines as they are, and where the manual has more."""
+        """Write the examples unwrapped, and the command that shows the manual page."""
         lines = self.example.splitlines()
         program, *topic = ctx.command_path.split()[:2]
         parts = {
@@ -123,8 +122,8 @@ class _Helped(click.Command):
                     formatter.write(f"{'':>{formatter.current_indent}}{text}\n")
 
 
-class Command(_Helped):
-    """A command with sections of options, and an example; no file is written twice.
+class Command(_Sectioned):
+    """A command that checks before it runs that none of its files is overwritten by mistake.
 
     Parameters
     ----------
@@ -137,23 +136,29 @@ class Command(_Helped):
         self.updates = updates
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, once its files are known to be different ones."""
+        """Check the files and run the command."""
         check_apart(self, ctx, self.updates)
         return super().invoke(ctx)
 
 
-class Group(_Helped, click.Group):
-    """A group with an example, that suggests the near command for one that is unknown."""
+class Group(_Sectioned, click.Group):
+    """A group of commands."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, and the commands."""
+        """Write the options and the commands."""
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the commands with their summaries, uncut."""
+        summaries = {name: c.get_short_help_str(2 * WIDTH) for name, c in self.commands.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(summaries.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the near name for an unknown one."""
+        """Suggest a similar name for an unknown command."""
         names = self.list_commands(ctx)
         if args and args[0] not in names and not args[0].startswith("-"):
             ctx.fail(f"No such command {args[0]!r}.{did_you_mean(args[0], names)}")
@@ -161,10 +166,10 @@ class Group(_Helped, click.Group):
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]
-    """One of some values; suggests the near one for a value that is none of them."""
+    """A choice that suggests a similar value for an unknown one."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Find the value."""
+        """Return the chosen value."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
@@ -173,7 +178,7 @@ class Choice(click.Choice):  # type: ignore[type-arg]
             raise click.BadParameter(error.message + hint, ctx, param) from None
 
 
-def did_you_mean(given: str, names: Sequence[str]) -> str:
-    """A hint at the near name, as a sentence; or nothing."""
-    near = near_name(given, names)
+def did_you_mean(name: str, names: Sequence[str]) -> str:
+    """A sentence that suggests a similar name, or nothing."""
+    near = near_name(name, names)
     return "" if near is None else f" Did you mean {near!r}?"

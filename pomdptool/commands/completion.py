@@ -1,4 +1,4 @@
-"""`pomdptool completion`: completion of commands, options and files in a shell."""
+"""`pomdptool completion`: shell completion of commands, options and files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "pomdptool"
 """The name of the program."""
 
 COMPLETE = "_POMDPTOOL_COMPLETE"
-"""The environment variable by which a shell asks for completions."""
+"""The environment variable with which a shell requests completions."""
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -22,15 +22,15 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=Choice(SHELLS), required=False)
 @click.pass_context
 def command(ctx: click.Context, shell: str | None) -> None:
-    """Print a script that completes commands, options and files in SHELL (default: yours).
+    """Print a script that completes commands, options and files in SHELL (default: from $SHELL).
 
-    Add the line of the example to ~/.bashrc, or with zsh in place of bash to ~/.zshrc. In fish:
-    pomdptool completion fish | source
+    For bash, add the line of the example to ~/.bashrc; for zsh, with zsh in place of bash, to
+    ~/.zshrc. In fish, run: pomdptool completion fish | source
     """
     from click.shell_completion import get_completion_class
 
     shell = shell or Path(os.environ.get("SHELL", "")).name
-    made = get_completion_class(shell) if shell in SHELLS else None
-    if made is None:
-        raise click.UsageError(f"Name a shell: {', '.join(SHELLS)}.")
-    click.echo(made(ctx.find_root().command, {}, NAME, COMPLETE).source())
+    completion = get_completion_class(shell) if shell in SHELLS else None
+    if completion is None:
+        raise click.UsageError(f"Choose a shell: {', '.join(SHELLS)}.")
+    click.echo(completion(ctx.find_root().command, {}, NAME, COMPLETE).source())

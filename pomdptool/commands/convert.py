@@ -40,11 +40,11 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Convert a model to another format; every number reads back bit for bit."""
+    """Convert a model to another format; all numbers are preserved exactly."""
     if target is None:
-        target = model_kind(output, " (or give --to)")
-    text, said = encode_model(open_model(path, kind, quiet=quiet), target)
+        target = model_kind(output, " (or use --to)")
+    text, warnings = encode_model(open_model(path, kind, quiet=quiet), target)
     write_result(text, output)
     if verbose and not quiet:
-        say(f"{len(text)} characters of {target} written")
-    warn(said, quiet=quiet)
+        say(f"wrote {len(text)} characters of {target}")
+    warn(warnings, quiet=quiet)

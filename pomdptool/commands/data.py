@@ -1,4 +1,4 @@
-"""Data as arguments of commands: the file, its columns and its conventions."""
+"""Options of commands that read data: the file, its columns and its conventions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ROLES = {
 }
 
 
-def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Names separated by commas, quoted as in CSV if they contain commas."""
     if value is None:
         return ()
@@ -49,13 +49,13 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
     if not names or "" in names:
         raise click.BadParameter(f"{value!r} has an empty name.", ctx, param)
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise click.BadParameter(f"{twice!r} occurs twice.", ctx, param)
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise click.BadParameter(f"{repeated!r} occurs twice.", ctx, param)
     return tuple(names)
 
 
 def _list_option(name: str, metavar: str, help_text: str) -> Callable[[F], F]:
-    return click.option(name, metavar=metavar, callback=_listed, help=help_text)
+    return click.option(name, metavar=metavar, callback=_names, help=help_text)
 
 
 data_argument = piped_argument("data", "DATA")
@@ -63,7 +63,7 @@ data_argument = piped_argument("data", "DATA")
 
 @dataclass(frozen=True, slots=True)
 class DataFormat:
-    """How data are read: the options of `data_options`."""
+    """The options of `data_options`."""
 
     data_from: DataKind | None
     actions: tuple[str, ...]
@@ -81,7 +81,7 @@ class DataFormat:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Names of the columns whose names differ from the default."""
+        """Names of the columns that are not the default ones."""
         named = {role: getattr(self, f"{role}_column") for role in ROLES}
         return {role: name for role, name in named.items() if name is not None}
 
@@ -99,7 +99,7 @@ data_options = collected(
     ),
     _list_option("--observations", "A,B", "Names of all observations, likewise."),
     _list_option(
-        "--missing", "NA,-1", "Values that denote a missing observation; empty ones always do."
+        "--missing", "NA,-1", "Values that denote a missing observation; empty values always do."
     ),
     click.option(
         "--gaps",
@@ -120,18 +120,18 @@ data_options = collected(
         for role, text in ROLES.items()
     ),
 )
-"""Options of how data are read."""
+"""Options of the format and conventions of the data."""
 
 
 def open_episodes(
     path: str, like: Model | None, data_format: DataFormat, *, quiet: bool
 ) -> tuple[Episodes, tuple[str, ...]]:
-    """Read episodes; warnings about them go to standard error, and are returned.
+    """Read episodes; print the warnings about them and return both.
 
     Raises
     ------
     DataError
-        If the file does not hold episodes.
+        If the file is invalid.
     """
     from pomdptool.formats.data.conventions import Conventions
     from pomdptool.formats.data.read import read_with_warnings
@@ -154,7 +154,7 @@ def open_episodes(
 
 @dataclass(frozen=True, slots=True)
 class ModelAndData:
-    """The arguments MODEL and DATA, and how they are read: the options of `model_and_data`."""
+    """The arguments and options of `model_and_data`."""
 
     path: str
     data: str
@@ -163,7 +163,7 @@ class ModelAndData:
     quiet: bool
 
     def read(self) -> tuple[Model, Episodes]:
-        """Read the model, and the episodes in its terms.
+        """Read the model, and the episodes with its names.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class ModelAndData:
 
 
 def model_and_data(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Arguments MODEL and DATA, and options of how they are read; the command gets `files`."""
+    """Add the arguments MODEL and DATA with their options, passed as `files`."""
     command = data_options(collected("files", ModelAndData)(function))
     for add in (ignored_verbose_option, quiet_option, from_option, data_argument):
         add(command)

@@ -12,10 +12,7 @@ import numpy as np
 
 from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.click_help import Choice, Command
-from pomdptool.commands.data import (
-    ModelAndData,
-    model_and_data,
-)
+from pomdptool.commands.data import ModelAndData, model_and_data
 from pomdptool.commands.models import write_json
 from pomdptool.commands.options import json_option
 from pomdptool.commands.terminal import escaped
@@ -46,13 +43,13 @@ from pomdptool.model import Model
 def command(files: ModelAndData, method: Method, show: str, as_json: bool) -> None:
     """Infer the hidden state after each step of DATA under MODEL; prints CSV."""
     model, episodes = files.read()
-    found = zip(episodes.labels, decode(model, episodes, method), strict=True)
+    results = zip(episodes.labels, decode(model, episodes, method), strict=True)
     if as_json:
         document = {
             "method": method,
             "what": show,
             "columns": _columns(model, show),
-            "episodes": [_document(model, e, one, show) for e, one in found],
+            "episodes": [_document(model, e, decoded, show) for e, decoded in results],
         }
         write_json(document, indent=None)
         return
@@ -62,28 +59,27 @@ def command(files: ModelAndData, method: Method, show: str, as_json: bool) -> No
         model = escaped(model, "states", "observations")
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["episode", "step", "best", *_columns(model, show)])
-    for e, one in found:
-        best = [model.states[s] for s in one.path]
-        for t, row in enumerate(_rows(one, show)):
+    for e, decoded in results:
+        best = [model.states[s] for s in decoded.path]
+        for t, row in enumerate(_rows(decoded, show)):
             writer.writerow([e, t, best[t], *row.tolist()])
 
 
-def _columns(model: Model, what: str) -> list[str]:
-    if what == "transitions":
+def _columns(model: Model, show: str) -> list[str]:
+    if show == "transitions":
         return [f"{s}->{s2}" for s, s2 in itertools.product(model.states, repeat=2)]
-    return list(model.states if what == "states" else model.observations)
+    return list(model.states if show == "states" else model.observations)
 
 
-def _rows(one: Decoded, what: str) -> Iterator[np.ndarray]:
-    table = {"states": lambda: one.states, "transitions": lambda: one.transitions}
-    chosen = table.get(what, lambda: one.outputs)()
-    yield from chosen.reshape(len(chosen), -1)
+def _rows(decoded: Decoded, show: str) -> Iterator[np.ndarray]:
+    table = getattr(decoded, show)
+    yield from table.reshape(len(table), -1)
 
 
-def _document(model: Model, e: int, one: Decoded, what: str) -> dict[str, Any]:
+def _document(model: Model, e: int, decoded: Decoded, show: str) -> dict[str, Any]:
     return {
         "episode": e,
-        "log_probability": one.log_probability,
-        "best": [model.states[s] for s in one.path],
-        "probabilities": list(_rows(one, what)),
+        "log_probability": decoded.log_probability,
+        "best": [model.states[s] for s in decoded.path],
+        "probabilities": list(_rows(decoded, show)),
     }

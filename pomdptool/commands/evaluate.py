@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pomdptool.commands.click_help import Command
-from pomdptool.commands.interrupts import interruptible
+from pomdptool.commands.interrupts import INTERRUPTED, interruptible
 from pomdptool.commands.models import open_model, open_policy, write_json
 from pomdptool.commands.options import (
     chosen_seed,
@@ -25,7 +25,7 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.returns import interval, short, summary
-from pomdptool.commands.terminal import say, show_pairs
+from pomdptool.commands.terminal import plural, say, show_pairs
 from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
@@ -58,7 +58,7 @@ def command(
     kind: Kind | None,
     quiet: bool,
 ) -> int:
-    """Evaluate a policy: its graph exactly, its alpha vectors, and by simulation.
+    """Evaluate a policy exactly by its graph, by its alpha vectors and by simulation.
 
     POLICY is .json, .alpha, .policy (APPL) or .pg, each also with .gz. The graph of a policy for
     another model is transferred by the names of actions and observations.
@@ -89,14 +89,11 @@ def command(
         write_json(document)
     else:
         show_pairs(_rows(model, policy, document), sys.stdout)
-    return 130 if evaluation.interrupted else 0
+    return INTERRUPTED if evaluation.interrupted else 0
 
 
 def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
-    """Read a policy in any form; the values of a .pg's nodes are computed.
-
-    One that was made for another model with the same actions and observations acts by its graph.
-    """
+    """Read a policy in any format; a policy graph or a policy for another model is transferred."""
     from pomdptool.analysis.transfer import carried
     from pomdptool.formats.kinds import kind_of_path
     from pomdptool.formats.policy.pg import load_graph
@@ -117,26 +114,21 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
 
 def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[str, str]]:
     """The result as a table."""
-    graph = "-" if d["graph_value"] is None else f"{d['graph_value']:.6g} (exact)"
-    vectors = d["vector_value"]
-    optimum = interval(*d["bounds"])
-    residual = (
-        f"{short(d['residual_min'])} to {short(d['residual_max'])} at "
-        f"{d['residual_beliefs']} visited beliefs"
-    )
-    return [
+    graph, vectors = d["graph_value"], d["vector_value"]
+    rows = [
         ("problem", model.name or "-"),
-        ("policy", f"by {policy.method}"),
-        ("graph value", graph),
+        ("policy", policy.method),
+        ("graph value", "-" if graph is None else f"{graph:.6g} (exact)"),
         ("vector value", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
-        *[("optimum within", f"{optimum} (by the file)")] * (optimum != "unknown"),
-        *[("terminal values", "count in the vectors and bounds only")]
-        * (policy.terminal is not None),
-        *[("residual", residual)] * (d["residual_beliefs"] > 0),
-        (
-            "simulated",
-            f"{d['mean_discounted_return']:.6g}, 95% {interval(*d['confidence_95'])}, "
-            f"{d['episodes']} episode{'s' * (d['episodes'] != 1)}",
-        ),
-        ("truncation", f"error at most {short(d['truncation_bound'])}"),
     ]
+    if (optimum := interval(*d["bounds"])) != "unknown":
+        rows.append(("optimal value", f"{optimum} (from the file)"))
+    if policy.terminal is not None:
+        rows.append(("terminal values", "included in the vector value and bounds only"))
+    if d["residual_beliefs"]:
+        residual = f"{short(d['residual_min'])} to {short(d['residual_max'])}"
+        rows.append(("residual", f"{residual} at {d['residual_beliefs']} visited beliefs"))
+    mean, error = d["mean_discounted_return"], short(d["truncation_bound"])
+    confidence = f"95% interval {interval(*d['confidence_95'])}"
+    simulated = f"{mean:.6g}, {confidence}, {plural(d['episodes'], 'episode')}"
+    return [*rows, ("simulated", simulated), ("truncation", f"error at most {error}")]

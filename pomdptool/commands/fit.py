@@ -1,4 +1,4 @@
-"""`pomdptool fit`: a model from data."""
+"""`pomdptool fit`: learn a model from data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.data import DataFormat, data_argument, data_options, open_episodes
 from pomdptool.commands.fit_options import EmOptions, StateOptions, em_options, state_options
-from pomdptool.commands.interrupts import interruptible
+from pomdptool.commands.interrupts import INTERRUPTED, interruptible
 from pomdptool.commands.models import open_model, warn, write_result
 from pomdptool.commands.options import (
     EXISTING,
@@ -64,7 +64,7 @@ from pomdptool.trace import FitReport
     "--init",
     metavar="MODEL",
     type=EXISTING,
-    help="Start EM from this model only.",
+    help="Start EM from this model instead of random restarts.",
 )
 @click.option(
     "--like",
@@ -113,7 +113,7 @@ def command(
     initial = None if init is None else open_model(init, None, quiet=quiet)
     names = initial if like is None else open_model(like, None, quiet=quiet)
     costs = names is not None and names.costs if values is None else values == "cost"
-    episodes, odd = open_episodes(data, names, data_format, quiet=quiet)
+    episodes, data_warnings = open_episodes(data, names, data_format, quiet=quiet)
     seed = chosen_seed(seed, quiet or initial is not None)
     if not quiet:
         announce_compiling()
@@ -126,28 +126,27 @@ def command(
             "on_step": on_step,
             "interrupted": interrupted,
         }
-        found, candidates, splits = _learned(episodes, choice, keywords, quiet=quiet)
+        result, candidates, splits = _learn(episodes, choice, keywords, quiet=quiet)
         errors = None
-        if report is not None and found.rewards is not None:
-            errors = standard_errors(found, episodes, threads=em.threads, limits=limits)
-    text, said = encode_model(found.model, kind)
+        if report is not None and result.rewards is not None:
+            errors = standard_errors(result, episodes, threads=em.threads, limits=limits)
+    text, model_warnings = encode_model(result.model, kind)
     write_result(text, output)
     if report is not None:
-        warnings = (*odd, *found.warnings)
-        write_result(
-            write_fit_report(_report(found, errors, candidates, splits, warnings, seed)), report
-        )
+        warnings = (*data_warnings, *result.warnings)
+        document = _report(result, errors, candidates, splits, warnings, seed)
+        write_result(write_fit_report(document), report)
     if not quiet:
-        show_candidates(candidates, found.model.n_states)
-        show_fit(found)
-    warn((*found.warnings, *said), quiet=quiet)
-    return 130 if found.stop_reason == "interrupted" else 0
+        show_candidates(candidates, result.model.n_states)
+        show_fit(result)
+    warn((*result.warnings, *model_warnings), quiet=quiet)
+    return INTERRUPTED if result.stop_reason == "interrupted" else 0
 
 
-def _learned(
+def _learn(
     episodes: Episodes, choice: StateOptions, keywords: dict[str, Any], *, quiet: bool
 ) -> tuple[Fit, tuple[Candidate, ...], tuple[Split, ...]]:
-    """Learn a model; return it with its candidates or splits."""
+    """Learn a model; return it with the candidates or splits."""
     if choice.method == "udm":
         distinction = distinguish(
             episodes,
@@ -165,67 +164,64 @@ def _learned(
 
 
 def _report(
-    found: Fit,
+    result: Fit,
     errors: StandardErrors | None,
     candidates: tuple[Candidate, ...],
     splits: tuple[Split, ...],
     warnings: tuple[str, ...],
     seed: int,
 ) -> FitReport:
-    settings = asdict(found.settings)
+    settings = asdict(result.settings)
     details = {
-        "loglik": found.loglik,
-        "loglik_per_step": found.loglik_per_step,
-        "loglik_with_rewards": found.joint,
-        "iterations": found.iterations,
-        "converged": found.converged,
-        "stop_reason": found.stop_reason,
-        "bic": found.bic,
-        "aic": found.aic,
-        "parameters": found.parameters,
+        "loglik": result.loglik,
+        "loglik_per_step": result.loglik_per_step,
+        "loglik_with_rewards": result.joint,
+        "iterations": result.iterations,
+        "converged": result.converged,
+        "stop_reason": result.stop_reason,
+        "bic": result.bic,
+        "aic": result.aic,
+        "parameters": result.parameters,
         "candidates": [_candidate(candidate) for candidate in candidates],
         "splits": [asdict(split) for split in splits],
         "warnings": warnings,
-        "observed_steps": found.n_observed,
+        "observed_steps": result.n_observed,
         "seed": seed,
         "settings": {**settings, "fix": sorted(settings["fix"])},
-        "rewards": None if errors is None else _rewards(found, errors),
+        "rewards": None if errors is None else _rewards(result, errors),
     }
-    return FitReport(found.model.n_states, found.n_steps, found.history, found.restarts, details)
+    return FitReport(
+        result.model.n_states, result.n_steps, result.history, result.restarts, details
+    )
 
 
-def _rewards(found: Fit, errors: StandardErrors) -> dict[str, Any]:
-    assert found.rewards is not None
-    model = found.model
+def _rewards(result: Fit, errors: StandardErrors) -> dict[str, Any]:
+    assert result.rewards is not None
+    model = result.model
     names = (model.actions, model.states, model.states, model.observations)
-    without = [
-        {
-            "reason": reason,
-            "entries": [
-                [name[k] for name, k in zip(names, at, strict=False)]
-                for at in np.argwhere(errors.reasons == reason)
-            ],
-        }
-        for reason in dict.fromkeys(errors.reasons[errors.reasons != ""])
-    ]
+    without = []
+    for reason in dict.fromkeys(errors.reasons[errors.reasons != ""]):
+        indices = np.argwhere(errors.reasons == reason)
+        entries = [[axis[k] for axis, k in zip(names, at, strict=False)] for at in indices]
+        without.append({"reason": reason, "entries": entries})
     return {
-        "values": found.rewards.R,
+        "values": result.rewards.R,
         "standard_errors": errors.errors,
         "without_standard_error": without,
-        "visits": found.rewards.visits,
+        "visits": result.rewards.visits,
     }
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:
-    found = candidate.fit
+    result = candidate.fit
     return {
         "states": candidate.states,
-        "loglik": found.loglik,
-        "loglik_with_rewards": found.joint,
-        "parameters": found.parameters,
-        "bic": found.bic,
-        "aic": found.aic,
+        "loglik": result.loglik,
+        "loglik_with_rewards": result.joint,
+        "parameters": result.parameters,
+        "bic": result.bic,
+        "aic": result.aic,
         "heldout_per_step": candidate.heldout,
-        "iterations": found.iterations,
-        "converged": found.converged,
+        "iterations": result.iterations,
+        "converged": result.converged,
     }

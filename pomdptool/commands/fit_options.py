@@ -1,4 +1,4 @@
-"""Options of `pomdptool fit`: the number of states, and how each model is learned."""
+"""Options of `pomdptool fit`: the number of states and the settings of EM."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pomdptool.learning.utile_distinction import MAX_STATES, SIGNIFICANCE
 
 @dataclass(frozen=True, slots=True)
 class StateOptions:
-    """How the number of hidden states is chosen: the options of `state_options`."""
+    """The options of `state_options`: the number of hidden states."""
 
     states: tuple[int, ...]
     method: str
@@ -31,28 +31,28 @@ class StateOptions:
 
     @property
     def first(self) -> int | None:
-        """The only number of states, or the initial one of udm."""
+        """The first number of states; for udm, the initial one."""
         return self.states[0] if self.states else None
 
     def check(self, init: str | None, fix: Collection[str]) -> None:
-        """Refuse options that would be ignored.
+        """Reject options that would be ignored.
 
         Raises
         ------
         UsageError
-            Where options do not go together.
+            If options cannot be combined.
         """
         utile = self.method == "udm"
         if not self.states and init is None and not utile:
             raise click.UsageError("--states is missing: the number of states to learn.")
         if utile and len(self.states) > 1:
-            raise click.UsageError("--method udm takes one number of --states to start from.")
+            raise click.UsageError("--method udm takes one number of initial --states.")
         if utile and self.states and self.states[0] > self.max_states:
             raise click.UsageError(
                 f"--states {self.states[0]} is more than --max-states {self.max_states}."
             )
         source = click.get_current_context().get_parameter_source
-        for name, option, applies, needed in (
+        for name, option, applies, requirement in (
             ("significance", "--significance", utile, "needs --method udm"),
             ("max_states", "--max-states", utile, "needs --method udm"),
             ("by", "--select", len(self.states) > 1, "needs several --states, such as 2:4"),
@@ -60,12 +60,12 @@ class StateOptions:
             ("fix", "--fix", init is not None or utile or set(fix) <= {"start"}, "needs --init"),
         ):
             if source(name) is ParameterSource.COMMANDLINE and not applies:
-                raise click.UsageError(f"{option} {needed}.")
+                raise click.UsageError(f"{option} {requirement}.")
 
 
 @dataclass(frozen=True, slots=True)
 class EmOptions:
-    """How each model is learned: the options of `em_options`, which are keywords of `fit`."""
+    """The options of `em_options`, which are keywords of `pomdptool.fit`."""
 
     observation_model: ObservationModel
     reward_model: Any
@@ -84,7 +84,7 @@ class EmOptions:
 
 
 def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """The numbers of states of `4`, `2:8` or `2,4,6`."""
+    """Parse numbers of states such as `4`, `2:8` or `2,4,6`."""
     if value is None:
         return ()
     if re.fullmatch(r"[0-9]{1,5}:[0-9]{1,5}", value):
@@ -125,7 +125,7 @@ state_options = collected(
         "--states",
         metavar="N",
         callback=_sizes,
-        help="Number of hidden states: 4; or candidates 2:8 or 2,4,6.",
+        help="Number of hidden states, such as 4; or candidates, such as 2:8 or 2,4,6.",
     ),
     click.option(
         "--method",
@@ -202,7 +202,7 @@ em_options = collected(
         type=Real(min=0.0),
         default=1e-6,
         show_default=True,
-        help="Stop when an iteration improves the log-likelihood per step by less.",
+        help="Stop when an iteration improves the log-likelihood per step by less than X.",
     ),
     *map(_prior, ("transition", "observation", "start", "reward")),
     click.option(
@@ -218,7 +218,7 @@ em_options = collected(
         metavar="T,O,start",
         callback=_parts,
         default="",
-        help="Parameters fixed at the values of --init; start also without it, then uniform.",
+        help="Parameters kept at their values in --init. Without --init: start only, kept uniform.",
     ),
     click.option(
         "--discount",
@@ -231,4 +231,4 @@ em_options = collected(
     threads_option,
     time_limit_option,
 )
-"""Options of how a model is learned."""
+"""Options of EM."""

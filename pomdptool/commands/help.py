@@ -15,7 +15,7 @@ from pomdptool.commands.models import write_result
 from pomdptool.commands.terminal import drawn
 
 MANUAL = Path(__file__).parents[1] / "manual"
-"""Folder of the pages, a Markdown file for each command and topic."""
+"""Folder of the pages: a Markdown file for each command and topic."""
 
 CONTENTS = "README"
 """The page that lists the others."""
@@ -29,10 +29,10 @@ TOPICS = sorted(path.stem for path in MANUAL.glob("*.md") if path.stem != CONTEN
 )
 @click.argument("topic", type=Choice(TOPICS), required=False, metavar="[TOPIC]")
 def command(topic: str | None) -> None:
-    """Show a page of the manual: of a command, or of another topic; without TOPIC, the contents.
+    """Show the manual page of a command or another topic; without TOPIC, the contents.
 
-    On a terminal the page is formatted and shown in a pager ($PAGER, or less); in a pipe it is the
-    Markdown text.
+    On a terminal, the page is formatted and shown in a pager ($PAGER, else less). In a pipe, it is
+    printed as Markdown.
     """
     text = (MANUAL / f"{topic or CONTENTS}.md").read_text(encoding="utf-8")
     if not sys.stdout.isatty():
@@ -41,12 +41,12 @@ def command(topic: str | None) -> None:
     from pomdptool.commands.markdown import rendered
 
     lines = drawn(rendered(text, shutil.get_terminal_size().columns).splitlines(), sys.stdout)
-    _show("\n".join(lines))
+    _page("\n".join(lines))
 
 
-def _show(text: str) -> None:
-    """Page a text; Ctrl-C belongs to the pager until it ends."""
-    os.environ.setdefault("LESS", "-FRX")  # colours, and no pager for what fits the screen
+def _page(text: str) -> None:
+    """Show a text in a pager, which handles Ctrl-C itself."""
+    os.environ.setdefault("LESS", "-FRX")  # colours; no pager if the text fits the screen
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         click.echo_via_pager(text, color="NO_COLOR" not in os.environ)

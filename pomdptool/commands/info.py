@@ -20,21 +20,21 @@ from pomdptool.commands.options import (
     verbose_option,
 )
 from pomdptool.commands.tables import show_tables
-from pomdptool.commands.terminal import say, show_pairs
+from pomdptool.commands.terminal import plural, say, show_pairs
 from pomdptool.errors import FormatError
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 from pomdptool.printable import printable
 
 WIDTH = 56
-"""Characters of names that are shown without `-v`."""
+"""Maximum length of a list of names without `-v`."""
 
 
 @click.command(
     cls=Command, example="pomdptool info tiger.pomdp\npomdptool info tiger.pomdp --tables"
 )
 @model_argument
-@click.option("--tables", is_flag=True, help="Also show T, O and R, as far as they fit the screen.")
+@click.option("--tables", is_flag=True, help="Also show T, O and R, cut to the size of the screen.")
 @from_option
 @json_option
 @quiet_option
@@ -44,20 +44,20 @@ def command(
 ) -> None:
     """Show a model's sizes, density, initial belief, terminal states and rewards.
 
-    Belief blocks are groups of states: after the first step the support of every belief lies in one
-    block. With one state per block the state is fully observed.
+    Belief blocks partition the states: after the first step, the support of every belief lies in
+    one block. If each block is one state, the state is fully observed.
     """
     if tables and as_json:
-        raise click.UsageError("--tables are for people; --json: convert --to json has them.")
-    read = examine_model(path, kind)
-    model = read.model
+        raise click.UsageError("--tables cannot be combined with --json; use `convert --to json`.")
+    result = examine_model(path, kind)
+    model = result.model
     if model is None:
-        raise FormatError(read.findings)
-    described = info(model, read.findings)
+        raise FormatError(result.findings)
+    described = info(model, result.findings)
     if as_json:
         write_json(asdict(described))
         return
-    show_pairs(_lines(model, described, 10**9 if verbose else WIDTH), sys.stdout)
+    show_pairs(_rows(model, described, 10**9 if verbose else WIDTH), sys.stdout)
     if tables:
         show_tables(model, sys.stdout, everything=verbose)
     if not quiet:
@@ -65,10 +65,10 @@ def command(
             say(warning)
 
 
-def _lines(model: Model, described: ModelInfo, width: int) -> list[tuple[str, str]]:
+def _rows(model: Model, described: ModelInfo, width: int) -> list[tuple[str, str]]:
     d, A, S, Z = described, model.n_actions, model.n_states, model.n_observations
-    rewards = f"{d.reward_min:g} to {d.reward_max:g}, by {_reward_axes(model)}"
-    lines = [
+    rewards = f"{d.reward_min:g} to {d.reward_max:g}, {_reward_axes(model)}"
+    rows = [
         ("states", _counted(model.states, width)),
         ("actions", _counted(model.actions, width)),
         ("observations", "the state" if model.mdp else _counted(model.observations, width)),
@@ -79,13 +79,12 @@ def _lines(model: Model, described: ModelInfo, width: int) -> list[tuple[str, st
         ("O", _density(d.nonzero_O, A * S, Z)),
         (f"{d.values}s", rewards),
         ("terminal states", _terminal(d.terminal_states, width)),
-        ("belief blocks", f"{d.blocks}, the largest of {d.largest_block}"),
+        ("belief blocks", f"{d.blocks}, largest of {plural(d.largest_block, 'state')}"),
     ]
-    lines += [
-        ("renormalised", f"{table}: {off.rows} rows, the worst sum off by {off.worst:.1e}")
-        for table, off in d.renormalised.items()
-    ]
-    return lines
+    for table, off in d.renormalised.items():
+        changed = f"{plural(off.rows, 'row')} of {table}"
+        rows.append(("renormalised", f"{changed}, sums off by at most {off.worst:.1e}"))
+    return rows
 
 
 def _counted(names: tuple[str, ...], width: int) -> str:
@@ -95,13 +94,13 @@ def _counted(names: tuple[str, ...], width: int) -> str:
 
 
 def _some(names: Sequence[str], width: int) -> str:
-    """As many names as fit."""
-    shown = ""
+    """As many names as fit into the width."""
+    text = ""
     for k, name in enumerate(map(printable, names)):
-        if len(shown) + len(name) > width:
-            return f"{shown}... ({len(names) - k} more)"
-        shown += f"{name} "
-    return shown.rstrip()
+        if len(text) + len(name) > width:
+            return f"{text}... ({len(names) - k} more)"
+        text += f"{name} "
+    return text.rstrip()
 
 
 def _start(model: Model, width: int) -> str:
@@ -110,7 +109,7 @@ def _start(model: Model, width: int) -> str:
     if len(support) == 1:
         return names[0]
     p = model.start[support]
-    kind = "uniform" if np.ptp(p) < 1e-5 else "a distribution"
+    kind = "uniform" if np.ptp(p) < 1e-5 else "non-uniform"
     if len(support) == model.n_states:
         return f"{kind} over all states"
     return f"{kind} over {len(support)} states: {_some(names, width)}"
@@ -118,22 +117,16 @@ def _start(model: Model, width: int) -> str:
 
 def _density(nonzeros: int, rows: int, columns: int) -> str:
     per_row = nonzeros / rows
-    return f"{nonzeros} nonzero, {per_row:.3g} a row ({per_row / columns:.3g} of all)"
+    return f"{nonzeros} nonzero, {per_row:.3g} per row (density {per_row / columns:.3g})"
 
 
 def _reward_axes(model: Model) -> str:
-    table = model.rewards.table
-    if table is None:
-        names = ["action", "state", "next state"]
-        return ", ".join([*names, "observation"] if model.rewards.by_observation else names)
-    used = [
-        name
-        for name, n in zip(
-            ("action", "state", "next state", "observation"), table.shape, strict=True
-        )
-        if n > 1
-    ]
-    return ", ".join(used) or "nothing: it is constant"
+    """The variables that the rewards depend on."""
+    rewards, names = model.rewards, ("action", "state", "next state", "observation")
+    if rewards.table is None:
+        return f"by {', '.join(names if rewards.by_observation else names[:3])}"
+    used = [name for name, n in zip(names, rewards.table.shape, strict=True) if n > 1]
+    return f"by {', '.join(used)}" if used else "constant"
 
 
 def _terminal(names: tuple[str, ...], width: int) -> str:

@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM: raised as KeyboardInterrupt, or noted where a command can return a result.
+"""Ctrl-C and SIGTERM: raise KeyboardInterrupt, or ask a command to return its result so far.
 
-`timeout`, `kill`, batch systems and containers send SIGTERM before they end a process.
+SIGTERM is sent by `timeout`, `kill`, batch systems and containers.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STANDARD_ERROR = 2
 
-_noted: list[int] = []
+INTERRUPTED = 130
+"""Exit code after an interrupt."""
+
+_received: list[int] = []
 _raised: list[int] = []
 
 
 def watch_interrupts() -> None:
-    """Handle interrupts from here on; signals that are ignored stay ignored."""
+    """Install the handlers; ignored signals stay ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
@@ -32,44 +35,44 @@ def watch_interrupts() -> None:
 
 
 def was_raised() -> bool:
-    """Whether KeyboardInterrupt was raised; libraries may have made another error of it."""
+    """Whether KeyboardInterrupt was raised, even if a library turned it into another error."""
     return bool(_raised)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within, the first signal only makes the yielded function true; a second one ends the work.
+    """Yield a function that is true after the first signal; a second one raises.
 
-    One that came before and was lost in a library that cannot be interrupted counts as the first.
+    A signal that a library swallowed before counts as the first.
     """
-    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, _note) for number in heeded}
+    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _record) for number in handled}
     try:
-        yield lambda: bool(_noted)
+        yield lambda: bool(_received)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _noted.clear()
+        _received.clear()
 
 
-def _note(signum: int, frame: FrameType | None) -> None:
-    if _noted:
+def _record(signum: int, frame: FrameType | None) -> None:
+    if _received:
         _raise(signum, frame)
-    _noted.append(signum)
+    _received.append(signum)
 
 
 def _raise(signum: int, frame: FrameType | None) -> None:
-    _noted.append(signum)
+    _received.append(signum)
     _raised.append(signum)
     if _within_an_import(frame):
         with contextlib.suppress(OSError):
             os.write(STANDARD_ERROR, b"interrupted\n")
-        os._exit(130)
+        os._exit(INTERRUPTED)
     signal.default_int_handler(signum, frame)
 
 
 def _within_an_import(frame: FrameType | None) -> bool:
-    """Whether a module is being imported: libraries may print an exception then, or swallow it."""
+    """Whether a module is being imported: some libraries then print or swallow exceptions."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -78,6 +81,6 @@ def _within_an_import(frame: FrameType | None) -> bool:
 
 
 def _unraisable(args: UnraisableHookArgs) -> None:
-    """Be silent about interrupts within callbacks: they are noted."""
+    """Print nothing about interrupts in callbacks; they are recorded."""
     if not issubclass(args.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(args)

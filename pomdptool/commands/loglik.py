@@ -8,10 +8,7 @@ from typing import Any
 import click
 
 from pomdptool.commands.click_help import Command
-from pomdptool.commands.data import (
-    ModelAndData,
-    model_and_data,
-)
+from pomdptool.commands.data import ModelAndData, model_and_data
 from pomdptool.commands.models import write_json
 from pomdptool.commands.options import json_option, threads_option
 from pomdptool.commands.terminal import show_pairs
@@ -27,34 +24,34 @@ from pomdptool.learning.likelihood import Likelihood, loglik
 def command(files: ModelAndData, per_episode: bool, threads: int | None, as_json: bool) -> None:
     """Compute the log-likelihood of DATA under MODEL; -inf if a step has probability zero."""
     model, episodes = files.read()
-    found = loglik(model, episodes, threads=threads)
+    likelihood = loglik(model, episodes, threads=threads)
     if as_json:
-        write_json(_document(found, episodes, per_episode))
+        write_json(_document(likelihood, episodes, per_episode))
         return
-    shown = _document(found, episodes, False).items()
-    show_pairs([(key.replace("_", " "), _text(value)) for key, value in shown], sys.stdout)
+    rows = _document(likelihood, episodes, per_episode=False).items()
+    show_pairs([(key.replace("_", " "), _text(value)) for key, value in rows], sys.stdout)
     if per_episode:
-        for e, value in zip(episodes.labels, found.per_episode.tolist(), strict=True):
+        for e, value in zip(episodes.labels, likelihood.per_episode.tolist(), strict=True):
             sys.stdout.write(f"episode {e}\t{value:.10g}\n")
 
 
-def _document(found: Likelihood, episodes: Episodes, per_episode: bool) -> dict[str, Any]:
+def _document(likelihood: Likelihood, episodes: Episodes, per_episode: bool) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "loglik": found.loglik,
-        "loglik_per_step": found.loglik_per_step,
-        "perplexity": found.perplexity,
-        "steps": found.n_steps,
-        "observed_steps": found.n_observed,
+        "loglik": likelihood.loglik,
+        "loglik_per_step": likelihood.loglik_per_step,
+        "perplexity": likelihood.perplexity,
+        "steps": likelihood.n_steps,
+        "observed_steps": likelihood.n_observed,
         "episodes": episodes.n_episodes,
-        "bic": found.bic,
-        "aic": found.aic,
+        "bic": likelihood.bic,
+        "aic": likelihood.aic,
     }
-    if found.impossible:
-        document["impossible"] = found.impossible
+    if likelihood.impossible:
+        document["impossible"] = likelihood.impossible
     if per_episode:
         document["per_episode"] = [
             {"episode": e, "loglik": value}
-            for e, value in zip(episodes.labels, found.per_episode.tolist(), strict=True)
+            for e, value in zip(episodes.labels, likelihood.per_episode.tolist(), strict=True)
         ]
     return document
 

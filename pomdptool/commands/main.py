@@ -1,7 +1,10 @@
-"""The command `pomdptool`: loads its commands and maps errors to exit codes.
+"""The program `pomdptool`: loads commands on demand and maps errors to exit codes.
 
-0: success; 1: invalid input or failure; 2: wrong usage or a missing file; 130: interrupted by
-Ctrl-C or SIGTERM. A closed pipe ends silently.
+Exit codes:
+    0    success, also if the reader of a pipe closes it
+    1    invalid input, or a failure (`FAILURE`)
+    2    wrong usage or a missing file (click's `UsageError.exit_code`)
+    130  interrupted by Ctrl-C or SIGTERM (`INTERRUPTED`)
 """
 
 from __future__ import annotations
@@ -21,10 +24,12 @@ import click
 from pomdptool import __version__
 from pomdptool.commands.click_help import Group
 from pomdptool.commands.completion import COMPLETE, NAME
-from pomdptool.commands.interrupts import SIGNALS, was_raised, watch_interrupts
+from pomdptool.commands.interrupts import INTERRUPTED, SIGNALS, was_raised, watch_interrupts
 from pomdptool.commands.terminal import say
 from pomdptool.errors import DataError, FormatError, PomdpError
 from pomdptool.printable import printable
+
+FAILURE = 1
 
 SECTIONS = {
     "Models": {
@@ -52,16 +57,16 @@ SECTIONS = {
         "completion": "Print a shell completion script.",
     },
 }
-"""All commands by section, each with its summary."""
+"""The commands by section, with their summaries."""
 
 COMMANDS = tuple(name for section in SECTIONS.values() for name in section)
 
 
 class Commands(Group):
-    """A group whose commands are imported on first use."""
+    """A group that imports a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names, in order."""
+        """Return the names in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -73,12 +78,12 @@ class Commands(Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Explain that options of a command follow its name."""
+        """Explain that a command's options follow its name."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             raise click.UsageError(
-                f"{error.format_message()} Options of a command come after it, as in "
+                f"{error.format_message()} A command's options follow its name, as in "
                 "`pomdptool info MODEL -v`; `-V` prints the version.",
                 ctx,
             ) from None
@@ -108,33 +113,30 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    gc.set_threshold(100_000)  # imports create many objects that live on
+    gc.set_threshold(100_000)  # imports create many long-lived objects
     watch_interrupts()
-    if not sys.warnoptions:  # -W shows the warnings of libraries
+    if not sys.warnoptions:  # -W enables warnings of libraries
         warnings.simplefilter("ignore")
     try:
         _open_streams()
         code = _close_streams(_run())
-        if code == 0 and was_raised():  # a library swallowed it
-            _say("interrupted")
-            code = 130
+        if code == 0 and was_raised():  # a library swallowed the exception
+            code = _interrupted()
     except BaseException:
-        # Some libraries turn an interrupt into another error.
-        if not was_raised():
+        if not was_raised():  # else a library turned the interrupt into another error
             raise
-        _say("interrupted")
-        code = 130
+        code = _interrupted()
     for number in SIGNALS:
-        # All results are written: an interrupt now only exits at once.
+        # All results are written: an interrupt now exits at once.
         signal.signal(number, lambda *_: os._exit(code))
     sys.exit(code)
 
 
 def _open_streams() -> None:
-    """Replace closed streams, and make names with any characters writable.
+    """Replace closed streams and set encodings.
 
-    A closed standard input is empty and a closed standard error discards messages; a result for a
-    closed standard output is an error. Files and pipes use UTF-8 whatever the locale; on a terminal
+    A closed standard input is empty, a closed standard error discards messages, and writing to a
+    closed standard output is an error. Files and pipes use UTF-8 in every locale; on a terminal,
     characters outside its encoding are escaped.
     """
     if sys.stdin is None:
@@ -154,7 +156,7 @@ def _open_streams() -> None:
 
 def _run() -> int:
     if COMPLETE in os.environ:
-        cli.main(prog_name=NAME)  # shell completion, which exits
+        cli.main(prog_name=NAME)  # prints completions and exits
     try:
         # Not cli.main, which exits with code 1 on a closed pipe.
         with cli.make_context(NAME, sys.argv[1:]) as context:
@@ -168,24 +170,22 @@ def _run() -> int:
             error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted")
-        return 130
+        return _interrupted()
     except (PomdpError, MemoryError, ImportError, OSError) as error:
         return _failed(error)
     return result if isinstance(result, int) else 0
 
 
 def _failed(error: Exception) -> int:
-    """Report an error in one line; a closed pipe is not one."""
+    """Report an error in one line, except for a closed pipe; return the exit code."""
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return 0
-    placed = isinstance(error, FormatError) or (isinstance(error, DataError) and error.placed)
-    if placed:
+    if isinstance(error, FormatError) or (isinstance(error, DataError) and error.placed):
         _say(str(error))
     elif isinstance(error, MemoryError):
         _say("error: out of memory")
     elif isinstance(error, ImportError):
-        _say(f"error: a library cannot be loaded: {error}")
+        _say(f"error: cannot load a library: {error}")
     elif isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         if error.errno == errno.EBADF:
@@ -193,7 +193,12 @@ def _failed(error: Exception) -> int:
         _say(f"error: {where}{error.strerror or error}")
     else:
         _say(f"error: {error}")
-    return 1
+    return FAILURE
+
+
+def _interrupted() -> int:
+    _say("interrupted")
+    return INTERRUPTED
 
 
 def _say(line: str) -> None:
@@ -202,7 +207,7 @@ def _say(line: str) -> None:
 
 
 def _close_streams(code: int) -> int:
-    """Redirect streams that fail on flushing, which would fail again at exit."""
+    """Flush; redirect streams that fail, which would fail again at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""Markdown in a terminal: headings as in a man page, code blocks as they are, links underlined."""
+"""Markdown on a terminal, in the style of a man page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderResult
 
 WIDTH = 100
-"""Columns that a page takes at most."""
+"""Maximum number of columns."""
 
 NARROWEST = 30
 
@@ -40,7 +40,7 @@ class _Heading(Heading):
 
 
 class _CodeBlock(CodeBlock):
-    """Lines as they are, indented; commands after a prompt in bold."""
+    """An indented code block, with commands after a prompt in bold."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = [
@@ -55,7 +55,7 @@ class _Page(Markdown):
 
 
 def rendered(text: str, columns: int) -> str:
-    """A page of Markdown as lines for a terminal of so many columns, with ANSI styles."""
+    """Render Markdown with ANSI styles for a terminal with this number of columns."""
     text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
     text = re.sub(r"!\[([^]]*)\]\([^)]*\)", r"[Picture: \1]", text)
     text = re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"*\1*", text)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pomdptool.commands.terminal import say
+from pomdptool.commands.terminal import plural, say
 from pomdptool.errors import DataError, FormatError, nearest
 from pomdptool.formats import text_input
 from pomdptool.formats.check import Check, check
@@ -23,94 +23,92 @@ if TYPE_CHECKING:
 
 
 def read_text(path: str) -> tuple[str, str]:
-    """Text of a file or of standard input, and the name to report it by."""
+    """Read a file or standard input; return its text and its name for messages."""
     if path == "-":
         return text_input.read_stream(sys.stdin.buffer, "<stdin>"), "<stdin>"
     return text_input.read_source(path)
 
 
 def examine_model(path: str, kind: Kind | None, *, strict: bool = False) -> Check:
-    """Read a model, from a path or `-`, and all findings about it."""
+    """Read a model from a file or standard input, with all findings."""
     if path == "-":
         return check(sys.stdin.buffer, kind=kind, strict=strict, file="<stdin>")
     return check(path, kind=kind, strict=strict)
 
 
 def open_model(path: str, kind: Kind | None, *, quiet: bool) -> Model:
-    """Read a model; warnings go to standard error.
+    """Read a model and print its warnings.
 
     Raises
     ------
     FormatError
-        If the file is not a model.
+        If the file is invalid.
     """
-    read = examine_model(path, kind)
-    if read.model is None:
-        raise FormatError(read.findings)
+    result = examine_model(path, kind)
+    if result.model is None:
+        raise FormatError(result.findings)
     if not quiet:
-        for finding in read.findings:
+        for finding in result.findings:
             say(str(finding))
-        show_notes(read.model, read.file)
-    return read.model
+        show_notes(result.model, result.file)
+    return result.model
 
 
 def show_notes(model: Model, file: str) -> None:
-    """Report renormalised rows on standard error."""
+    """Print how many rows were renormalised."""
     for table, off in model.renormalised.items():
         if off.rows:
-            say(
-                f"{file}: note: {off.rows} row{'s' * (off.rows > 1)} of {table} renormalised; "
-                f"the worst sum was off by {off.worst:.1e}"
-            )
+            rows = f"{plural(off.rows, 'row')} of {table}"
+            say(f"{file}: note: renormalised {rows}, sums off by at most {off.worst:.1e}")
 
 
-def warn(said: Iterable[object], *, quiet: bool) -> None:
+def warn(warnings: Iterable[object], *, quiet: bool) -> None:
     """Print warnings to standard error, one per line."""
     if not quiet:
-        for what in said:
-            say(f"warning: {what}")
+        for warning in warnings:
+            say(f"warning: {warning}")
 
 
-def index_of(text: str, what: str, places: Mapping[str, int], where: str = "") -> int:
-    """Index of an action or observation, given by name or number.
+def index_of(text: str, kind: str, indices: Mapping[str, int], prefix: str = "") -> int:
+    """Index of an action, observation or state from its name or number.
 
-    A number is that in a name which a .pomdp file has for it (`o_404`), else an index, unless some
-    names are numbers.
+    A number is matched with the name that a .pomdp file gives it (`o_404`); else it is an index,
+    unless some names are numbers.
 
     Parameters
     ----------
-    what
-        What it is, for the message.
-    places
+    kind
+        "action", "observation" or "state".
+    indices
         Index of each of the model's names.
-    where
-        What the message begins with.
+    prefix
+        Start of the error message.
 
     Raises
     ------
     DataError
-        If the model has none such; it says which name is near.
+        If the model has no such name; the message suggests a similar one.
     """
     from pomdptool.formats.data.symbols import is_whole
     from pomdptool.formats.pomdp.names import allowed_name
 
-    if text in places:
-        return places[text]
-    if (written := allowed_name(text, what[0])) in places:
-        return places[written]
-    counts = re.fullmatch("[0-9]{1,9}", text) and not any(map(is_whole, places))
-    if counts and int(text) < len(places):
+    if text in indices:
+        return indices[text]
+    if (written := allowed_name(text, kind[0])) in indices:
+        return indices[written]
+    is_index = re.fullmatch("[0-9]{1,9}", text) and not any(map(is_whole, indices))
+    if is_index and int(text) < len(indices):
         return int(text)
-    raise DataError(f"{where}the model has no {what} {text[:100]!r}{nearest(text, places)}")
+    raise DataError(f"{prefix}the model has no {kind} {text[:100]!r}{nearest(text, indices)}")
 
 
 def open_policy(path: str, model: Model) -> SolvedPolicy:
-    """Read a policy that was made for a model.
+    """Read a policy for a model.
 
     Raises
     ------
     FormatError, PolicyError
-        If the file is not a policy, or not one for this model.
+        If the file is invalid or its policy is for another model.
     """
     from pomdptool.formats.policy.read import load_policy
 
@@ -123,7 +121,7 @@ def write_json(document: object, output: str | None = None, indent: int | None =
 
 
 def write_result(text: str, output: str | None) -> None:
-    """Write a result to a file, whole or not at all, or to standard output."""
+    """Write a result to a file, atomically, or to standard output."""
     if output is None or output == "-":
         sys.stdout.write(text)
         sys.stdout.flush()

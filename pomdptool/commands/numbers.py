@@ -1,7 +1,4 @@
-"""Types of numeric options: finite and within sensible limits.
-
-Every numeric option has one of these types; anything else is wrong usage.
-"""
+"""Types of numeric options: finite numbers within sensible limits."""
 
 from __future__ import annotations
 
@@ -10,31 +7,31 @@ from typing import Any
 
 import click
 
-MOST = 10**9
-"""Largest count of steps, episodes or simulations."""
+MAX_COUNT = 10**9
+"""Maximum number of steps, episodes or simulations."""
 
-MOST_STEPS = 10**7
-"""Most steps of a sampled episode, which are kept in memory until it ends."""
+MAX_STEPS = 10**7
+"""Maximum number of steps of a sampled episode, which is kept in memory."""
 
-MOST_KEPT = 10**6
-"""Most particles, steps of a simulation and the like, which take memory each."""
+MAX_STORED = 10**6
+"""Maximum number of particles, steps of a simulation etc., each of which takes memory."""
 
-MOST_THREADS = 256
-"""Largest number of threads; more are reduced to it."""
+MAX_THREADS = 256
+"""Maximum number of threads; larger numbers are reduced to it."""
 
 
 class Whole(click.IntRange):
-    """A whole number from `least` to `most`."""
+    """An integer in a range."""
 
-    def __init__(self, least: int = 1, most: int = MOST) -> None:
-        super().__init__(min=least)  # the help shows the least only
-        self.most = most
+    def __init__(self, minimum: int = 1, maximum: int = MAX_COUNT) -> None:
+        super().__init__(min=minimum)  # the help shows only the minimum
+        self.maximum = maximum
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read the number."""
         number = super().convert(value, param, ctx)
-        if number > self.most:
-            self.fail(f"{value} is more than {self.most}.", param, ctx)
+        if number > self.maximum:
+            self.fail(f"{value} is more than {self.maximum}.", param, ctx)
         return number
 
 

@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from pomdptool.commands.click_help import Choice
-from pomdptool.commands.numbers import MOST_KEPT, MOST_THREADS, Real, Whole
+from pomdptool.commands.numbers import MAX_STORED, MAX_THREADS, Real, Whole
 from pomdptool.commands.paths import Input, Output
 from pomdptool.commands.terminal import say
 from pomdptool.formats.kinds import kind_of_path
@@ -32,25 +32,21 @@ EXISTING_OR_INPUT = Input(allow_dash=True)
 
 
 def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
-    """Without a file, read standard input unless it is a terminal."""
-    if value is None:
-        if ctx.resilient_parsing:
-            return "-"
-        if sys.stdin.isatty():
-            raise click.MissingParameter(ctx=ctx, param=param)
-        return "-"
-    return value
+    """Default to standard input unless it is a terminal."""
+    if value is None and not ctx.resilient_parsing and sys.stdin.isatty():
+        raise click.MissingParameter(ctx=ctx, param=param)
+    return value or "-"
 
 
 def piped_argument(name: str, metavar: str) -> Callable[[F], F]:
-    """A file to read; by default standard input, where a pipe feeds it."""
+    """A file to read, by default standard input."""
     return click.argument(
         name, metavar=f"[{metavar}]", type=EXISTING_OR_INPUT, required=False, callback=piped
     )
 
 
 model_argument = piped_argument("path", "MODEL")
-"""The model of a command that reads no other file."""
+"""The model of a command whose only input it is."""
 
 first_model_argument = click.argument("path", metavar="MODEL", type=EXISTING_OR_INPUT)
 """The model of a command that also reads a policy or data."""
@@ -61,7 +57,7 @@ from_option = click.option(
     "--from",
     "kind",
     type=Choice(["pomdp", "json", "pomdpx"]),
-    help="Input format; by default detected from the content, else the extension.",
+    help="Input format; by default detected from the content or the extension.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -74,11 +70,11 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="Print more 
 ignored_verbose_option = click.option(
     "-v", "--verbose", is_flag=True, expose_value=False, hidden=True
 )
-"""`-v` of commands that have no more to print: accepted for one version, not shown."""
+"""`-v` of commands without further output: accepted for one version, not shown."""
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Bytes of a size such as `500M`, `1.5GB` or `4096`."""
+    """Parse a size such as `500M`, `1.5GB` or `4096` to bytes."""
     if value is None:
         return None
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(?:([KMGT])(?:i?B)?|B)?", value, re.IGNORECASE)
@@ -86,7 +82,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
         raise click.BadParameter(f"{value!r} is not a size such as 500M or 4G.", ctx, param)
     size = float(match[1]) * 1024.0 ** " KMGT".index((match[2] or " ").upper())
     if not 1.0 <= size < 2.0**63:
-        raise click.BadParameter(f"{value!r} is not a size that a memory can have.", ctx, param)
+        raise click.BadParameter(f"{value!r} is out of range.", ctx, param)
     return int(size)
 
 
@@ -99,53 +95,46 @@ memory_option = click.option(
 )
 
 
-def output_kind(output: str | None, kinds: Mapping[str, K], what: str, default: K) -> K:
-    """Format of a result: by the extension of the output, else the default.
-
-    An output of unknown extension must be standard output or a device.
-    """
+def output_kind(output: str | None, kinds: Mapping[str, K], expected: str, default: K) -> K:
+    """Format of a result by its extension; the default for standard output and devices."""
     if output is None or output == "-":
         return default
     kind = kind_of_path(output, kinds)
     if kind is None and not (Path(output).exists() and not Path(output).is_file()):
-        raise click.BadParameter(f"{output!r}: {what}", param_hint="'-o' / '--output'")
+        raise click.BadParameter(
+            f"{output!r}: the extension must be {expected}", param_hint="'-o' / '--output'"
+        )
     return kind or default
 
 
 def output_option(help_text: str) -> Callable[[F], F]:
-    """`-o FILE`; the help names the formats."""
-    return click.option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        type=Output(allow_dash=True),
-        help=help_text,
-    )
+    """`-o FILE`."""
+    file = Output(allow_dash=True)
+    return click.option("-o", "--output", metavar="FILE", type=file, help=help_text)
 
 
 model_output_option = output_option("Write the model to this file: .pomdp or .json, also .gz.")
 
 
 def model_kind(output: str | None, hint: str = "") -> WrittenKind:
-    """Format in which a model is written: by the output's extension, else .pomdp."""
-    usual: WrittenKind = "pomdp"
-    accepted = f"a model is written as .pomdp or .json{hint}"
-    return output_kind(output, WRITTEN_KINDS, accepted, usual)
+    """Format of a written model by its extension, by default .pomdp."""
+    default: WrittenKind = "pomdp"
+    return output_kind(output, WRITTEN_KINDS, f".pomdp or .json{hint}", default)
 
 
 def collected(
     name: str, kind: type[Any], *options: Callable[[Any], Any]
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Options that a command gets as one argument: an object of a dataclass.
+    """Add options to a command, which gets them as one argument.
 
     Parameters
     ----------
     name
-        The name of the argument.
+        Name of the argument.
     kind
-        The dataclass; its fields have the names of the options.
+        Dataclass of the argument; its fields have the names of the options.
     options
-        The options, in the order of the help, but those that the command has already.
+        The options in the order of the help, except those that the command has already.
     """
     names = [field.name for field in fields(kind)]
 
@@ -174,9 +163,9 @@ def episodes_option(default: int) -> Callable[[F], F]:
     )
 
 
-def steps_option(help_text: str, most: int = MOST_KEPT) -> Callable[[F], F]:
-    """`--steps H`, with its default."""
-    return click.option("--steps", metavar="H", type=Whole(1, most), help=help_text)
+def steps_option(help_text: str, maximum: int = MAX_STORED) -> Callable[[F], F]:
+    """`--steps H`."""
+    return click.option("--steps", metavar="H", type=Whole(1, maximum), help=help_text)
 
 
 time_limit_option = click.option(
@@ -197,13 +186,13 @@ threads_option = click.option(
     "--threads",
     metavar="N",
     type=Whole(1, sys.maxsize),
-    callback=lambda _ctx, _param, value: value and min(value, MOST_THREADS),
+    callback=lambda _ctx, _param, value: value and min(value, MAX_THREADS),
     help="Worker threads; default all cores. Results do not depend on it.",
 )
 
 
 def chosen_seed(seed: int | None, quiet: bool) -> int:
-    """The seed, or one drawn and printed to standard error."""
+    """Return the seed, or draw and print one."""
     if seed is None:
         import secrets
 
@@ -214,5 +203,5 @@ def chosen_seed(seed: int | None, quiet: bool) -> int:
 
 
 def generator(seed: int | None, quiet: bool) -> np.random.Generator:
-    """A generator with this seed, or one drawn and printed."""
+    """Return a generator with this seed, or with one drawn and printed."""
     return np.random.default_rng(chosen_seed(seed, quiet))

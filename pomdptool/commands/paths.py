@@ -1,7 +1,7 @@
-"""Files as arguments: inputs, outputs, and checks that none is overwritten by mistake.
+"""Input and output files of commands.
 
-Outputs are checked to be writable before any work. Two results never go to one file, and no result
-replaces an input of the command, unless the command is meant to update it.
+Before a command runs, outputs are checked to be writable, to differ from each other, and to differ
+from the inputs, except those that the command updates.
 """
 
 from __future__ import annotations
@@ -18,13 +18,7 @@ from pomdptool.formats.atomic import check_writable
 
 
 class Input(click.Path):
-    """A file to read; where `-` is allowed, it is standard input.
-
-    Parameters
-    ----------
-    words
-        Values that name no file.
-    """
+    """A file to read, `-` for standard input if allowed, or one of some other `words`."""
 
     def __init__(self, *, allow_dash: bool = False, words: tuple[str, ...] = ()) -> None:
         super().__init__(exists=True, dir_okay=False, allow_dash=allow_dash)
@@ -36,18 +30,18 @@ class Input(click.Path):
 
 
 class Output(click.Path):
-    """A file to write; where `-` is allowed, it is standard output."""
+    """A file to write, or `-` for standard output if allowed."""
 
     def __init__(self, *, allow_dash: bool = False) -> None:
         super().__init__(dir_okay=False, allow_dash=allow_dash)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Check that the file can be written."""
+        """Check that the file is writable."""
         path = str(super().convert(value, param, ctx))
         if (self.allow_dash and path == "-") or (ctx is not None and ctx.resilient_parsing):
             return path
         if not path:
-            self.fail("the name of the file is empty", param, ctx)
+            self.fail("the file name is empty", param, ctx)
         try:
             check_writable(Path(path))
         except OSError as error:
@@ -56,7 +50,7 @@ class Output(click.Path):
 
 
 def check_apart(command: click.Command, ctx: click.Context, updates: tuple[str, ...]) -> None:
-    """Refuse two outputs to one file, an output that is an input, and two standard inputs.
+    """Reject equal outputs, outputs that replace an input, and two uses of standard input.
 
     Parameters
     ----------
@@ -64,7 +58,7 @@ def check_apart(command: click.Command, ctx: click.Context, updates: tuple[str, 
         Names of the inputs that `--output` may replace.
     """
     piped = [
-        _spelled(param)
+        _label(param)
         for param in command.params
         if isinstance(param.type, Input) and ctx.params.get(param.name or "") == "-"
     ]
@@ -72,21 +66,21 @@ def check_apart(command: click.Command, ctx: click.Context, updates: tuple[str, 
         raise click.UsageError(f"Only one of {' and '.join(piped)} can be standard input.", ctx)
     outputs = list(_files(command, ctx, Output))
     for k, (param, path) in enumerate(outputs):
-        for other, its_path in outputs[:k]:
-            if _same(path, its_path):
-                options = f"{_spelled(other)} and {_spelled(param)}"
-                raise click.UsageError(f"{options} would write the same file, {path!r}.", ctx)
-        for read, its_path in _files(command, ctx, Input):
-            allowed = param.name == "output" and read.name in updates
-            if not allowed and _same(path, its_path):
-                message = f"{_spelled(param)} would replace {path!r}, which {_spelled(read)} reads."
+        for other, other_path in outputs[:k]:
+            if _same(path, other_path):
+                options = f"{_label(other)} and {_label(param)}"
+                raise click.UsageError(f"{options} would write to the same file, {path!r}.", ctx)
+        for source, source_path in _files(command, ctx, Input):
+            allowed = param.name == "output" and source.name in updates
+            if not allowed and _same(path, source_path):
+                message = f"{_label(param)} would replace {path!r}, the input {_label(source)}."
                 raise click.UsageError(message, ctx)
 
 
 def _files(
     command: click.Command, ctx: click.Context, kind: type[click.Path]
 ) -> Iterator[tuple[click.Parameter, str]]:
-    """Parameters of a kind, and each file that they name."""
+    """Parameters of a type, with each of their files."""
     for param in command.params:
         if isinstance(param.type, kind):
             value = ctx.params.get(param.name or "")
@@ -95,7 +89,7 @@ def _files(
                     yield param, path
 
 
-def _spelled(param: click.Parameter) -> str:
+def _label(param: click.Parameter) -> str:
     """The long form of an option, or the name of an argument."""
     if isinstance(param, click.Option):
         return max(param.opts, key=len)
@@ -103,9 +97,9 @@ def _spelled(param: click.Parameter) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two names are of one ordinary file, by links too."""
+    """Whether two paths lead to the same regular file."""
     try:
         first, second = Path(one).stat(), Path(other).stat()
-    except OSError:  # one is not there yet
+    except OSError:  # one does not exist yet
         return os.path.realpath(one) == os.path.realpath(other)
     return stat.S_ISREG(first.st_mode) and os.path.samestat(first, second)

@@ -1,4 +1,4 @@
-"""Planners as options of `pomdptool simulate`."""
+"""Options of `pomdptool simulate` for online planners."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.click_help import Choice
 from pomdptool.commands.models import open_policy, read_text
-from pomdptool.commands.numbers import MOST_KEPT, Real, Whole
+from pomdptool.commands.numbers import MAX_STORED, Real, Whole
 from pomdptool.commands.options import EXISTING, collected
 from pomdptool.commands.paths import Input
 from pomdptool.model import Model
@@ -27,7 +27,7 @@ DEFAULT_SIMS = 4000
 
 @dataclass(frozen=True, slots=True)
 class PlannerOptions:
-    """A planner: the options of `planner_options`."""
+    """The options of `planner_options`."""
 
     planner: str | None
     sims: int | None
@@ -41,7 +41,7 @@ class PlannerOptions:
     particles: int
 
     def planner_for(self, model: Model) -> Pomcp | SolvedPolicy | None:
-        """Make the planner for a model; None stands for uniformly random actions."""
+        """Make the planner for a model; None for uniformly random actions."""
         from pomdptool.acting.pomcp import Pomcp
         from pomdptool.solving.solve import solve
 
@@ -49,14 +49,14 @@ class PlannerOptions:
             return None
         if self.planner == "qmdp":
             return solve(model, "qmdp").policy
-        known = self.rollout in ("random", "qmdp")
+        built_in = self.rollout in ("random", "qmdp")
         return Pomcp(
             model,
             sims=(self.sims or DEFAULT_SIMS) if self.time_limit is None else self.sims,
             time_limit=self.time_limit,
             exploration=self.exploration,
             depth=self.depth,
-            rollout=self.rollout if known else open_policy(self.rollout, model),
+            rollout=self.rollout if built_in else open_policy(self.rollout, model),
             leaf_values=None if self.leaf_file is None else open_policy(self.leaf_file, model),
             prior=None if self.prior_file is None else load_prior(self.prior_file, model),
             exact=(self.planner == "pouct") if self.belief is None else self.belief == "exact",
@@ -96,7 +96,7 @@ planner_options = collected(
     click.option(
         "--depth",
         metavar="D",
-        type=Whole(1, MOST_KEPT),
+        type=Whole(1, MAX_STORED),
         help="Search depth; by default until 1% of the discounted reward remains.",
     ),
     click.option(
@@ -121,7 +121,7 @@ planner_options = collected(
         "prior_file",
         metavar="FILE",
         type=EXISTING,
-        help="Initial visit counts and values of actions, as JSON {action: {visits, value}}; "
+        help="Initial visit counts and values of actions, as JSON {action: {visits, value}}; by "
         "default one visit with the QMDP value.",
     ),
     click.option(
@@ -132,17 +132,17 @@ planner_options = collected(
     click.option(
         "--particles",
         metavar="N",
-        type=Whole(1, MOST_KEPT),
+        type=Whole(1, MAX_STORED),
         default=2000,
         show_default=True,
         help="Number of particles, with --belief particles.",
     ),
 )
-"""Options of a planner."""
+"""Options of the planner."""
 
 
 def load_prior(path: str, model: Model) -> Prior:
-    """Read initial counts and values of actions."""
+    """Read initial visit counts and values of actions."""
     import numpy as np
 
     from pomdptool.acting.search_settings import Prior

@@ -42,28 +42,29 @@ if TYPE_CHECKING:
     cls=Renamed,
     former="--what",
     type=Choice(["value", "graph", "bounds", "loglik", "belief"]),
-    help="value: optimal actions and values over the belief, for 2 or 3 states; graph: the policy "
-    "graph; bounds: bounds over time. Default: chosen by FILE.",
+    help="value: value function and optimal actions, for 2 or 3 states; graph: policy graph; "
+    "bounds: bounds over time; loglik: learning curve; belief: beliefs of an episode. By default "
+    "chosen from the content of FILE.",
 )
 @click.option(
     "--max-nodes", metavar="N", type=Whole(), default=100, show_default=True,
-    help="Maximum number of nodes of a policy graph, nearest to the start first.",
+    help="Maximum number of nodes of a policy graph; those nearest to the start are shown.",
 )  # fmt: skip
 @click.option(
-    "--episode", metavar="N", type=Whole(0), help="Episode of the trace; default the first."
+    "--episode", metavar="N", type=Whole(0), help="Episode of the trace; by default the first."
 )
 @click.option(
     "--max-steps", metavar="N", type=Whole(), default=200, show_default=True,
-    help="Maximum number of steps of an episode, from the first.",
+    help="Maximum number of steps of an episode; the first ones are shown.",
 )  # fmt: skip
-@click.option("--title", "heading", metavar="TEXT", default="", help="Replaces the default title.")
+@click.option("--title", "heading", metavar="TEXT", default="", help="Title of the plot.")
 @click.option(
     "--model",
     "model_file",
     metavar="MODEL",
     type=EXISTING,
-    help="The model: needed for .alpha and .policy, and for .json whose vectors cover only some "
-    "states; names the nodes of .pg.",
+    help="Model of the policy: required for .alpha and .policy, and for .json with vectors over "
+    "some of the states only; for .pg, names for the nodes.",
 )
 @output_option("Write the plot to this file: .svg, .png or .pdf.")
 @click.option("--to", "target", type=Choice(list(IMAGE_FORMATS.values())),
@@ -91,19 +92,19 @@ def command(
     from pomdptool.formats.plottable import read_plottable
 
     if target is None:
-        usual: ImageFormat = "svg"
-        told = "a picture is written as .svg, .png or .pdf (or give --to)"
-        target = output_kind(output, IMAGE_FORMATS, told, usual)
+        default: ImageFormat = "svg"
+        expected = ".svg, .png or .pdf (or use --to)"
+        target = output_kind(output, IMAGE_FORMATS, expected, default)
     if output is None and sys.stdout.isatty():
-        raise click.UsageError("A plot is not written to a terminal: use -o plot.svg or a pipe.")
+        raise click.UsageError("Plots are not written to a terminal: use -o plot.svg or a pipe.")
     model = None if model_file is None else open_model(model_file, None, quiet=quiet)
-    thing = read_plottable(*read_text(file), model)
-    possible = plot_kinds(thing)
+    content = read_plottable(*read_text(file), model)
+    possible = plot_kinds(content)
     if show is not None and show not in possible:
-        raise click.UsageError(f"--show of this file is one of: {', '.join(possible)}.")
+        raise click.UsageError(f"--show must be one of these for this file: {', '.join(possible)}.")
     draw = partial(
         plot,
-        thing,
+        content,
         show,
         model=model,
         max_nodes=max_nodes,

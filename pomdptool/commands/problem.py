@@ -1,4 +1,4 @@
-"""`pomdptool problem`: benchmark models."""
+"""`pomdptool problem`: generate benchmark models."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def command() -> None:
     """Generate a benchmark model."""
 
 
-def _write(model: Model, output: str | None, made_by: str) -> None:
+def _write(model: Model, output: str | None, arguments: str) -> None:
     text, _ = encode_model(
-        model, model_kind(output), header=f"Made by: pomdptool problem {made_by}"
+        model, model_kind(output), header=f"Made by: pomdptool problem {arguments}"
     )
     write_result(text, output)
 
@@ -51,20 +51,20 @@ def _family(function: Callable[..., Any]) -> Callable[..., Any]:
         "--discount",
         metavar="D",
         type=Real(0.0, 1.0),
-        help="Discount factor; default the family's.",
+        help="Discount factor, in place of the usual one of the problem.",
     )
     return discount(model_output_option(quiet_option(ignored_verbose_option(function))))
 
 
-def _given(**options: float | None) -> dict[str, Any]:
-    """Only the options with a value; the family has defaults for the others."""
+def _without_none(**options: float | None) -> dict[str, Any]:
+    """Drop the options without a value, for which the family has defaults."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 @command.command(
     "rocksample", cls=Command, example="pomdptool problem rocksample --size 4 --rocks 4"
 )
-@click.option("--size", metavar="N", type=Whole(), required=True, help="Cells along a side.")
+@click.option("--size", metavar="N", type=Whole(), required=True, help="Cells along each side.")
 @click.option("--rocks", metavar="K", type=Whole(0), required=True, help="Number of rocks.")
 @click.option(
     "--position",
@@ -72,7 +72,7 @@ def _given(**options: float | None) -> dict[str, Any]:
     metavar="X Y",
     type=(Whole(0), Whole(0)),
     multiple=True,
-    help="Cell of a rock; repeat for each. Drawn at random if omitted.",
+    help="Cell of a rock; repeat the option for each rock. Drawn at random if omitted.",
 )
 @click.option(
     "--half-efficiency",
@@ -93,18 +93,18 @@ def rocksample_command(
     quiet: bool,
 ) -> None:
     """RockSample: a rover senses and samples rocks (Smith and Simmons 2004)."""
-    made_by = f"rocksample --size {size} --rocks {rocks}"
+    arguments = f"rocksample --size {size} --rocks {rocks}"
     rng = None
     if positions:
-        made_by += "".join(f" --position {x} {y}" for x, y in positions)
+        arguments += "".join(f" --position {x} {y}" for x, y in positions)
     else:
         seed = chosen_seed(seed, quiet)
         rng = np.random.default_rng(seed)
-        made_by += f" --seed {seed}"
-    options = _given(half_efficiency=half_efficiency, discount=discount)
-    made_by += _spelled(options)
+        arguments += f" --seed {seed}"
+    options = _without_none(half_efficiency=half_efficiency, discount=discount)
+    arguments += _command_line(options)
     _write(
-        rocksample(size, rocks, positions=positions or None, rng=rng, **options), output, made_by
+        rocksample(size, rocks, positions=positions or None, rng=rng, **options), output, arguments
     )
 
 
@@ -114,7 +114,7 @@ def rocksample_command(
     "arena",
     metavar="FILE",
     type=EXISTING_OR_INPUT,
-    help="Map of the arena; `.` marks a cell.",
+    help="Map of the arena; `.` is a cell.",
 )
 @click.option(
     "--rest",
@@ -128,10 +128,10 @@ def tag_command(
 ) -> None:
     """Tag: a robot chases a target that it sees only in its own cell (Pineau et al. 2003)."""
     del quiet
-    options = _given(rest=rest, discount=discount)
-    made_by = "tag" + (f" --map {printable(Path(arena).name)}" if arena else "") + _spelled(options)
+    options = _without_none(rest=rest, discount=discount)
+    drawn = f" --map {printable(Path(arena).name)}" if arena else ""
     model = tag(read_text(arena)[0], **options) if arena else tag(**options)
-    _write(model, output, made_by)
+    _write(model, output, f"tag{drawn}{_command_line(options)}")
 
 
 @command.command("maze", cls=Command, example="pomdptool problem maze hallway.map --kind hallway")
@@ -166,22 +166,22 @@ def maze_command(
 ) -> None:
     """A maze from a map: `#` wall, `.` cell, `G` goal, `-` pit, `S` start."""
     del quiet
-    options = _given(slip=slip, goal=goal, pit=pit, step=step, discount=discount)
+    options = _without_none(slip=slip, goal=goal, pit=pit, step=step, discount=discount)
     model = maze(read_text(drawing)[0], kind=kind, **options)
     name = printable(Path(drawing).name)
-    _write(model, output, f"maze {name} --kind {kind}{_spelled(options)}")
+    _write(model, output, f"maze {name} --kind {kind}{_command_line(options)}")
 
 
 @command.command("heavenhell", cls=Command, example="pomdptool problem heavenhell 3")
-@click.argument("length", metavar="N", type=Whole(), default=2)
+@click.argument("length", metavar="[N]", type=Whole(), default=2)
 @_family
 def heavenhell_command(
     length: int, discount: float | None, output: str | None, quiet: bool
 ) -> None:
-    """Heaven and hell at the ends of a T-maze; a priest knows which is which."""
+    """Heaven and hell: the ends of a T-maze with arms of N cells; a priest knows which is which."""
     del quiet
-    options = _given(discount=discount)
-    _write(heavenhell(length, **options), output, f"heavenhell {length}{_spelled(options)}")
+    options = _without_none(discount=discount)
+    _write(heavenhell(length, **options), output, f"heavenhell {length}{_command_line(options)}")
 
 
 @command.command("tiger", cls=Command, example="pomdptool problem tiger --doors 3")
@@ -200,9 +200,9 @@ def tiger_command(
 ) -> None:
     """Tiger: a tiger behind one of several doors (Kaelbling, Littman and Cassandra 1998)."""
     del quiet
-    options = _given(accuracy=accuracy, discount=discount)
-    _write(tiger(doors, **options), output, f"tiger --doors {doors}{_spelled(options)}")
+    options = _without_none(accuracy=accuracy, discount=discount)
+    _write(tiger(doors, **options), output, f"tiger --doors {doors}{_command_line(options)}")
 
 
-def _spelled(options: dict[str, Any]) -> str:
+def _command_line(options: dict[str, Any]) -> str:
     return "".join(f" --{name.replace('_', '-')} {value!r}" for name, value in options.items())

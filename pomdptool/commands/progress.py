@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from pomdptool.commands.terminal import holds, say
+from pomdptool.commands.terminal import can_encode, say
 from pomdptool.kernels import jit
 
 if TYPE_CHECKING:
@@ -23,68 +23,67 @@ if TYPE_CHECKING:
     from pomdptool.sparse import FloatArray
 
 Report = Callable[[Callable[[], str]], None]
-"""Shows a line, which is only made where it is time for one."""
+"""Shows a line, which is built only if it is due."""
 
 
 def announce_compiling() -> None:
-    """Announce the first compilation of the kernels."""
+    """Print a note when the kernels are compiled for the first time."""
     jit.on_first_compile(lambda: say("compiling kernels (once) ..."))
 
 
 @contextlib.contextmanager
-def progress_of(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | None]:
+def solver_progress(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | None]:
     """Progress of a solver."""
     sign = -1.0 if model.costs else 1.0
     with _line("solving ...", quiet, verbose) as report:
-        yield report and (lambda p: report(lambda: _of_solver(p, sign)))
+        yield report and (lambda p: report(lambda: _solver_line(p, sign)))
 
 
 @contextlib.contextmanager
-def returns_of(model: Model, episodes: int, quiet: bool) -> Iterator[OnEpisode | None]:
-    """The running mean of a simulation; on a terminal only."""
+def simulation_progress(model: Model, episodes: int, quiet: bool) -> Iterator[OnEpisode | None]:
+    """Running mean of a simulation, on a terminal only."""
     sign = -1.0 if model.costs else 1.0
 
-    def words(done: int, returns_so_far: Callable[[], FloatArray]) -> str:
+    def line(done: int, returns_so_far: Callable[[], FloatArray]) -> str:
         returns = returns_so_far()
         error = returns.std() / math.sqrt(done)
         mean = sign * returns.mean()
         return f"episode {done} of {episodes}  mean {mean:.5g} +- {error:.2g}"
 
     with _line("simulating ...", quiet, verbose=False) as report:
-        yield report and (lambda done, returns: report(lambda: words(done, returns)))
+        yield report and (lambda done, returns: report(lambda: line(done, returns)))
 
 
 @contextlib.contextmanager
 def learning_progress(quiet: bool, verbose: bool) -> Iterator[OnLearned | None]:
     """Progress of learning."""
     with _line("learning ...", quiet, verbose) as report:
-        yield report and (lambda p: report(lambda: _of_learning(p)))
+        yield report and (lambda p: report(lambda: _learning_line(p)))
 
 
 @contextlib.contextmanager
-def _line(words: str, quiet: bool, verbose: bool) -> Iterator[Report | None]:
-    """A function that shows progress; None where it is not shown."""
+def _line(title: str, quiet: bool, verbose: bool) -> Iterator[Report | None]:
+    """Yield a function that shows progress, or None if it is not shown."""
     if quiet or not (sys.stderr.isatty() or verbose):
         yield None
     elif sys.stderr.isatty():
-        with _status(words) as status:
-            yield _throttled(0.1, lambda line: status.update(_fitting(line)))
+        with _status(title) as status:
+            yield _throttled(0.1, lambda line: status.update(_cut(line)))
     else:
         yield _throttled(1.0, say)
 
 
-def _status(words: str) -> Status:
-    """A live line on standard error; its wheel is ASCII where that is all that can be written."""
-    from rich.console import Console  # only a terminal pays for it
+def _status(title: str) -> Status:
+    """A live line on standard error, with an ASCII spinner if necessary."""
+    from rich.console import Console  # slow to import
 
-    wheel = "dots" if holds(sys.stderr, "\N{BRAILLE PATTERN DOTS-124}") else "line"
-    return Console(stderr=True).status(words, spinner=wheel)
+    spinner = "dots" if can_encode(sys.stderr, "\N{BRAILLE PATTERN DOTS-124}") else "line"
+    return Console(stderr=True).status(title, spinner=spinner)
 
 
-def _fitting(line: str) -> str:
-    """As much of a line as a terminal holds beside the wheel."""
-    most = shutil.get_terminal_size().columns - 3
-    return line if len(line) <= most else line[:most].rstrip()
+def _cut(line: str) -> str:
+    """Cut a line to the width of the terminal beside the spinner."""
+    return line[: shutil.get_terminal_size().columns - 3].rstrip()
 
 
 def _throttled(seconds: float, show: Callable[[str], None]) -> Report:
@@ -100,7 +99,7 @@ def _throttled(seconds: float, show: Callable[[str], None]) -> Report:
     return report
 
 
-def _of_solver(p: Progress, sign: float) -> str:
+def _solver_line(p: Progress, sign: float) -> str:
     low, high = sorted((sign * p.lower, sign * p.upper))
     counts = {"vertices": p.vertices, "programs": p.programs, "beliefs": p.beliefs}
     detail = "".join(f"{name} {count}  " for name, count in counts.items() if count)
@@ -113,8 +112,8 @@ def _of_solver(p: Progress, sign: float) -> str:
     )
 
 
-def _of_learning(p: LearningProgress) -> str:
+def _learning_line(p: LearningProgress) -> str:
     return (
-        f"states {p.states}  start {p.restart + 1}  iteration {p.iteration}  "
-        f"log-likelihood {p.loglik:.8g}  gain {p.gain:.2g} a step  {p.seconds:.1f} s"
+        f"states {p.states}  restart {p.restart + 1}  iteration {p.iteration}  "
+        f"log-likelihood {p.loglik:.8g}  gain {p.gain:.2g} per step  {p.seconds:.1f} s"
     )

@@ -1,4 +1,4 @@
-"""Results of solvers and of learning as tables and curves."""
+"""Results of solvers and of learning as tables and sparklines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO, get_args
 
-from pomdptool.commands.terminal import LABEL, drawn, holds, say, show_pairs
+from pomdptool.commands.terminal import LABEL, can_encode, drawn, plural, say, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pomdptool.sparse import FloatArray
 
 MIN_CURVE = 3
-"""Points of the shortest curve that is shown."""
+"""Minimum number of points of a curve."""
 
 MAX_STATES = 3
-"""Initial states of an MDP whose actions are shown one by one."""
+"""Maximum number of initial states of an MDP whose actions are shown."""
 
 MAX_TREE = 20
-"""Nodes of the largest policy graph that is shown."""
+"""Maximum number of nodes of a policy graph that is shown."""
 
 
 def show_solution(solution: Solution, stream: TextIO) -> None:
@@ -34,17 +34,21 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
     problem, stats = policy.problem, policy.stats
     sign = -1.0 if problem.costs else 1.0
     low, high = sorted((sign * policy.bounds.lower, sign * policy.bounds.upper))
-    action = _first_action(policy)
-    what = "cost" if problem.costs else "value"
-    rows = [
-        ("problem", problem.name or "-"),
-        ("method", policy.method + (f", horizon {policy.horizon}" if policy.horizon else "")),
-        *([(f"{what} at start", f"{sign * policy.bounds.lower:.6g}")] * policy.converged),
-        ("optimum within", f"{_digits(low, high)} (certified)"),
-        ("first action", action),
-        ("stopped by", policy.stop_reason + _still_open(solution)),
+    kind = "cost" if problem.costs else "value"
+    horizon = f", horizon {policy.horizon}" if policy.horizon else ""
+    rows = [("problem", problem.name or "-"), ("method", policy.method + horizon)]
+    if policy.converged:
+        rows.append((f"{kind} at start", f"{sign * policy.bounds.lower:.6g}"))
+    rows += [
+        (f"optimal {kind}", f"{_digits(low, high)} (certified)"),
+        ("first action", _first_action(policy)),
+        ("stopped by", policy.stop_reason + _remaining_gap(solution)),
         *_curves(policy, sign, stream),
-        *([("graph", _graph(policy, sign))] * (policy.graph is not None)),
+    ]
+    if policy.graph is not None:
+        value = "" if policy.graph_value is None else f", value {sign * policy.graph_value:.6g}"
+        rows.append(("graph", plural(policy.graph.n_nodes, "node") + value))
+    rows += [
         ("vectors", f"{stats['vectors']:.0f}"),
         ("iterations", f"{stats['iterations']:.0f}"),
         ("seconds", f"{stats['seconds']:.2f}"),
@@ -53,7 +57,7 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
 
 
 def _first_action(policy: SolvedPolicy) -> str:
-    """The action at the initial belief, or in each initial state of an MDP, if these are few."""
+    """The action at the initial belief; for an MDP, in each of a few initial states."""
     import numpy as np
 
     problem = policy.problem
@@ -62,30 +66,32 @@ def _first_action(policy: SolvedPolicy) -> str:
     possible = np.flatnonzero(problem.start)
     if len(possible) > MAX_STATES:
         return "depends on the state"
-    corners = np.eye(len(problem.states))[possible]
-    actions = [problem.actions[policy.act(b)] for b in corners]
-    named = zip((problem.states[s] for s in possible), actions, strict=True)
-    return actions[0] if len(set(actions)) == 1 else ", ".join(f"{a} in {s}" for s, a in named)
+    beliefs = np.eye(len(problem.states))[possible]
+    actions = [problem.actions[policy.act(b)] for b in beliefs]
+    if len(set(actions)) == 1:
+        return actions[0]
+    pairs = zip(actions, possible, strict=True)
+    return ", ".join(f"{action} in {problem.states[s]}" for action, s in pairs)
 
 
-def _still_open(solution: Solution) -> str:
-    """What was asked for and not reached, in words."""
+def _remaining_gap(solution: Solution) -> str:
+    """The gap that is left, and why; nothing if there is none."""
     policy, trace = solution.policy, solution.trace
     if not policy.converged:
-        least = ""
+        reason = ""
         if policy.stop_reason == "rounding":
             from pomdptool.solving.bounds import Method
 
             bounds_only = policy.method in get_args(Method)
-            least = ": this method gets no closer" if bounds_only else ": floats certify no better"
-        return f" (a gap of {policy.bounds.gap:.3g} is not closed{least})"
+            reason = ": the limit of this method" if bounds_only else ": floating-point precision"
+        return f" (remaining gap {policy.bounds.gap:.3g}{reason})"
     if policy.stop_reason in ("precision", "horizon") or not trace or trace[-1].error is None:
         return ""
-    return f" (closed at the initial belief; at others the error may be {trace[-1].error:.3g})"
+    return f" (gap closed at the initial belief; error elsewhere at most {trace[-1].error:.3g})"
 
 
 def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str, str]]:
-    """Bounds and their gap over the logarithm of time, as sparklines; on a terminal only."""
+    """Sparklines of the bounds and their gap over the logarithm of time; on a terminal only."""
     import numpy as np
 
     rows = np.array([row[:3] for row in policy.trace]).reshape(-1, 3)
@@ -98,8 +104,8 @@ def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str
     times = np.log(np.maximum(rows[:, 0], 1e-3))
 
     def curve(values: FloatArray, low: float, high: float, first: float) -> str:
-        known = resampled(times, values, spark_width())
-        return f"{spark(known, low, high, stream)} from {first:.4g}"
+        points = resampled(times, values, spark_width())
+        return f"{spark(points, low, high, stream)} from {first:.4g}"
 
     return [
         ("upper bound", curve(high, *scale, high[0])),
@@ -109,20 +115,13 @@ def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str
 
 
 def spark_width() -> int:
-    """Characters of a sparkline beside a label and a number."""
+    """Width of a sparkline beside a label and a number."""
     return min(max(shutil.get_terminal_size().columns - 2 * LABEL, 8), 40)
 
 
 def spark(values: FloatArray, low: float, high: float, stream: TextIO) -> str:
-    """A sparkline, in ASCII where the stream cannot hold more."""
-    return sparkline(values, low, high, plain=not holds(stream, BLOCKS))
-
-
-def _graph(policy: SolvedPolicy, sign: float) -> str:
-    n = policy.graph.n_nodes if policy.graph else 0
-    worth = policy.graph_value
-    earned = "" if worth is None else f", value {sign * worth:.6g}"
-    return f"{n} node{'s' * (n != 1)}{earned}"
+    """A sparkline, in ASCII if the stream cannot encode block characters."""
+    return sparkline(values, low, high, plain=not can_encode(stream, BLOCKS))
 
 
 def show_graph(solution: Solution, stream: TextIO) -> None:
@@ -137,18 +136,15 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
 
 
 def show_candidates(candidates: tuple[Candidate, ...], states: int) -> None:
-    """Print models of several sizes as a table, and which size was chosen."""
+    """Print a table of candidates, in which the selected one is marked."""
     if not candidates:
         return
-    rows = [["states", "log-likelihood", "parameters", "BIC", "AIC", "held out", ""]]
+    rows = [["states", "log-likelihood", "parameters", "BIC", "AIC", "held-out", ""]]
     for c in candidates:
-        held = "-" if c.heldout is None else f"{c.heldout:.6f}"
-        rows.append(
-            [
-                *(f"{c.states}", f"{c.fit.joint:.2f}", f"{c.fit.parameters}"),
-                *(f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}", held, "*" if c.states == states else ""),
-            ]
-        )
+        heldout = "-" if c.heldout is None else f"{c.heldout:.6f}"
+        mark = "*" if c.states == states else ""
+        fit = [f"{c.fit.joint:.2f}", f"{c.fit.parameters}", f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}"]
+        rows.append([f"{c.states}", *fit, heldout, mark])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
@@ -156,65 +152,65 @@ def show_candidates(candidates: tuple[Candidate, ...], states: int) -> None:
 
 
 def show_split(split: Split) -> None:
-    """Print a split of utile distinction, and the means of returns that led to it."""
-    undone = "" if split.kept else ", undone: learning took it back"
+    """Print a split of utile distinction with the mean returns that led to it."""
+    undone = "" if split.kept else "; undone: no difference after EM"
     say(
         f"split {split.state} -> {split.copy}, {split.states} states: returns after "
-        f"{split.action}, p {split.p:.2g}{undone}"
+        f"{split.action} differ, p = {split.p:.2g}{undone}"
     )
     for name, entered in ((split.copy, split.go), (split.state, split.stay)):
-        by = "; ".join(
-            f"{e.state} {e.action} {e.mean:.4g} +- {e.standard_error:.2g}" for e in entered
-        )
-        say(f"  {name} by {by or 'nothing clear'}")
+        returns = [f"{e.state} {e.action} {e.mean:.4g} +- {e.standard_error:.2g}" for e in entered]
+        say(f"  {name} entered by {'; '.join(returns) or 'no transition clearly'}")
 
 
-def show_fit(found: Fit) -> None:
-    """Print what was learned as a table."""
-    pseudo = "T {:g}, O {:g}, start {:g}, reward {:g}".format(*found.settings.pseudo_counts)
-    if found.rewards is None:
+def show_fit(result: Fit) -> None:
+    """Print the result of learning as a table."""
+    pseudo = "T {:g}, O {:g}, start {:g}, reward {:g}".format(*result.settings.pseudo_counts)
+    if result.rewards is None:
         pseudo = pseudo.rpartition(",")[0]
     rows = [
-        ("states", f"{found.model.n_states}{_terminal(found)}"),
-        ("log-likelihood", _per_step(found.loglik, found.loglik_per_step)),
-        ("stopped by", found.stop_reason + ("" if found.converged else " (not converged)")),
-        ("iterations", f"{found.iterations} of the best of {len(found.restarts)} starts"),
+        ("states", f"{result.model.n_states}{_terminal(result)}"),
+        ("log-likelihood", _per_step(result.loglik, result.loglik_per_step)),
+        ("stopped by", result.stop_reason + ("" if result.converged else " (not converged)")),
+        ("iterations", f"{result.iterations} (best of {plural(len(result.restarts), 'restart')})"),
         ("pseudo-counts", pseudo),
-        ("BIC", f"{_known(found.bic)} with {found.parameters} parameters"),
+        ("BIC", f"{_number(result.bic)} with {result.parameters} parameters"),
     ]
-    if found.rewards is not None:
-        kind = "R[a, s]" if found.rewards.R.ndim == 2 else "R[a, s, s', o]"
-        joint = f"{_per_step(found.joint, found.joint_per_step)}, {kind}"
+    if result.rewards is not None:
+        kind = "R[a, s]" if result.rewards.R.ndim == 2 else "R[a, s, s', o]"
+        joint = f"{_per_step(result.joint, result.joint_per_step)}, {kind}"
         rows.insert(2, ("with rewards", joint))
-    if sys.stderr.isatty() and len(found.history) >= MIN_CURVE:
+    if sys.stderr.isatty() and len(result.history) >= MIN_CURVE:
         import numpy as np
 
-        history = np.array(found.history)
-        known = resampled(np.arange(float(len(history))), history, min(spark_width(), len(history)))
-        curve = spark(known, float(history.min()), float(history.max()), sys.stderr)
+        history = np.array(result.history)
+        width = min(spark_width(), len(history))
+        points = resampled(np.arange(float(len(history))), history, width)
+        curve = spark(points, float(history.min()), float(history.max()), sys.stderr)
         rows.insert(2, ("over iterations", f"{curve} from {history[0]:.8g}"))
     show_pairs(rows, sys.stderr)
 
 
-def _terminal(found: Fit) -> str:
-    """Name the terminal states that the data were explained with."""
-    terminal = found.estimate.terminal
+def _terminal(result: Fit) -> str:
+    """The names of the terminal states."""
+    terminal = result.estimate.terminal
     if terminal is None:
         return ""
-    names = [found.model.states[s] for s in terminal.nonzero()[0].tolist()]
-    return f", terminal: {' '.join(names[:4])}{' ...' * (len(names) > 4)}"
+    names = [result.model.states[s] for s in terminal.nonzero()[0].tolist()]
+    more = " ..." if len(names) > 4 else ""
+    return f", terminal: {' '.join(names[:4])}{more}"
 
 
-def _known(value: float) -> str:
+def _number(value: float) -> str:
     return "not computed" if math.isnan(value) else f"{value:.8g}"
 
 
 def _per_step(value: float, per_step: float) -> str:
-    return _known(value) + ("" if math.isnan(value) else f", {per_step:.6g} a step")
+    return _number(value) + ("" if math.isnan(value) else f", {per_step:.6g} per step")
 
 
 def _digits(low: float, high: float) -> str:
-    """Show an interval, rounded outwards, with as many digits as tell its ends apart."""
+    """Format an interval, rounded outwards, with enough digits to distinguish its ends."""
     import decimal
 
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -9,7 +9,7 @@ import click
 
 from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import index_of, open_model, open_policy, read_text
-from pomdptool.commands.numbers import MOST_STEPS
+from pomdptool.commands.numbers import MAX_STEPS
 from pomdptool.commands.options import (
     EXISTING,
     episodes_option,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     "policy_file",
     metavar="FILE",
     type=EXISTING,
-    help="Act by this saved policy; by default actions are uniformly random.",
+    help="Follow this saved policy; by default actions are uniformly random.",
 )
 @click.option(
     "--actions",
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 @episodes_option(100)
 @steps_option(
     "Maximum number of steps per episode; by default until 0.1% of the discounted reward remains.",
-    MOST_STEPS,
+    MAX_STEPS,
 )
 @click.option(
     "--ends",
@@ -89,21 +89,19 @@ def command(
 ) -> None:
     """Sample trajectories of actions, observations and rewards.
 
-    Episodes end at a terminal state or after --steps; the columns terminated and truncated of the
-    last row show which.
+    Episodes end at a terminal state or after --steps; the last row has a 1 in the column
+    terminated or truncated.
     """
     from pomdptool.acting.sample import sample_batches
     from pomdptool.acting.simulate import default_steps
     from pomdptool.formats.data.write import write_episodes
 
-    table: DataKind = output_kind(
-        output, DATA_KINDS, "data is .csv, .tsv, .jsonl or .parquet", "csv"
-    )
+    table: DataKind = output_kind(output, DATA_KINDS, ".csv, .tsv, .jsonl or .parquet", "csv")
     if policy_file and actions_file:
-        raise click.UsageError("--policy and --actions exclude each other.")
+        raise click.UsageError("--policy and --actions cannot be combined.")
     model = open_model(path, kind, quiet=quiet)
     if model.costs and not quiet:
-        say("note: the column reward holds costs: learn from it with --values cost or --like")
+        say("note: the reward column holds costs: learn from it with --values cost or --like")
     scripts = _scripts(actions_file, model) if actions_file else None
     if steps is None:
         steps = default_steps(model) if scripts is None else max(map(len, scripts))
@@ -125,15 +123,15 @@ def command(
 
 
 def _scripts(path: str, model: Model) -> list[list[int]]:
-    """Read sequences of actions, by name or number."""
-    places = {name: k for k, name in enumerate(model.actions)}
+    """Read sequences of actions, as names or numbers."""
+    indices = {name: k for k, name in enumerate(model.actions)}
     scripts: list[list[int]] = [[]]
     for number, line in enumerate(read_text(path)[0].splitlines(), 1):
         if name := line.strip():
-            scripts[-1].append(index_of(name, "action", places, f"{path}:{number}: "))
+            scripts[-1].append(index_of(name, "action", indices, f"{path}:{number}: "))
         else:
             scripts.append([])
     scripts = [script for script in scripts if script]
     if not scripts:
-        raise DataError(f"{path}: there are no actions")
+        raise DataError(f"{path}: the file contains no actions")
     return scripts

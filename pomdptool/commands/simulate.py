@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pomdptool.commands.click_help import Command
-from pomdptool.commands.interrupts import interruptible
+from pomdptool.commands.interrupts import INTERRUPTED, interruptible
 from pomdptool.commands.models import open_model, open_policy, write_json
 from pomdptool.commands.options import (
     EXISTING,
@@ -26,9 +26,9 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.paths import Output
 from pomdptool.commands.planners import DEFAULT_PLANNER, PlannerOptions, planner_options
-from pomdptool.commands.progress import announce_compiling, returns_of
+from pomdptool.commands.progress import announce_compiling, simulation_progress
 from pomdptool.commands.returns import interval, short, statistics, summary
-from pomdptool.commands.steps import seen_steps
+from pomdptool.commands.steps import step_recorder
 from pomdptool.commands.terminal import show_pairs
 from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
@@ -110,7 +110,7 @@ def command(
     from pomdptool.kernels.jit import cores
 
     if planning.planner and policy_file:
-        raise click.UsageError("--planner and --policy exclude each other.")
+        raise click.UsageError("--planner and --policy cannot be combined.")
     if compared and not policy_file:
         raise click.UsageError("--compare needs --policy.")
     if not quiet:
@@ -122,8 +122,8 @@ def command(
     results: list[Simulation] = []
     with (
         interruptible() as interrupted,
-        seen_steps(model, trace_file, verbose and not quiet) as on_step,
-        returns_of(model, episodes, quiet) as on_episode,
+        step_recorder(model, trace_file, verbose and not quiet) as on_step,
+        simulation_progress(model, episodes, quiet) as on_episode,
     ):
         for policy in (first, *others):
             result = simulate(
@@ -147,7 +147,7 @@ def command(
         write_json(document, output)
     if not as_json and output != "-":
         show_pairs(_rows(model, document), sys.stdout)
-    return 130 if results[-1].interrupted else 0
+    return INTERRUPTED if results[-1].interrupted else 0
 
 
 def _document(
@@ -172,14 +172,14 @@ def _document(
         document["compared"] = []
     for name, other in zip(names[1:], results[1:], strict=False):
         n = min(len(other.returns), len(result.returns))
-        less = sign * (other.returns[:n] - result.returns[:n])
+        difference = sign * (other.returns[:n] - result.returns[:n])
         document["compared"].append(
             {"policy": name}
             | summary(model, other.summary)
             | {
-                "difference": float(less.mean()),
-                "difference_standard_error": standard_error(less),
-                "difference_confidence_95": confidence(less),
+                "difference": float(difference.mean()),
+                "difference_standard_error": standard_error(difference),
+                "difference_confidence_95": confidence(difference),
             }
         )
     return document
@@ -187,16 +187,17 @@ def _document(
 
 def _rows(model: Model, document: dict[str, Any]) -> list[tuple[str, str]]:
     """The result as a table."""
-    what, planner = "cost" if model.costs else "return", document["planner"]
-    given = [(k, v) for k, v in planner.items() if k != "name" and v is not None]
-    rows = [("problem", model.name or "-"), ("acting", planner["name"])]
-    rows += [("with", ", ".join(f"{k} {short(v)}" for k, v in given))] * bool(given)
-    rows += statistics(document, what)
+    kind, planner = "cost" if model.costs else "return", document["planner"]
+    settings = [f"{k} {short(v)}" for k, v in planner.items() if k != "name" and v is not None]
+    rows = [("problem", model.name or "-"), ("policy", planner["name"])]
+    if settings:
+        rows.append(("settings", ", ".join(settings)))
+    rows += statistics(document, kind)
     if document["sims_per_second"]:
-        rows.append(("simulations", f"{document['sims_per_second']:.3g} a second"))
+        rows.append(("simulations", f"{document['sims_per_second']:.3g} per second"))
     rows.append(("seconds", f"{document['seconds']:.2f}"))
     for entry in document.get("compared", []):
-        rows += [("compared", entry["policy"]), *statistics(entry, what)]
-        between = interval(*entry["difference_confidence_95"])
-        rows.append(("difference", f"{short(entry['difference'])}, 95% {between}"))
+        rows += [("compared with", entry["policy"]), *statistics(entry, kind)]
+        confidence = f"95% interval {interval(*entry['difference_confidence_95'])}"
+        rows.append(("difference", f"{short(entry['difference'])}, {confidence}"))
     return rows

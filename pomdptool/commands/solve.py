@@ -10,7 +10,7 @@ import click
 
 from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.click_help import Choice, Command
-from pomdptool.commands.interrupts import interruptible
+from pomdptool.commands.interrupts import INTERRUPTED, interruptible
 from pomdptool.commands.models import open_model, open_policy, warn, write_result
 from pomdptool.commands.numbers import Real, Whole
 from pomdptool.commands.options import (
@@ -27,7 +27,7 @@ from pomdptool.commands.options import (
     time_limit_option,
     verbose_option,
 )
-from pomdptool.commands.progress import announce_compiling, progress_of
+from pomdptool.commands.progress import announce_compiling, solver_progress
 from pomdptool.commands.report import show_graph, show_solution
 from pomdptool.commands.terminal import say
 from pomdptool.formats.models import Kind
@@ -36,12 +36,11 @@ from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.graph_evaluation import probabilities_along
 from pomdptool.solving.solve import ALGORITHMS, METHODS, RANDOM, default_method, solve
-from pomdptool.sparse import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class SolveOptions:
-    """How a model is solved: options that are keywords of `pomdptool.solve`."""
+    """Options that are keywords of `pomdptool.solve`."""
 
     method: str | None
     horizon: int | None
@@ -55,18 +54,18 @@ class SolveOptions:
     algorithm: str | None
 
     def check(self, terminal_file: str | None, kind: PolicyKind) -> None:
-        """Refuse options that would be ignored.
+        """Reject options that would be ignored.
 
         Raises
         ------
         UsageError
-            Where options do not go together.
+            If options cannot be combined.
         """
-        for option, wanted in (
+        for option, used in (
             ("--terminal-values", terminal_file is not None),
             ("--all-horizons", self.all_horizons),
         ):
-            if wanted and self.horizon is None:
+            if used and self.horizon is None:
                 raise click.UsageError(f"{option} needs --horizon.")
         if self.all_horizons and kind != "json":
             raise click.UsageError("--all-horizons needs .json output.")
@@ -76,7 +75,7 @@ class SolveOptions:
             raise click.UsageError("--full-simplex needs --method exact.")
 
     def keywords(self, kind: PolicyKind) -> dict[str, Any]:
-        """Keywords of `pomdptool.solve`, with vectors as a format needs them."""
+        """Keywords of `pomdptool.solve` for an output format."""
         full = self.full_simplex or (kind in ("alpha", "appl") and self._method != "sarsop")
         return asdict(self) | {"full_simplex": full}
 
@@ -117,7 +116,7 @@ class SolveOptions:
     help="Stop when upper - lower bound is below P * max(1, |value|).",
 )
 @click.option(
-    "--discount", metavar="D", type=Real(0.0, 1.0), help="Overrides the model's discount factor."
+    "--discount", metavar="D", type=Real(0.0, 1.0), help="Discount factor, in place of the model's."
 )
 @time_limit_option
 @click.option(
@@ -133,7 +132,7 @@ class SolveOptions:
     cls=Renamed,
     former="--full-set",
     is_flag=True,
-    help="With exact: compute vectors over all states, as .alpha always holds.",
+    help="With exact: compute vectors over all states, as is always done for .alpha.",
 )
 @click.option(
     "--terminal-values",
@@ -162,7 +161,7 @@ class SolveOptions:
     "resume_file",
     metavar="FILE",
     type=EXISTING,
-    help="Continue from an earlier .json policy of sarsop.",
+    help="Continue from a .json policy of sarsop.",
 )
 @click.option(
     "--graph-depth",
@@ -203,18 +202,21 @@ def command(
 
     An interrupt (Ctrl-C) writes the best policy so far and exits with code 130.
     """
-    accepted = "a policy is written as .json, .alpha, .policy, .pg or .dot"
-    policy_kind: PolicyKind = output_kind(output, POLICY_KINDS, accepted, "json")
+    from pomdptool.formats.policy.read import load_vectors
+    from pomdptool.solving.observed.solver import observes_state
+
+    expected = ".json, .alpha, .policy, .pg or .dot"
+    policy_kind: PolicyKind = output_kind(output, POLICY_KINDS, expected, "json")
     options.check(terminal_file, policy_kind)
     model = open_model(path, kind, quiet=quiet)
-    if options.algorithm is not None and _is_observed(model):
+    if options.algorithm is not None and observes_state(model):
         warn(["--algorithm has no effect on an MDP: this model observes its state"], quiet=quiet)
-    terminal = None if terminal_file is None else _terminal_values(terminal_file, model)
+    terminal = None if terminal_file is None else load_vectors(terminal_file, model)
     resume = None if resume_file is None else open_policy(resume_file, model)
     rng = generator(seed, quiet) if options.method in RANDOM else None
     if not quiet:
         announce_compiling()
-    with interruptible() as interrupted, progress_of(model, quiet, verbose) as on_step:
+    with interruptible() as interrupted, solver_progress(model, quiet, verbose) as on_step:
         solution = solve(
             model,
             **options.keywords(policy_kind),
@@ -234,27 +236,13 @@ def command(
         show_solution(solution, sys.stdout if as_table else sys.stderr)
     if as_table:
         show_graph(solution, sys.stdout)
-    return 130 if solution.stop_reason == "interrupted" else 0
-
-
-def _terminal_values(path: str, model: Model) -> FloatArray:
-    """Read the vectors of the value after the last step."""
-    from pomdptool.formats.policy.read import load_vectors
-
-    return load_vectors(path, model)
-
-
-def _is_observed(model: Model) -> bool:
-    """Whether the model is solved as an MDP."""
-    from pomdptool.solving.observed.solver import observes_state
-
-    return observes_state(model)
+    return INTERRUPTED if solution.stop_reason == "interrupted" else 0
 
 
 def _encoded(
     model: Model, policy: SolvedPolicy, kind: PolicyKind, depth: int | None, probability: float
 ) -> str:
-    """The policy in a format; its graph without nodes beyond a depth and less likely edges."""
+    """Encode a policy; leave out graph nodes beyond the depth and edges below the probability."""
     likely = None
     if kind == "dot" or (kind == "pg" and probability > 0.0):
         likely = probabilities_along(model, policy)

@@ -1,4 +1,4 @@
-"""Steps of simulated episodes: written as a trace, and printed."""
+"""Steps of simulated episodes: written to a trace file or printed."""
 
 from __future__ import annotations
 
@@ -20,33 +20,36 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def seen_steps(model: Model, trace_file: str | None, verbose: bool) -> Iterator[OnStep | None]:
-    """What is done with every step: written as JSON, and told."""
+def step_recorder(model: Model, trace_file: str | None, verbose: bool) -> Iterator[OnStep | None]:
+    """Yield a function that writes steps to a trace file and prints them; None if neither."""
     if trace_file is None and not verbose:
         yield None
         return
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(open_atomic(Path(trace_file))) if trace_file else None
 
-        def on_step(seen: RecordedStep) -> None:
+        def on_step(recorded: RecordedStep) -> None:
             if stream is not None:
-                stream.write(trace_line(traced(model, seen)).encode())
+                stream.write(trace_line(traced(model, recorded)).encode())
             if verbose:
-                say(_told(model, seen))
+                say(_step_line(model, recorded))
 
         yield on_step
 
 
-def traced(model: Model, seen: RecordedStep) -> TracedStep:
-    """Record of a step, by the names of the model."""
-    step, decision, sign = seen.step, seen.decision, -1.0 if model.costs else 1.0
+def traced(model: Model, recorded: RecordedStep) -> TracedStep:
+    """Trace record of a step, with the names of the model."""
+    step, decision, sign = recorded.step, recorded.decision, -1.0 if model.costs else 1.0
     belief = (
         {}
-        if seen.belief is None
-        else {model.states[s]: float(seen.belief[s]) for s in seen.belief.nonzero()[0].tolist()}
+        if recorded.belief is None
+        else {
+            model.states[s]: float(recorded.belief[s])
+            for s in recorded.belief.nonzero()[0].tolist()
+        }
     )
     record = TracedStep(
-        episode=seen.episode,
+        episode=recorded.episode,
         step=step.time,
         state=model.states[step.state],
         belief=belief,
@@ -62,18 +65,20 @@ def traced(model: Model, seen: RecordedStep) -> TracedStep:
     )
 
 
-def _told(model: Model, seen: RecordedStep) -> str:
-    """Say a step in a line."""
-    step, sign = seen.step, -1.0 if model.costs else 1.0
+def _step_line(model: Model, recorded: RecordedStep) -> str:
+    """Describe a step in one line."""
+    step, sign = recorded.step, -1.0 if model.costs else 1.0
     likely = ""
-    if seen.belief is not None:
-        best = seen.belief.argsort(kind="stable")[::-1][:3].tolist()
-        held = [f"{model.states[s]} {seen.belief[s]:.3g}" for s in best if seen.belief[s] > 0.0]
-        more = int((seen.belief > 0.0).sum()) - len(held)
-        likely = "  belief " + ", ".join(held) + (f" and {more} more" if more else "")
-    sims = f"  sims {seen.decision.sims}" if seen.decision is not None else ""
+    if recorded.belief is not None:
+        best = recorded.belief.argsort(kind="stable")[::-1][:3].tolist()
+        shown = [
+            f"{model.states[s]} {recorded.belief[s]:.3g}" for s in best if recorded.belief[s] > 0.0
+        ]
+        more = int((recorded.belief > 0.0).sum()) - len(shown)
+        likely = "  belief " + ", ".join(shown) + (f" and {more} more" if more else "")
+    sims = f"  sims {recorded.decision.sims}" if recorded.decision is not None else ""
     return (
-        f"{seen.episode}.{step.time}  state {model.states[step.state]}{likely}  "
+        f"{recorded.episode}.{step.time}  state {model.states[step.state]}{likely}  "
         f"action {model.actions[step.action]}  reward {sign * step.reward + 0.0:g}  "
         f"observation {model.observations[step.observation]}{sims}"
     )

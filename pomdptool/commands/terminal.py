@@ -1,4 +1,4 @@
-"""Lines for people: escaped, and fitted to the width and encoding of the terminal."""
+"""Text for people: escaped, and fitted to the width and encoding of the terminal."""
 
 from __future__ import annotations
 
@@ -19,27 +19,32 @@ Named = TypeVar("Named", "Episodes", "Model")
 LABEL = 16
 """Columns of the labels of a table."""
 
-_PLAINER = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "…": "~", "•": "*", "━": "-"})
+_ASCII = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "…": "~", "•": "*", "━": "-"})
 
 
 def say(line: str, stream: TextIO | None = None) -> None:
-    """Write a line for people, to standard error where no other stream is named.
+    """Write a line of text for people, by default to standard error.
 
-    Whatever a command prints for people comes through here or through `show_pairs`.
+    All such output goes through here or `show_pairs`, which escape unprintable characters.
     """
     stream = sys.stderr if stream is None else stream
     stream.write(printable(line) + "\n")
     stream.flush()
 
 
+def plural(n: int, noun: str) -> str:
+    """A number with its noun, in the plural unless it is one."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def escaped(thing: Named, *fields: str) -> Named:
-    """A model or episodes whose names in these fields are printable, for tables on a terminal."""
+    """Escape the names in some fields of a model or of episodes, for tables on a terminal."""
     names: dict[str, Any] = {name: tuple(map(printable, getattr(thing, name))) for name in fields}
     return replace(thing, **names)
 
 
-def holds(stream: TextIO, characters: str) -> bool:
-    """Whether a stream's encoding has these characters."""
+def can_encode(stream: TextIO, characters: str) -> bool:
+    """Whether a stream's encoding includes these characters."""
     try:
         characters.encode(getattr(stream, "encoding", None) or "ascii")
     except UnicodeEncodeError:
@@ -48,14 +53,14 @@ def holds(stream: TextIO, characters: str) -> bool:
 
 
 def drawn(lines: list[str], stream: TextIO) -> list[str]:
-    """Lines with box-drawing characters as the stream can hold them."""
-    if holds(stream, "".join(map(chr, _PLAINER))):
+    """Replace box-drawing characters by ASCII if the stream cannot encode them."""
+    if can_encode(stream, "".join(map(chr, _ASCII))):
         return lines
-    return [line.translate(_PLAINER) for line in lines]
+    return [line.translate(_ASCII) for line in lines]
 
 
 def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
-    """Print labels and texts in two columns; on a terminal long texts go on below themselves."""
+    """Print labels and texts in two columns; on a terminal, wrap the texts."""
     width = max(shutil.get_terminal_size().columns, 2 * LABEL) if stream.isatty() else None
     for label, raw in rows:
         text = printable(raw)

@@ -23,7 +23,7 @@ from pomdptool.commands.main import cli
 from pomdptool.printable import printable
 from processes import call
 
-FORGED = re.compile(r"^\s*optimum within\s+19\.0", re.MULTILINE)
+FORGED = re.compile(r"^\s*optimal value\s+19\.0", re.MULTILINE)
 
 
 def names(*words: str) -> list[str]:

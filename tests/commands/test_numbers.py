@@ -18,7 +18,7 @@ import pomdptool
 from models import tiger
 from pomdptool.acting.simulate import simulate
 from pomdptool.commands.main import cli
-from pomdptool.commands.numbers import MOST_THREADS, AnyReal, Real, Whole
+from pomdptool.commands.numbers import MAX_THREADS, AnyReal, Real, Whole
 from processes import call
 
 ABSURD = ["nan", "NaN", "inf", "-inf", "1e999", "x", "", "1" + "0" * 30, "-" + "9" * 5000]
@@ -105,7 +105,7 @@ def test_there_are_no_more_threads_than_work(folder: Path) -> None:
     args = ["simulate", "m.json", "--planner", "random", "--episodes", "3", "--steps", "2"]
     code, _, _ = call(folder, *args, "--threads", "99999999999", "--seed", "1")
     assert code == 0
-    assert MOST_THREADS < 10**4
+    assert MAX_THREADS < 10**4
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 import pomdptool
 from models import ROOT
 from pomdptool.commands.returns import interval
-from pomdptool.commands.terminal import drawn, holds, show_pairs
+from pomdptool.commands.terminal import can_encode, drawn, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, PLAIN, resampled, sparkline
 from pomdptool.formats.json_documents import to_jsonable
 from processes import on_terminal, run
@@ -161,10 +161,10 @@ def test_long_lines_go_on_below_themselves(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_a_stream_can_hold() -> None:
-    assert holds(Screen("utf-8"), BLOCKS)
-    assert holds(Screen("cp437"), "└├│─")
+    assert can_encode(Screen("utf-8"), BLOCKS)
+    assert can_encode(Screen("cp437"), "└├│─")
     for encoding in ("ascii", "latin-1"):
-        assert not holds(Screen(encoding), BLOCKS)
+        assert not can_encode(Screen(encoding), BLOCKS)
         assert drawn(["│  └─ a"], Screen(encoding)) == ["|  `- a"]
     assert drawn(["│  └─ a"], Screen("utf-8")) == ["│  └─ a"]
 
@@ -191,5 +191,5 @@ def test_an_interval_that_is_not_known_is_unknown_to_people_only(tmp_path: Path)
     told = run("simulate", TIGER, "--policy", policy, *played, "--json")
     assert json.loads(told.stdout)["confidence_95"] == ["-inf", "inf"]
     shown = run("evaluate", TIGER, policy, *played)
-    assert "optimum within" not in shown.stdout
+    assert "optimal value" not in shown.stdout
     assert "95% unknown, 1 episode\n" in shown.stdout

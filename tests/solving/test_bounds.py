@@ -210,17 +210,17 @@ def test_a_closed_gap_is_reported(name: str) -> None:
     assert solution.converged
     shown = io.StringIO()
     show_solution(solution, shown)
-    assert "interrupted (closed at the initial belief; at others the error" in shown.getvalue()
+    assert "interrupted (gap closed at the initial belief; error elsewhere" in shown.getvalue()
 
 
 def test_an_open_gap_is_reported(tmp_path: Path) -> None:
     shown = table(CASES / "float-cycle.pomdp", "--method", "blind", "-o", tmp_path / "p.json")
-    assert "stopped by      fixed-point (a gap of 9.18 is not closed)" in shown
+    assert "stopped by      fixed-point (remaining gap 9.18)" in shown
     shown = table(
         *(CASES / "float-cycle.pomdp", "--method", "blind", "--precision", "1e-13"),
         *("-o", tmp_path / "p.json"),
     )
-    assert "rounding (a gap of 9.18 is not closed: this method gets no closer)" in shown
+    assert "rounding (remaining gap 9.18: the limit of this method)" in shown
 
 
 def test_a_coarse_precision_is_not_reported_as_rounding() -> None:

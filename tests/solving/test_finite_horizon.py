@@ -115,11 +115,11 @@ def test_evaluate_reports_terminal_values(
     model, ends = tiger(), np.array([[50.0, -20.0], [-20.0, 50.0]])
     policy = pomdptool.solve(model, horizon=2, terminal=ends).policy
     args = "evaluate", *save(model, policy, "json"), "--seed", 1, "-q"
-    result = json.loads(run(*args, "--json").stdout)
-    assert result["vector_value"] == pytest.approx(naive.expectimax(model, model.start, 2, ends))
-    assert result["graph_value"] == pytest.approx(-1.95)  # it listens twice
-    assert result["mean_discounted_return"] == pytest.approx(-1.95)
-    row = "count in the vectors and bounds only"
+    found = json.loads(run(*args, "--json").stdout)
+    assert found["vector_value"] == pytest.approx(naive.expectimax(model, model.start, 2, ends))
+    assert found["graph_value"] == pytest.approx(-1.95)  # it listens twice
+    assert found["mean_discounted_return"] == pytest.approx(-1.95)
+    row = "included in the vector value and bounds only"
     assert row in run(*args).stdout
     assert (
         row
@@ -244,7 +244,7 @@ def test_act_reports_the_end_of_the_policy(three: tuple[Path, Path]) -> None:
         *("listen", "listen", ""),
     ]
     assert result.stderr.splitlines() == [
-        "note: the policy of 3 steps has ended; an empty line begins a new episode"
+        "note: the policy of 3 steps has ended; an empty line starts a new episode"
     ]
     assert run("act", *three, "-q", typed="0\n0\n0\n").stderr == ""
 

@@ -206,5 +206,5 @@ def test_pomdpx_is_not_written(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pomdptool", "convert", "-", "-o", "out.pomdpx"]
     done = subprocess.run(command, cwd=tmp_path, input=TIGER, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "a model is written as .pomdp or .json" in done.stderr
+    assert "the extension must be .pomdp or .json" in done.stderr
     assert not list(tmp_path.iterdir())
