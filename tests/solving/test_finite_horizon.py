@@ -115,10 +115,10 @@ def test_evaluate_reports_terminal_values(
     model, ends = tiger(), np.array([[50.0, -20.0], [-20.0, 50.0]])
     policy = pomdptool.solve(model, horizon=2, terminal=ends).policy
     args = "evaluate", *save(model, policy, "json"), "--seed", 1, "-q"
-    found = json.loads(run(*args, "--json").stdout)
-    assert found["vector_value"] == pytest.approx(naive.expectimax(model, model.start, 2, ends))
-    assert found["graph_value"] == pytest.approx(-1.95)  # it listens twice
-    assert found["mean_discounted_return"] == pytest.approx(-1.95)
+    result = json.loads(run(*args, "--json").stdout)
+    assert result["vector_value"] == pytest.approx(naive.expectimax(model, model.start, 2, ends))
+    assert result["graph_value"] == pytest.approx(-1.95)  # it listens twice
+    assert result["mean_discounted_return"] == pytest.approx(-1.95)
     row = "included in the vector value and bounds only"
     assert row in run(*args).stdout
     assert (
