@@ -1,10 +1,9 @@
-"""`pomdptool`, and `python -m pomdptool`: the command line.
+"""Entry point of the command line: `pomdptool`, or `python -m pomdptool`.
 
-Importing it takes a tenth of a second; an interrupt meanwhile ends the process, and no more. Before
-`main` Python itself starts, for ten to twenty milliseconds, and answers an interrupt with a
-traceback: so little is imported up to there (`_signal` in place of `signal`, which is slow). Matrix
-products run in one thread unless the user says otherwise: ours are small, sums do not depend on the
-machine's cores then, and where memory is short OpenBLAS does not wait for more of it.
+Importing the package takes 0.1 s, during which an interrupt exits silently. Python prints a
+traceback for an interrupt before `main` runs (10 to 20 ms), so this module imports as little as
+possible: `_signal` instead of the slow `signal`. OpenBLAS uses one thread by default: matrices are
+small, results do not depend on the number of cores, and it does not hang when memory is short.
 """
 
 import _signal  # type: ignore[import-not-found]

@@ -1,4 +1,4 @@
-"""Beliefs: the exact filter, and the blocks of states that beliefs stay in.
+"""Exact belief updates, and blocks: sets of states that contain the support of every belief.
 
 After action a and observation o the belief b becomes
 b'[s'] = Z[a, s', o] * sum over s of b[s] T[a, s, s'] / P(o | b, a).
@@ -15,30 +15,27 @@ from pomdptool.model import Model
 from pomdptool.sparse import BoolArray, FloatArray, IntArray
 
 
-def update(model: Model, b: FloatArray, a: int, o: int) -> tuple[FloatArray, float]:
+def update_belief(model: Model, b: FloatArray, a: int, o: int) -> tuple[FloatArray, float]:
     """Belief after action `a` and observation `o`, and the probability of `o`.
 
     Returns
     -------
     b', probability
-        Shape (S,); all zeros where the observation is impossible (probability 0).
+        Shape (S,); all zeros if the observation is impossible (probability 0).
     """
     state, observation, chance = _arrivals_from(model, b, a)
     return _posterior(model.n_states, state, chance, observation == o)
 
 
 def successors(model: Model, b: FloatArray, a: int) -> Iterator[tuple[int, FloatArray, float]]:
-    """Each observation that can follow action `a`, the belief after it, and its probability.
-
-    As `update` has them, with one prediction for all observations.
-    """
+    """Every possible observation after action `a`, the updated belief, and its probability."""
     state, observation, chance = _arrivals_from(model, b, a)
     for o in np.unique(observation[chance > 0.0]).tolist():
         yield o, *_posterior(model.n_states, state, chance, observation == o)
 
 
 def _arrivals_from(model: Model, b: FloatArray, a: int) -> tuple[IntArray, IntArray, FloatArray]:
-    """Each next state and observation after an action, and the probability of both."""
+    """Next states and observations after an action, and their joint probabilities."""
     T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
     rows = slice(int(T.indptr[a * S]), int(T.indptr[(a + 1) * S]))
     weight = np.repeat(b, np.diff(T.indptr[a * S : (a + 1) * S + 1])) * T.data[rows]
@@ -51,7 +48,7 @@ def _arrivals_from(model: Model, b: FloatArray, a: int) -> tuple[IntArray, IntAr
 def _posterior(
     n_states: int, state: IntArray, chance: FloatArray, observed: BoolArray
 ) -> tuple[FloatArray, float]:
-    """The belief over the next states where `observed` holds, and the probability of that."""
+    """Belief over the next states given that `observed` holds, and the probability of that."""
     joint = np.zeros(n_states)
     joint[state[observed]] = chance[observed]
     probability = float(joint.sum())
@@ -60,12 +57,12 @@ def _posterior(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Blocks:
-    """A partition of the states that beliefs reach.
+    """A partition of the reachable states.
 
     Attributes
     ----------
     label
-        Shape (S,): the block of each state, -1 where no belief reaches it after the first step.
+        Shape (S,): block of each state, -1 for states that no belief contains after a step.
     sizes
         Shape (n_blocks,).
     """
@@ -80,18 +77,18 @@ class Blocks:
 
     @property
     def largest(self) -> int:
-        """States in the largest block."""
+        """Number of states in the largest block."""
         return int(self.sizes.max())
 
 
 def belief_blocks(
     model: Model, *, every_belief: bool = False, check: Callable[[], None] = lambda: None
 ) -> Blocks:
-    """Find the finest blocks such that every belief, after a step, lies inside one of them.
+    """Find the finest blocks such that the support of every belief after a step lies in one.
 
-    The successors of the start belief (or, with `every_belief`, of all states) under one action
-    and observation share a block; and so do, to a fixpoint, the successors of a block. `check` is
-    called between passes over the model, and may raise.
+    The successors of the initial belief (with `every_belief`, of all states) under one action and
+    observation share a block; so do, to a fixed point, the successors of a block. `check` is called
+    between passes over the model, and may raise.
     """
     S = model.n_states
     seeds = np.ones(S, dtype=bool) if every_belief else model.start > 0
@@ -116,7 +113,7 @@ def belief_blocks(
 
 
 def _reached(model: Model, seeds: BoolArray) -> BoolArray:
-    """States that can be reached in one step or more from some states; shape (S,)."""
+    """States reachable from some states in one or more steps, shape (S,)."""
     reached = np.zeros(model.n_states, dtype=bool)
     fresh = np.flatnonzero(seeds)
     while len(fresh):
@@ -129,7 +126,7 @@ def _reached(model: Model, seeds: BoolArray) -> BoolArray:
 
 
 def _steps_from(model: Model, states: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Action, source and target of every step that can happen from some states."""
+    """Action, source and target of every possible transition from some states."""
     T, A, S = model.sparse_T, model.n_actions, model.n_states
     row = (np.arange(A)[:, np.newaxis] * S + states).ravel()
     item, entry = T.take(row)
@@ -140,7 +137,7 @@ def _steps_from(model: Model, states: IntArray) -> tuple[IntArray, IntArray, Int
 def _arrivals(
     model: Model, action: IntArray, block: IntArray, target: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """List the states arrived in from blocks, with a key per action, block and observation."""
+    """A key for each action, block and observation, and each next state that it can lead to."""
     S, Z = model.n_states, model.sparse_Z
     step = np.sort((action * S + block) * S + target)
     step = step[np.append(True, step[1:] != step[:-1])] if len(step) else step
@@ -151,9 +148,9 @@ def _arrivals(
 
 
 def _merge(label: IntArray, key: IntArray, state: IntArray) -> IntArray:
-    """Merge the blocks of all states that share a key; the smallest label names the block.
+    """Merge the blocks of all states that share a key; a block is named by its smallest label.
 
-    These are connected components, which `scipy.sparse.csgraph` finds more slowly.
+    These are connected components; `scipy.sparse.csgraph` is slower.
     """
     _, group = np.unique(key, return_inverse=True)
     while True:

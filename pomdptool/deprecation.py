@@ -1,4 +1,4 @@
-"""Keyword arguments that are accepted under their former names for one version."""
+"""Deprecated names of keyword arguments, accepted for one version."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def renamed(**names: str) -> Callable[[F], F]:
-    """Decorate a function, or a class, whose keyword arguments had other names.
+    """Decorate a function or class whose keyword arguments were renamed.
 
     Parameters
     ----------
     names
-        The new name of each former one. A former name issues a `DeprecationWarning`.
+        New name of each deprecated one, which issues a `DeprecationWarning`.
     """
 
     def decorate(target: F) -> F:

@@ -1,4 +1,4 @@
-"""Probability distributions: rows that are checked to sum to 1, and divided by their sums."""
+"""Probability distributions: validation and renormalisation."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 SUM_TOLERANCE = 1e-5
-"""How far a row of probabilities may be from summing to 1 before it is an error."""
+"""Largest accepted error of the sum of a distribution."""
 
 
 @dataclass(frozen=True, slots=True)
 class Renormalised:
-    """What renormalising changed: how many rows, and how far the worst was from 1."""
+    """Number of renormalised rows, and the largest error of a sum."""
 
     rows: int = 0
     worst: float = 0.0
@@ -31,9 +31,8 @@ def renormalise(
 ) -> tuple[SparseRows, Renormalised]:
     """Divide every row by its sum, except rows that sum to 1 up to rounding.
 
-    A row that this function has divided is left alone when it is seen again, so that what is
-    written reads back bit for bit. The caller has checked that all sums, which it may pass, are
-    near 1.
+    Renormalised rows are not changed again, so that written models read back bit for bit. All sums,
+    which may be passed, must be near 1.
     """
     sums = table.row_sums() if sums is None else sums
     off = [
@@ -50,38 +49,38 @@ def renormalise(
 
 
 def checked_rows(
-    table: SparseRows, what: str, actions: tuple[str, ...], states: tuple[str, ...]
+    table: SparseRows, name: str, actions: tuple[str, ...], states: tuple[str, ...]
 ) -> tuple[SparseRows, Renormalised]:
     """Check that rows a * S + s are distributions, and renormalise them.
 
     Raises
     ------
     ModelError
-        Where an entry is no probability, or a row's sum is off by more than `SUM_TOLERANCE`.
+        If an entry is not a probability, or the error of a row's sum exceeds `SUM_TOLERANCE`.
     """
     if not (np.isfinite(table.data).all() and (table.data >= 0).all()):
-        raise ModelError(f"{what} holds a number that is not a probability")
+        raise ModelError(f"{name} contains a number that is not a probability")
     sums = table.row_sums()
     off = sums - 1.0
     bad = np.flatnonzero(np.abs(off, out=off) > SUM_TOLERANCE)
     if len(bad):
         a, s = divmod(int(bad[0]), len(states))
         raise ModelError(
-            f"{what}: the row of action {actions[a]!r}, state {states[s]!r} sums to "
+            f"{name}: the row of action {actions[a]!r}, state {states[s]!r} sums to "
             f"{sums[bad[0]]:.6g}, not 1 ({len(bad)} such rows)"
         )
     return renormalise(table, sums)
 
 
 def checked_start(start: ArrayLike | None, S: int) -> tuple[FloatArray, Renormalised]:
-    """Initial belief of S states, uniform by default; raises as `checked_rows`."""
+    """Initial belief over S states, uniform by default; raises as `checked_rows`."""
     if start is None:
         return read_only(np.full(S, 1.0 / S)), Renormalised()
     array = numbers(start, "start")
     if array.shape != (S,):
         raise ModelError(f"start must have shape ({S},), not {array.shape}")
     if not (np.isfinite(array).all() and (array >= 0).all()):
-        raise ModelError("start holds a number that is not a probability")
+        raise ModelError("start contains a number that is not a probability")
     total = math.fsum(array.clip(max=2.0))
     if abs(total - 1.0) > SUM_TOLERANCE:
         raise ModelError(f"start sums to {total:.6g}, not 1")

@@ -1,8 +1,8 @@
-"""The upper envelope of lines: which of a set of vectors over two states is the largest where.
+"""The upper envelope of lines: the value function of vectors over two states.
 
-With b = (1 - x, x) a vector v is the line v[0] + (v[1] - v[0]) x for x in [0, 1], and the value
-function the envelope of these (Smallwood and Sondik 1973). Lines come in the order of their slopes,
-and each takes the place of those that it exceeds from where they began.
+With b = (1 - x, x) a vector v is the line v[0] + (v[1] - v[0]) x for x in [0, 1] (Smallwood and
+Sondik 1973). Lines are added by ascending slope; each removes those that it exceeds from the start
+of their interval on.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ import numpy as np
 from pomdptool.sparse import FloatArray
 
 BLOCK = 2000
-"""Lines that are looked at between checks of limits."""
+"""Lines between calls of `check`."""
 
 
 def upper_envelope(
     lines: FloatArray, check: Callable[[], None] | None = None
 ) -> list[tuple[int, float, float]]:
-    """Lines that are the largest somewhere on 0 to 1, from left to right.
+    """Lines that are maximal somewhere on [0, 1], from left to right.
 
     Parameters
     ----------
     lines
-        Shape (n, 2): of each line its values at 0 and at 1. Of equal lines the first is taken.
+        Shape (n, 2): values of each line at 0 and at 1. Of equal lines the first is kept.
     check
-        Called now and then; raises where a limit is met.
+        Called regularly; may raise.
 
     Returns
     -------
-    For each its index, and where it begins and ends to be the largest.
+    Index of each line, and the interval on which it is maximal.
     """
     slope = lines[:, 1] - lines[:, 0]
     kept: list[int] = []

@@ -1,10 +1,11 @@
-"""Episodes: logs of actions, observations and rewards, laid end to end, and how long is enough."""
+"""Episodes: concatenated logs of actions, observations and rewards."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,44 +14,38 @@ from pomdptool.errors import DataError
 from pomdptool.sparse import FloatArray, IntArray
 
 NONE = -1
-"""No action: the observation came before any; no observation: it is missing."""
+"""No action, for an observation before the first action; or a missing observation."""
 
 CUT, TERMINATED, TRUNCATED = range(3)
-"""How an episode ended: cut off, in any state; in a terminal state; cut off outside of one.
+"""How an episode ended (Gymnasium's terms, and CUT).
 
-A terminated episode reached a terminal state at its last step and not before, a truncated one never
-did (Gymnasium's terms). Of an episode that was cut off nothing is known about terminal states: it
-may have gone on in one.
+A terminated episode reached a terminal state at its last step and not before; a truncated one never
+did. An episode that was cut may have reached a terminal state and continued.
 """
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Episodes:
-    """Steps of some episodes. Step t of an episode is an action and what followed it.
+    """Concatenated steps of episodes. A step is an action and the observation and reward after it.
 
     Attributes
     ----------
-    action_names, observation_names
-        What the indices below stand for.
+    action_names, observation_names, state_names
+        Names of the indices.
     actions
-        Shape (n_steps,): index of the action done, NONE in a first step that is an observation
-        before any action.
+        Shape (n_steps,): index of the action, NONE for an observation before the first action.
     observations
-        Shape (n_steps,): index of the observation that followed, NONE where it is missing.
+        Shape (n_steps,): index of the observation after the action, NONE if missing.
     first
-        Shape (n_episodes + 1,): where each episode begins; the last entry is n_steps.
+        Shape (n_episodes + 1,): first step of each episode; the last entry is n_steps.
     rewards
-        Shape (n_steps,), as the data has them (costs are positive where the model's are), NaN where
-        one is missing; None without rewards.
+        Shape (n_steps,), or costs as in the data; NaN if missing. None without rewards.
     states, next_states
-        Shape (n_steps,): index of the state before the action and after it; None where unknown.
-    state_names
-        What these indices stand for.
+        Shape (n_steps,): index of the state before and after the action; None if unknown.
     numbers
-        Shape (n_episodes,): what the data calls the episodes, where they are numbered; else None.
+        Shape (n_episodes,): numbers of the episodes in the data, if any.
     ends
-        Shape (n_episodes,): how each episode ended, CUT, TERMINATED or TRUNCATED; None where that
-        is unknown, which learning takes for CUT.
+        Shape (n_episodes,): CUT, TERMINATED or TRUNCATED; None (unknown) is treated as CUT.
     """
 
     action_names: tuple[str, ...]
@@ -70,17 +65,17 @@ class Episodes:
         for name in ("observations", "rewards", "states", "next_states"):
             array = getattr(self, name)
             if array is not None and len(array) != n:
-                raise DataError(f"{name} must have one entry a step, {n}, not {len(array)}")
+                raise DataError(f"{name} must have one entry per step, {n}, not {len(array)}")
         if len(self.first) < 1 or self.first[0] != 0 or self.first[-1] != n:
-            raise DataError("the first episode must begin at 0 and the last one end with the steps")
+            raise DataError("the first episode must start at step 0, the last end with the steps")
         if (np.diff(self.first) < 0).any():
-            raise DataError("episodes must follow one another")
+            raise DataError("the first steps of episodes must not decrease")
         if self.ends is not None and len(self.ends) != self.n_episodes:
-            raise DataError(f"ends must have one entry an episode, {self.n_episodes}")
+            raise DataError(f"ends must have one entry per episode, {self.n_episodes}")
 
     @property
     def n_steps(self) -> int:
-        """Number of steps of all episodes."""
+        """Total number of steps."""
         return len(self.actions)
 
     @property
@@ -90,19 +85,19 @@ class Episodes:
 
     @property
     def lengths(self) -> IntArray:
-        """Shape (n_episodes,): steps of each episode."""
+        """Number of steps of each episode, shape (n_episodes,)."""
         return np.diff(self.first)
 
     @property
     def labels(self) -> list[int]:
-        """What the data calls each episode, else its index."""
+        """Number of each episode in the data, else its index."""
         if self.numbers is None:
             return list(range(self.n_episodes))
         return [int(number) for number in self.numbers]
 
     @property
     def terminated(self) -> NDArray[np.bool_]:
-        """Shape (n_episodes,): which episodes ended in a terminal state."""
+        """Which episodes ended in a terminal state, shape (n_episodes,)."""
         if self.ends is None:
             return np.zeros(self.n_episodes, dtype=bool)
         return np.asarray(self.ends == TERMINATED)
@@ -112,49 +107,33 @@ class Episodes:
         return slice(int(self.first[k]), int(self.first[k + 1]))
 
     def place(self, t: int) -> str:
-        """Name step t in messages: its episode, and its number there."""
+        """Episode of step t, and its number in it, for messages."""
         e = int(np.searchsorted(self.first, t, side="right")) - 1
         return f"episode {self.labels[e]}, step {t - self.first[e]}"
 
 
 def joined(parts: Iterable[Episodes]) -> Episodes:
-    """Lay several lots of episodes, which have the same names, end to end.
+    """Concatenate Episodes with the same names.
 
     Raises
     ------
     DataError
-        Where there are none.
+        If there are none.
     """
-    lots = list(parts)
-    if not lots:
+    items = list(parts)
+    if not items:
         raise DataError("there are no episodes")
-    ends = np.cumsum([0, *(lot.n_steps for lot in lots)])
-
-    def laid(name: str) -> np.ndarray | None:
-        arrays = [getattr(lot, name) for lot in lots]
-        return None if any(a is None for a in arrays) else np.concatenate(arrays)
-
-    firsts = [lot.first[:-1] + end for lot, end in zip(lots, ends[:-1], strict=True)]
-    return Episodes(
-        action_names=lots[0].action_names,
-        observation_names=lots[0].observation_names,
-        actions=np.concatenate([lot.actions for lot in lots]),
-        observations=np.concatenate([lot.observations for lot in lots]),
-        first=np.concatenate([*firsts, ends[-1:]]),
-        rewards=laid("rewards"),
-        states=laid("states"),
-        next_states=laid("next_states"),
-        state_names=lots[0].state_names,
-        numbers=laid("numbers"),
-        ends=laid("ends"),
-    )
+    ends = np.cumsum([0, *(item.n_steps for item in items)])
+    firsts = [item.first[:-1] + end for item, end in zip(items, ends[:-1], strict=True)]
+    columns: dict[str, Any] = {}
+    for name in ("actions", "observations", "rewards", "states", "next_states", "numbers", "ends"):
+        arrays = [getattr(item, name) for item in items]
+        columns[name] = None if any(a is None for a in arrays) else np.concatenate(arrays)
+    return replace(items[0], first=np.concatenate([*firsts, ends[-1:]]), **columns)
 
 
-def steps_until(discount: float, left: float) -> int | None:
-    """Steps after which a share of all there is to earn is left, 1 at least; None: there are none.
-
-    A reward after n steps counts discount**n: with discount 1 it never counts less.
-    """
+def effective_horizon(discount: float, weight: float) -> int | None:
+    """The least n with discount**n <= weight, at least 1; None with discount 1."""
     if discount == 1.0:
         return None
-    return 1 if discount == 0.0 else math.ceil(math.log(left) / math.log(discount))
+    return 1 if discount == 0.0 else math.ceil(math.log(weight) / math.log(discount))

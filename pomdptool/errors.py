@@ -1,4 +1,4 @@
-"""What can go wrong: the project's own errors, its one warning class, and hints at near names."""
+"""Exceptions, the warning class, and spelling suggestions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal
 Level = Literal["error", "warning"]
 
 MAX_CANDIDATES, MAX_WORD = 5000, 100
-"""Names among which a near one is looked for, and characters of a word that may have one."""
+"""Limits of spelling suggestions: number of candidates, length of the word."""
 
 
 def near_name(word: str, candidates: Collection[str]) -> str | None:
-    """Return the candidate nearest to a word, None where none is near or there are too many.
+    """The candidate most similar to a word; None if none is similar or there are too many.
 
-    Case counts only between candidates that are equal but for case.
+    Case matters only between candidates that differ in nothing else.
     """
     if len(candidates) > MAX_CANDIDATES or len(word) > MAX_WORD:
         return None
@@ -29,17 +29,17 @@ def near_name(word: str, candidates: Collection[str]) -> str | None:
 
 
 def nearest(word: str, candidates: Collection[str]) -> str:
-    """Say which candidate is near the word: `; did you mean 'listen'?`, or nothing."""
+    """Spelling suggestion for an error message, `; did you mean 'listen'?`, or empty."""
     near = near_name(word, candidates)
     return "" if near is None else f"; did you mean {near!r}?"
 
 
 class PomdpError(Exception):
-    """Base of every error that the project raises on purpose."""
+    """Base class of the package's exceptions."""
 
 
 class ModelError(PomdpError):
-    """A model that is not one (a row that does not sum to 1), or is too large for what is asked."""
+    """An invalid model (a row that does not sum to 1), or one too large for a computation."""
 
 
 class DataError(PomdpError):
@@ -48,10 +48,9 @@ class DataError(PomdpError):
     Attributes
     ----------
     findings
-        Where a file was read, what is wrong with it: `file:line: column 'x': message`, each; the
-        error's own text is the first.
+        Errors in a file, `file:line: column 'x': message` each; the exception's text is the first.
     placed
-        Whether the text begins with such a place.
+        Whether the text begins with file and line.
     """
 
     def __init__(self, message: str, findings: Sequence[str] = ()) -> None:
@@ -65,12 +64,12 @@ class PolicyError(PomdpError):
 
 
 class PomdpWarning(UserWarning):
-    """A finding of level warning: the file was read, though not every program would read it."""
+    """A problem in a file that was read nevertheless; other programs may reject it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One remark of a reader about one place of a file; lines and columns count from 1."""
+    """An error or warning about a position in a file; lines and columns count from 1."""
 
     file: str
     line: int
@@ -89,15 +88,14 @@ class Finding:
 
 
 class FormatError(PomdpError):
-    """Text that does not follow its format. Its text begins `file:line:column:`.
+    """A file that violates its format. The text begins with `file:line:column:`.
 
     Attributes
     ----------
     findings
-        Everything that the reader found, warnings included; the error's own place is the first
-        finding of level error.
+        All errors and warnings.
     file, line, column
-        The place of that first error; line and column count from 1.
+        Position of the first error; line and column count from 1.
     """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
@@ -110,5 +108,5 @@ class FormatError(PomdpError):
 
     @classmethod
     def at(cls, file: str, line: int, column: int, code: str, message: str) -> FormatError:
-        """Make an error of one finding."""
+        """Make an exception with a single finding."""
         return cls([Finding(file, line, column, "error", code, message)])

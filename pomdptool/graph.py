@@ -1,10 +1,9 @@
-"""Policy graphs: finite controllers whose nodes name an action, and a successor per observation.
+"""Policy graphs: finite-state controllers with an action per node, a successor per observation.
 
-The agent begins in the start node, does its action, and moves along the edge of the observation
-made. A graph needs no belief while it acts, and its value is that of a Markov chain.
+A policy graph acts without beliefs, and its value is that of a Markov chain.
 
-In an MDP the state is observed before the first action too. Such a graph has an initial node for
-each state, nodes 0, 1, ... in the order of the states, and begins in the one of the state observed.
+In an MDP the state is observed before the first action. Its graph has an initial node for each
+state: nodes 0, 1, ... in the order of the states.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 from pomdptool.sparse import FloatArray, IntArray
 
 NOWHERE = -1
-"""In place of a successor: the observation is impossible, or the horizon is over."""
+"""No successor: the observation is impossible, or the horizon is reached."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -28,14 +27,13 @@ class PolicyGraph:
     actions
         Shape (n,): index of each node's action.
     next
-        Shape (n, Z): successor for each observation; -1 where the observation is impossible or
-        the horizon is over.
+        Shape (n, Z): successor for each observation, NOWHERE (-1) if there is none.
     start
-        The node to begin in, where nothing is observed before the first action.
+        The initial node, if nothing is observed before the first action.
     n_initial
-        Number of initial nodes, one for each state; 0 where `start` is the node to begin in.
+        Number of initial nodes, one for each state; 0 if `start` is the initial node.
     values
-        Shape (n, S): what each node is worth in each state, where that was computed.
+        Shape (n, S): value of each node in each state, if computed.
     """
 
     actions: IntArray
@@ -46,17 +44,17 @@ class PolicyGraph:
 
     @property
     def roots(self) -> IntArray:
-        """The nodes to begin in."""
+        """The initial nodes."""
         return np.arange(self.n_initial) if self.n_initial else np.array([self.start])
 
-    def worth(self, values: FloatArray, b: FloatArray) -> float:
-        """Value from the initial belief `b`, shape (S,), with the nodes' values, shape (n, S)."""
+    def initial_value(self, values: FloatArray, b: FloatArray) -> float:
+        """Value at the initial belief `b`, shape (S,), with the nodes' values, shape (n, S)."""
         if self.n_initial:
             return float(values[: self.n_initial].diagonal() @ b)
         return float(values[self.start] @ b)
 
-    def starting_in(self, nodes: IntArray) -> PolicyGraph:
-        """The same graph with copies of some nodes, one for each state, as its initial nodes."""
+    def with_initial_nodes(self, nodes: IntArray) -> PolicyGraph:
+        """Add copies of some nodes, one for each state, as initial nodes."""
         n = len(nodes)
         after = np.where(self.next == NOWHERE, NOWHERE, self.next + n)
         graph = PolicyGraph(
@@ -64,7 +62,7 @@ class PolicyGraph:
             np.vstack([after[nodes], after]),
             n_initial=n,
         )
-        return graph.picked(graph.breadth_first())
+        return graph.subgraph(graph.breadth_first())
 
     @property
     def n_nodes(self) -> int:
@@ -78,12 +76,12 @@ class PolicyGraph:
 
     @property
     def horizon(self) -> int | None:
-        """Steps until the longest path from a root ends; None: there is a cycle, and no end."""
-        layers = self.picked(self.breadth_first()).layers()
+        """Length of the longest path from an initial node; None if there is a cycle."""
+        layers = self.subgraph(self.breadth_first()).layers()
         return None if layers is None else len(layers)
 
     def edges(self, n: int) -> dict[int, list[int]]:
-        """Successors of a node, each with the observations that lead there."""
+        """Successors of a node, with the observations that lead to each."""
         edges: dict[int, list[int]] = {}
         for o, m in enumerate(self.next[n].tolist()):
             if m != NOWHERE:
@@ -91,7 +89,7 @@ class PolicyGraph:
         return edges
 
     def followed_by(self, action: int, steps: int) -> PolicyGraph:
-        """The same graph, with an action that is repeated for some steps after its last ones."""
+        """Extend a finite-horizon graph by an action, repeated for some steps."""
         if steps == 0:
             return self
         last = (self.next == NOWHERE).all(axis=1, keepdims=True)
@@ -110,25 +108,25 @@ class PolicyGraph:
         )
 
     def breadth_first(self) -> IntArray:
-        """Nodes that the start reaches, itself first, in the order of their distance from it."""
-        seen = np.zeros(self.n_nodes, dtype=bool)
+        """Nodes reachable from the initial nodes, in breadth-first order."""
+        reached = np.zeros(self.n_nodes, dtype=bool)
         wave = self.roots
-        seen[wave] = True
+        reached[wave] = True
         waves = [wave]
         while len(wave):
             after = self.next[wave].ravel()
             after = after[after != NOWHERE]
-            after = after[~seen[after]]
+            after = after[~reached[after]]
             _, first = np.unique(after, return_index=True)
             wave = after[np.sort(first)]
-            seen[wave] = True
+            reached[wave] = True
             waves.append(wave)
         return np.concatenate(waves)
 
     def layers(self) -> list[IntArray] | None:
-        """Nodes by the length of the longest path ahead of them, 0 first; None: there is a cycle.
+        """Nodes by the length of the longest path from them, 0 first; None if there is a cycle.
 
-        The successors of a node lie in earlier layers than its own.
+        The successors of a node lie in earlier layers.
         """
         source, observation = np.nonzero(self.next != NOWHERE)
         target = self.next[source, observation]
@@ -145,9 +143,9 @@ class PolicyGraph:
             layer = before[waiting[before] == 0]
         return layers if sum(map(len, layers)) == self.n_nodes else None
 
-    def picked(self, nodes: IntArray) -> PolicyGraph:
-        """Only these nodes, in this order; the start and all of their successors are among them."""
-        place = np.full(self.n_nodes + 1, NOWHERE)  # its last entry is what NOWHERE picks
+    def subgraph(self, nodes: IntArray) -> PolicyGraph:
+        """The subgraph of these nodes, in this order; it must contain the start and successors."""
+        place = np.full(self.n_nodes + 1, NOWHERE)  # index NOWHERE selects the last entry
         place[nodes] = np.arange(len(nodes))
         values = None if self.values is None else self.values[nodes]
         return PolicyGraph(
@@ -159,62 +157,62 @@ class PolicyGraph:
         )
 
     def start_first(self) -> PolicyGraph:
-        """The same graph with its start as node 0; the others keep their order."""
+        """Renumber the start as node 0; the other nodes keep their order."""
         others = np.delete(np.arange(self.n_nodes), self.start)
-        return self.picked(np.concatenate([[self.start], others]))
+        return self.subgraph(np.concatenate([[self.start], others]))
 
     def trimmed(
         self, depth: int | None, probabilities: FloatArray | None, least: float
     ) -> tuple[PolicyGraph, FloatArray | None]:
-        """What some steps and likely enough observations reach, the start first.
+        """The subgraph reachable in a number of steps by likely observations, the start first.
 
         Parameters
         ----------
         depth
-            Nodes that are more steps away from the start are left out; None: none are.
+            Maximum distance from the start; None for no limit.
         probabilities
-            Shape (n, Z): of each observation in each node. They come back for the nodes left.
+            Shape (n, Z): probability of each observation in each node; returned for the subgraph.
         least
-            Edges that are less likely are left out, where the probabilities are given.
+            Minimum probability of an edge, if `probabilities` is not None.
         """
         links = self.next
         if probabilities is not None:
             links = np.where(probabilities >= least, links, NOWHERE)
         order = self.roots.tolist()
-        seen = dict.fromkeys(order, 0)
+        distance = dict.fromkeys(order, 0)
         for n in order:
             for m in links[n].tolist():
-                if m != NOWHERE and m not in seen and (depth is None or seen[n] < depth):
-                    seen[m] = seen[n] + 1
+                if m != NOWHERE and m not in distance and (depth is None or distance[n] < depth):
+                    distance[m] = distance[n] + 1
                     order.append(m)
         kept = np.array(order)
         links = np.where(np.isin(links, kept), links, NOWHERE)
-        left = None if probabilities is None else probabilities[kept]
-        return replace(self, next=links).picked(kept), left
+        kept_probabilities = None if probabilities is None else probabilities[kept]
+        return replace(self, next=links).subgraph(kept), kept_probabilities
 
     def minimised(self) -> PolicyGraph:
-        """The smallest graph that acts the same: without unreachable nodes, equal ones merged.
+        """The smallest equivalent graph: unreachable nodes removed, equivalent nodes merged.
 
-        Two nodes are equal where they have the same action and, for every observation, equal
-        successors (or both none): the coarsest such partition, found by refining the partition
-        by actions until it stays (Moore 1956). Nodes are numbered breadth first from the start,
-        which becomes node 0. `values` are those of one of the nodes merged.
+        Nodes are equivalent if they have the same action and, for every observation, equivalent
+        successors (or both none). This coarsest partition is the fixed point of refining the
+        partition by actions (Moore 1956). Nodes are numbered breadth first, the start is node 0.
+        `values` are those of one of the merged nodes.
         """
-        graph = self.picked(self.breadth_first())
+        graph = self.subgraph(self.breadth_first())
         label, n = _ranked(graph.actions[:, np.newaxis])
         while True:
-            ahead = np.append(label, NOWHERE)[graph.next]
-            label, n_after = _ranked(np.column_stack([label, ahead]))
+            successors = np.append(label, NOWHERE)[graph.next]
+            label, n_after = _ranked(np.column_stack([label, successors]))
             if n_after == n:
                 break
             n = n_after
         _, first = np.unique(label, return_index=True)
         merged = np.append(first[label], NOWHERE)
         graph = replace(graph, next=merged[graph.next])
-        return graph.picked(graph.breadth_first())
+        return graph.subgraph(graph.breadth_first())
 
 
 def _ranked(rows: IntArray) -> tuple[IntArray, int]:
-    """Number for each row, the same for equal rows, and how many there are."""
+    """A label for each row, the same for equal rows, and the number of labels."""
     distinct, label = np.unique(rows, axis=0, return_inverse=True)
     return label.reshape(-1), len(distinct)

@@ -1,4 +1,4 @@
-"""Limits of a run: its time, in which compiling does not count, and interrupts."""
+"""Limits of a run: interrupts, and its time without compilation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pomdptool.kernels.jit import compiling_seconds
 
 LARGEST_VALUE = 1e100
-"""Rewards and values from which on sums and squares of floats say nothing."""
+"""Largest magnitude of rewards and values; beyond it, sums and squares of floats overflow."""
 
 
 class LimitReached(Exception):  # noqa: N818 - not an error: it carries control out of the loops
-    """A limit was met inside a step; `reason` says which."""
+    """A limit was reached inside an iteration; `reason` names it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -22,17 +22,17 @@ class LimitReached(Exception):  # noqa: N818 - not an error: it carries control 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A clock that stands still while kernels are compiled."""
+    """A clock that stops while kernels are compiled."""
 
     began: float = field(default_factory=lambda: _now())
 
     @property
     def seconds(self) -> float:
-        """Seconds since the clock was made."""
+        """Seconds since the clock was started, without compilation."""
         return _now() - self.began
 
-    def left_of(self, limit: float | None) -> float | None:
-        """Return what is left of a limit in seconds, None of none."""
+    def remaining(self, limit: float | None) -> float | None:
+        """Remaining seconds of a time limit; None without one."""
         return None if limit is None else max(0.0, limit - self.seconds)
 
 
@@ -42,7 +42,7 @@ def _now() -> float:
 
 @dataclass(slots=True)
 class Limits:
-    """When a run must stop: after some seconds, or when `interrupted`, asked often, says so."""
+    """Time limit of a run in seconds, and `interrupted`, which is polled."""
 
     time_limit: float | None = None
     interrupted: Callable[[], bool] | None = None
@@ -50,12 +50,12 @@ class Limits:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the run began, but for those in which kernels were compiled."""
+        """Seconds since the run began, without compilation."""
         return self.clock.seconds
 
     @property
     def reason(self) -> str | None:
-        """Why to stop now: "interrupted" or "time-limit"; None to go on."""
+        """The limit reached, "interrupted" or "time-limit"; None if none."""
         if self.interrupted is not None and self.interrupted():
             return "interrupted"
         if self.time_limit is not None and self.seconds > self.time_limit:
@@ -63,7 +63,7 @@ class Limits:
         return None
 
     def check(self) -> None:
-        """Raise LimitReached where a limit is met."""
+        """Raise LimitReached if a limit is reached."""
         reason = self.reason
         if reason is not None:
             raise LimitReached(reason)

@@ -1,8 +1,7 @@
-"""Vectors that are linked to their successors: a controller whose nodes have values.
+"""Alpha vectors linked to their successors: a finite-state controller (Hansen 1998).
 
-Each vector covers the states of one block, and is what the controller earns that does its action
-and goes on with the vector linked, after each observation (Hansen 1998). The first one is that of
-the start belief.
+Each vector covers the states of one block. It is the value of the controller's node that takes the
+vector's action and continues in the node linked to each observation. The first is the initial node.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from pomdptool.sparse import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LinkedVectors:
-    """A lower bound of n vectors, and the controller that earns it.
+    """A lower bound of n vectors, and the controller with this value.
 
     Attributes
     ----------
     actions
         Shape (n,).
     next
-        Shape (n, Z): vector that follows each observation; NOWHERE where that is impossible.
+        Shape (n, Z): successor for each observation; NOWHERE if the observation is impossible.
     block
-        Shape (n,): which of the `states` a vector covers.
+        Shape (n,): block of each vector.
     states
-        For each block its states.
+        States of each block.
     values
-        For each vector its values, over the states of its block.
+        Values of each vector, over the states of its block.
     floor
-        What any policy earns from any state; it stands for states that a vector does not cover.
+        Lower bound on the value of every policy and state, for states outside a vector's block.
     """
 
     actions: IntArray
@@ -46,21 +45,21 @@ class LinkedVectors:
     floor: float
 
     def value(self, b: FloatArray) -> float:
-        """Value of the largest vector at belief `b`, shape (S,)."""
+        """Value of the maximal vector at belief `b`, shape (S,)."""
         return float(self.values_at(b).max())
 
     def action(self, b: FloatArray) -> int:
-        """Action of the vector that is largest at belief `b` (the first of equal ones)."""
+        """Action of the maximal vector at belief `b` (the first of equal ones)."""
         return int(self.actions[np.argmax(self.values_at(b))])
 
     def rows(self) -> Iterator[Row]:
-        """Every vector, the start's first."""
+        """Every vector, the initial node's first."""
         columns = (self.actions.tolist(), self.next.tolist(), self.block.tolist(), self.values)
-        for action, ahead, block, values in zip(*columns, strict=True):
-            yield Row(action, values, self.states[block].tolist(), ahead)
+        for action, successors, block, values in zip(*columns, strict=True):
+            yield Row(action, values, self.states[block].tolist(), successors)
 
     def graph(self) -> PolicyGraph:
-        """The controller, its nodes numbered like the vectors."""
+        """The controller; its nodes are numbered like the vectors."""
         return PolicyGraph(self.actions, self.next)
 
     def values_at(self, b: FloatArray) -> FloatArray:
@@ -72,12 +71,12 @@ class LinkedVectors:
 
 
 def over_all_states(policy: SolvedPolicy) -> AlphaVectors:
-    """Vectors over all states. Where linked ones do not cover a state stands what any policy earns.
+    """Vectors over all states; linked vectors are extended by their `floor`.
 
     Raises
     ------
     PolicyError
-        Where vectors cover faces only.
+        If the vectors cover faces only.
     """
     rows = list(policy.values.rows())
     linked = isinstance(policy.values, LinkedVectors)

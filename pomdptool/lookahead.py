@@ -1,8 +1,7 @@
-"""Values of beliefs where vectors cover only some states each.
+"""Value functions on faces of the belief simplex, and one-step look-ahead.
 
-After an action and an observation often few states are possible: a face of the belief simplex.
-Vectors on faces give the value of beliefs inside them, and that of any other belief is a step of
-look-ahead away,
+After an action and an observation often only few states are possible: a face of the simplex.
+Vectors on a face give the values of the beliefs in it; other beliefs need a step of look-ahead,
 
     V(b) = max over a of  r[a] . b + g sum over o of P(o | b, a) V(b after a and o).
 """
@@ -23,68 +22,71 @@ from pomdptool.sparse import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False, slots=True)
 class FaceVectors:
-    """Vectors on faces, for beliefs inside one of them.
+    """Alpha vectors on faces, for beliefs in one of them.
 
     Attributes
     ----------
     faces
-        For each face its vectors and the states that they cover, ascending.
+        Vectors of each face, and its states, ascending.
     of_state
-        For each state the faces that it belongs to.
-    ahead
-        Whether the vectors are those after a step only, so that no belief's value is known without
-        a step of look-ahead (see `LookAhead`).
+        Faces that contain each state.
+    after_step
+        Whether the vectors only give values after a step, so that every belief needs a step of
+        look-ahead (see `LookAhead`).
     """
 
     faces: tuple[tuple[AlphaVectors, IntArray], ...]
     of_state: tuple[frozenset[int], ...]
-    ahead: bool = False
+    after_step: bool = False
 
     def value(self, b: FloatArray) -> float:
-        """Value of the largest vector at belief `b`, shape (S,).
+        """Value of the maximal vector at belief `b`, shape (S,).
 
         Raises
         ------
         PolicyError
-            Where no face holds all states that are possible, or a step of look-ahead is needed.
+            If no face contains the support of `b`, or a step of look-ahead is needed.
         """
-        return max(vectors.value(b[states]) for vectors, states in self._around(b))
+        return max(vectors.value(b[states]) for vectors, states in self._faces_around(b))
 
     def action(self, b: FloatArray) -> int:
-        """Action of the vector that is largest at belief `b`; raises as `value`."""
-        around = self._around(b)
-        vectors, states = max(around, key=lambda face: face[0].value(b[face[1]]))
+        """Action of the maximal vector at belief `b`; raises as `value`."""
+        vectors, states = self._best_face(b)
         return vectors.action(b[states])
 
     def vector(self, b: FloatArray) -> FloatArray:
-        """The vector that is largest at belief `b`, shape (S,), 0 outside its face; as `value`."""
-        vectors, states = max(self._around(b), key=lambda face: face[0].value(b[face[1]]))
-        whole = np.zeros(len(self.of_state))
-        whole[states] = vectors.values[np.argmax(vectors.values @ b[states])]
-        return whole
+        """The maximal vector at belief `b`, shape (S,), 0 outside its face; raises as `value`."""
+        vectors, states = self._best_face(b)
+        vector = np.zeros(len(self.of_state))
+        vector[states] = vectors.values[np.argmax(vectors.values @ b[states])]
+        return vector
 
     def rows(self) -> Iterator[Row]:
-        """Every vector: its action, its values, and the states that they belong to."""
+        """Every vector, with its action and states."""
         for vectors, states in self.faces:
             for row in vectors.rows():
                 yield Row(row.action, row.values, states.tolist())
 
-    def _around(self, b: FloatArray) -> list[tuple[AlphaVectors, IntArray]]:
-        """Faces that the belief lies in."""
-        if self.ahead:
-            raise PolicyError("these vectors are those after a step: the model is needed too")
+    def _best_face(self, b: FloatArray) -> tuple[AlphaVectors, IntArray]:
+        """Face of the maximal vector at a belief."""
+        return max(self._faces_around(b), key=lambda face: face[0].value(b[face[1]]))
+
+    def _faces_around(self, b: FloatArray) -> list[tuple[AlphaVectors, IntArray]]:
+        """Faces that contain the belief."""
+        if self.after_step:
+            raise PolicyError("these vectors give values after a step: the model is needed too")
         possible = [self.of_state[s] for s in np.flatnonzero(b).tolist()]
-        holding = frozenset.intersection(*possible) if possible else frozenset()
-        if not holding:
+        common = frozenset.intersection(*possible) if possible else frozenset()
+        if not common:
             raise PolicyError(
-                "no vector covers all states of the belief: its value is a step of look-ahead "
-                "away, and the model is needed for that"
+                "no vector covers all states of the belief: the model is needed for a step of "
+                "look-ahead"
             )
-        return [self.faces[k] for k in sorted(holding)]
+        return [self.faces[k] for k in sorted(common)]
 
 
 def on_faces(faces: Sequence[tuple[AlphaVectors, IntArray]], n_states: int) -> FaceVectors:
-    """Vectors on faces, each with the states that they cover, ascending."""
+    """FaceVectors of pairs of vectors and states, ascending."""
     of_state: list[set[int]] = [set() for _ in range(n_states)]
     for k, (_, states) in enumerate(faces):
         for s in states.tolist():
@@ -93,7 +95,7 @@ def on_faces(faces: Sequence[tuple[AlphaVectors, IntArray]], n_states: int) -> F
 
 
 def action_values(model: Model, b: FloatArray, value: Callable[[FloatArray], float]) -> FloatArray:
-    """Q(b, a) for every action, shape (A,), where `value` is that of the beliefs after a step."""
+    """Q(b, a) of every action, shape (A,), with the value function `value` after the step."""
     q = model.expected_rewards @ b
     for a in range(model.n_actions):
         for _, after, probability in successors(model, b, a):
@@ -103,19 +105,19 @@ def action_values(model: Model, b: FloatArray, value: Callable[[FloatArray], flo
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LookAhead:
-    """The best of one step, and a value function after it.
+    """One-step look-ahead on a value function.
 
     Attributes
     ----------
     after
-        Values after the step, of beliefs that a step of the model leads to.
-    shown
-        The vectors that are told as rows.
+        Value function after the step, for beliefs reachable in one step.
+    listed
+        The value function whose vectors `rows` lists.
     """
 
     model: Model
     after: ValueFunction
-    shown: ValueFunction
+    listed: ValueFunction
 
     def value(self, b: FloatArray) -> float:
         """Value of the best action at belief `b`, shape (S,)."""
@@ -126,18 +128,16 @@ class LookAhead:
         return int(np.argmax(action_values(self.model, b, self.after.value)))
 
     def rows(self) -> Iterator[Row]:
-        """Every vector that is told."""
-        return self.shown.rows()
+        """Every vector of `listed`."""
+        return self.listed.rows()
 
     def vector(self, b: FloatArray) -> tuple[int, FloatArray]:
-        """Action and vector over all states, shape (S,), that are best at belief `b`.
-
-        Every state must be possible in it; the vectors after the step must be on faces.
+        """Action and vector, shape (S,), that are maximal at a belief `b` with full support.
 
         Raises
         ------
         PolicyError
-            Where they are not.
+            If the vectors after the step are not on faces.
         """
         if not isinstance(self.after, FaceVectors):
             raise PolicyError("vectors on faces are needed after the step")

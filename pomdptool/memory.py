@@ -1,4 +1,4 @@
-"""How much memory this process holds, and how much is free, where the system tells."""
+"""Memory use of this process and available memory, if the system reports them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CONTAINER = Path("/sys/fs/cgroup")
 
 
 def resident() -> int | None:
-    """Bytes of memory that the process holds; where only that is told, the most it ever held."""
+    """Resident memory of this process, in bytes; its peak, if only that is known."""
     try:
         return int(STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -24,35 +24,39 @@ def resident() -> int | None:
 
 
 def available() -> int | None:
-    """Bytes that can be had: without swapping, within a container, and under `ulimit -v`."""
-    known = [n for n in (_free(), _left_in_container(), _left_of_addresses()) if n is not None]
+    """Bytes available without swapping, within a container and under `ulimit -v`."""
+    known = [
+        n
+        for n in (_available_in_system(), _available_in_container(), _available_addresses())
+        if n is not None
+    ]
     return max(min(known), 0) if known else None
 
 
-def _left_in_container() -> int | None:
+def _available_in_container() -> int | None:
     try:
-        most = (CONTAINER / "memory.max").read_text()
-        held = (CONTAINER / "memory.current").read_text()
+        limit = (CONTAINER / "memory.max").read_text()
+        used = (CONTAINER / "memory.current").read_text()
     except OSError:
         return None
-    return None if most.startswith("max") else int(most) - int(held)
+    return None if limit.startswith("max") else int(limit) - int(used)
 
 
-def _left_of_addresses() -> int | None:
+def _available_addresses() -> int | None:
     try:
         from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
     except ImportError:  # not a Unix
         return None
-    most, _ = getrlimit(RLIMIT_AS)
-    if most == RLIM_INFINITY:
+    limit, _ = getrlimit(RLIMIT_AS)
+    if limit == RLIM_INFINITY:
         return None
     try:
-        return most - int(STATM.read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return limit - int(STATM.read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return None
 
 
-def _free() -> int | None:
+def _available_in_system() -> int | None:
     try:
         for line in MEMINFO.read_bytes().splitlines():
             if line.startswith(b"MemAvailable:"):
@@ -61,11 +65,11 @@ def _free() -> int | None:
         pass
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # unknown here
+    except (AttributeError, OSError, ValueError):  # not reported by this system
         return None
 
 
-def half_of_what_is_free() -> int | None:
-    """Limit on the memory of this process that leaves half of what is free now to others."""
-    held, free = resident(), available()
-    return None if held is None or free is None else held + free // 2
+def default_memory_limit() -> int | None:
+    """Memory limit of this process: its resident memory plus half of the available memory."""
+    used, free = resident(), available()
+    return None if used is None or free is None else used + free // 2

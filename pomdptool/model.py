@@ -1,17 +1,16 @@
-"""The Model: a POMDP as matrices, checked once and then trusted.
+"""POMDP models as sparse matrices, validated on construction.
 
-At step t in state s the agent does a, receives R[a, s, s', o], arrives in s' with probability
-T[a, s, s'] and sees o with probability Z[a, s', o]. Rewards are to be maximised; a model that was
-written in costs holds them negated and remembers the flag. An MDP is a model that observes its
-state: as many observations as states, Z the identity, and the flag `mdp`.
+In state s action a leads to s' with probability T[a, s, s'], to observation o with probability
+Z[a, s', o], and to the reward R[a, s, s', o]. Rewards are maximised; costs are stored negated, with
+the flag `costs`. An MDP has observable states: Z is the identity, and the flag `mdp` is set.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -33,6 +32,8 @@ from pomdptool.steps import Steps, steps_of
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+V = TypeVar("V")
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Model:
@@ -41,25 +42,25 @@ class Model:
     Attributes
     ----------
     states, actions, observations
-        Names; where the file only counts them, "0", "1", ...
+        Names; "0", "1", ... if the file only gives their number.
     sparse_T
-        Row a * S + s, column s': probability of arriving in s'.
+        Transition probabilities: row a * S + s, column s'.
     sparse_Z
-        Row a * S + s', column o: probability of seeing o on arrival in s'.
+        Observation probabilities: row a * S + s', column o.
     rewards
-        R, exactly; see `pomdptool.rewards`.
+        R; see `pomdptool.rewards`.
     start
-        Shape (S,): the belief at the first step.
+        Initial belief, shape (S,).
     discount
         In [0, 1], per step.
     costs
-        Whether the model was written in costs; R is negated on reading, so here more is better.
+        Whether the file of the model gives costs; R holds rewards (negated costs) nevertheless.
     mdp
-        Whether the state is observed and the file form has no observations.
+        Whether the states are observable and the file has no observations.
     name
-        For people: the file's stem.
+        File stem, for messages.
     renormalised
-        Table name ("T", "O", "start") to what renormalising its rows changed.
+        Renormalisation of each table ("T", "O", "start").
     """
 
     states: tuple[str, ...]
@@ -93,53 +94,44 @@ class Model:
 
     @property
     def T(self) -> FloatArray:
-        """T[a, s, s'], dense and read-only. Raises ModelError where it would be too large."""
-        if "T" not in self._cache:
-            self._cache["T"] = self.sparse_T.dense("T", self.n_actions)
-        array: FloatArray = self._cache["T"]
-        return array
+        """T[a, s, s'], dense and read-only. Raises ModelError if it is too large."""
+        return self._cached("T", lambda: self.sparse_T.dense("T", self.n_actions))
 
     @property
     def Z(self) -> FloatArray:
-        """Z[a, s', o], dense and read-only. Raises ModelError where it would be too large."""
-        if "Z" not in self._cache:
-            self._cache["Z"] = self.sparse_Z.dense("Z", self.n_actions)
-        array: FloatArray = self._cache["Z"]
-        return array
+        """Z[a, s', o], dense and read-only. Raises ModelError if it is too large."""
+        return self._cached("Z", lambda: self.sparse_Z.dense("Z", self.n_actions))
 
     @property
     def R(self) -> FloatArray:
         """R[a, s, s', o], read-only, of length 1 along axes that R does not depend on.
 
-        Where R lives on the support of T and Z, steps that cannot happen read 0.
-        Raises ModelError where it would be too large.
+        If R is stored on the support of T and Z, impossible steps have reward 0.
+        Raises ModelError if it is too large.
         """
-        if "R" not in self._cache:
-            dense = self.rewards.dense(self.sparse_T, self.sparse_Z, self.n_actions)
-            self._cache["R"] = dense
-        array: FloatArray = self._cache["R"]
-        return array
+        tables = (self.sparse_T, self.sparse_Z, self.n_actions)
+        return self._cached("R", lambda: self.rewards.dense(*tables))
 
     @property
     def expected_rewards(self) -> FloatArray:
-        """r[a, s], the reward expected for action a in state s; shape (A, S), read-only."""
-        if "r" not in self._cache:
-            expected = self.rewards.expected(self.sparse_T, self.sparse_Z, self.n_actions)
-            self._cache["r"] = read_only(expected)
-        array: FloatArray = self._cache["r"]
-        return array
+        """Expected immediate rewards r[a, s], shape (A, S), read-only."""
+        tables = (self.sparse_T, self.sparse_Z, self.n_actions)
+        return self._cached("r", lambda: read_only(self.rewards.expected(*tables)))
 
     @property
     def steps(self) -> Steps:
-        """Every step (a, s, s', o) of positive probability. Raises ModelError where too many."""
-        if "steps" not in self._cache:
-            self._cache["steps"] = steps_of(self.sparse_T, self.sparse_Z)
-        steps: Steps = self._cache["steps"]
-        return steps
+        """Every step (a, s, s', o) of positive probability. Raises ModelError if too many."""
+        return self._cached("steps", lambda: steps_of(self.sparse_T, self.sparse_Z))
+
+    def _cached(self, key: str, compute: Callable[[], V]) -> V:
+        if key not in self._cache:
+            self._cache[key] = compute()
+        value: V = self._cache[key]
+        return value
 
     @property
     def terminal_states(self) -> IntArray:
-        """Indices of states that every action keeps, with reward 0."""
+        """Indices of the terminal states: absorbing under every action, with reward 0."""
         A, S, T = self.n_actions, self.n_states, self.sparse_T
         row = np.arange(A * S)
         first = T.indices[np.minimum(T.indptr[:-1], T.nonzeros - 1)]
@@ -153,7 +145,7 @@ class Model:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over names and numbers: equal for models that `equals` calls equal."""
+        """SHA-256 of names and numbers, the same for models that are equal by `equals`."""
         import hashlib
         import json
 
@@ -167,7 +159,7 @@ class Model:
         return h.hexdigest()
 
     def equals(self, other: Model) -> bool:
-        """Whether both are the same model, to the last bit of every float (the name aside)."""
+        """Whether both models are bitwise equal, apart from their `name`."""
         return (
             (self.states, self.actions, self.observations)
             == (other.states, other.actions, other.observations)
@@ -192,30 +184,30 @@ def make_model(
     costs: bool = False,
     name: str = "",
 ) -> Model:
-    """Build a Model from arrays, checking everything.
+    """Build and validate a Model.
 
     Parameters
     ----------
     T
-        T[a, s, s'], shape (A, S, S), or its sparse rows.
+        T[a, s, s'], shape (A, S, S), or sparse rows.
     Z
-        Z[a, s', o], shape (A, S, Z), or (S, Z) where it does not depend on the action, or its
-        sparse rows. None makes an MDP.
+        Z[a, s', o], shape (A, S, Z), or (S, Z) if independent of the action, or sparse rows. None
+        makes an MDP.
     R
-        Rewards to maximise: an array that broadcasts to (A, S, S, Z) once missing axes are added
-        at the end (so R[a, s] and R[a, s, s'] do as they are), or Rewards. None is 0.
+        Rewards to maximise: an array broadcast to (A, S, S, Z), with missing axes appended (so
+        R[a, s] and R[a, s, s'] are valid), or Rewards. Default 0.
     start
-        Shape (S,); uniform by default.
+        Initial belief, shape (S,); default uniform.
     states, actions, observations
-        Names; "0", "1", ... by default.
+        Names; default "0", "1", ...
     costs
-        Whether files of this model are written in costs; R is rewards all the same.
+        Whether files of this model are written with costs; R holds rewards nevertheless.
 
     Raises
     ------
     ModelError
-        If shapes disagree, a number is out of range, a row's sum is off by more than 1e-5, or
-        names repeat or are not text.
+        If shapes disagree, a number is out of range, a row's sum differs from 1 by more than 1e-5,
+        or names repeat or are not text.
     """
     t_rows = _transition_rows(T)
     S = t_rows.n_columns
@@ -279,18 +271,18 @@ def _observation_rows(Z: ArrayLike | SparseRows | None, A: int, S: int) -> Spars
     return from_dense(array)
 
 
-def _names(given: Sequence[str] | None, n: int, what: str) -> tuple[str, ...]:
-    if given is None:
+def _names(names: Sequence[str] | None, n: int, kind: str) -> tuple[str, ...]:
+    if names is None:
         return tuple(map(str, range(n)))
-    names = tuple(given)
+    names = tuple(names)
     if not all(isinstance(name, str) for name in names):
-        raise ModelError(f"{what} names must be text")
+        raise ModelError(f"{kind} names must be text")
     if first_surrogate("".join(names)) is not None:
         wrong = next(name for name in names if first_surrogate(name) is not None)
-        raise ModelError(f"the {what} name {wrong!r} is not text: it holds half of a character")
+        raise ModelError(f"the {kind} name {wrong!r} is not text: it contains a lone surrogate")
     if len(names) != n:
-        raise ModelError(f"{len(names)} {what} names for {n} {what}s")
+        raise ModelError(f"{len(names)} {kind} names for {n} {kind}s")
     if len(set(names)) < n:
         twice, _ = Counter(names).most_common(1)[0]
-        raise ModelError(f"the {what} name {twice!r} occurs twice")
+        raise ModelError(f"the {kind} name {twice!r} occurs twice")
     return names

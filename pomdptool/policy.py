@@ -1,15 +1,14 @@
-"""Policies: what to do for a belief, and what it is worth.
+"""Policies as value functions over beliefs.
 
-Alpha vectors bound the optimal value from below, V(b) = max over i of alpha_i . b, and name an
-action each (Smallwood and Sondik 1973). A `SolvedPolicy` carries them with the problem that they
-solve and with what is certain about them.
+Alpha vectors, each with an action, define V(b) = max over i of alpha_i . b, a lower bound on the
+optimal value (Smallwood and Sondik 1973). A `SolvedPolicy` adds the problem and certified bounds.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 import numpy as np
@@ -22,9 +21,9 @@ from pomdptool.sparse import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Row:
-    """One vector: the action's index, values, and the states that they belong to (None: all).
+    """One alpha vector: index of its action, values, and their states (None: all).
 
-    In a controller `next` is the vector that follows each observation, -1 where it is impossible.
+    In a controller `next` is the successor for each observation, -1 if it is impossible.
     """
 
     action: int
@@ -34,7 +33,7 @@ class Row:
 
 
 class ValueFunction(Protocol):
-    """Values and actions for all beliefs, from vectors."""
+    """A value function and policy defined by alpha vectors."""
 
     def value(self, b: FloatArray) -> float:
         """Value at belief `b`, shape (S,)."""
@@ -43,12 +42,12 @@ class ValueFunction(Protocol):
         """Index of the action at belief `b`, shape (S,)."""
 
     def rows(self) -> Iterator[Row]:
-        """Every vector."""
+        """All vectors."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AlphaVectors:
-    """A set of vectors, each with its action.
+    """A set of alpha vectors with their actions.
 
     Attributes
     ----------
@@ -62,39 +61,39 @@ class AlphaVectors:
     values: FloatArray
 
     def value(self, b: FloatArray) -> float:
-        """Value of the largest vector at belief `b`, shape (S,)."""
+        """Value of the maximal vector at belief `b`, shape (S,)."""
         return float((self.values @ b).max())
 
     def action(self, b: FloatArray) -> int:
-        """Action of the vector that is largest at belief `b` (the first of equal ones)."""
+        """Action of the maximal vector at belief `b` (the first of equal ones)."""
         return int(self.actions[np.argmax(self.values @ b)])
 
     def rows(self) -> Iterator[Row]:
-        """Every vector with its action; each covers all states."""
+        """All vectors with their actions, over all states."""
         for action, vector in zip(self.actions.tolist(), self.values, strict=True):
             yield Row(action, vector, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The optimal value at the start belief lies between these two."""
+    """Lower and upper bound on the optimal value at the initial belief."""
 
     lower: float
     upper: float
 
     @property
     def gap(self) -> float:
-        """Upper less lower."""
+        """Upper minus lower bound."""
         return self.upper - self.lower
 
     def closed(self, precision: float) -> bool:
-        """Whether the gap is below `precision` times max(1, |value|)."""
+        """Whether the gap is at most `precision` * max(1, |lower|)."""
         return math.isfinite(self.gap) and self.gap <= precision * max(1.0, abs(self.lower))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Problem:
-    """What a policy needs to know of the model that it was made for."""
+    """Identity of the model that a policy was made for; see `Model` for the attributes."""
 
     name: str
     digest: str
@@ -108,49 +107,39 @@ class Problem:
 
 
 def problem_of(model: Model) -> Problem:
-    """Describe a model for its policies."""
-    return Problem(
-        name=model.name,
-        digest=model.digest,
-        states=model.states,
-        actions=model.actions,
-        observations=model.observations,
-        discount=model.discount,
-        costs=model.costs,
-        start=model.start,
-        mdp=model.mdp,
-    )
+    """The Problem of a model."""
+    return Problem(**{field.name: getattr(model, field.name) for field in fields(Problem)})
 
 
-def check_names(problem: Problem, model: Model, what: str) -> None:
-    """Refuse a policy with other states, actions or observations, as `what` says.
+def check_names(problem: Problem, model: Model, kind: str) -> None:
+    """Check that policy and model have the same states, actions or observations (the `kind`).
 
     Raises
     ------
     PolicyError
-        It says what differs.
+        With the first difference.
     """
-    theirs, ours = getattr(problem, what), getattr(model, what)
+    theirs, ours = getattr(problem, kind), getattr(model, kind)
     if len(theirs) != len(ours):
-        raise PolicyError(f"the policy is for {len(theirs)} {what}, the model has {len(ours)}")
+        raise PolicyError(f"the policy is for {len(theirs)} {kind}, the model has {len(ours)}")
     for k, (their, our) in enumerate(zip(theirs, ours, strict=True)):
         if their != our:
             raise PolicyError(
-                f"the policy is for another model: {what[:-1]} {k} is {their!r} there and "
+                f"the policy is for another model: {kind[:-1]} {k} is {their!r} there and "
                 f"{our!r} here"
             )
 
 
 def check_fits(problem: Problem, model: Model) -> None:
-    """Refuse a policy that was made for another model; the discount may be another.
+    """Check that a policy was made for this model.
 
     Raises
     ------
     PolicyError
-        It says what differs.
+        With the first difference.
     """
-    for what in ("states", "actions", "observations"):
-        check_names(problem, model, what)
+    for kind in ("states", "actions", "observations"):
+        check_names(problem, model, kind)
     if problem.costs != model.costs:
         kinds = ("rewards", "costs")
         raise PolicyError(
@@ -159,44 +148,42 @@ def check_fits(problem: Problem, model: Model) -> None:
         )
     if problem.digest == model.digest:
         return
-    what = "probabilities, rewards or discount differ"
+    difference = "probabilities, rewards or discount differ"
     if not np.array_equal(problem.start, model.start):
-        what = "the start differs"
-    raise PolicyError(f"the policy is for another model: {what}")
+        difference = "the initial beliefs differ"
+    raise PolicyError(f"the policy is for another model: {difference}")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SolvedPolicy:
-    """A value function, the problem that it solves, and what is certain about it.
+    """A value function, the problem that it solves, and certified bounds.
 
     Attributes
     ----------
     values
-        Vectors over all states, or on faces with a step of look-ahead.
+        Alpha vectors over all states, or on faces with a step of look-ahead.
     bounds
-        Certified, at the start belief, in rewards.
+        Certified bounds on the optimal value at the initial belief, in rewards.
     converged
-        Whether what was asked for was reached.
+        Whether the requested precision or horizon was reached.
     stop_reason
         "precision", "horizon", "fixed-point", "rounding", "time-limit", "max-vectors", "memory" or
         "interrupted".
     horizon
-        The steps that were asked for; None: without end. Where the solver was stopped before, the
-        vectors hold for `stats["iterations"]` steps, the bounds for all of them.
+        Number of steps; None for an infinite horizon. If the solver stopped early, the vectors are
+        for `stats["iterations"]` steps, the bounds for the whole horizon.
     graph
-        The controller from the start belief, where one was extracted.
+        The controller from the initial belief, if one was extracted.
     stats
         `seconds`, `iterations`, `vectors`, `backups`.
     graph_value
-        What the controller earns from the start belief, exactly, where that was computed.
+        Exact value of the controller at the initial belief, if computed.
     stages
-        Values with 1, 2, ... steps to go, where all of them were asked for: those that were
-        reached.
+        Value functions with 1, 2, ... steps to go, if requested, as far as computed.
     terminal
-        Shape (n, S): the largest of these vectors is what a belief after the last step is worth,
-        where that is not 0.
+        Terminal value function: the maximum of these vectors, shape (n, S); None for 0.
     trace
-        Over time: seconds, lower and upper bound at the start belief, and vectors.
+        Seconds, lower and upper bound at the initial belief, and number of vectors over time.
     """
 
     problem: Problem

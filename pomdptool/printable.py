@@ -1,8 +1,8 @@
-"""Text from files on its way to people: what cannot be printed is escaped.
+"""Escape unprintable characters in output.
 
-Names, file names and whatever else a file or the command line holds may contain control characters:
-an escape sequence that changes the terminal, a line end that forges a line of ours, marks that
-reverse the direction of writing. Every line and every label for people goes through `printable`.
+Names from files and the command line may contain control characters: escape sequences that change
+the terminal, line ends that forge a line of output, marks that reverse the direction of writing.
+Every line and label of output is passed through `printable`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    r"""Text in one line, with every character that is not printable escaped, as `\x1b` or `\n`.
+    r"""Escape every unprintable character, as `\x1b` or `\n`.
 
-    Bytes of UTF-8 that Python kept apart (in file names, where the locale is another) are joined
-    to the characters that they are.
+    UTF-8 bytes that Python could not decode (in file names, under another locale) are decoded.
     """
     if text.isprintable():
         return text
-    with contextlib.suppress(UnicodeEncodeError):  # a lone surrogate that stands for no byte
+    with contextlib.suppress(UnicodeEncodeError):  # a lone surrogate that is no escaped byte
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def first_surrogate(text: str) -> int | None:
-    """Place of the first half of a surrogate pair, which is no character; None in what is text."""
+    """Index of the first lone surrogate, which is not a character; None in valid text."""
     match = _SURROGATE.search(text)
     return None if match is None else match.start()
 

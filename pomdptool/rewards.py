@@ -1,9 +1,8 @@
-"""Rewards R(a, s, s', o), kept exactly and never larger than they must be.
+"""Rewards R(a, s, s', o), in one of two compact forms.
 
-Two forms. A *table* has the four axes (a, s, s', o), of length 1 along every axis that R does not
-depend on. Where such a table would be too large (a big model whose rewards depend on s'), R is
-kept on its *support*: one value per entry of the sparse T, or per pair of a T entry and a Z entry
-when the observation matters too. Elsewhere a reward can never be received.
+A *table* has the axes (a, s, s', o), of length 1 along every axis that R does not depend on. If it
+would be too large (a big model whose rewards depend on s'), R is stored on its *support*: one value
+per entry of the sparse T, or per pair of a T and a Z entry if R depends on the observation.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 TABLE_LIMIT = 1 << 24
-"""Largest number of values in a reward table; beyond it rewards live on the support."""
+"""Largest number of values in a reward table; beyond it rewards are stored on the support."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,7 +41,7 @@ class Rewards:
 
     @property
     def stored(self) -> FloatArray:
-        """Every value held, in whichever form."""
+        """All values, in either form."""
         if self.table is not None:
             return self.table
         assert self.values is not None
@@ -50,7 +49,7 @@ class Rewards:
 
     @property
     def depends_on_next(self) -> bool:
-        """Whether R depends on the state arrived in."""
+        """Whether R depends on the next state."""
         return self.table is None or self.table.shape[2] > 1
 
     @property
@@ -73,7 +72,7 @@ class Rewards:
         return T.sum_rows(T.data * per_entry).reshape(n_actions, n_states)
 
     def on_transitions(self, T: SparseRows) -> FloatArray:
-        """Return R at every entry of T, where R does not depend on the observation."""
+        """R at every entry of T, if it does not depend on the observation."""
         if self.table is None:
             assert self.values is not None
             return self.values
@@ -81,7 +80,7 @@ class Rewards:
         return _pick(self.table[..., 0], a, s, T.indices)
 
     def on_steps(self, steps: Steps) -> FloatArray:
-        """Return R at every step of a model, of which there are n; shape (n,)."""
+        """R at each of n steps of a model, shape (n,)."""
         if not self.depends_on_observation:
             return self.on_transitions(steps.T)[steps.t_entry]
         if self.table is None:
@@ -90,16 +89,16 @@ class Rewards:
         return _pick(self.table, *steps.indices)
 
     def steps(self, T: SparseRows, Z: SparseRows) -> Steps:
-        """Return the steps that `values` belong to, one for each of its elements."""
+        """The steps of the elements of `values`."""
         return steps_of(T, Z, by_observation=self.by_observation)
 
     def dense(self, T: SparseRows, Z: SparseRows, n_actions: int) -> FloatArray:
-        """Return R as an array with axes (a, s, s', o), of length 1 where R does not depend on one.
+        """R with axes (a, s, s', o), of length 1 along axes that it does not depend on.
 
         Raises
         ------
         ModelError
-            If it would take more than the limit for dense views.
+            If it exceeds `DENSE_LIMIT`.
         """
         if self.table is not None:
             return self.table
@@ -112,7 +111,7 @@ class Rewards:
         return read_only(table)
 
     def equals(self, other: Rewards) -> bool:
-        """Whether both hold the same values in the same form, to the last bit."""
+        """Whether both have the same form and bitwise equal values."""
         return (
             (self.table is None) == (other.table is None)
             and self.by_observation == other.by_observation
@@ -122,7 +121,7 @@ class Rewards:
 
 
 def _pick(table: FloatArray, *indices: IntArray | np.ndarray) -> FloatArray:
-    """Fancy indexing that ignores the index along axes of length 1."""
+    """Index a table, ignoring the indices along axes of length 1."""
     where = tuple(
         i if n > 1 else np.zeros_like(i) for i, n in zip(indices, table.shape, strict=True)
     )
@@ -131,21 +130,21 @@ def _pick(table: FloatArray, *indices: IntArray | np.ndarray) -> FloatArray:
 
 
 def four_axes(R: ArrayLike, A: int, S: int, Z: int) -> FloatArray:
-    """Check an array of rewards and give it the axes (a, s, s', o); raises ModelError."""
+    """Check the shape of rewards and append missing axes of (a, s, s', o); raises ModelError."""
     array = numbers(R, "R")
     if array.ndim > 4:
-        raise ModelError(f"R has {array.ndim} axes; at most (a, s, s', o) are meant")
+        raise ModelError(f"R has {array.ndim} axes, more than (a, s, s', o)")
     array = array.reshape(array.shape + (1,) * (4 - array.ndim))
     full = (A, S, S, Z)
     if any(array.shape[axis] not in (1, full[axis]) for axis in range(4)):
         raise ModelError(f"R of shape {array.shape} does not fit {full}")
     if array.size > TABLE_LIMIT:
-        raise ModelError(f"an R table of {array.size} values is too large; give it on the support")
+        raise ModelError(f"an R table of {array.size} values is too large; use its support instead")
     return array
 
 
 def by_state_only(table: FloatArray) -> FloatArray:
-    """R of an MDP, whose observation is the next state, without the observation's axis."""
+    """R of an MDP, whose observation is the next state, without the observation axis."""
     if table.shape[3] == 1:
         return table
     same = np.arange(table.shape[3])
@@ -154,7 +153,7 @@ def by_state_only(table: FloatArray) -> FloatArray:
 
 
 def reward_table(table: FloatArray) -> Rewards:
-    """Make Rewards of an array with four axes; axes along which it is constant shrink to 1.
+    """Make Rewards of an array with four axes; constant axes are reduced to length 1.
 
     Raises
     ------
@@ -168,14 +167,14 @@ def reward_table(table: FloatArray) -> Rewards:
         first = table[(slice(None),) * axis + (slice(0, 1),)]
         if table.shape[axis] > 1 and bool((table == first).all()):
             table = first
-    # Adding 0.0 turns -0.0, which negated costs are full of, into 0.0.
+    # Adding 0.0 turns the -0.0 of negated costs into 0.0.
     return Rewards(table=read_only(np.ascontiguousarray(table + 0.0)))
 
 
 def reward_on_support(values: FloatArray, by_observation: bool) -> Rewards:
     """Make Rewards of one value for each of a model's steps (see `Rewards.steps`).
 
-    A constant becomes a table of one value, so that equal rewards have one form.
+    A constant becomes a table of one value, so that the form of equal rewards is unique.
     """
     if len(values) and bool((values == values[0]).all()):
         return reward_table(values[:1].reshape(1, 1, 1, 1))
@@ -183,4 +182,4 @@ def reward_on_support(values: FloatArray, by_observation: bool) -> Rewards:
 
 
 NO_REWARDS = reward_table(np.zeros((1, 1, 1, 1)))
-"""R of a model without rewards: 0 everywhere."""
+"""R = 0."""

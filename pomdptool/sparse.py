@@ -1,8 +1,8 @@
-"""Stacked sparse rows: one probability table for every action, in compressed row form.
+"""Probability tables in compressed sparse row form, stacked over actions.
 
-Row `a * n_states + s` holds the distribution that action `a` and state `s` select: over the next
-state (T), or over the observation made on arrival in `s` (Z). Every entry is positive, columns
-ascend within a row, and each row sums to 1 up to rounding.
+Row `a * n_states + s` is a distribution: of the next state after action `a` in state `s` (T), or of
+the observation on arrival in `s` (Z). Every entry is positive, columns ascend within a row, and
+each row sums to 1 up to rounding.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.int64]
     Int32Array = NDArray[np.int32]
     BoolArray = NDArray[np.bool_]
-else:  # numpy.typing takes as long to import as a small model to read
+else:  # importing numpy.typing takes as long as reading a small model
     FloatArray = IntArray = Int32Array = BoolArray = np.ndarray
 
 DENSE_LIMIT = 1 << 30
-"""Largest dense view that is built, in bytes."""
+"""Maximum size of a dense table, in bytes."""
 
 BLOCK = 1 << 18
-"""Rows, and about as many entries, that are worked on at a time where a table may be large."""
+"""Maximum number of rows, and approximate number of entries, of a block of a large table."""
 
 
-def numbers(values: ArrayLike, what: str) -> FloatArray:
-    """Return an array of float64; raises ModelError where the values are no numbers."""
+def numbers(values: ArrayLike, name: str) -> FloatArray:
+    """Convert to an array of float64; raises ModelError if the values are not numbers."""
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{what} must be an array of numbers: {error}") from None
+        raise ModelError(f"{name} must be an array of numbers: {error}") from None
 
 
 def read_only(array: FloatArray) -> FloatArray:
-    """Return the same array, no longer writable."""
+    """Make an array read-only, and return it."""
     array.setflags(write=False)
     return array
 
 
-def check_dense_size(shape: tuple[int, ...], what: str, limit: int = DENSE_LIMIT) -> None:
-    """Raise a ModelError if a dense float64 array of this shape would exceed `limit` bytes."""
+def check_dense_size(shape: tuple[int, ...], name: str, limit: int = DENSE_LIMIT) -> None:
+    """Raise ModelError if a dense float64 array of this shape exceeds `limit` bytes."""
     size = 8
     for n in shape:
         size *= n
     if size > limit:
         raise ModelError(
-            f"a dense {what} of shape {' x '.join(map(str, shape))} would take "
+            f"a dense {name} of shape {' x '.join(map(str, shape))} would take "
             f"{size / 2**30:.1f} GiB (limit {limit / 2**30:.1f}); use the sparse table"
         )
 
@@ -84,11 +84,11 @@ class SparseRows:
 
     @property
     def nonzeros(self) -> int:
-        """Number of entries held."""
+        """Number of entries."""
         return len(self.data)
 
     def row_blocks(self) -> Iterator[tuple[slice, slice, IntArray]]:
-        """Split the rows into blocks: which rows, their entries, and how many each row has."""
+        """Blocks of rows: the rows, their entries, and the number of entries of each row."""
         first = 0
         while first < self.n_rows:
             last = int(np.searchsorted(self.indptr, self.indptr[first] + BLOCK, "right")) - 1
@@ -98,41 +98,41 @@ class SparseRows:
             first = last
 
     def take(self, rows: IntArray) -> tuple[IntArray, IntArray]:
-        """Entries of some rows in turn: the place of each one's row in `rows`, and the entry."""
+        """Entries of some rows in turn: index into `rows`, and entry."""
         return ragged(self.indptr[rows], self.indptr[rows + 1])
 
     def row_of_entry(self) -> IntArray:
-        """Row of every entry; shape (nonzeros,)."""
+        """Row of every entry, shape (nonzeros,)."""
         return np.repeat(np.arange(self.n_rows), np.diff(self.indptr))
 
     def row_sums(self) -> FloatArray:
-        """Sum of every row; shape (n_rows,)."""
+        """Sum of every row, shape (n_rows,)."""
         return self.sum_rows(self.data)
 
     def sum_rows(self, values: FloatArray) -> FloatArray:
-        """Sum one value per entry over each row; shape (n_rows,). Empty rows give 0."""
+        """Sum one value per entry over each row, shape (n_rows,); 0 for empty rows."""
         sums = np.empty(self.n_rows)
         for rows, entries, count in self.row_blocks():
             row = np.repeat(np.arange(len(count)), count)
             sums[rows] = np.bincount(row, weights=values[entries], minlength=len(count))
         return sums
 
-    def dense(self, what: str, n_actions: int) -> FloatArray:
-        """Build the table as an array (n_actions, n_rows / n_actions, n_columns).
+    def dense(self, name: str, n_actions: int) -> FloatArray:
+        """Convert to an array of shape (n_actions, n_rows / n_actions, n_columns).
 
         Raises
         ------
         ModelError
-            If it would take more than `DENSE_LIMIT` bytes.
+            If it exceeds `DENSE_LIMIT`.
         """
         shape = (n_actions, self.n_rows // n_actions, self.n_columns)
-        check_dense_size(shape, what)
+        check_dense_size(shape, name)
         table = np.zeros((self.n_rows, self.n_columns))
         table[self.row_of_entry(), self.indices] = self.data
         return read_only(table.reshape(shape))
 
     def equals(self, other: SparseRows) -> bool:
-        """Whether both hold the same entries, to the last bit."""
+        """Whether both have bitwise equal entries."""
         return (
             self.n_columns == other.n_columns
             and np.array_equal(self.indptr, other.indptr)
@@ -142,7 +142,7 @@ class SparseRows:
 
 
 def ragged(first: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
-    """Integers of the ranges first[k]:end[k] in turn: the k of each one, and the integer."""
+    """Concatenate the ranges first[k]:end[k]: the k of each integer, and the integer."""
     count = end - first
     item = np.repeat(np.arange(len(first)), count)
     number = np.repeat(first - (np.cumsum(count) - count), count)
@@ -153,7 +153,7 @@ def ragged(first: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
 def from_entries(
     n_rows: int, n_columns: int, rows: IntArray, columns: IntArray, values: FloatArray
 ) -> SparseRows:
-    """Compress entries with distinct (row, column), in any order; zeros are dropped."""
+    """Make SparseRows of entries with distinct (row, column), in any order; zeros are dropped."""
     kept = np.flatnonzero(values)
     if len(kept) < len(values):
         rows, columns, values = rows[kept], columns[kept], values[kept]
@@ -170,7 +170,7 @@ def from_entries(
 
 
 def stacked(parts: Sequence[SparseRows]) -> SparseRows:
-    """One table of the rows of several with the same columns, one below the other."""
+    """Stack tables with the same columns."""
     if len(parts) == 1:
         return parts[0]
     indptr = np.zeros(sum(part.n_rows for part in parts) + 1, dtype=np.int64)
@@ -186,7 +186,7 @@ def stacked(parts: Sequence[SparseRows]) -> SparseRows:
 
 
 def repeated(table: SparseRows, times: int) -> SparseRows:
-    """The same rows several times, one copy below the other."""
+    """Stack copies of a table."""
     first = np.arange(times)[:, np.newaxis] * table.nonzeros
     indptr = np.append((first + table.indptr[:-1]).ravel(), times * table.nonzeros)
     indices = np.tile(table.indices, times)
@@ -196,7 +196,7 @@ def repeated(table: SparseRows, times: int) -> SparseRows:
 
 
 def from_dense(table: FloatArray) -> SparseRows:
-    """Compress a dense table; all axes but the last are stacked into rows."""
+    """Make SparseRows of a dense table; all axes but the last are stacked into rows."""
     flat = np.ascontiguousarray(table, dtype=np.float64).reshape(-1, table.shape[-1])
     rows, columns = np.nonzero(flat)
     return from_entries(flat.shape[0], flat.shape[1], rows, columns, flat[rows, columns])

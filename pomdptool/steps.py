@@ -1,7 +1,7 @@
 """Steps (a, s, s', o) of positive probability, listed from the sparse tables of a model.
 
-A step pairs an entry of T, which gives a, s and s', with an entry of the row of Z that it leads to,
-which gives o. A listing holds the numbers of these entries; everything else is looked up from them.
+A step is a pair of an entry of T, for (a, s, s'), and an entry of row (a, s') of Z, for o. A
+listing stores the indices of the entries.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pomdptool.errors import ModelError
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
 
 MAX_STEPS = 1 << 26
-"""Most steps of a model that are listed at once."""
+"""Maximum number of steps of a listing."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,9 +24,9 @@ class Steps:
     Attributes
     ----------
     T, Z
-        The tables: rows a * S + s and a * S + s'.
+        The tables, with rows a * S + s and a * S + s'.
     t_entry, z_entry
-        Shape (n,): the entry of T and the entry of Z that each step consists of.
+        Shape (n,): entry of T and entry of Z of each step.
     """
 
     T: SparseRows
@@ -37,9 +37,9 @@ class Steps:
     def __len__(self) -> int:
         return len(self.t_entry)
 
-    def __getitem__(self, which: IntArray) -> Steps:
-        """Some of the steps."""
-        return Steps(self.T, self.Z, self.t_entry[which], self.z_entry[which])
+    def __getitem__(self, index: IntArray) -> Steps:
+        """Select some of the steps."""
+        return Steps(self.T, self.Z, self.t_entry[index], self.z_entry[index])
 
     @property
     def row(self) -> IntArray:
@@ -48,7 +48,7 @@ class Steps:
 
     @property
     def next_state(self) -> IntArray:
-        """State s' arrived in, shape (n,)."""
+        """Next state s', shape (n,)."""
         return self.T.indices[self.t_entry].astype(np.int64)
 
     @property
@@ -70,19 +70,19 @@ class Steps:
 
 
 def arrival_rows(T: SparseRows) -> IntArray:
-    """Row a * S + s' of Z that each entry of T leads to; shape (T.nonzeros,)."""
+    """Row a * S + s' of Z for each entry of T, shape (T.nonzeros,)."""
     return T.row_of_entry() // T.n_columns * T.n_columns + T.indices
 
 
 def steps_of(T: SparseRows, Z: SparseRows, *, by_observation: bool = True) -> Steps:
-    """Every step of positive probability, in the order of T's entries and then of Z's.
+    """All steps of positive probability, in the order of T's entries, then of Z's.
 
-    Without `by_observation` there is one step for each entry of T, its observation 0.
+    Without `by_observation` there is one step for each entry of T, with observation 0.
 
     Raises
     ------
     ModelError
-        Where there are more than `MAX_STEPS`; without `by_observation` there is no limit.
+        If there are more than `MAX_STEPS`; without `by_observation` there is no limit.
     """
     rows = arrival_rows(T)
     if not by_observation:
@@ -91,17 +91,17 @@ def steps_of(T: SparseRows, Z: SparseRows, *, by_observation: bool = True) -> St
         return Steps(T, certain, np.arange(T.nonzeros), rows)
     n = int(np.diff(Z.indptr)[rows].sum())
     if n > MAX_STEPS:
-        raise ModelError(f"{n} steps (a, s, s', o) can happen; at most {MAX_STEPS} are listed")
+        raise ModelError(f"the model has {n} possible steps (a, s, s', o), more than {MAX_STEPS}")
     return Steps(T, Z, *Z.take(rows))
 
 
 def steps_from(T: SparseRows, Z: SparseRows, rows: IntArray) -> tuple[IntArray, Steps]:
-    """Steps from some rows a * S + s, which may repeat.
+    """The n steps from some rows a * S + s, which may repeat.
 
     Returns
     -------
     place, steps
-        Place of each step's row in `rows`, shape (n,), ascending; and the n steps.
+        Index into `rows` of each step, shape (n,), ascending; and the steps.
     """
     place, t_entry = T.take(rows)
     arrived = rows[place] // T.n_columns * T.n_columns + T.indices[t_entry]

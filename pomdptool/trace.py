@@ -1,4 +1,4 @@
-"""Records of what ran: the steps of episodes, and the iterations of learning."""
+"""Records of runs: steps of simulated episodes, and iterations of learning."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class TracedStep:
     episode, step
         Numbers from 0.
     state
-        Name of the state before the action; empty where it is not known.
+        Name of the state before the action; empty if unknown.
     belief
-        Probabilities of states before the action, by their names; empty where there is no belief.
+        Probabilities of states before the action, by name; empty without a belief.
     reward
-        In costs for a model of costs.
+        The cost, if the model has costs.
     sims, visits, values
-        Of an online planner: the number of simulations, and for each action its visits and its
-        value (None: not visited).
+        Number of simulations of an online planner; visits and value of each action (None if not
+        visited).
     """
 
     episode: int
@@ -39,7 +39,7 @@ class TracedStep:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """One run of EM, with the seed of its initialisation (None: it began with a given model).
+    """One run of EM, with the seed of its random initialisation (None: the user's model).
 
     The log-likelihood is that of observations and rewards.
     """
@@ -57,13 +57,13 @@ class FitReport:
     Attributes
     ----------
     states, steps
-        Number of states of the model, and of steps of the data.
+        Number of states of the model, and number of steps of the data.
     history
         Log-likelihood of observations and rewards after each iteration of the best run.
     restarts
         All runs.
     details
-        Everything else, by the keys of the JSON document.
+        Other entries, by the keys of the JSON document.
     """
 
     states: int

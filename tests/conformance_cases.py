@@ -100,16 +100,16 @@ def check_findings(case: Case, mode: Mode) -> None:
     __tracebackhide__ = True
     model, findings = case.read(mode)
     expected = sorted((line, code, LEVELS[sign][mode]) for line, sign, code in case.marks)
-    found = sorted((f.line, f.code, f.level) for f in findings)
-    problem = f"{mode}: expected {_reports(expected)}, found {_reports(found)}" + "".join(
+    actual = sorted((f.line, f.code, f.level) for f in findings)
+    problem = f"{mode}: expected {_reports(expected)}, found {_reports(actual)}" + "".join(
         f"\n  {finding}" for finding in findings
     )
-    assert found == expected, case.explain(problem)
+    assert actual == expected, case.explain(problem)
     read = all(level == "warning" for _, _, level in expected)
     assert (model is not None) == read, case.explain(f"{mode}: the model is {model}")
-    said = "\n".join(finding.message for finding in findings)
+    messages = "\n".join(finding.message for finding in findings)
     for words in case.message if findings else ():
-        assert words in said, case.explain(f"{mode}: no message has {words!r}:\n{said}")
+        assert words in messages, case.explain(f"{mode}: no message has {words!r}:\n{messages}")
 
 
 def _reports(reports: Sequence[tuple[int, str, str]]) -> str:
@@ -133,12 +133,12 @@ def _problem(model: Model, key: list[str], values: list[str]) -> str:
     """Say what holds of the model instead of a fact; nothing where the fact holds."""
     if key[0] in ("T", "O", "R"):
         return _table_problem(model, key[0], key[1:], values)
-    found = _property(model, key)
-    if isinstance(found, np.ndarray):
+    actual = _property(model, key)
+    if isinstance(actual, np.ndarray):
         wanted = np.array(_numbers(values))
-        same = found.shape == wanted.shape and np.allclose(found, wanted, rtol=0, atol=1e-12)
-        return "" if same else f"found {' '.join(map(repr, found.tolist()))}"
-    return "" if list(found) == values else f"found {' '.join(found)}"
+        same = actual.shape == wanted.shape and np.allclose(actual, wanted, rtol=0, atol=1e-12)
+        return "" if same else f"found {' '.join(map(repr, actual.tolist()))}"
+    return "" if list(actual) == values else f"found {' '.join(actual)}"
 
 
 def _property(model: Model, key: list[str]) -> np.ndarray | Sequence[str]:
@@ -178,13 +178,13 @@ def _table_problem(model: Model, table: str, where: list[str], values: list[str]
         for names, name in zip(axes[table], where, strict=False)
     ]
     for at in itertools.product(*choices):
-        found = np.ravel(dense[at])
-        same = len(wanted) in (1, len(found)) and np.allclose(
-            found, wanted, rtol=0, atol=0 if table == "R" else 1e-12
+        actual = np.ravel(dense[at])
+        same = len(wanted) in (1, len(actual)) and np.allclose(
+            actual, wanted, rtol=0, atol=0 if table == "R" else 1e-12
         )
         if not same:
             place = " ".join(names[k] for names, k in zip(axes[table], at, strict=False))
-            return f"found    {table} {place} = {' '.join(map(repr, found.tolist()))}"
+            return f"found    {table} {place} = {' '.join(map(repr, actual.tolist()))}"
     return ""
 
 

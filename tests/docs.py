@@ -72,13 +72,13 @@ class Lists(click.HelpFormatter):
 
 def command_of(words: str) -> click.Command:
     """The command of a name such as `solve` or `problem tiger`."""
-    found: click.Command = cli
+    command: click.Command = cli
     for word in words.split():
-        assert isinstance(found, click.Group)
-        inner = found.get_command(click.Context(found), word)
+        assert isinstance(command, click.Group)
+        inner = command.get_command(click.Context(command), word)
         assert inner is not None, f"there is no command {words!r}"
-        found = inner
-    return found
+        command = inner
+    return command
 
 
 def options_of(words: str) -> str:
@@ -103,26 +103,36 @@ def comparable(text: str) -> str:
     return LONG.sub(lambda m: f"{float(m[0]):.6g}", text)
 
 
-def run_block(block: str, folder: Path) -> str:
-    """Run the commands of a block and give it with their present outputs, or as it is if true."""
-    lines = []
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+def outputs_of(block: str) -> list[tuple[str, list[str]]]:
+    """The commands of a block, and the lines shown after each."""
+    shown: list[tuple[str, list[str]]] = []
     for line in block.splitlines():
         if line.startswith("$ "):
-            result = subprocess.run(
-                ["bash", "-c", line[2:]],
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            shown = result.stdout.rstrip("\n").splitlines()
-            lines += [line, *(text for text in shown if text != COMPILING)]
-    fresh = "\n".join(lines) + "\n"
-    return block if comparable(fresh) == comparable(block) else fresh
+            shown.append((line, []))
+        elif shown:
+            shown[-1][1].append(line)
+    return shown
+
+
+def run_block(block: str, folder: Path) -> str:
+    """Run the commands of a block; lines that are still true stay as they are."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    lines = []
+    for command, shown in outputs_of(block):
+        result = subprocess.run(
+            ["bash", "-c", command[2:]],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        true = {comparable(line): line for line in shown}
+        fresh = [line for line in result.stdout.rstrip("\n").splitlines() if line != COMPILING]
+        lines += [command, *(true.get(comparable(line), line) for line in fresh)]
+    return "\n".join(lines) + "\n"
 
 
 def run_page(path: Path, folder: Path) -> str:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+import pomdptool as pt
 from naive_learning import Steps
-from pomdptool.episodes import NONE, Episodes
-from pomdptool.learning.e_step import Threads
-from pomdptool.learning.em import Climb, Run
-from pomdptool.learning.encoding import sequences_of
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables
+from pomdptool.episodes import NONE, TERMINATED, TRUNCATED, Episodes
+from pomdptool.learning.e_step import ExpectedCounts, Threads, expected_counts
+from pomdptool.learning.em import EM, EMRun
+from pomdptool.learning.encoding import encode
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor
-from pomdptool.model import Model
+from pomdptool.model import Model, make_model
 
 
 def rows(rng: np.random.Generator, *shape: int, zeros: float = 0.0) -> np.ndarray:
@@ -23,11 +24,11 @@ def rows(rng: np.random.Generator, *shape: int, zeros: float = 0.0) -> np.ndarra
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
-def random_tables(
+def random_parameters(
     seed: int, S: int = 3, A: int = 2, Z: int = 2, *, shared: bool = False, zeros: float = 0.0
-) -> Tables:
+) -> Parameters:
     rng = np.random.default_rng(seed)
-    return Tables(
+    return Parameters(
         rows(rng, A, S, S, zeros=zeros), rows(rng, 1 if shared else A, S, Z), rows(rng, S)
     )
 
@@ -47,21 +48,26 @@ def random_steps(
     return [(NONE, int(rng.integers(-1, Z))), *steps] if early else steps
 
 
-def climbed(
-    tables: Tables, lots: list[Steps], settings: Settings, *, accelerate: bool, iterations: int = 30
-) -> Run:
-    A, Z = len(tables.T), tables.Z.shape[2]
-    run = Run(0, None, tables)
+def em_run(
+    parameters: Parameters,
+    lots: list[Steps],
+    settings: MStepSettings,
+    *,
+    accelerate: bool,
+    iterations: int = 30,
+) -> EMRun:
+    A, Z = len(parameters.T), parameters.Z.shape[2]
+    run = EMRun(0, None, parameters)
     with Threads(1) as threads:
-        climb = Climb(
-            sequences_of(episodes_of(lots, A, Z)), settings, threads, LearningMonitor(),
+        em = EM(
+            encode(episodes_of(lots, A, Z)), settings, threads, LearningMonitor(),
             0.0, iterations, accelerate,
         )  # fmt: skip
-        climb.improve(run)
+        em.improve(run)
     return run
 
 
-NO_PRIORS = Settings(0.0, 0.0, 0.0)
+NO_PRIORS = MStepSettings(0.0, 0.0, 0.0)
 
 
 def logged(
@@ -70,18 +76,18 @@ def logged(
     """Sample episodes with rewards R[a, s], actions uniformly at random."""
     A = actions or model.n_actions
     s = (rng.random((n, 1)) > model.start.cumsum()).sum(axis=1)
-    chosen, seen, paid = (np.zeros((n, length)) for _ in range(3))
+    chosen, observed, paid = (np.zeros((n, length)) for _ in range(3))
     for t in range(length):
         a = rng.integers(A, size=n)
         paid[:, t] = model.expected_rewards[a, s]
         s = (rng.random((n, 1)) > model.T[a, s].cumsum(axis=1)).sum(axis=1)
         chosen[:, t] = a
-        seen[:, t] = (rng.random((n, 1)) > model.Z[a, s].cumsum(axis=1)).sum(axis=1)
+        observed[:, t] = (rng.random((n, 1)) > model.Z[a, s].cumsum(axis=1)).sum(axis=1)
     return Episodes(
         model.actions,
         model.observations,
         chosen.ravel().astype(np.int64),
-        seen.ravel().astype(np.int64),
+        observed.ravel().astype(np.int64),
         np.arange(n + 1) * length,
         paid.ravel(),
     )
@@ -99,3 +105,51 @@ def written(data: Episodes, path: Path) -> Path:
         ]
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def numbered(n: int, *, actions: bool) -> Episodes:
+    """Steps of n different actions, or observations."""
+    many, few = np.arange(n), np.arange(n) % 2
+    names, two = tuple(map(str, range(n))), ("x", "y")
+    first = np.array([0, n])
+    if actions:
+        return Episodes(names, two, many, few, first)
+    return Episodes(two, names, few, many, first)
+
+
+def counted(parameters: Parameters, episodes: list[Steps], threads: int = 1) -> ExpectedCounts:
+    A, Z = len(parameters.T), parameters.Z.shape[2]
+    with Threads(threads) as pool:
+        return expected_counts(parameters, encode(episodes_of(episodes, A, Z)), pool)
+
+
+def shared_model(seed: int, S: int) -> Model:
+    rng = np.random.default_rng(seed)
+    T, Z = rows(rng, 2, S, S, zeros=0.3), rows(rng, S, 2)
+    return make_model(T, Z, discount=0.9, start=rows(rng, S))
+
+
+def some_steps(S: int, *, early: bool) -> list[Steps]:
+    rng = np.random.default_rng(S)
+    return [random_steps(rng, n, early=early and n % 2 == 0) for n in (5, 4, 1)]
+
+
+PATH_CASES = [(S, shared) for S in (1, 2, 3, 5) for shared in (False, True)]
+
+
+def path_case(S: int, shared: bool) -> tuple[Model, list[Steps]]:
+    if shared:
+        return shared_model(S, S), some_steps(S, early=True)
+    rng = np.random.default_rng(S)
+    model = make_model(rows(rng, 2, S, S), rows(rng, 2, S, 2), discount=0.9, start=rows(rng, S))
+    return model, some_steps(S, early=False)
+
+
+def terminated_episodes() -> tuple[pt.Model, Episodes]:
+    """Each step ends the episode with 1/4; nothing is seen of it but that."""
+    model = make_model(
+        [[[0.75, 0.25], [0.0, 1.0]]], np.ones((1, 2, 1)), [[1.0, 0.0]], discount=0.9, start=[1, 0]
+    )
+    flat = np.zeros(6, dtype=np.int64)
+    first, ends = np.array([0, 3, 5, 6]), np.array([TERMINATED, TRUNCATED, TERMINATED])
+    return model, Episodes(model.actions, model.observations, flat, flat, first, ends=ends)

@@ -13,7 +13,7 @@ MOVES = {"north": (-1, 0), "east": (0, 1), "south": (1, 0), "west": (0, -1)}
 
 
 def maze(*, aliased: bool) -> Model:
-    """Make the maze; one sees the walls around a cell, or else the cell itself.
+    """Make the maze; the observations are the walls around a cell, or the cell itself.
 
     Whatever is done at the goal leads anywhere else.
     """

@@ -1,4 +1,4 @@
-"""Models that observe their state, small and large; the large ones also for the benchmark."""
+"""MDPs, small and large; the large ones are also used by the benchmark."""
 
 from __future__ import annotations
 

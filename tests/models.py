@@ -1,4 +1,4 @@
-"""Small models for the tests of planning, and where the shared files lie."""
+"""Small models for the tests of planning, and the folders of shared files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def random_model(
 
 
 def random_beliefs(n: int, n_states: int, seed: int = 0) -> np.ndarray:
-    """Beliefs all over the simplex, its rim included; shape (n, n_states)."""
+    """Beliefs all over the simplex, including its boundary; shape (n, n_states)."""
     rng = np.random.default_rng(seed)
     weights = rng.exponential(size=(n, n_states)) * (rng.random((n, n_states)) < 0.7)
     weights[np.arange(n), rng.integers(n_states, size=n)] += 0.1

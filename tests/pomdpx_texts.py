@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pomdptool.errors import Finding
+from pomdptool.formats.models import read_model
+from pomdptool.model import Model
+
 TIGER = """<?xml version="1.0" encoding="UTF-8"?>
 <pomdpx version="1.0" id="tiger">
 <Description>A tiger.</Description>
@@ -29,3 +33,18 @@ TIGER = """<?xml version="1.0" encoding="UTF-8"?>
 </Parameter></Func></RewardFunction>
 </pomdpx>
 """
+
+
+def read(text: str, *, strict: bool = False) -> Model:
+    model, findings = read_model(text, "f.pomdpx", strict=strict)
+    assert model is not None, findings
+    return model
+
+
+def findings_of(text: str) -> tuple[Finding, ...]:
+    return read_model(text, "f.pomdpx", kind="pomdpx")[1]
+
+
+def changed(old: str, new: str) -> str:
+    assert old in TIGER
+    return TIGER.replace(old, new, 1)

@@ -44,11 +44,11 @@ REWARDS = [*AWKWARD, -1.0, -1 / 3, 10.0, -100.0, 1e300, -1.5e307, 123456789.123]
 @st.composite
 def rows(draw: st.DrawFn, n_rows: int, n_columns: int) -> list[list[float]]:
     """Rows of probabilities, some sparse, some dense, with awkward floats."""
-    found: list[list[float]] = []
+    result: list[list[float]] = []
     for _ in range(n_rows):
         kind = draw(st.sampled_from(["point", "uniform", "free", "free", "copy"]))
-        if kind == "copy" and found:
-            found.append(found[-1])
+        if kind == "copy" and result:
+            result.append(result[-1])
             continue
         weights = [1.0] * n_columns
         if kind == "free":
@@ -59,8 +59,8 @@ def rows(draw: st.DrawFn, n_rows: int, n_columns: int) -> list[list[float]]:
             weights = [0.0] * n_columns
             weights[draw(st.integers(0, n_columns - 1))] = 1.0
         total = sum(weights)
-        found.append([w / total for w in weights])
-    return found
+        result.append([w / total for w in weights])
+    return result
 
 
 @st.composite

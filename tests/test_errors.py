@@ -1,4 +1,4 @@
-"""Hints at near names."""
+"""Spelling suggestions."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def test_near_name_ignores_case(word: str, names: list[str], expected: str | Non
     assert near_name(word, names) == expected
 
 
-def test_near_names_are_not_sought_among_very_many_nor_for_a_long_word() -> None:
+def test_near_name_has_limits() -> None:
     assert near_name("s1", [f"S{k}" for k in range(5001)]) is None
     assert near_name("a" * 101, ["a" * 100]) is None

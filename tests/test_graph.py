@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,37 +10,18 @@ from numpy.typing import NDArray
 import naive_planning as naive
 import pomdptool
 from models import random_beliefs, random_model, tiger
-from pomdptool.errors import FormatError, PolicyError, PomdpError
-from pomdptool.formats.policy.graphs import graph_document, read_pg, tree_lines, write_dot, write_pg
+from policy_graphs import LEFT, LISTEN, RIGHT, TIGER, graph_of, random_graph, runs
+from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model, make_model
-from pomdptool.policy import Problem, problem_of
 from pomdptool.solving import gmres, graph_evaluation
-from pomdptool.solving.exact.faces import Faces, Source, find_faces
+from pomdptool.solving.exact.faces import Face, Faces, find_faces
 from pomdptool.solving.exact.lp_pruning import prune
-from pomdptool.solving.exact.policy_graph import extract_finite
-from pomdptool.solving.exact.value_function import Part, Stage
+from pomdptool.solving.exact.policy_graph import extract_finite_horizon
+from pomdptool.solving.exact.value_function import FaceValues, VectorSet
 from pomdptool.solving.graph_evaluation import edge_probabilities, evaluate
 
 Array = NDArray[np.float64]
-
-LISTEN, LEFT, RIGHT = 0, 1, 2
-
-
-def graph_of(actions: list[int], rows: list[list[int]], start: int = 0) -> PolicyGraph:
-    return PolicyGraph(np.array(actions), np.array(rows), start)
-
-
-TIGER = graph_of([LISTEN, LISTEN, RIGHT, LEFT, LISTEN], [[1, 4], [2, 0], [0, 0], [0, 0], [0, 3]])
-"""Listens until one side is two ahead, then opens the other door."""
-
-
-def random_graph(model: Model, n: int, seed: int, *, acyclic: bool = False) -> PolicyGraph:
-    rng = np.random.default_rng(seed)
-    low = np.arange(n)[:, np.newaxis] + 1 if acyclic else np.zeros((n, 1), dtype=int)
-    rows = rng.integers(low - 1, n, size=(n, model.n_observations))
-    rows[(rows < low) | (rng.random(rows.shape) < 0.1)] = -1
-    return PolicyGraph(rng.integers(model.n_actions, size=n), rows, int(rng.integers(n)))
 
 
 def values_by_backups(model: Model, graph: PolicyGraph, sweeps: int) -> Array:
@@ -63,12 +42,6 @@ def values_by_backups(model: Model, graph: PolicyGraph, sweeps: int) -> Array:
                     after[k] += model.discount * model.T[a] @ (model.Z[a, :, o] * V[m])
         V = after
     return V
-
-
-def runs(graph: PolicyGraph, n: int, depth: int) -> tuple[object, ...]:
-    """Everything that a node does in some steps."""
-    ahead = (runs(graph, int(m), depth - 1) if m >= 0 and depth else None for m in graph.next[n])
-    return (int(graph.actions[n]), *ahead)
 
 
 def blown_up(graph: PolicyGraph, copies: int, seed: int) -> PolicyGraph:
@@ -101,10 +74,10 @@ def test_rounds_of_any_length_agree_with_the_factors(
     model = random_model(3, discount=0.95)
     graph = random_graph(model, 9, 3)
     expected = values_by_backups(model, graph, 600)
-    monkeypatch.setattr(gmres, "BASIS", basis)
-    monkeypatch.setattr(gmres, "ROUNDS", rounds)
+    monkeypatch.setattr(gmres, "KRYLOV_DIMENSION", basis)
+    monkeypatch.setattr(gmres, "MAX_ROUNDS", rounds)
     assert_allclose(evaluate(model, graph), expected, atol=1e-10)
-    monkeypatch.setattr(gmres, "MAX_FACTORED", 0)
+    monkeypatch.setattr(gmres, "MAX_LU", 0)
     assert_allclose(evaluate(model, graph), expected, atol=1e-10)
 
 
@@ -126,7 +99,7 @@ def test_long_cycles_are_factorised_where_patience_is_asked() -> None:
 
 
 def test_many_pairs_are_solved_without_factors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gmres, "MAX_FACTORED", 0)
+    monkeypatch.setattr(gmres, "MAX_LU", 0)
     model = random_model(4, n_states=6, discount=0.9999)
     graph = random_graph(model, 1500, 4)
     values = evaluate(model, graph, patient=False)
@@ -283,23 +256,23 @@ def test_minimised_tells_none_from_a_successor() -> None:
 # ---------------------------------------------------------------- extraction
 
 
-def stage_of(source_vectors: list[tuple[Array, NDArray[np.int64]]]) -> Stage:
+def stage_of(source_vectors: list[tuple[Array, NDArray[np.int64]]]) -> FaceValues:
     parts = []
     for vectors, actions in source_vectors:
         beliefs = random_beliefs(30, vectors.shape[1])
         pruned = prune(vectors, beliefs, lambda: None)
-        parts.append(Part(vectors[pruned.kept], actions[pruned.kept], pruned.witnesses))
+        parts.append(VectorSet(vectors[pruned.kept], actions[pruned.kept], pruned.witnesses))
     return tuple(parts)
 
 
-def zero_stage(faces: Faces) -> Stage:
+def zero_stage(faces: Faces) -> FaceValues:
     return stage_of([(np.zeros((1, f.size)), np.zeros(1, np.int64)) for f in faces.faces])
 
 
-def backup(source: Source, stage: Stage) -> tuple[Array, NDArray[np.int64]]:
+def backup(source: Face, stage: FaceValues) -> tuple[Array, NDArray[np.int64]]:
     """All backed-up vectors, pruned after each branch only."""
     vectors, actions = [], []
-    for a, branches in enumerate(source.branches):
+    for a, branches in enumerate(source.projections):
         total = source.rewards[a][np.newaxis]
         for branch in branches:
             ahead = branch.project(stage[branch.target].vectors, source.size)
@@ -310,7 +283,7 @@ def backup(source: Source, stage: Stage) -> tuple[Array, NDArray[np.int64]]:
     return np.vstack(vectors), np.concatenate(actions)
 
 
-def stages_of(faces: Faces, horizon: int) -> list[Stage]:
+def stages_of(faces: Faces, horizon: int) -> list[FaceValues]:
     stages = [zero_stage(faces)]
     for _ in range(horizon):
         stages.append(stage_of([backup(face, stages[-1]) for face in faces.faces]))
@@ -325,7 +298,7 @@ def test_finite_graph_earns_the_optimum(seed: int, discount: float) -> None:
     for horizon in (1, 2, 4):
         stages = stages_of(faces, horizon - 1)
         for b in random_beliefs(4, model.n_states, seed):
-            graph = extract_finite(model, faces, stages, b)
+            graph = extract_finite_horizon(model, faces, stages, b)
             layers = graph.layers()
             assert layers is not None
             assert len(layers) == horizon
@@ -336,7 +309,7 @@ def test_finite_graph_earns_the_optimum(seed: int, discount: float) -> None:
 def test_no_horizon_no_graph() -> None:
     faces = find_faces(tiger())
     with pytest.raises(PolicyError, match="at least 1"):
-        extract_finite(tiger(), faces, [], tiger().start)
+        extract_finite_horizon(tiger(), faces, [], tiger().start)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -368,162 +341,3 @@ def test_root_is_a_node_that_also_knows_what_cannot_come_at_first() -> None:
     graph = pomdptool.solve(model, "exact").policy.graph
     assert graph is not None
     assert graph.next.tolist() == [[0, 0]]
-
-
-# ---------------------------------------------------------------- texts
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_pg_round_trip(seed: int) -> None:
-    graph = random_graph(random_model(seed, n_observations=1 + seed % 3), 8, seed)
-    back = read_pg(write_pg(graph), "x.pg")
-    same = graph.start_first()
-    assert (back.start, same.start) == (0, 0)
-    assert_array_equal(back.actions, same.actions)
-    assert_array_equal(back.next, same.next)
-    assert runs(back, 0, 4) == runs(graph, graph.start, 4)
-
-
-def test_pg_text() -> None:
-    assert write_pg(graph_of([2, 1], [[0, -1], [1, 0]], start=1)) == "0 1  0 1\n1 2  1 -\n"
-    read = read_pg("1 2  1 X \r\n\n0  1\t0 1", "x.pg")
-    assert read.next.tolist() == [[0, 1], [1, -1]]
-    assert read.actions.tolist() == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("text", "place", "message"),
-    [
-        ("", "1:1", "at least one line"),
-        ("0 0 0\n1 0\n", "2:3", "expected a node, its action"),
-        ("0 0 0\n1 0 0 1\n", "2:7", "2 successors, but 1 in the lines before"),
-        ("0 a 0\n", "1:3", "expected a number, not 'a'"),
-        ("0 - 0\n", "1:3", "expected a number, not '-'"),
-        ("0 0 -1\n", "1:5", "expected a node's number, `-` or `X`, not '-1'"),
-        ("0 0 0\n0 0 0\n", "2:1", "node 0 occurs twice"),
-        ("0 0 0\n2 0 0\n", "2:1", "the 2 nodes must be numbered from 0"),
-        ("0 0 0\n1 0  2\n", "2:6", "there is no node 2"),
-        (f"0 0 {'9' * 5000}\n", "1:5", "expected a node's number"),
-        ("0 0 \u0663\n", "1:5", "expected a node's number"),
-    ],
-)
-def test_pg_errors_have_their_place(text: str, place: str, message: str) -> None:
-    with pytest.raises(FormatError) as caught:
-        read_pg(text, "x.pg")
-    assert str(caught.value).startswith(f"x.pg:{place}: ")
-    assert message in str(caught.value)
-
-
-def test_pg_names_every_wrong_line() -> None:
-    with pytest.raises(FormatError) as caught:
-        read_pg("a 0 0\nb 0 0\n2 0 c\n", "x.pg")
-    assert [(f.line, f.column) for f in caught.value.findings] == [(1, 1), (2, 1), (3, 5)]
-
-
-def test_document_is_json() -> None:
-    document = graph_document(graph_of([2, 1], [[0, -1], [1, 0]], start=1))
-    nodes = [{"action": 2, "next": [0, None]}, {"action": 1, "next": [1, 0]}]
-    assert json.loads(json.dumps(document)) == {"start": 1, "nodes": nodes}
-
-
-STRING = r'"(?:[^"\\]|\\.)*"'
-STATEMENTS = (
-    rf"digraph {STRING} \{{",
-    r"node \[shape=box, style=rounded\];",
-    r'start \[shape=point, label=""\];',
-    r"start -> n(?P<start>\d+);",
-    rf"n(?P<node>\d+) \[label=(?P<action>{STRING})\];",
-    rf"n(?P<a>\d+) -> n(?P<b>\d+) \[label=(?P<seen>{STRING})\];",
-    r"\}",
-)
-
-
-def parsed(dot: str) -> list[dict[str, str]]:
-    """Groups of every statement; each line must be one."""
-    found = []
-    for line in dot.removesuffix("\n").split("\n"):
-        matches = [m for s in STATEMENTS if (m := re.fullmatch(s, line.strip()))]
-        assert len(matches) == 1, line
-        found.append(matches[0].groupdict())
-    return found
-
-
-def test_dot_of_tiger() -> None:
-    model = tiger()
-    probabilities = edge_probabilities(model, TIGER, model.start)
-    found = parsed(write_dot(TIGER, problem_of(model), probabilities))
-    assert [f["start"] for f in found if "start" in f] == ["0"]
-    labels = {int(f["node"]): f["action"] for f in found if "node" in f}
-    assert labels[2] == '"2: open-right"'
-    edges = {(int(f["a"]), int(f["b"])): f["seen"] for f in found if "a" in f}
-    assert len(edges) == 8
-    assert edges[2, 0] == '"tiger-left | tiger-right\\n1"'
-    assert edges[0, 1] == '"tiger-left\\n0.5"'
-    assert edges[1, 2] == '"tiger-left\\n0.745"'
-    plain = parsed(write_dot(TIGER, problem_of(model)))
-    assert '"tiger-right"' in [f.get("seen") for f in plain]
-
-
-def test_dot_without_probabilities_where_a_node_is_not_reached() -> None:
-    model = tiger(0.0)
-    probabilities = edge_probabilities(model, TIGER, model.start)
-    edges = {
-        (int(f["a"]), int(f["b"])): f["seen"]
-        for f in parsed(write_dot(TIGER, problem_of(model), probabilities))
-        if "a" in f
-    }
-    assert edges[0, 1] == '"tiger-left\\n0.5"'
-    assert edges[1, 2] == '"tiger-left"'
-
-
-def odd_names() -> Problem:
-    model = tiger()
-    return replace(
-        problem_of(model),
-        name='the "tiger"\\',
-        actions=('say "hi"', "back\\slash\\", "a\nb"),
-        observations=("&lt; | ]", "c:\\N\x00\t"),
-    )
-
-
-def test_dot_escapes_names() -> None:
-    found = parsed(write_dot(TIGER, odd_names()))
-    labels = [f["action"] for f in found if "node" in f]
-    assert labels[0] == r'"0: say \"hi\""'
-    assert labels[3] == r'"3: back\\slash\\"'
-    assert labels[2] == r'"2: a\\nb"'
-    seen = [f["seen"] for f in found if "a" in f]
-    assert seen[0] == '"&amp;lt; | ]"'
-    assert seen[1] == r'"c:\\N\\x00\\t"'
-
-
-def test_tree_of_tiger() -> None:
-    assert tree_lines(TIGER, problem_of(tiger())) == [
-        "node 0: listen",
-        "├─ tiger-left  node 1: listen",
-        "│  ├─ tiger-left  node 2: open-right",
-        "│  │  └─ *  -> node 0",
-        "│  └─ tiger-right  -> node 0",
-        "└─ tiger-right  node 4: listen",
-        "   ├─ tiger-left  -> node 0",
-        "   └─ tiger-right  node 3: open-left",
-        "      └─ *  -> node 0",
-    ]
-
-
-def test_tree_stops() -> None:
-    lines = tree_lines(TIGER, problem_of(tiger()), max_nodes=3)
-    assert lines[2] == "│  ├─ tiger-left  -> node 2 (not shown)"
-    assert lines[-1] == "... 2 of 5 nodes are not shown"
-    chain = graph_of([0] * 3000, [[min(n + 1, 2999)] * 2 for n in range(3000)])
-    assert len(tree_lines(chain, problem_of(tiger()), max_nodes=3000)) == 3001
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_tree_shows_every_node_once(seed: int) -> None:
-    graph = random_graph(tiger(), 12, seed)
-    text = "\n".join(tree_lines(graph, problem_of(tiger())))
-    opened = re.findall(r"(?<!-> )node (\d+): ", text)
-    assert sorted(map(int, opened)) == sorted(graph.breadth_first().tolist())
-    for m in re.findall(r"-> node (\d+)", text):
-        assert m in opened

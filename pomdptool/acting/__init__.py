@@ -1,1 +1,1 @@
-"""Agent: trajectories of policies and planners, and what they earn."""
+"""Acting: agents, online planners, trajectories, and simulation of the expected return."""

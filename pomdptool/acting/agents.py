@@ -1,8 +1,7 @@
-"""What acts: something that can be reset, asked for an action, and told what was observed.
+"""Agents: they choose actions and update their internal state after each observation.
 
-A saved policy acts as the controller that its vectors are linked to, where they are; else by its
-vectors at the exact belief. Planners (see `planner`) act alike. A policy with a horizon H can be
-followed for H steps, then it has ended; `horizon_of` is what everything that plays episodes asks.
+A saved policy acts as its finite-state controller if it has one, else by its alpha vectors at the
+exact belief. Online planners (`pomcp`) are agents too. A policy with horizon H ends after H steps.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pomdptool.belief import update
+from pomdptool.belief import update_belief
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.kernels.simulation import episodes as kernel
@@ -23,38 +22,38 @@ from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
 from pomdptool.sparse import FloatArray
 
 BY_GRAPH = frozenset({"graph", "blind", "perseus"})
-"""Methods whose policies act by their graph, which earns the lower bound, not by their vectors."""
+"""Methods whose policies follow their graph, whose value is the lower bound, not their vectors."""
 
 
 class Agent(Protocol):
-    """What `simulate` and a loop of one's own need of a policy."""
+    """Interface of policies and planners in a simulation."""
 
     def reset(self, state: int | None = None) -> None:
-        """Begin an episode; in an MDP in this state, which is observed."""
+        """Start an episode; in an MDP, in the observed state."""
 
     def act(self) -> int:
-        """Index of the action to do now."""
+        """Index of the next action."""
 
     def observe(self, action: int, observation: int) -> None:
-        """Take in what was observed after an action.
+        """Update after an action and its observation.
 
         Raises
         ------
         PolicyError
-            Where that is impossible.
+            If the observation is impossible.
         """
 
 
 class EpisodeInterruptedError(Exception):
-    """An interrupt ended an episode in its midst: it counts for nothing."""
+    """An episode was interrupted; it is discarded."""
 
 
 Interrupted = Callable[[], bool]
-"""Says whether an interrupt has come."""
+"""Whether the run was interrupted."""
 
 
-def impossible(model: Model, action: int, observation: int) -> PolicyError:
-    """Say that an observation cannot follow."""
+def impossible_observation(model: Model, action: int, observation: int) -> PolicyError:
+    """Make the error for an observation of probability 0."""
     return PolicyError(
         f"observation {model.observations[observation]!r} is impossible after action "
         f"{model.actions[action]!r} at this belief"
@@ -62,12 +61,12 @@ def impossible(model: Model, action: int, observation: int) -> PolicyError:
 
 
 def initial_belief(model: Model, state: int | None) -> FloatArray:
-    """The initial belief, or certainty where the state is observed."""
+    """The initial belief, concentrated on the state if it is observed."""
     return model.start if state is None else np.eye(1, model.n_states, state)[0]
 
 
 class GraphAgent:
-    """A controller: it keeps a node, and needs no belief."""
+    """A finite-state controller; it keeps a node, not a belief."""
 
     def __init__(self, model: Model, graph: PolicyGraph) -> None:
         self.model = model
@@ -75,16 +74,15 @@ class GraphAgent:
         self.node = graph.start
 
     def reset(self, state: int | None = None) -> None:
-        """Go to the node to begin in."""
-        known = state is not None and self.graph.n_initial > 0
-        self.node = state if known and state is not None else self.graph.start
+        """Go to the initial node."""
+        self.node = self.graph.start if state is None or not self.graph.n_initial else state
 
     def act(self) -> int:
         """Return the node's action."""
         return int(self.graph.actions[self.node])
 
     def observe(self, action: int, observation: int) -> None:
-        """Go on to the node after an observation."""
+        """Go to the successor for the observation."""
         after = int(self.graph.next[self.node, observation])
         if after == NOWHERE:
             raise PolicyError(
@@ -96,7 +94,7 @@ class GraphAgent:
 
 
 class BeliefAgent:
-    """A policy that names an action for a belief, which the exact filter keeps."""
+    """A policy over beliefs, with exact belief updates."""
 
     def __init__(self, model: Model, policy: SolvedPolicy) -> None:
         self.model = model
@@ -104,7 +102,7 @@ class BeliefAgent:
         self.belief = model.start
 
     def reset(self, state: int | None = None) -> None:
-        """Go to the start belief, or to a state that is observed."""
+        """Return to the initial belief."""
         self.belief = initial_belief(self.model, state)
 
     def act(self) -> int:
@@ -112,37 +110,37 @@ class BeliefAgent:
         return self.policy.act(self.belief)
 
     def observe(self, action: int, observation: int) -> None:
-        """Filter the belief."""
-        after, probability = update(self.model, self.belief, action, observation)
+        """Update the belief."""
+        after, probability = update_belief(self.model, self.belief, action, observation)
         if probability == 0.0:
-            raise impossible(self.model, action, observation)
+            raise impossible_observation(self.model, action, observation)
         self.belief = after
 
 
 class RandomAgent:
-    """Actions uniform at random."""
+    """Uniformly random actions."""
 
     def __init__(self, model: Model) -> None:
         self.n_actions = model.n_actions
         self.reseed(np.random.default_rng(0))
 
     def reseed(self, rng: np.random.Generator) -> None:
-        """Draw from other random numbers."""
+        """Use another random number generator."""
         self.rng = rng
 
     def reset(self, state: int | None = None) -> None:
-        """Begin an episode."""
+        """Start an episode."""
 
     def act(self) -> int:
-        """Return any action."""
+        """Return a random action."""
         return int(self.rng.integers(self.n_actions))
 
     def observe(self, action: int, observation: int) -> None:
-        """Take in nothing."""
+        """Ignore the observation."""
 
 
 class FiniteAgent:
-    """A policy with a horizon: it has ended after that many steps."""
+    """A policy with a finite horizon."""
 
     def __init__(self, policy: GraphAgent | BeliefAgent, horizon: int) -> None:
         self.policy = policy
@@ -151,11 +149,11 @@ class FiniteAgent:
 
     @property
     def ended(self) -> bool:
-        """Whether all steps are done."""
+        """Whether the horizon is reached."""
         return self.time >= self.horizon
 
     def reset(self, state: int | None = None) -> None:
-        """Begin an episode."""
+        """Start an episode."""
         self.time = 0
         self.policy.reset(state)
 
@@ -165,54 +163,54 @@ class FiniteAgent:
         Raises
         ------
         PolicyError
-            Where the policy has ended.
+            If the policy has ended.
         """
         if self.ended:
             raise PolicyError(self.end)
         return self.policy.act()
 
     def observe(self, action: int, observation: int) -> None:
-        """Take in what was observed; nothing follows the last observation."""
+        """Update after an observation; the last one is ignored."""
         self.time += 1
         if not self.ended:
             self.policy.observe(action, observation)
 
     @property
     def end(self) -> str:
-        """Says that the policy has ended."""
+        """Message for a policy that has ended."""
         return f"the policy of {self.horizon} step{'s' * (self.horizon != 1)} has ended"
 
 
-def until(policy: GraphAgent | BeliefAgent, horizon: int | None) -> Agent:
-    """Let a policy end with its horizon, where it has one."""
+def with_horizon(policy: GraphAgent | BeliefAgent, horizon: int | None) -> Agent:
+    """Limit an agent to its horizon, if any."""
     return policy if horizon is None else FiniteAgent(policy, horizon)
 
 
 def horizon_of(policy: object) -> int | None:
-    """For how many steps what acts can be followed; None: without end."""
+    """Horizon of a policy or agent; None if infinite."""
     return policy.horizon if isinstance(policy, SolvedPolicy | FiniteAgent) else None
 
 
 def has_ended(policy: Agent) -> bool:
-    """Whether a policy with a horizon has done its last step."""
+    """Whether the horizon of an agent is reached."""
     return isinstance(policy, FiniteAgent) and policy.ended
 
 
 def agent_for(model: Model, policy: SolvedPolicy) -> Agent:
-    """Let a saved policy act in the model that it was made for.
+    """Make an agent that follows a policy.
 
     Raises
     ------
     PolicyError
-        Where it was made for another model.
+        If the policy was made for another model.
     """
     graph = controller_of(model, policy)
     agent = BeliefAgent(model, policy) if graph is None else GraphAgent(model, graph)
-    return until(agent, policy.horizon)
+    return with_horizon(agent, policy.horizon)
 
 
 def controller_of(model: Model, policy: SolvedPolicy) -> PolicyGraph | None:
-    """The controller that a policy acts as; None where it acts by its belief."""
+    """The controller that a policy follows; None if it acts on beliefs."""
     check_fits(policy.problem, model)
     if isinstance(policy.values, LinkedVectors):
         return policy.values.graph()
@@ -221,8 +219,8 @@ def controller_of(model: Model, policy: SolvedPolicy) -> PolicyGraph | None:
     return policy.graph
 
 
-def compiled(model: Model, policy: SolvedPolicy) -> CompiledAgent | None:
-    """A saved policy for kernels; None where it must be asked in Python."""
+def compiled_agent(model: Model, policy: SolvedPolicy) -> CompiledAgent | None:
+    """Arrays of a policy for kernels; None if it can only act in Python."""
     graph = controller_of(model, policy)
     if graph is not None:
         return controller_agent(graph)
@@ -232,7 +230,7 @@ def compiled(model: Model, policy: SolvedPolicy) -> CompiledAgent | None:
 
 
 def controller_agent(graph: PolicyGraph) -> CompiledAgent:
-    """A controller for kernels."""
+    """Arrays of a controller for kernels."""
     start = kernel.OBSERVED if graph.n_initial else graph.start
     header = [kernel.CONTROLLER, graph.n_nodes, start]
     return CompiledAgent(
@@ -241,7 +239,7 @@ def controller_agent(graph: PolicyGraph) -> CompiledAgent:
 
 
 def vectors_agent(vectors: AlphaVectors, model: Model) -> CompiledAgent:
-    """Vectors at the exact belief, for kernels."""
+    """Arrays of alpha vectors for kernels, which act at the exact belief."""
     header = [kernel.VECTORS, len(vectors.actions), kernel.OBSERVED if model.mdp else 0]
     return CompiledAgent(
         np.concatenate([header, vectors.actions], dtype=np.int64),
@@ -250,10 +248,10 @@ def vectors_agent(vectors: AlphaVectors, model: Model) -> CompiledAgent:
 
 
 def random_agent() -> CompiledAgent:
-    """Actions uniform at random, for kernels."""
+    """Uniformly random actions, for kernels."""
     return CompiledAgent(np.array([kernel.RANDOM, 0, 0]), np.zeros(1))
 
 
 def script_agent(actions: list[int]) -> CompiledAgent:
-    """A list of actions, for kernels; the episode ends with it."""
+    """A fixed sequence of actions, for kernels; the episode ends with it."""
     return CompiledAgent(np.array([kernel.SCRIPT, len(actions), 0, *actions]), np.zeros(1))

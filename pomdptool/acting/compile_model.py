@@ -1,4 +1,4 @@
-"""A model as the arrays that kernels draw steps from."""
+"""Compile a model into the arrays from which kernels sample steps."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
 from pomdptool.steps import arrival_rows
 
-MOST_LISTED, LONGEST_LISTED = 1 << 24, 64
-"""Outcomes that are listed at most, of all rows and of one."""
+MAX_OUTCOMES, MAX_ROW_OUTCOMES = 1 << 24, 64
+"""Limits for a table of joint outcomes (s', o): entries in total, and in one row (a, s)."""
 
 
-def simulator_of(model: Model, *, stop: bool = True) -> Simulator:
-    """Lay a model out for kernels; unless episodes stop in terminal states, there are none."""
+def compile_model(model: Model, *, stop: bool = True) -> Simulator:
+    """Arrays of a model for kernels; without `stop`, episodes continue in terminal states."""
     T, Z = model.sparse_T, model.sparse_Z
     kind, strides, first_reward, rewards = _rewards(model)
     terminal = np.zeros(model.n_states, np.int64)
@@ -29,13 +29,13 @@ def simulator_of(model: Model, *, stop: bool = True) -> Simulator:
         kernel.FIRST_REWARD: first_reward,
     }
     floats: dict[int, np.ndarray] = {
-        kernel.T_SUMS: running_sums(T),
-        kernel.Z_SUMS: running_sums(Z),
+        kernel.T_SUMS: cumulative_rows(T),
+        kernel.Z_SUMS: cumulative_rows(Z),
         kernel.T_PROBABILITIES: T.data,
         kernel.Z_PROBABILITIES: Z.data,
         kernel.REWARDS: rewards,
     }
-    listed = _listed(model)
+    listed = _joint_outcomes(model)
     if listed is not None:
         integers[kernel.JOINT_ROWS], floats[kernel.JOINT] = listed
     header = np.zeros(kernel.HEADER, np.int64)
@@ -53,10 +53,10 @@ def simulator_of(model: Model, *, stop: bool = True) -> Simulator:
     )
 
 
-def _listed(model: Model) -> tuple[IntArray, FloatArray] | None:
-    """Rows and outcomes of all that can happen, where that is not too much."""
+def _joint_outcomes(model: Model) -> tuple[IntArray, FloatArray] | None:
+    """Table of joint outcomes: first entry of each row (a, s), and entries; None if too large."""
     begins = _first_steps(model)[model.sparse_T.indptr]
-    if begins[-1] > MOST_LISTED or np.diff(begins).max() > LONGEST_LISTED:
+    if begins[-1] > MAX_OUTCOMES or np.diff(begins).max() > MAX_ROW_OUTCOMES:
         return None
     steps = model.steps
     outcomes = np.empty((len(steps), kernel.OUTCOME))
@@ -64,18 +64,18 @@ def _listed(model: Model) -> tuple[IntArray, FloatArray] | None:
     outcomes[:, kernel.OBSERVATION] = steps.observation
     outcomes[:, kernel.REWARD] = model.rewards.on_steps(steps)
     rows = SparseRows(0, begins, np.zeros(0, np.int32), steps.probability)
-    outcomes[:, kernel.SUM] = running_sums(rows)
+    outcomes[:, kernel.SUM] = cumulative_rows(rows)
     return begins, outcomes.ravel()
 
 
 def _first_steps(model: Model) -> IntArray:
-    """Number of each T entry's first step, and of all steps, in the order of `Model.steps`."""
+    """Index in `Model.steps` of the first step of each entry of T; the last is their number."""
     count = np.diff(model.sparse_Z.indptr)[arrival_rows(model.sparse_T)]
     return np.concatenate([[0], np.cumsum(count)])
 
 
-def running_sums(table: SparseRows) -> FloatArray:
-    """Sums of the entries along each row so far; those of a row's last entry are 1."""
+def cumulative_rows(table: SparseRows) -> FloatArray:
+    """Cumulative distribution of each row; exactly 1 at its last entry."""
     sums = np.cumsum(table.data)
     first = np.minimum(table.indptr[:-1], max(table.nonzeros - 1, 0))
     before = sums[first] - table.data[first]
@@ -85,15 +85,15 @@ def running_sums(table: SparseRows) -> FloatArray:
     return sums
 
 
-def start_sums(start: FloatArray) -> FloatArray:
-    """Running sums of a belief over all states; 1 from its last possible state on."""
+def cumulative_start(start: FloatArray) -> FloatArray:
+    """Cumulative distribution of a belief; exactly 1 from the last state of its support on."""
     sums = np.cumsum(start)
     sums[np.flatnonzero(start)[-1] :] = 1.0
     return sums
 
 
 def _rewards(model: Model) -> tuple[int, list[int], IntArray, FloatArray]:
-    """Kind of the rewards, strides of their table, each T entry's first reward, and rewards."""
+    """Kind of the rewards, strides of their table, first reward of each T entry, and values."""
     rewards, none = model.rewards, np.zeros(0, np.int64)
     if rewards.table is not None:
         shape, strides, size = rewards.table.shape, [0, 0, 0, 0], 1

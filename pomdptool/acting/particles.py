@@ -1,9 +1,8 @@
-"""Beliefs as particles: states, each as probable as the others.
+"""Beliefs as unweighted particles, updated by rejection sampling.
 
-After an action and an observation particles are drawn from the old ones and moved by the simulator;
-those whose observation agrees are kept (rejection sampling). Where too few agree, as many as are
-wanted are drawn, moved, and weighted by the likelihood of the observation, and the new particles
-are drawn by weight (low-variance resampling).
+Particles are sampled and stepped by the simulator; those with the actual observation are kept. If
+too few are accepted, the particles are weighted by the likelihood of the observation instead
+(importance sampling) and resampled systematically.
 """
 
 from __future__ import annotations
@@ -15,35 +14,37 @@ from pomdptool.kernels.simulation.simulator import Simulator
 from pomdptool.sparse import FloatArray, IntArray
 
 ATTEMPTS = 10
-"""Particles moved at most, for each one wanted, to find those that agree."""
+"""Maximum number of attempts of rejection sampling per particle."""
 
-ENOUGH = 0.1
-"""Share of the particles wanted that must agree; else they are weighted."""
+MIN_ACCEPTED = 0.1
+"""Share of particles that rejection sampling must accept; below it they are weighted."""
 
 
-def evenly_drawn(states: IntArray, sums: FloatArray, n: int) -> IntArray:
-    """Draw n states evenly along the running sums of their probabilities: nothing is random."""
+def systematic_sample(states: IntArray, sums: FloatArray, n: int) -> IntArray:
+    """Sample n states systematically from their cumulative distribution, without randomness."""
     return states[np.searchsorted(sums, (np.arange(n) + 0.5) / n)]
 
 
-def moved(
-    simulator: Simulator, states: IntArray, action: int, observation: int, numbers: IntArray
+def updated_particles(
+    simulator: Simulator, states: IntArray, action: int, observation: int, rng_state: IntArray
 ) -> IntArray | None:
-    """Particles, as many as before, after an action and an observation; None where none agrees.
+    """The same number of particles after an action and an observation; None if all weights are 0.
 
-    `numbers` is the state of a generator of `kernels.simulation.random`, which goes on.
+    `rng_state`, the state of a generator of `kernels.simulation.random`, is advanced.
     """
     n = len(states)
     after = np.zeros(n, np.int64)
-    agreed = kernel.update_particles(
-        simulator, states, action, observation, after, ATTEMPTS * n, numbers
+    accepted = kernel.update_particles(
+        simulator, states, action, observation, after, ATTEMPTS * n, rng_state
     )
-    if agreed >= ENOUGH * n:
-        return np.resize(after[:agreed], n)
+    if accepted >= MIN_ACCEPTED * n:
+        return np.resize(after[:accepted], n)
     weights = np.zeros(n)
-    total = kernel.weigh_particles(simulator, states, action, observation, after, weights, numbers)
+    total = kernel.weigh_particles(
+        simulator, states, action, observation, after, weights, rng_state
+    )
     if total == 0.0:
         return None
     sums = np.cumsum(weights) / total
     sums[-1] = 1.0
-    return evenly_drawn(after, sums, n)
+    return systematic_sample(after, sums, n)

@@ -1,4 +1,4 @@
-"""Who plays episodes: a kernel, or in Python an agent that is asked for every action."""
+"""Episode runners: batches in a kernel, or an agent called at every step."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pomdptool.acting.agents import (
     Interrupted,
     RandomAgent,
     agent_for,
-    compiled,
+    compiled_agent,
     random_agent,
 )
-from pomdptool.acting.compile_model import simulator_of, start_sums
-from pomdptool.acting.environment import Environment, Step, episode
+from pomdptool.acting.compile_model import compile_model, cumulative_start
+from pomdptool.acting.environment import Environment, Transition, episode
 from pomdptool.acting.pomcp import Decision, Pomcp
 from pomdptool.kernels.jit import request_compilation
 from pomdptool.kernels.simulation.episodes import TERMINATED, CompiledAgent, Log, play_many
@@ -31,24 +31,24 @@ from pomdptool.sparse import FloatArray, IntArray, ragged
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A step, and what is known of the decision behind it."""
+class RecordedStep:
+    """A step of an episode, with the planner's decision, if any."""
 
     episode: int
-    step: Step
+    step: Transition
     decision: Decision | None
 
     @property
     def belief(self) -> FloatArray | None:
-        """The exact belief in which the action was chosen, shape (S,)."""
+        """The exact belief before the action, shape (S,)."""
         return self.step.belief
 
 
-OnSeen = Callable[[Seen], None]
+OnStep = Callable[[RecordedStep], None]
 
 
-class Played(NamedTuple):
-    """Steps of episodes end to end, the episodes' lengths, and which ended in a terminal state."""
+class Batch(NamedTuple):
+    """Episodes: concatenated steps, lengths, and which ended in a terminal state."""
 
     log: Log
     lengths: IntArray
@@ -56,65 +56,57 @@ class Played(NamedTuple):
 
 
 class CompiledRunner:
-    """Plays episodes in a kernel."""
+    """Runs episodes in a kernel."""
 
     def __init__(
         self, model: Model, agent: CompiledAgent, steps: int, simulator: Simulator | None = None
     ) -> None:
         self.agent = agent
         self.steps = steps
-        self.simulator = simulator_of(model) if simulator is None else simulator
-        self.start = start_sums(model.start)
+        self.simulator = compile_model(model) if simulator is None else simulator
+        self.start = cumulative_start(model.start)
         self.beliefs = np.zeros((2, model.n_states))
         self.support = np.zeros(model.n_states, np.int64)
 
-    def play(self, first: int, count: int, rng: np.random.Generator) -> Played:  # noqa: ARG002
-        """Play some episodes."""
+    def run(self, first: int, count: int, rng: np.random.Generator) -> Batch:  # noqa: ARG002
+        """Run `count` episodes, numbered from `first`."""
         size = count * self.steps
         s, a, o, arrived = (np.empty(size, np.int64) for _ in range(4))
         log = Log(s, a, o, arrived, np.empty(size))
         lengths, ends = np.zeros(count, np.int64), np.zeros(count, np.int64)
         n = play_many(
-            self.simulator,
-            self.agent,
-            self.start,
-            rng,
-            log,
-            lengths,
-            ends,
-            self.steps,
-            self.beliefs,
-            self.support,
+            *(self.simulator, self.agent, self.start, rng, log, lengths, ends),
+            *(self.steps, self.beliefs, self.support),
         )
-        return Played(Log(*(array[:n] for array in log)), lengths, ends == TERMINATED)
+        return Batch(Log(*(array[:n] for array in log)), lengths, ends == TERMINATED)
 
 
 class AgentRunner:
-    """Plays episodes by asking an agent for every action."""
+    """Runs episodes by calling an agent at every step."""
 
     def __init__(
         self,
         environment: Environment,
         agent: Agent,
         steps: int,
-        on_seen: OnSeen | None = None,
+        on_step: OnStep | None = None,
         interrupted: Interrupted | None = None,
     ) -> None:
         self.environment = environment
         self.agent = agent
         self.steps = steps
-        self.on_seen = on_seen
+        self.on_step = on_step
         self.interrupted = interrupted
 
-    def play(self, first: int, count: int, rng: np.random.Generator) -> Played:
-        """Play some episodes, the number of the first of which is given to `on_seen`.
+    def run(self, first: int, count: int, rng: np.random.Generator) -> Batch:
+        """Run `count` episodes, numbered from `first`.
 
         Raises
         ------
         EpisodeInterruptedError
-            Where an interrupt comes before the end of one.
+            If an episode is interrupted.
         """
-        rows: list[Step] = []
+        rows: list[Transition] = []
         lengths, terminated = np.zeros(count, np.int64), np.zeros(count, dtype=bool)
         for k in range(count):
             before = len(rows)
@@ -125,21 +117,23 @@ class AgentRunner:
             np.array([row.state for row in rows], dtype=np.int64),
             np.array([row.action for row in rows], dtype=np.int64),
             np.array([row.observation for row in rows], dtype=np.int64),
-            np.array([row.arrived for row in rows], dtype=np.int64),
+            np.array([row.next_state for row in rows], dtype=np.int64),
             np.array([row.reward for row in rows], dtype=np.float64),
         )
-        return Played(log, lengths, terminated)
+        return Batch(log, lengths, terminated)
 
-    def _steps(self, number: int, rng: np.random.Generator) -> Iterator[Step]:
-        """Steps of one episode; environment and agent draw from streams of their own."""
-        own, theirs = rng.spawn(2)
+    def _steps(self, number: int, rng: np.random.Generator) -> Iterator[Transition]:
+        """Steps of one episode, with separate random streams for environment and agent."""
+        environment_rng, agent_rng = rng.spawn(2)
         if isinstance(self.agent, Pomcp | RandomAgent):
-            self.agent.reseed(theirs)
-        beliefs = self.on_seen is not None
-        for step in episode(self.environment, self.agent, self.steps, own, beliefs=beliefs):
-            if self.on_seen is not None:
+            self.agent.reseed(agent_rng)
+        beliefs = self.on_step is not None
+        for step in episode(
+            self.environment, self.agent, self.steps, environment_rng, beliefs=beliefs
+        ):
+            if self.on_step is not None:
                 decision = self.agent.decision if isinstance(self.agent, Pomcp) else None
-                self.on_seen(Seen(number, step, decision))
+                self.on_step(RecordedStep(number, step, decision))
             yield step
             if self.interrupted is not None and self.interrupted():
                 raise EpisodeInterruptedError
@@ -153,29 +147,29 @@ def runners_of(
     policy: SolvedPolicy | Pomcp | Agent | None,
     steps: int,
     threads: int,
-    on_seen: OnSeen | None,
+    on_step: OnStep | None,
     interrupted: Interrupted | None,
 ) -> list[Runner]:
-    """One for each thread."""
+    """Runners for a policy, one for each thread."""
     if policy is None or isinstance(policy, SolvedPolicy):
-        agent = random_agent() if policy is None else compiled(model, policy)
-        if agent is not None and on_seen is None:
+        agent = random_agent() if policy is None else compiled_agent(model, policy)
+        if agent is not None and on_step is None:
             request_compilation(steps)
             return [CompiledRunner(model, agent, steps) for _ in range(threads)]
         policy = RandomAgent(model) if policy is None else agent_for(model, policy)
     if not isinstance(policy, Pomcp):
-        return [AgentRunner(Environment(model), policy, steps, on_seen, interrupted)]
+        return [AgentRunner(Environment(model), policy, steps, on_step, interrupted)]
     policy.interrupted = interrupted
-    planners = [policy, *(policy.twin() for _ in range(threads - 1))]
+    planners = [policy, *(policy.clone() for _ in range(threads - 1))]
     return [
-        AgentRunner(Environment(model, policy.simulator), planner, steps, on_seen, interrupted)
+        AgentRunner(Environment(model, policy.simulator), planner, steps, on_step, interrupted)
         for planner in planners
     ]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Lot:
-    """Returns of a lot of episodes, discounted and not, shape (n,), and how these ended."""
+class BatchReturns:
+    """Returns of episodes: discounted, undiscounted; lengths; which terminated. Shape (n,) each."""
 
     returns: FloatArray
     undiscounted: FloatArray
@@ -183,42 +177,42 @@ class Lot:
     terminated: NDArray[np.bool_]
 
 
-def lot_of(episodes: Played, discount: float) -> Lot:
-    """Add up the rewards of episodes."""
-    lengths, rewards = episodes.lengths, episodes.log.rewards
+def returns_of(batch: Batch, discount: float) -> BatchReturns:
+    """Sum the rewards of each episode."""
+    lengths, rewards = batch.lengths, batch.log.rewards
     owner, time = ragged(np.zeros_like(lengths), lengths)
     weight = discount ** time.astype(np.float64)
     returns, plain = (
         np.asarray(np.bincount(owner, x, len(lengths)), np.float64)
         for x in (weight * rewards, rewards)
     )
-    return Lot(returns, plain, lengths, episodes.terminated)
+    return BatchReturns(returns, plain, lengths, batch.terminated)
 
 
-def lots_played(
+def run_batches(
     runners: list[Runner],
-    lots: Iterable[tuple[int, int]],
+    batches: Iterable[tuple[int, int]],
     streams: Iterator[np.random.Generator],
     discount: float,
-) -> Iterator[Lot]:
-    """Play lots of episodes, each its first number and their count, in parallel; in their order."""
+) -> Iterator[BatchReturns]:
+    """Run batches (first episode, count) in parallel; yields their returns in order."""
     if len(runners) == 1:
-        for (first, count), rng in zip(lots, streams, strict=True):
-            yield lot_of(runners[0].play(first, count, rng), discount)
+        for (first, count), rng in zip(batches, streams, strict=True):
+            yield returns_of(runners[0].run(first, count, rng), discount)
         return
     free = list(runners)
     with ThreadPoolExecutor(len(runners)) as pool:
 
-        def run(first: int, count: int, rng: np.random.Generator) -> Lot:
+        def run(first: int, count: int, rng: np.random.Generator) -> BatchReturns:
             runner = free.pop()
             try:
-                return lot_of(runner.play(first, count, rng), discount)
+                return returns_of(runner.run(first, count, rng), discount)
             finally:
                 free.append(runner)
 
-        waiting: list[Future[Lot]] = []
+        waiting: list[Future[BatchReturns]] = []
         try:
-            for (first, count), rng in zip(lots, streams, strict=True):
+            for (first, count), rng in zip(batches, streams, strict=True):
                 if len(waiting) >= 2 * len(runners):
                     yield waiting.pop(0).result()
                 waiting.append(pool.submit(run, first, count, rng))

@@ -1,29 +1,35 @@
-"""Trajectories: what an agent does in a model, and what follows."""
+"""Trajectories sampled from a model under a policy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from pomdptool.acting.agents import agent_for, compiled, horizon_of, random_agent, script_agent
-from pomdptool.acting.compile_model import simulator_of
+from pomdptool.acting.agents import (
+    agent_for,
+    compiled_agent,
+    horizon_of,
+    random_agent,
+    script_agent,
+)
+from pomdptool.acting.compile_model import compile_model
 from pomdptool.acting.environment import Environment
-from pomdptool.acting.runners import AgentRunner, CompiledRunner, Played, Runner
+from pomdptool.acting.runners import AgentRunner, Batch, CompiledRunner, Runner
 from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes, joined
 from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 
 SampleEnds = Literal["stop", "continue"]
-"""What episodes do in a terminal state."""
+"""Whether episodes stop in a terminal state, or continue."""
 
-INTERPRETED = 100
-"""Steps that take about as long to interpret as what `expect` counts takes a solver."""
+STEPS_PER_MULTIPLICATION = 100
+"""Interpreted steps that cost as much as one of `request_compilation`'s multiplications."""
 
-STEPS_AT_ONCE = 1 << 16
-"""Steps of one lot of episodes, where they are not longer."""
+BATCH_STEPS = 1 << 16
+"""Steps of a batch of episodes, which has one episode at least."""
 
 
 def sample(
@@ -37,37 +43,28 @@ def sample(
     states: bool = False,
     ends: SampleEnds | None = None,
 ) -> Episodes:
-    """Draw trajectories.
+    """Sample trajectories.
 
     Parameters
     ----------
     episodes, steps
-        Number of episodes, and of steps of each at most; a policy with a horizon ends with that.
+        Number of episodes, and maximum number of steps of each (at most the policy's horizon).
     policy
-        What acts; actions are uniform at random without it.
+        Policy; default uniformly random actions.
     actions
-        Sequences of actions to do instead; episodes take them in turn.
+        Sequences of actions to follow instead of a policy; episodes use them in turn.
     states
-        Whether to keep the hidden states.
+        Whether to record the hidden states.
     ends
-        Whether episodes stop in a terminal state, one that every action keeps without reward, or
-        continue there. By default they stop, unless the model has no rewards: then each state that
-        is never left would be terminal.
+        Whether episodes "stop" in terminal states (absorbing, with reward 0) or "continue". The
+        default is "stop" unless the model has no rewards, because then every absorbing state would
+        be terminal.
     """
-    parts = sampled(
-        model,
-        episodes=episodes,
-        steps=steps,
-        rng=rng,
-        policy=policy,
-        actions=actions,
-        states=states,
-        ends=ends,
-    )
-    return joined(parts)
+    options: dict[str, Any] = {"policy": policy, "actions": actions, "states": states, "ends": ends}
+    return joined(sample_batches(model, episodes=episodes, steps=steps, rng=rng, **options))
 
 
-def sampled(
+def sample_batches(
     model: Model,
     *,
     episodes: int,
@@ -78,17 +75,17 @@ def sampled(
     states: bool = False,
     ends: SampleEnds | None = None,
 ) -> Iterator[Episodes]:
-    """Draw trajectories as `sample` does, lot by lot."""
+    """Sample trajectories as `sample` does, in batches."""
     horizon = None if actions else horizon_of(policy)
     steps = steps if horizon is None else min(steps, horizon)
-    request_compilation(episodes * steps // INTERPRETED)
+    request_compilation(episodes * steps // STEPS_PER_MULTIPLICATION)
     stop = bool(model.rewards.stored.any()) if ends is None else ends == "stop"
-    simulator = simulator_of(model, stop=stop)
+    simulator = compile_model(model, stop=stop)
     runners: list[Runner]
     if actions:
         agents = [script_agent(list(script)) for script in actions]
         runners = [CompiledRunner(model, agent, steps, simulator) for agent in agents]
-    elif (agent := random_agent() if policy is None else compiled(model, policy)) is not None:
+    elif (agent := random_agent() if policy is None else compiled_agent(model, policy)) is not None:
         runners = [CompiledRunner(model, agent, steps, simulator)]
     else:
         assert policy is not None
@@ -96,19 +93,19 @@ def sampled(
         runners = [AgentRunner(environment, agent_for(model, policy), steps)]
     done = 0
     while done < episodes:
-        at_once = 1 if len(runners) > 1 else max(1, scaled_budget(STEPS_AT_ONCE) // steps)
-        count = min(at_once, episodes - done)
-        played = runners[done % len(runners)].play(done, count, rng)
-        yield _episodes(model, played, stop, done, states)
+        size = 1 if len(runners) > 1 else max(1, scaled_budget(BATCH_STEPS) // steps)
+        count = min(size, episodes - done)
+        batch = runners[done % len(runners)].run(done, count, rng)
+        yield _episodes(model, batch, stop, done, states)
         done += count
 
 
-def _episodes(model: Model, played: Played, stop: bool, begun: int, states: bool) -> Episodes:
-    """Make episodes of a log; rewards become costs where the model has those.
+def _episodes(model: Model, batch: Batch, stop: bool, first: int, states: bool) -> Episodes:
+    """Convert a batch to Episodes, with costs instead of rewards if the model has costs.
 
-    Episodes that do not stop in terminal states are cut off anywhere.
+    Episodes that continue in terminal states end in any state (CUT).
     """
-    log, lengths = played.log, played.lengths
+    log, lengths = batch.log, batch.lengths
     sign = -1.0 if model.costs else 1.0
     return Episodes(
         action_names=model.actions,
@@ -120,6 +117,6 @@ def _episodes(model: Model, played: Played, stop: bool, begun: int, states: bool
         states=log.states if states else None,
         next_states=log.arrived if states else None,
         state_names=model.states if states else (),
-        numbers=begun + np.arange(len(lengths)),
-        ends=np.where(played.terminated, TERMINATED, TRUNCATED if stop else CUT),
+        numbers=first + np.arange(len(lengths)),
+        ends=np.where(batch.terminated, TERMINATED, TRUNCATED if stop else CUT),
     )

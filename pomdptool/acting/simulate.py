@@ -1,14 +1,13 @@
-"""What something earns in a model, by playing it.
+"""Monte-Carlo estimation of the expected discounted return.
 
 The mean discounted return of n episodes has the standard error s / sqrt(n), s the returns' standard
 deviation, and the 95% interval of Student's t distribution with n - 1 degrees of freedom. Episodes
-end in a terminal state or after a number of steps: what the steps beyond could still be worth, at
-most, is the truncation bound. A policy with a horizon ends with it, and so do its episodes: there
-are no steps beyond.
+end in a terminal state, at the policy's horizon, or after a number of steps; the truncation bound
+is the largest expected return that the steps cut off could contribute.
 
-Episodes have random streams of their own, so that they are the same whatever the number of
-threads; those of the environment and of the planner are apart, so that two policies meet the same
-luck for as long as they act alike.
+Each batch of episodes has its own random stream, so results do not depend on the number of threads.
+Environment and planner draw from separate streams, so that two policies face the same random events
+for as long as they act alike (common random numbers).
 """
 
 from __future__ import annotations
@@ -21,8 +20,9 @@ import numpy as np
 
 from pomdptool.acting.agents import Agent, EpisodeInterruptedError, Interrupted, horizon_of
 from pomdptool.acting.pomcp import Pomcp
-from pomdptool.acting.runners import CompiledRunner, Lot, OnSeen, lots_played, runners_of
-from pomdptool.episodes import steps_until
+from pomdptool.acting.runners import BatchReturns, CompiledRunner, OnStep, run_batches, runners_of
+from pomdptool.deprecation import renamed
+from pomdptool.episodes import effective_horizon
 from pomdptool.errors import PomdpError
 from pomdptool.limits import Clock
 from pomdptool.model import Model
@@ -30,20 +30,17 @@ from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.solution import check_sum, discounted_steps
 from pomdptool.sparse import FloatArray, IntArray
 
-AT_ONCE = 64
-"""Episodes of one random stream, where no planner searches."""
-
-MOST_AT_ONCE = 1 << 20
-"""Steps of such episodes, the log of which is kept together."""
+BATCH_EPISODES, MAX_BATCH_STEPS = 64, 1 << 20
+"""Episodes of a batch in a kernel, and the maximum number of their steps."""
 
 OnEpisode = Callable[[int, Callable[[], FloatArray]], None]
-"""Called with the number of episodes done, and a function that gives their returns."""
+"""Called with the number of episodes completed, and a function that returns their returns."""
 
 TRUNCATION = 1e-3
-"""By default episodes are so long that what lies beyond is worth this share of all."""
+"""Discounting of the steps beyond the default length of episodes."""
 
 UNDISCOUNTED_STEPS = 100
-"""Steps of an episode by default, with discount 1."""
+"""Default length of episodes with discount 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +50,16 @@ class Summary:
     Attributes
     ----------
     episodes, steps
-        Number of episodes, and of steps of each at most.
+        Number of episodes, and maximum number of steps of each.
     mean_discounted_return, standard_error, confidence_95
         Estimate of the expected discounted return, with its 95% confidence interval by Student's
-        t; NaN and infinite where there are fewer than two episodes.
+        t; NaN and infinite for fewer than two episodes.
     mean_undiscounted_return, mean_length
-        Means of the plain sum of rewards, and of the number of steps.
+        Means of the undiscounted return, and of the number of steps.
     terminated
-        Episodes that reached a terminal state.
+        Number of episodes that reached a terminal state.
     truncation_bound
-        Truncation error: how much the steps beyond the last one could add to the mean, at most.
+        Upper bound on the truncation error of the mean.
     """
 
     episodes: int
@@ -78,22 +75,22 @@ class Summary:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Simulation:
-    """Returns of some episodes, in rewards.
+    """Returns of n simulated episodes, in rewards.
 
     Attributes
     ----------
     returns, undiscounted
-        Shape (n,): discounted and plain sums of rewards.
+        Shape (n,): discounted and undiscounted returns.
     lengths
-        Shape (n,): steps.
+        Shape (n,): numbers of steps.
     terminated
-        Episodes that ended in a terminal state.
+        Number of episodes that reached a terminal state.
     steps
-        Steps of an episode at most.
+        Maximum number of steps of an episode.
     truncation_bound
-        The mean of what the steps beyond the last one could still be worth, at most.
+        Upper bound on the truncation error of the mean.
     sims, search_seconds
-        Simulations of a planner, and the time that they took.
+        Number of simulations of a planner, and their time.
     """
 
     returns: FloatArray
@@ -114,12 +111,12 @@ class Simulation:
 
     @property
     def standard_error(self) -> float:
-        """Of the mean; NaN where there are fewer than two episodes."""
+        """Standard error of the mean; NaN for fewer than two episodes."""
         return standard_error(self.returns)
 
     @property
     def confidence_95(self) -> tuple[float, float]:
-        """95% interval of the mean."""
+        """95% confidence interval of the mean."""
         return confidence(self.returns)
 
     @property
@@ -139,12 +136,12 @@ class Simulation:
 
 
 def standard_error(x: FloatArray) -> float:
-    """Of the mean; NaN where there are fewer than two."""
+    """Standard error of the mean of a sample; NaN for fewer than two elements."""
     return float(x.std(ddof=1)) / math.sqrt(len(x)) if len(x) > 1 else math.nan
 
 
 def confidence(x: FloatArray) -> tuple[float, float]:
-    """95% interval of a mean, by Student's t; infinite where there are fewer than two."""
+    """95% confidence interval of a mean, by Student's t; infinite for fewer than two elements."""
     if len(x) < 2:
         return -math.inf, math.inf
     from scipy.special import stdtrit
@@ -155,13 +152,14 @@ def confidence(x: FloatArray) -> tuple[float, float]:
 
 
 def default_steps(model: Model, horizon: int | None = None) -> int:
-    """Steps after which a thousandth of all there is to earn is left, the horizon at most."""
-    steps = steps_until(model.discount, TRUNCATION)
+    """Steps until rewards are discounted by `TRUNCATION`, at most the horizon."""
+    steps = effective_horizon(model.discount, TRUNCATION)
     if horizon is None:
         return steps or UNDISCOUNTED_STEPS
-    return min(horizon, steps or MOST_AT_ONCE)
+    return min(horizon, steps or MAX_BATCH_STEPS)
 
 
+@renamed(on_seen="on_step", at_once="batch_size")
 def simulate(
     model: Model,
     policy: SolvedPolicy | Pomcp | Agent | None,
@@ -170,78 +168,79 @@ def simulate(
     rng: np.random.Generator,
     steps: int | None = None,
     threads: int = 1,
-    on_seen: OnSeen | None = None,
+    on_step: OnStep | None = None,
     on_episode: OnEpisode | None = None,
     interrupted: Interrupted | None = None,
-    at_once: int | None = None,
+    batch_size: int | None = None,
 ) -> Simulation:
-    """Play episodes, and say what they earn.
+    """Simulate episodes and estimate the expected discounted return.
 
     Parameters
     ----------
     policy
-        A saved policy, a planner, something of one's own that acts, or None: actions at random.
+        A saved policy, a planner, any other agent, or None for uniformly random actions.
     steps
-        Of an episode at most; by default as many as the discount leaves worth a thousandth. A
-        policy with a horizon ends with that.
+        Maximum number of steps of an episode, at most the policy's horizon; by default rewards
+        beyond them are discounted by 0.001 or less.
     threads
-        How many episodes are played side by side; of something of one's own always one.
-    on_seen
-        Called after every step, in order; then one episode is played after the other.
-    at_once
-        Episodes of one random stream; with 1 policies meet the same luck episode by episode.
+        Worker threads; other agents run in one.
+    on_step
+        Called after every step, in order; implies one thread.
     on_episode
-        Called with the number of episodes done, and a function that gives their returns.
+        Called with the number of episodes completed, and a function that returns their returns.
     interrupted
-        Asked after every step and some simulations; an episode that it ends does not count.
+        Polled after every step and some simulations; an interrupted episode is discarded.
+    batch_size
+        Episodes per random stream; 1 gives common random numbers for each episode.
 
     Raises
     ------
     PolicyError
-        Where a policy was made for another model.
+        If the policy was made for another model.
     PomdpError
-        Where rewards are too large to be added up.
+        If sums of rewards would overflow.
     KeyboardInterrupt
-        Where an interrupt comes before the first episode has ended.
+        If interrupted before the first episode ends.
     """
     steps = _checked(model, policy, episodes, steps)
     clock = Clock()
-    threads = 1 if on_seen else min(threads, episodes)
-    runners = runners_of(model, policy, steps, threads, on_seen, interrupted)
+    threads = 1 if on_step else min(threads, episodes)
+    runners = runners_of(model, policy, steps, threads, on_step, interrupted)
     if not isinstance(runners[0], CompiledRunner):
-        at_once = 1
-    elif at_once is None:
-        at_once = max(1, min(AT_ONCE, MOST_AT_ONCE // steps))
-    counts = [(k, min(at_once, episodes - k)) for k in range(0, episodes, at_once)]
-    lots: list[Lot] = []
+        batch_size = 1
+    elif batch_size is None:
+        batch_size = max(1, min(BATCH_EPISODES, MAX_BATCH_STEPS // steps))
+    counts = [(k, min(batch_size, episodes - k)) for k in range(0, episodes, batch_size)]
+    batches: list[BatchReturns] = []
     stopped = False
     try:
         streams = _streams(rng, len(counts))
-        for lot in lots_played(runners[: len(counts)], counts, streams, model.discount):
-            lots.append(lot)
+        for batch in run_batches(runners[: len(counts)], counts, streams, model.discount):
+            batches.append(batch)
             if on_episode is not None:
-                done = sum(counts[len(lots) - 1])
-                on_episode(done, lambda: np.concatenate([lot.returns for lot in lots]))
+                done = sum(counts[len(batches) - 1])
+                on_episode(done, lambda: np.concatenate([batch.returns for batch in batches]))
             if interrupted is not None and interrupted():
-                stopped = len(lots) < len(counts)
+                stopped = len(batches) < len(counts)
                 break
     except EpisodeInterruptedError:
         stopped = True
-    if not lots:
+    if not batches:
         raise KeyboardInterrupt
     lengths, ended = (
-        np.concatenate([getattr(lot, name) for lot in lots]) for name in ("lengths", "terminated")
+        np.concatenate([getattr(batch, name) for batch in batches])
+        for name in ("lengths", "terminated")
     )
-    left = _beyond(model, lengths[~ended], horizon_of(policy)) * float((~ended).mean())
+    truncation = _truncation_bound(model, lengths[~ended], horizon_of(policy))
     agents = (runner.agent for runner in runners)
     planners = [agent for agent in agents if isinstance(agent, Pomcp)]
     return Simulation(
-        returns=np.concatenate([lot.returns for lot in lots]),
-        undiscounted=np.concatenate([lot.undiscounted for lot in lots]),
+        returns=np.concatenate([batch.returns for batch in batches]),
+        undiscounted=np.concatenate([batch.undiscounted for batch in batches]),
         lengths=lengths,
         terminated=int(ended.sum()),
         steps=steps,
-        truncation_bound=left,
+        truncation_bound=truncation * float((~ended).mean()),
         seconds=clock.seconds,
         sims=sum(planner.searched for planner in planners),
         search_seconds=sum(planner.seconds for planner in planners),
@@ -252,7 +251,7 @@ def simulate(
 def _checked(
     model: Model, policy: SolvedPolicy | Pomcp | Agent | None, episodes: int, steps: int | None
 ) -> int:
-    """Check the numbers of episodes and steps; steps of an episode, the horizon at most."""
+    """Check the numbers of episodes and steps; returns the maximum number of steps."""
     if episodes < 1:
         raise PomdpError(f"episodes must be 1 or more, not {episodes}")
     horizon = horizon_of(policy)
@@ -264,17 +263,17 @@ def _checked(
     return steps
 
 
-def _beyond(model: Model, lengths: IntArray, horizon: int | None) -> float:
-    """What steps after the last, up to the horizon, could still be worth, at most, on average."""
+def _truncation_bound(model: Model, lengths: IntArray, horizon: int | None) -> float:
+    """Mean upper bound on the return after episodes of these lengths, up to the horizon."""
     largest = float(np.abs(model.expected_rewards).max())
     if not len(lengths) or largest == 0.0:
         return 0.0
-    played, times = np.unique(lengths, return_counts=True)
-    left = [discounted_steps(model.discount, n, horizon) for n in played.tolist()]
-    return float(np.average(left, weights=times)) * largest
+    distinct, counts = np.unique(lengths, return_counts=True)
+    remaining = [discounted_steps(model.discount, n, horizon) for n in distinct.tolist()]
+    return float(np.average(remaining, weights=counts)) * largest
 
 
 def _streams(rng: np.random.Generator, n: int) -> Iterator[np.random.Generator]:
-    """Random streams that do not meet."""
+    """Independent random streams."""
     for _ in range(n):
         yield rng.spawn(1)[0]

@@ -1,1 +1,1 @@
-"""Analysis: what policies earn, from their model or in another one, and how far models differ."""
+"""Analysis: policy evaluation, transfer of policies between models, and comparison of models."""

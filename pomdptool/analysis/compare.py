@@ -1,12 +1,11 @@
-"""How far two models are from each other.
+"""Distances between two models.
 
-Hidden states have no names of their own, so those of the second model are aligned first: with
-states of the first model that are probable at the same steps of the same data (the assignment with
-the largest overlap of posteriors; Kuhn 1955, by scipy), or, where these data are impossible in
-the second model, with states that show the same. Then distances of the tables, and, which needs no
-alignment, the rate at which data tell the models apart (Juang and Rabiner 1985):
+The labels of hidden states are arbitrary, so states are aligned first: by the assignment (Kuhn
+1955) with the largest overlap of posteriors on data of the first model, or, if these data are
+impossible under the second model, by similar observation probabilities. Distances of the parameters
+follow, and, independent of the alignment, the divergence rates (Juang and Rabiner 1985)
 
-    (log P(data | model they are from) - log P(data | other model)) / steps
+    (log P(data | own model) - log P(data | other model)) / steps
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
 EPISODES, STEPS = 200, 100
-"""Trajectories of each model, and their steps, that the rates are measured on."""
+"""Episodes sampled from each model, and their length, to estimate the rates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """Of the rows of a table: total variation, or of rewards the absolute difference."""
+    """Mean and maximum over rows: total variation distance, or absolute difference of rewards."""
 
     mean: float
     worst: float
@@ -42,13 +41,12 @@ class Comparison:
     Attributes
     ----------
     states
-        Shape (S,): the learned state that each true state is aligned with; -1 for none, where the
-        learned model has fewer.
+        Learned state aligned with each true state, shape (S,); -1 for none.
     T, O, start, R
-        Distances over the states that are aligned, R of expected rewards r[a, s].
+        Distances over aligned states; R compares expected rewards r[a, s].
     rate_true, rate_learned
-        Log-likelihood per step by which the true model's data are less likely under the learned
-        model, and the other way round; infinite where they are impossible.
+        Divergence rate for data of the true and of the learned model; infinite if these are
+        impossible under the other model.
     """
 
     states: IntArray
@@ -68,30 +66,31 @@ def compare(
     episodes: int = EPISODES,
     steps: int = STEPS,
 ) -> Comparison:
-    """Compare two models over the same actions and observations, in any order.
+    """Compare two models with the same actions and observations, in any order.
 
     Raises
     ------
     DataError
-        Where actions or observations differ.
+        If actions or observations differ.
     ModelError
-        Where tables would be too large.
+        If the models are too large for dense arrays.
     """
-    for what, of_true, of_learned in (
+    for kind, of_true, of_learned in (
         ("actions", true.actions, learned.actions),
         ("observations", true.observations, learned.observations),
     ):
         if set(of_true) != set(of_learned):
             odd = sorted(set(of_true) ^ set(of_learned))[0]
-            raise DataError(f"the models' {what} differ: only one of them has {odd!r}")
+            raise DataError(f"the models' {kind} differ: only one of them has {odd!r}")
     # Episodes continue in terminal states, so that the data of both models have the same length.
     data, others = (
         sample(model, episodes=episodes, steps=steps, rng=rng, ends="continue")
         for model in (true, learned)
     )
     rates = []
-    for seen, own, other in ((data, true, learned), (others, learned, true)):
-        rates.append((float(loglik(own, seen)) - float(loglik(other, seen))) / seen.n_steps)
+    for sampled, own, other in ((data, true, learned), (others, learned, true)):
+        difference = float(loglik(own, sampled)) - float(loglik(other, sampled))
+        rates.append(difference / sampled.n_steps)
     order = _aligned(true, learned, data, possible=bool(np.isfinite(rates[0])))
     return Comparison(order, *_distances(true, learned, order), *rates)
 
@@ -116,7 +115,7 @@ def _aligned(true: Model, learned: Model, data: Episodes, *, possible: bool) -> 
 
 
 def _in_order(learned: Model, true: Model) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """T, Z and r of a model, actions and observations in the order of another."""
+    """T, Z and r of a model, with actions and observations in the order of another."""
     a = [learned.actions.index(name) for name in true.actions]
     o = [learned.observations.index(name) for name in true.observations]
     return learned.T[a], learned.Z[a][:, :, o], learned.expected_rewards[a]
@@ -138,7 +137,7 @@ def _distances(
 
 
 def _rows(one: FloatArray, two: FloatArray) -> Distance:
-    """Total variation, counting what leads to states that are not aligned."""
+    """Total variation distance of rows, including the mass of states that are not aligned."""
     lost = np.abs(one.sum(axis=-1) - two.sum(axis=-1))
     apart = 0.5 * (np.abs(one - two).sum(axis=-1) + lost)
     return Distance(float(apart.mean()), float(apart.max()))

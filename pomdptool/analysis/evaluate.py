@@ -1,12 +1,13 @@
-"""Policy evaluation: what is certain of a policy, from the model itself, and a simulation.
+"""Policy evaluation: exact values of policy graphs, Bellman residuals, and simulation.
 
-A controller's value is that of a Markov chain. The Bellman residual of vectors V at a belief b is
+The value of a finite-state controller is that of a Markov chain. The Bellman residual of a value
+function V at a belief b is
 
-    max over a of ( r[a] . b + g sum over o of P(o | b, a) V(b after a and o) )  -  V(b);
+    max over a of ( r[a] . b + g sum over o of P(o | b, a) V(b after a and o) )  -  V(b).
 
-where it is nowhere negative, V lies below what acting by it earns. It is taken at the beliefs that
-the policy meets in simulated episodes, so that it is a sample, not a bound. With a horizon V is for
-that many steps on both sides of the difference, which says nothing: there it is not taken.
+If it is nowhere negative, V is a lower bound on the expected return of its greedy policy. It is
+computed at beliefs visited in simulated episodes: a sample, not a bound. With a finite horizon it
+would compare values of the same number of steps, and is not computed.
 """
 
 from __future__ import annotations
@@ -29,24 +30,24 @@ from pomdptool.sparse import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Evaluation(Summary):
-    """What a policy earns from the initial belief, in rewards; also statistics of a simulation.
+    """Expected return of a policy from the initial belief, and statistics of a simulation.
 
     Attributes
     ----------
     method
-        How the policy was computed.
+        Method that computed the policy.
     graph_value
-        Expected discounted return of the policy graph, exactly; None without a graph, or with one
-        that is too large.
+        Exact expected discounted return of the policy graph; None without a graph, or if it is too
+        large.
     vector_value
-        Value of the largest vector.
+        Value of the best alpha vector at the initial belief.
     bounds
-        The policy's certified bounds on the optimal value; infinite where none are known.
+        Certified bounds on the optimal value; infinite if unknown.
     residual_min, residual_max, residual_beliefs
-        Least and largest Bellman residual at beliefs that the policy met, and how many these are;
-        None and 0 with a finite horizon.
+        Minimum and maximum Bellman residual at visited beliefs, and the number of these; None and 0
+        with a finite horizon.
     interrupted
-        Whether an interrupt ended the simulation.
+        Whether the simulation was interrupted.
     """
 
     method: str
@@ -70,27 +71,28 @@ def evaluate(
     threads: int = 1,
     interrupted: Interrupted | None = None,
 ) -> Evaluation:
-    """Evaluate a policy: its graph exactly, its vectors, and both by simulation.
+    """Evaluate a policy: its graph exactly, its alpha vectors, and by simulation.
 
     Parameters
     ----------
     policy
-        A policy of this model; `carried` makes one of a policy graph, or of another model's policy.
+        A policy for this model; `carried` makes one of a policy graph or a policy for another
+        model.
     rng
-        Random numbers of the episodes.
+        Random generator of the episodes.
     episodes, steps, threads, interrupted
-        Of the simulation, as in `simulate`.
+        As in `simulate`.
     beliefs
-        Number of beliefs, of further episodes, at which the Bellman residual is taken.
+        Number of beliefs, from further episodes, at which the Bellman residual is computed.
 
     Raises
     ------
     PolicyError
-        Where the policy was made for another model.
+        If the policy is for another model.
     PomdpError
-        Where its values, or the rewards, are too large to be added up.
+        If values or rewards are too large to be summed.
     KeyboardInterrupt
-        Where an interrupt comes before the first episode has ended.
+        If interrupted before the first episode has ended.
     """
     check_fits(policy.problem, model)
     check_sum("values", max(float(np.abs(row.values).max()) for row in policy.values.rows()), 1.0)
@@ -101,9 +103,9 @@ def evaluate(
     graph = policy.values.graph() if isinstance(policy.values, LinkedVectors) else policy.graph
     exact = None
     if graph is not None and graph_evaluation.is_cheap(model, graph):
-        exact = graph.worth(graph_evaluation.evaluate(model, graph), model.start)
-    met = beliefs_met(model, policy, beliefs, rng) if policy.horizon is None else []
-    residuals = [bellman_residual(model, policy, b) for b in met]
+        exact = graph.initial_value(graph_evaluation.evaluate(model, graph), model.start)
+    visited = visited_beliefs(model, policy, beliefs, rng) if policy.horizon is None else []
+    residuals = [bellman_residual(model, policy, b) for b in visited]
     return Evaluation(
         **asdict(simulation.summary),
         method=policy.method,
@@ -112,13 +114,13 @@ def evaluate(
         bounds=(policy.bounds.lower, policy.bounds.upper),
         residual_min=min(residuals, default=None),
         residual_max=max(residuals, default=None),
-        residual_beliefs=len(met),
+        residual_beliefs=len(visited),
         interrupted=simulation.interrupted,
     )
 
 
 def value_at_start(model: Model, policy: SolvedPolicy) -> float:
-    """Value at the initial belief; in an MDP the mean over the states that may be observed."""
+    """Value at the initial belief; for an MDP the expectation over the observed initial state."""
     if not model.mdp:
         return policy.value(model.start)
     corners = np.eye(model.n_states)
@@ -128,20 +130,20 @@ def value_at_start(model: Model, policy: SolvedPolicy) -> float:
 
 
 def bellman_residual(model: Model, policy: SolvedPolicy, b: FloatArray) -> float:
-    """By how much a step of look-ahead is worth more than the policy's value at a belief."""
+    """Bellman residual at a belief: value of a one-step look-ahead minus that of the policy."""
     return float(action_values(model, b, policy.value).max()) - policy.value(b)
 
 
-def beliefs_met(
+def visited_beliefs(
     model: Model, policy: SolvedPolicy, count: int, rng: np.random.Generator
 ) -> list[FloatArray]:
-    """The first beliefs of episodes that a policy plays."""
+    """Beliefs visited by a policy in simulated episodes, at most `count`."""
     environment, agent = Environment(model), agent_for(model, policy)
-    met: list[FloatArray] = []
+    visited: list[FloatArray] = []
     for _ in range(count):
         for step in episode(environment, agent, max(1, count // 10), rng, beliefs=True):
             assert step.belief is not None
-            met.append(step.belief)
-            if len(met) >= count:
-                return met
-    return met or [model.start]
+            visited.append(step.belief)
+            if len(visited) >= count:
+                return visited
+    return visited or [model.start]

@@ -1,4 +1,4 @@
-"""What a model is like: its sizes, sparsity, initial belief, rewards and belief structure."""
+"""Properties of a model: sizes, sparsity, initial belief, rewards and belief structure."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ class ModelInfo:
     Attributes
     ----------
     states, actions, observations
-        Their numbers S, A and Z.
+        Numbers of states, actions and observations.
     discount
         Discount factor.
     values
-        "reward" or "cost": which of them the model maximises or minimises.
+        "reward" (maximised) or "cost" (minimised).
     start
-        Shape (S,): the initial belief.
+        Initial belief, shape (S,).
     nonzero_T, nonzero_O
-        Entries of T, shape (A, S, S), and of O, shape (A, S, Z), that are not zero.
+        Number of nonzero entries of T, shape (A, S, S), and of O, shape (A, S, Z).
     terminal_states
-        Names of the states that every action keeps without reward.
+        Names of the terminal states: absorbing under every action, without reward.
     blocks, largest_block
-        Belief blocks: groups of states inside one of which every belief lies after the first step;
-        their number, and the states in the largest.
+        Number of belief blocks, and of states in the largest: every belief after the first step
+        has its support in one block.
     reward_min, reward_max
-        Least and largest reward of a step, or cost where `values` is "cost".
+        Minimum and maximum reward of a step, or cost if `values` is "cost".
     warnings
-        What the reader of its file warns of, `file:line:column: warning code: message` each.
+        Warnings of the parser, `file:line:column: warning code: message` each.
     renormalised
-        For "T", "O" and "start", where rows did not sum to 1 and were divided by their sums: how
-        many, and by how much the worst sum was off.
+        Number of rows of "T", "O" and "start" that did not sum to 1 and were normalised, and the
+        largest deviation.
     """
 
     states: int
@@ -61,13 +61,7 @@ class ModelInfo:
 
 
 def info(model: Model, findings: Sequence[Finding] = ()) -> ModelInfo:
-    """Describe a model.
-
-    Parameters
-    ----------
-    findings
-        Warnings of its reader, as `check` returns them.
-    """
+    """Describe a model; `findings` are warnings of the parser, as `check` returns them."""
     blocks = belief_blocks(model)
     stored = model.rewards.stored
     sign = -1.0 if model.costs else 1.0

@@ -1,9 +1,9 @@
-"""What a policy earns in another model than the one it was made for.
+"""Transfer: expected return of a policy in a model other than its own.
 
-A controller needs no belief, so that it acts in any model with the same actions and observations:
-its nodes are carried over by their names, and what it earns there is the value of a Markov chain
-(see `solving.graph_evaluation`), or, where that is too large, the mean of simulated episodes.
-An observation that the policy's own model takes for impossible sends the controller to its start.
+A finite-state controller needs no belief, so that it can act in any model with the same actions and
+observations, which are matched by name. Its expected return there is the value of a Markov chain
+(see `solving.graph_evaluation`), or, if that is too large, the mean return of simulated episodes.
+After an observation that is impossible in its own model the controller restarts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pomdptool.acting.agents import GraphAgent, until
+from pomdptool.acting.agents import GraphAgent, with_horizon
 from pomdptool.acting.simulate import simulate
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
@@ -23,12 +23,12 @@ from pomdptool.solving.graph_evaluation import evaluate, is_cheap
 from pomdptool.solving.solve import solve
 
 EPISODES = 2000
-"""Episodes of a simulated return."""
+"""Number of episodes that estimate a return."""
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """What a policy earns at the start belief; the standard error is 0 where it is exact."""
+    """Expected return from the initial belief; the standard error is 0 if it is exact."""
 
     value: float
     standard_error: float = 0.0
@@ -36,14 +36,14 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What the policies of two models earn, in rewards.
+    """Expected returns of the policies of two models in each other.
 
     Attributes
     ----------
     true_optimum, learned_optimum
-        Certified bounds of each model's own optimum.
+        Certified bounds on the optimal value of each model.
     learned_in_true, true_in_learned
-        What the policy of the one earns in the other.
+        Expected return of the policy of one model in the other.
     """
 
     true_optimum: Bounds
@@ -60,16 +60,16 @@ def transfer(
     precision: float = 1e-3,
     time_limit: float | None = None,
 ) -> Transfer:
-    """Solve two models, and let each one's policy act in the other.
+    """Solve two models, and evaluate the policy of each in the other.
 
-    `precision` and `time_limit` are those of `solve`, for each model.
+    `precision` and `time_limit` are passed to `solve` for each model.
 
     Raises
     ------
     PolicyError
-        Where actions or observations differ.
+        If actions or observations differ.
     PomdpError
-        Where `solve` raises it.
+        As `solve`.
     """
     policies = [
         solve(model, precision=precision, time_limit=time_limit).policy for model in (true, learned)
@@ -77,44 +77,44 @@ def transfer(
     return Transfer(
         policies[0].bounds,
         policies[1].bounds,
-        earned(true, carried_graph(policies[1], true), rng=rng),
-        earned(learned, carried_graph(policies[0], learned), rng=rng),
+        policy_return(true, transfer_graph(policies[1], true), rng=rng),
+        policy_return(learned, transfer_graph(policies[0], learned), rng=rng),
     )
 
 
-def earned(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Return:
-    """What a controller earns: exactly, where that takes no more than a second."""
+def policy_return(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Return:
+    """Expected return of a controller: exact, if that takes at most a second, or simulated."""
     if is_cheap(model, graph):
-        return Return(graph.worth(evaluate(model, graph), model.start))
-    agent = until(GraphAgent(model, graph), graph.horizon)
-    found = simulate(model, agent, episodes=EPISODES, rng=rng)
-    return Return(found.mean, found.standard_error)
+        return Return(graph.initial_value(evaluate(model, graph), model.start))
+    agent = with_horizon(GraphAgent(model, graph), graph.horizon)
+    simulation = simulate(model, agent, episodes=EPISODES, rng=rng)
+    return Return(simulation.mean, simulation.standard_error)
 
 
 def carried(policy: SolvedPolicy | PolicyGraph, model: Model) -> SolvedPolicy:
-    """Make a policy graph a policy for a model, with its values there.
+    """Transfer a policy to a model; its values are those in this model.
 
     Parameters
     ----------
     policy
-        A policy of another model, whose graph is taken by the names of actions and observations;
-        or a graph, such as `load_graph` reads, in which they are numbered as in the model.
+        A policy for another model, whose graph is transferred by the names of actions and
+        observations; or a graph, as from `load_graph`, with their indices in this model.
 
     Raises
     ------
     PolicyError
-        Where actions or observations differ, or the policy has no graph.
+        If actions or observations differ, or the policy has no graph.
     """
     if isinstance(policy, PolicyGraph):
-        return of_graph(policy, model)
-    return of_graph(carried_graph(policy, model), model)
+        return policy_from_graph(policy, model)
+    return policy_from_graph(transfer_graph(policy, model), model)
 
 
-def of_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
-    """Make a controller a policy: its vectors are the values of its nodes.
+def policy_from_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
+    """Make a policy of a graph, with the values of its nodes as alpha vectors.
 
-    Without cycles it ends, as a policy with a horizon does: then its vectors are those of the nodes
-    to begin in, for all others have fewer steps to go.
+    A graph without cycles has a finite horizon: only its initial nodes have vectors, since all
+    others have fewer steps to go.
     """
     if model.mdp and graph.n_nodes >= model.n_states:
         graph = replace(graph, n_initial=model.n_states)
@@ -132,30 +132,27 @@ def of_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
     )
 
 
-def carried_graph(policy: SolvedPolicy, model: Model) -> PolicyGraph:
-    """Put a policy's controller in terms of another model's actions and observations.
+def transfer_graph(policy: SolvedPolicy, model: Model) -> PolicyGraph:
+    """Relabel the graph of a policy with the actions and observations of another model.
 
-    Raises
-    ------
-    PolicyError
-        Where these differ, or the policy has no controller.
+    Raises PolicyError if these differ, or the policy has no graph.
     """
     graph, problem = policy.graph, policy.problem
     if graph is None and isinstance(policy.values, LinkedVectors):
         graph = policy.values.graph()
     if graph is None:
         raise PolicyError(
-            "the policy was made for another model, and has no graph to be carried over"
+            "the policy was made for another model, and has no policy graph to transfer"
         )
-    for what in ("actions", "observations"):
-        odd = set(getattr(problem, what)) ^ set(getattr(model, what))
+    for kind in ("actions", "observations"):
+        odd = set(getattr(problem, kind)) ^ set(getattr(model, kind))
         if odd:
             raise PolicyError(
-                f"the policy is for other {what}: only one of them has {sorted(odd)[0]!r}"
+                f"the policy is for other {kind}: only one of them has {sorted(odd)[0]!r}"
             )
     actions = np.array([model.actions.index(name) for name in problem.actions])
     order = [problem.observations.index(name) for name in model.observations]
-    ahead = graph.next[:, order]
+    successors = graph.next[:, order]
     if policy.horizon is None:
-        ahead = np.where(ahead == NOWHERE, graph.start, ahead)
-    return replace(graph, actions=actions[graph.actions], next=ahead, values=None)
+        successors = np.where(successors == NOWHERE, graph.start, successors)
+    return replace(graph, actions=actions[graph.actions], next=successors, values=None)

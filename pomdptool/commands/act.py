@@ -61,8 +61,8 @@ def command(
     a finite-horizon policy an empty line is written in place of an action; only an empty line may
     follow. Unprintable characters in names are escaped, as in `\x1b`, in input and output.
     """
-    from pomdptool.acting.agents import FiniteAgent, agent_for, impossible
-    from pomdptool.belief import update
+    from pomdptool.acting.agents import FiniteAgent, agent_for, impossible_observation
+    from pomdptool.belief import update_belief
 
     model = open_model(path, kind, quiet=quiet)
     agent = agent_for(model, open_policy(policy_file, model))
@@ -86,10 +86,10 @@ def command(
             belief = _start_episode(model, agent, quiet)
             continue
         observation = index_of(line.strip(), "observation", indices)
-        updated, probability = update(model, belief, action, observation)
+        updated, probability = update_belief(model, belief, action, observation)
         try:
             if probability == 0.0:
-                raise impossible(model, action, observation)
+                raise impossible_observation(model, action, observation)
             agent.observe(action, observation)
         except PolicyError as error:
             if on_impossible == "error":

@@ -134,7 +134,7 @@ def open_episodes(
         If the file is invalid.
     """
     from pomdptool.formats.data.conventions import Conventions
-    from pomdptool.formats.data.read import examined_episodes
+    from pomdptool.formats.data.read import read_with_warnings
     from pomdptool.formats.data.report import Columns
 
     conventions = Conventions(
@@ -145,7 +145,9 @@ def open_episodes(
         data_format.gaps,
         data_format.ends,
     )
-    episodes, warnings = examined_episodes(path, conventions, like=like, kind=data_format.data_from)
+    episodes, warnings = read_with_warnings(
+        path, conventions, like=like, kind=data_format.data_from
+    )
     warn(warnings, quiet=quiet)
     return episodes, warnings
 

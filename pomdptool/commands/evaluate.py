@@ -26,7 +26,7 @@ from pomdptool.commands.options import (
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.returns import interval, short, summary
 from pomdptool.commands.terminal import plural, say, show_pairs
-from pomdptool.formats.json_documents import plain
+from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
@@ -83,7 +83,7 @@ def command(
             threads=threads or cores(),
             interrupted=interrupted,
         )
-    document = plain({**summary(model, evaluation), "seed": number})
+    document = to_jsonable({**summary(model, evaluation), "seed": number})
     del document["interrupted"]
     if as_json:
         write_json(document)
@@ -96,7 +96,7 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
     """Read a policy in any format; a policy graph or a policy for another model is transferred."""
     from pomdptool.analysis.transfer import carried
     from pomdptool.formats.kinds import kind_of_path
-    from pomdptool.formats.policy.graphs import load_graph
+    from pomdptool.formats.policy.pg import load_graph
     from pomdptool.formats.policy.read import load_policy
     from pomdptool.formats.policy.write import POLICY_KINDS
 

@@ -14,7 +14,7 @@ from pomdptool.commands.click_help import Choice
 from pomdptool.commands.numbers import Real, Whole
 from pomdptool.commands.options import collected, threads_option, time_limit_option
 from pomdptool.learning.fit import ObservationModel
-from pomdptool.learning.m_step import PARTS, PSEUDO_COUNT
+from pomdptool.learning.m_step import FIXABLE, PSEUDO_COUNT
 from pomdptool.learning.select import Criterion
 from pomdptool.learning.utile_distinction import MAX_STATES, SIGNIFICANCE
 
@@ -102,8 +102,8 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 def _parts(ctx: click.Context, param: click.Parameter, value: str) -> Collection[str]:
     parts = [part for part in value.split(",") if part]
     for part in parts:
-        if part not in PARTS:
-            raise click.BadParameter(f"{part!r} is not one of {', '.join(PARTS)}.", ctx, param)
+        if part not in FIXABLE:
+            raise click.BadParameter(f"{part!r} is not one of {', '.join(FIXABLE)}.", ctx, param)
     return parts
 
 

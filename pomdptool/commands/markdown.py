@@ -69,5 +69,6 @@ def rendered(text: str, columns: int) -> str:
         theme=STYLES,
     )
     console.print(_Page(text, hyperlinks=False))
-    lines = "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+    text = re.sub(r"^(?:\x1b\[[0-9;]*m| )+$", "", stream.getvalue(), flags=re.MULTILINE)
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", lines).strip("\n") + "\n"

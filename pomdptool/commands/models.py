@@ -14,7 +14,7 @@ from pomdptool.errors import DataError, FormatError, nearest
 from pomdptool.formats import text_input
 from pomdptool.formats.check import Check, check
 from pomdptool.formats.dump import write_file
-from pomdptool.formats.json_documents import plain
+from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def read_text(path: str) -> tuple[str, str]:
     """Read a file or standard input; return its text and its name for messages."""
     if path == "-":
-        return text_input.read_text(sys.stdin.buffer, "<stdin>"), "<stdin>"
-    return text_input.text_of(path)
+        return text_input.read_stream(sys.stdin.buffer, "<stdin>"), "<stdin>"
+    return text_input.read_source(path)
 
 
 def examine_model(path: str, kind: Kind | None, *, strict: bool = False) -> Check:
@@ -117,7 +117,7 @@ def open_policy(path: str, model: Model) -> SolvedPolicy:
 
 def write_json(document: object, output: str | None = None, indent: int | None = 1) -> None:
     """Write a result as one JSON document."""
-    write_result(json.dumps(plain(document), indent=indent, allow_nan=False) + "\n", output)
+    write_result(json.dumps(to_jsonable(document), indent=indent, allow_nan=False) + "\n", output)
 
 
 def write_result(text: str, output: str | None) -> None:

@@ -147,12 +147,12 @@ def load_prior(path: str, model: Model) -> Prior:
 
     from pomdptool.acting.search_settings import Prior
     from pomdptool.errors import DataError, nearest
-    from pomdptool.formats.json_documents import Place
+    from pomdptool.formats.json_documents import JsonValue
     from pomdptool.formats.strict_json import read_json
 
     visits, values = np.zeros(model.n_actions, np.int64), np.zeros(model.n_actions)
     text, file = read_text(path)
-    for name, entry in Place(read_json(text, file), "", file).members().items():
+    for name, entry in JsonValue(read_json(text, file), "", file).members().items():
         if name not in model.actions:
             hint = nearest(name, model.actions)
             raise DataError(f"{path}: the model has no action {name!r}{hint}")

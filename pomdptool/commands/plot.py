@@ -21,11 +21,11 @@ from pomdptool.commands.options import (
     piped_argument,
     quiet_option,
 )
-from pomdptool.drawing.canvas import PICTURE_KINDS, PictureKind, render
-from pomdptool.formats.atomic import write_whole
+from pomdptool.drawing.canvas import IMAGE_FORMATS, ImageFormat, render
+from pomdptool.formats.atomic import write_atomic
 
 if TYPE_CHECKING:
-    from pomdptool.drawing.plot import Picture
+    from pomdptool.drawing.plot import PlotKind
 
 
 @click.command(
@@ -67,39 +67,39 @@ if TYPE_CHECKING:
     "some of the states only; for .pg, names for the nodes.",
 )
 @output_option("Write the plot to this file: .svg, .png or .pdf.")
-@click.option("--to", "target", type=Choice(list(PICTURE_KINDS.values())),
+@click.option("--to", "target", type=Choice(list(IMAGE_FORMATS.values())),
     help="Output format; by default from the extension of the output, else svg.",
 )  # fmt: skip
 @quiet_option
 @ignored_verbose_option
 def command(
     file: str,
-    show: Picture | None,
+    show: PlotKind | None,
     max_nodes: int,
     episode: int | None,
     max_steps: int,
     heading: str,
     model_file: str | None,
     output: str | None,
-    target: PictureKind | None,
+    target: ImageFormat | None,
     quiet: bool,
 ) -> None:
     """Plot a policy, the progress of learning or an episode.
 
     FILE is a policy from `solve`, a report from `fit --report` or a trace from `simulate --trace`.
     """
-    from pomdptool.drawing.plot import pictures_of, plot
-    from pomdptool.formats.plottable import read_pictured
+    from pomdptool.drawing.plot import plot, plot_kinds
+    from pomdptool.formats.plottable import read_plottable
 
     if target is None:
-        default: PictureKind = "svg"
+        default: ImageFormat = "svg"
         expected = ".svg, .png or .pdf (or use --to)"
-        target = output_kind(output, PICTURE_KINDS, expected, default)
+        target = output_kind(output, IMAGE_FORMATS, expected, default)
     if output is None and sys.stdout.isatty():
         raise click.UsageError("Plots are not written to a terminal: use -o plot.svg or a pipe.")
     model = None if model_file is None else open_model(model_file, None, quiet=quiet)
-    content = read_pictured(*read_text(file), model)
-    possible = pictures_of(content)
+    content = read_plottable(*read_text(file), model)
+    possible = plot_kinds(content)
     if show is not None and show not in possible:
         raise click.UsageError(f"--show must be one of these for this file: {', '.join(possible)}.")
     draw = partial(
@@ -117,4 +117,4 @@ def command(
         sys.stdout.buffer.write(picture)
         sys.stdout.buffer.flush()
     else:
-        write_whole(Path(output), picture)
+        write_atomic(Path(output), picture)

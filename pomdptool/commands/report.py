@@ -129,7 +129,7 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
     graph = solution.policy.graph
     if graph is None or graph.n_nodes > MAX_TREE:
         return
-    from pomdptool.formats.policy.graphs import tree_lines
+    from pomdptool.drawing.tree import tree_lines
 
     for line in ["", *drawn(tree_lines(graph, solution.policy.problem), stream)]:
         say(line, stream)
@@ -165,7 +165,7 @@ def show_split(split: Split) -> None:
 
 def show_fit(result: Fit) -> None:
     """Print the result of learning as a table."""
-    pseudo = "T {:g}, O {:g}, start {:g}, reward {:g}".format(*result.settings.pseudo)
+    pseudo = "T {:g}, O {:g}, start {:g}, reward {:g}".format(*result.settings.pseudo_counts)
     if result.rewards is None:
         pseudo = pseudo.rpartition(",")[0]
     rows = [
@@ -193,7 +193,7 @@ def show_fit(result: Fit) -> None:
 
 def _terminal(result: Fit) -> str:
     """The names of the terminal states."""
-    terminal = result.tables.terminal
+    terminal = result.estimate.terminal
     if terminal is None:
         return ""
     names = [result.model.states[s] for s in terminal.nonzero()[0].tolist()]

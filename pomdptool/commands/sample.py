@@ -92,7 +92,7 @@ def command(
     Episodes end at a terminal state or after --steps; the last row has a 1 in the column
     terminated or truncated.
     """
-    from pomdptool.acting.sample import sampled
+    from pomdptool.acting.sample import sample_batches
     from pomdptool.acting.simulate import default_steps
     from pomdptool.formats.data.write import write_episodes
 
@@ -105,7 +105,7 @@ def command(
     scripts = _scripts(actions_file, model) if actions_file else None
     if steps is None:
         steps = default_steps(model) if scripts is None else max(map(len, scripts))
-    parts = sampled(
+    parts = sample_batches(
         model,
         episodes=episodes,
         steps=steps,

@@ -30,7 +30,7 @@ from pomdptool.commands.progress import announce_compiling, simulation_progress
 from pomdptool.commands.returns import interval, short, statistics, summary
 from pomdptool.commands.steps import step_recorder
 from pomdptool.commands.terminal import show_pairs
-from pomdptool.formats.json_documents import plain
+from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 
@@ -122,7 +122,7 @@ def command(
     results: list[Simulation] = []
     with (
         interruptible() as interrupted,
-        step_recorder(model, trace_file, verbose and not quiet) as on_seen,
+        step_recorder(model, trace_file, verbose and not quiet) as on_step,
         simulation_progress(model, episodes, quiet) as on_episode,
     ):
         for policy in (first, *others):
@@ -133,16 +133,16 @@ def command(
                 rng=np.random.default_rng(number),
                 steps=steps,
                 threads=threads or cores(),
-                on_seen=on_seen if policy is first else None,
+                on_step=on_step if policy is first else None,
                 on_episode=on_episode,
                 interrupted=interrupted,
-                at_once=1 if others else None,
+                batch_size=1 if others else None,
             )
             results.append(result)
             if result.interrupted:
                 break
     name = policy_file or planning.planner or DEFAULT_PLANNER
-    document = plain(_document(model, results, [name, *compared], number, first))
+    document = to_jsonable(_document(model, results, [name, *compared], number, first))
     if output is not None or as_json:
         write_json(document, output)
     if not as_json and output != "-":

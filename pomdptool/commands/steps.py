@@ -10,34 +10,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pomdptool.commands.terminal import say
-from pomdptool.formats.atomic import writing_whole
+from pomdptool.formats.atomic import open_atomic
 from pomdptool.formats.traces import trace_line
 from pomdptool.model import Model
 from pomdptool.trace import TracedStep
 
 if TYPE_CHECKING:
-    from pomdptool.acting.runners import OnSeen, Seen
+    from pomdptool.acting.runners import OnStep, RecordedStep
 
 
 @contextlib.contextmanager
-def step_recorder(model: Model, trace_file: str | None, verbose: bool) -> Iterator[OnSeen | None]:
+def step_recorder(model: Model, trace_file: str | None, verbose: bool) -> Iterator[OnStep | None]:
     """Yield a function that writes steps to a trace file and prints them; None if neither."""
     if trace_file is None and not verbose:
         yield None
         return
     with contextlib.ExitStack() as stack:
-        stream = stack.enter_context(writing_whole(Path(trace_file))) if trace_file else None
+        stream = stack.enter_context(open_atomic(Path(trace_file))) if trace_file else None
 
-        def on_seen(recorded: Seen) -> None:
+        def on_step(recorded: RecordedStep) -> None:
             if stream is not None:
                 stream.write(trace_line(traced(model, recorded)).encode())
             if verbose:
                 say(_step_line(model, recorded))
 
-        yield on_seen
+        yield on_step
 
 
-def traced(model: Model, recorded: Seen) -> TracedStep:
+def traced(model: Model, recorded: RecordedStep) -> TracedStep:
     """Trace record of a step, with the names of the model."""
     step, decision, sign = recorded.step, recorded.decision, -1.0 if model.costs else 1.0
     belief = (
@@ -65,7 +65,7 @@ def traced(model: Model, recorded: Seen) -> TracedStep:
     )
 
 
-def _step_line(model: Model, recorded: Seen) -> str:
+def _step_line(model: Model, recorded: RecordedStep) -> str:
     """Describe a step in one line."""
     step, sign = recorded.step, -1.0 if model.costs else 1.0
     likely = ""

@@ -1,1 +1,1 @@
-"""Pictures of values, policies, progress and beliefs; matplotlib is imported when one is drawn."""
+"""Figures of value functions, policy graphs, convergence and beliefs; matplotlib is lazy."""

@@ -1,4 +1,4 @@
-"""Arrows between the boxes of a graph: curved lines, heads and labels."""
+"""Arrows between the nodes of a graph: curves, heads and labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LABEL_POINTS = 7.5
 
 HEAD = 0.10
-"""Inches: length of an arrow's head."""
+"""Length of an arrow's head, in inches."""
 
 Point = tuple[float, float]
 
@@ -30,23 +30,23 @@ class Line:
         self.codes = [Path.MOVETO]
 
     def straight(self, to: Point) -> None:
-        """Go on to a point."""
+        """Add a straight segment."""
         self.points.append(to)
         self.codes.append(self.kind.LINETO)
 
     def curve(self, first: Point, second: Point, to: Point) -> None:
-        """Go on along a cubic curve with these control points."""
+        """Add a cubic Bezier curve with two control points."""
         self.points += [first, second, to]
         self.codes += [self.kind.CURVE4] * 3
 
-    def swing(self, to: Point) -> None:
-        """Go on to a point, leaving and arriving level."""
+    def s_curve(self, to: Point) -> None:
+        """Add a curve that is horizontal at both ends."""
         x, y = self.points[-1]
         middle = 0.5 * (x + to[0])
         self.curve((middle, y), (middle, to[1]), to)
 
     def draw(self, ax: Axes, shade: str) -> None:
-        """Draw it."""
+        """Draw the path."""
         from matplotlib.patches import PathPatch
 
         path = self.kind(self.points, self.codes)

@@ -1,4 +1,4 @@
-"""The belief over an episode: a band for each state; below it actions, observations, rewards."""
+"""Belief over an episode: a band for each state; actions, observations and rewards below."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from pomdptool.trace import TracedStep
 
 MAX_BANDS = 14
-"""States with a band of their own; the others share one."""
+"""Most states with a band of their own; the others share one."""
 
 MAX_ROWS = 12
-"""Actions, and observations, with a row of their own."""
+"""Most actions, and observations, with a row of their own."""
 
 OTHERS = "#dddddd"
 
@@ -40,17 +40,14 @@ OTHERS = "#dddddd"
 def belief_figure(
     steps: list[TracedStep], max_steps: int, *, costs: bool, heading: str = ""
 ) -> Figure:
-    """Draw the belief of one episode before each action, and the true state where it is told.
+    """Plot the belief before each action of an episode, with the true state if known.
 
-    Of a longer episode the first `max_steps` are drawn.
+    Only the first `max_steps` steps are drawn.
 
-    Raises
-    ------
-    DataError
-        Where the steps hold no beliefs.
+    Raises DataError if the steps have no beliefs.
     """
     if not any(step.belief for step in steps):
-        raise DataError("the trace holds no beliefs: trace a policy or a planner that keeps one")
+        raise DataError("the trace has no beliefs: trace a policy or a planner that tracks one")
     heading = heading or f"belief over episode {steps[0].episode}"
     if len(steps) > max_steps:
         heading += f", the first {max_steps} of {len(steps)} steps"
@@ -68,7 +65,7 @@ def belief_figure(
     check_drawable("rewards", rewards)
     _steps(axes[3], np.zeros(len(steps)), rewards, facecolor=INK, linewidth=0.0)
     axes[3].axhline(0.0, color=INK, linewidth=0.6)
-    _above(axes[3], "cost" if costs else "reward")
+    _heading(axes[3], "cost" if costs else "reward")
     axes[3].set_xlabel("step")
     axes[3].set_xlim(-0.5, len(steps) - 0.5)
     whole_numbers(axes[3])
@@ -78,7 +75,7 @@ def belief_figure(
 
 
 def _bands(ax: Axes, steps: list[TracedStep]) -> list[tuple[Artist, str]]:
-    """Draw a band for each state that is likely at some time; give what their legend says."""
+    """Draw a band for each likely state; returns the legend entries."""
     from matplotlib.patches import Patch
 
     total: dict[str, float] = {}
@@ -95,38 +92,32 @@ def _bands(ax: Axes, steps: list[TracedStep]) -> list[tuple[Artist, str]]:
         _steps(ax, top[k] - band, top[k], **style)
     entries = [(swatch(k), name) for k, name in enumerate(kept)]
     if len(kept) < len(total):
-        held = np.array([sum(step.belief.values()) for step in steps])
-        _steps(ax, top[-1], held, facecolor=OTHERS, linewidth=0.0)
+        total_belief = np.array([sum(step.belief.values()) for step in steps])
+        _steps(ax, top[-1], total_belief, facecolor=OTHERS, linewidth=0.0)
         entries.append((Patch(facecolor=OTHERS), f"{len(total) - len(kept)} others"))
     ax.set_ylim(0.0, 1.0)
     place = {name: k for k, name in enumerate(kept)}
-    seen = [
+    marks = [
         (t, float(top[place[s.state], t] - 0.5 * bands[place[s.state], t]))
         for t, s in enumerate(steps)
         if s.state in place
     ]
-    if seen:
-        (true,) = ax.plot(
-            *np.array(seen).T,
-            *("o",),
-            color="white",
-            markeredgecolor=INK,
-            markersize=4.5,
-            clip_on=False,
-        )
+    if marks:
+        points = np.array(marks).T
+        (true,) = ax.plot(*points, "o", color="white", mec=INK, markersize=4.5, clip_on=False)
         entries.append((true, "true state"))
     return entries
 
 
 def _steps(ax: Axes, low: FloatArray, high: FloatArray, **style: Any) -> None:
-    """Fill the area between two heights that each step has."""
+    """Fill the area between two step functions."""
     x = np.arange(len(low) + 1) - 0.5
     low, high = (np.append(height, height[-1]) for height in (low, high))
     ax.fill_between(x, low, high, step="post", **style)
 
 
 def _frequent(names: list[str]) -> list[str]:
-    """Names in the order of their first occurrence, the frequent ones where there are too many."""
+    """The most frequent names, in order of first occurrence."""
     counts: dict[str, int] = {}
     for name in names:
         counts[name] = counts.get(name, 0) + 1
@@ -134,8 +125,8 @@ def _frequent(names: list[str]) -> list[str]:
     return [name for name in counts if name in kept]
 
 
-def _raster(ax: Axes, names: list[str], rows: list[str], what: str) -> None:
-    """Draw a dot in the row of the name for each step; of rare names in no row."""
+def _raster(ax: Axes, names: list[str], rows: list[str], heading: str) -> None:
+    """Draw a dot for each step in the row of its name; rare names have no row."""
     place = {name: k for k, name in enumerate(rows)}
     dots = [(t, place[name]) for t, name in enumerate(names) if name in place]
     ax.plot(*np.array(dots).T, "s", color=INK, markersize=3.5)
@@ -144,12 +135,12 @@ def _raster(ax: Axes, names: list[str], rows: list[str], what: str) -> None:
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="y", color=OTHERS, linewidth=0.6)
     ax.set_axisbelow(True)
-    _above(ax, what)
+    _heading(ax, heading)
     for side in ax.spines.values():
         side.set_visible(False)
     ax.tick_params(length=0.0)
 
 
-def _above(ax: Axes, words: str) -> None:
-    """Write what the axes below show."""
+def _heading(ax: Axes, words: str) -> None:
+    """Write a small title."""
     ax.set_title(words, loc="left", fontsize=8.0)

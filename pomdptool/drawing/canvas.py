@@ -1,8 +1,7 @@
-"""What all pictures share: the style, colours of actions, legends, and files as bytes.
+"""Style, colours, legends and rendering of all figures.
 
-A picture is drawn by the object interface of matplotlib, without a window system. The same figure
-gives the same bytes: ids are salted, and nothing is dated. What the user's matplotlibrc says does
-not matter.
+Figures use matplotlib's object interface, without a window system. Equal figures give equal bytes:
+ids are salted, dates omitted, and the user's matplotlibrc is ignored.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,31 +23,30 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.legend import Legend
     from numpy.typing import ArrayLike
 
-PictureKind = Literal["svg", "png", "pdf"]
+ImageFormat = Literal["svg", "png", "pdf"]
 
-PICTURE_KINDS: dict[str, PictureKind] = {".svg": "svg", ".png": "png", ".pdf": "pdf"}
+IMAGE_FORMATS: dict[str, ImageFormat] = {".svg": "svg", ".png": "png", ".pdf": "pdf"}
 
 PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")
-"""Colours that the colour-blind tell apart too (Tol, "bright")."""
+"""Colour-blind safe colours (Tol, "bright")."""
 
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oooo")
-"""Patterns that tell more actions apart than there are colours."""
+"""Patterns that distinguish more actions than there are colours."""
 
 INK = "#222222"
 FAINT = "#999999"
 
 DPI = 150
 MAX_PIXELS = 20_000
-"""Longest side of a bitmap; larger figures are drawn coarser."""
+"""Longest side of a bitmap; larger figures get a lower resolution."""
 
-MOST = 1e100
+MAX_NUMBER = 1e100
 """Largest number on an axis; matplotlib squares some."""
 
 MAX_NAME = 28
-"""Characters of a name that are shown."""
+"""Most characters of a name that are shown."""
 
 MAX_TITLE = 72
 
@@ -69,7 +67,7 @@ _STYLE: Any = {
     "legend.frameon": False,
 }
 
-_UNDATED: dict[PictureKind, dict[str, None]] = {
+_UNDATED: dict[ImageFormat, dict[str, None]] = {
     "svg": {"Date": None},
     "png": {"Software": None},
     "pdf": {"CreationDate": None},
@@ -78,12 +76,9 @@ _UNDATED: dict[PictureKind, dict[str, None]] = {
 
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
-    """Draw in the style of all pictures, whatever the user's matplotlibrc says.
+    """Draw in the package's style, whatever the user's matplotlibrc says.
 
-    Raises
-    ------
-    PomdpError
-        Where matplotlib is not installed.
+    Raises PomdpError if matplotlib is not installed.
     """
     mpl = _matplotlib()
     with mpl.rc_context(), warnings.catch_warnings():
@@ -93,28 +88,27 @@ def styled() -> Iterator[None]:
         yield
 
 
-def render(draw: Callable[[], Figure], kind: PictureKind) -> bytes:
-    """Bytes of the figure that `draw` makes; raises as `styled`."""
+def render(draw: Callable[[], Figure], image_format: ImageFormat) -> bytes:
+    """Image file of the figure that `draw` returns; raises as `styled`."""
     stream = io.BytesIO()
     with styled():
         figure = draw()
         dpi = min(DPI, MAX_PIXELS / max(figure.get_size_inches()))
-        figure.savefig(stream, format=kind, dpi=dpi, metadata=_UNDATED[kind])
+        figure.savefig(stream, format=image_format, dpi=dpi, metadata=_UNDATED[image_format])
     return stream.getvalue()
 
 
 def _matplotlib() -> Any:
-    """Import matplotlib as if the user had set nothing: a wrong backend there is an error."""
+    """Import matplotlib without the user's settings: an invalid backend would be an error."""
     ours = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # such as of a cache without a place
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # such as a missing cache folder
     try:
         import matplotlib as mpl
     except ModuleNotFoundError:
         raise PomdpError(
-            "pictures are drawn by matplotlib, which is not installed: "
-            "pip install 'pomdptool[plot]'"
+            "plotting requires matplotlib, which is not installed: pip install 'pomdptool[plot]'"
         ) from None
     finally:
         for name, value in before.items():
@@ -124,32 +118,29 @@ def _matplotlib() -> Any:
     return mpl
 
 
-def check_drawable(what: str, numbers: ArrayLike) -> None:
-    """Refuse numbers that axes cannot show.
+def check_drawable(quantity: str, numbers: ArrayLike) -> None:
+    """Check that numbers are not too large to be drawn.
 
-    Raises
-    ------
-    PomdpError
-        It names what is too large.
+    Raises PomdpError with the quantity and the largest number.
     """
     largest = float(np.abs(numbers).max(initial=0.0))
-    if not largest <= MOST:
-        raise PomdpError(f"{what} of {largest:.3g} cannot be drawn: more than {MOST:g}")
+    if not largest <= MAX_NUMBER:
+        raise PomdpError(f"{quantity} of {largest:.3g} cannot be drawn: more than {MAX_NUMBER:g}")
 
 
-def new_figure(width: float, height: float, *, placed: bool = False) -> Figure:
-    """An empty figure, in inches; unless they are placed, its parts find their places."""
+def new_figure(width: float, height: float, *, manual: bool = False) -> Figure:
+    """An empty figure, in inches; with constrained layout unless `manual`."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout=None if placed else "constrained")
+    return Figure(figsize=(width, height), layout=None if manual else "constrained")
 
 
-def elided(name: str, most: int = MAX_NAME, mark: str = "…") -> str:
-    """A name of at most so many characters, its middle left out; escaped where it must be."""
+def elided(name: str, max_length: int = MAX_NAME, mark: str = "…") -> str:
+    """A printable name, shortened in the middle if too long."""
     name = printable(name)
-    if len(name) <= most:
+    if len(name) <= max_length:
         return name
-    kept = most - len(mark)
+    kept = max_length - len(mark)
     return name[: kept - kept // 2] + mark + name[len(name) - kept // 2 :]
 
 
@@ -164,7 +155,7 @@ def hatch(k: int) -> str:
 
 
 def tint(shade: str, strength: float) -> tuple[float, float, float]:
-    """A colour mixed with white; strength 1 leaves it as it is."""
+    """Mix a colour with white; strength 1 is the colour itself."""
     from matplotlib.colors import to_rgb
 
     r, g, b = (1.0 - strength * (1.0 - part) for part in to_rgb(shade))
@@ -172,12 +163,12 @@ def tint(shade: str, strength: float) -> tuple[float, float, float]:
 
 
 def text(ax: Axes, x: float, y: float, words: str, **options: Any) -> None:
-    """Write words as they are: a dollar sign begins no formula."""
+    """Write text literally: a dollar sign does not begin a formula."""
     ax.text(x, y, words, parse_math=False, **options)
 
 
 def title(ax: Axes, words: str) -> None:
-    """Write the title of a picture."""
+    """Write the title."""
     ax.set_title(elided(words, MAX_TITLE), loc="left", parse_math=False)
 
 
@@ -188,15 +179,15 @@ def axis_labels(ax: Axes, x: str, y: str) -> None:
 
 
 def whole_numbers(ax: Axes) -> None:
-    """Mark the horizontal axis at whole numbers only."""
+    """Ticks of the horizontal axis at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def legend(figure: Figure, entries: Iterable[tuple[Artist, str]], heading: str) -> None:
-    """Write a legend beside the picture, in columns where there is much of it."""
-    handles, names = _parted(entries)
+    """Write a legend beside the axes, in columns of up to 20 entries."""
+    handles, names = zip(*entries, strict=True)
     made = figure.legend(
         handles,
         [" "] * len(handles),
@@ -207,23 +198,14 @@ def legend(figure: Figure, entries: Iterable[tuple[Artist, str]], heading: str) 
         handlelength=1.4,
         handleheight=1.0,
     )
-    _name(made, names)
-
-
-def _parted(entries: Iterable[tuple[Artist, str]]) -> tuple[list[Artist], list[str]]:
-    pairs = list(entries)
-    return [handle for handle, _ in pairs], [name for _, name in pairs]
-
-
-def _name(made: Legend, names: Sequence[str]) -> None:
-    """Write the names into a legend; matplotlib itself would read `_` and `$` in them."""
+    # matplotlib would interpret `_` and `$` in names passed to `legend`
     for shown, name in zip(made.get_texts(), names, strict=True):
         shown.set_parse_math(False)
         shown.set_text(elided(name))
 
 
 def swatch(k: int) -> Artist:
-    """What stands for action k in a legend."""
+    """Legend entry of action k."""
     from matplotlib.patches import Patch
 
     return Patch(facecolor=color(k), hatch=hatch(k), edgecolor="white", linewidth=0.0)

@@ -1,7 +1,7 @@
-"""A policy graph: boxes with actions, and an arrow for each observation, from left to right.
+"""Policy graphs: boxes with actions and arrows with observations, from left to right.
 
-Widths and heights are measured, so that no name lies on another: an arrow begins with its label,
-between columns that are as far apart as the longest label needs.
+Text is measured so that names do not overlap: an arrow begins with its label, and columns are as
+far apart as the longest label requires.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
 
 POINTS = 9.0
 MAX_ARROWS = 60
-"""Edges of the largest graph all edges of which are arrows."""
+"""Most edges of a graph that are all drawn as arrows."""
 
 MAX_LABEL = 22
-"""Characters of an edge's label."""
+"""Most characters of an edge's label."""
 
 LINE = 0.15
-"""Inches that the end of an arrow takes on the side of a box."""
+"""Height of an arrow's end on the side of a box, in inches."""
 
 BOX = 0.30
 GAP = 0.16
-"""Inches: least height of a box, and between boxes."""
+"""Minimum height of a box, and distance between boxes, in inches."""
 
 CURVE = 0.75
-"""Inches between columns, beside the labels."""
+"""Distance between columns without labels, in inches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node's place, in inches."""
+    """Position and size of a node, in inches."""
 
     x: float
     y: float
@@ -61,25 +61,25 @@ class Box:
     height: float
 
     def port(self, right: bool, y: float) -> Point:
-        """A point on its left or right side."""
+        """A point on the left or right side."""
         return self.x + (0.5 if right else -0.5) * self.width, y
 
 
 def graph_figure(graph: PolicyGraph, problem: Problem, max_nodes: int, heading: str = "") -> Figure:
-    """Draw a policy graph: of a larger one the nodes that the start reaches first.
+    """Draw the first `max_nodes` nodes of a policy graph, in breadth-first order.
 
-    Where there are many edges, or their ends are not drawn, only those to the next column are
-    arrows; the others name the node that they lead to.
+    With many edges, or if their ends are not drawn, only those to the next column are arrows; the
+    others name their target.
     """
-    reached = graph.breadth_first()
+    reachable = graph.breadth_first()
     heading = heading or f"{elided(problem.name) or 'policy'}: policy graph"
-    if len(reached) > max_nodes:
-        heading += f", the first {max_nodes} of {len(reached)} nodes"
-    return _Drawing(graph, problem, reached[:max_nodes]).figure(heading)
+    if len(reachable) > max_nodes:
+        heading += f", the first {max_nodes} of {len(reachable)} nodes"
+    return _GraphFigure(graph, problem, reachable[:max_nodes]).figure(heading)
 
 
-class _Drawing:
-    """A graph that is being drawn; its nodes are numbered from 0 here."""
+class _GraphFigure:
+    """Layout and drawing of a graph, whose nodes are renumbered from 0."""
 
     def __init__(self, whole: PolicyGraph, problem: Problem, nodes: IntArray) -> None:
         self.problem = problem
@@ -89,7 +89,7 @@ class _Drawing:
         if many:
             onwards = steps[links] == steps[:, np.newaxis] + 1
             links = np.where((links != NOWHERE) & onwards, links, NOWHERE)
-        self.graph = replace(whole, next=links, values=None).picked(nodes)
+        self.graph = replace(whole, next=links, values=None).subgraph(nodes)
         self.layers = steps[nodes]
         actions = self.graph.actions.tolist()
         self.labels = [
@@ -101,32 +101,32 @@ class _Drawing:
         counts = np.zeros((len(nodes), 2))
         for n, name in enumerate(nodes.tolist()):
             drawn = self.graph.edges(n)
-            told = {m: seen for m, seen in whole.edges(name).items() if links[name, seen[0]] != m}
-            every = len(drawn) + len(told) == 1
-            for m, seen in drawn.items():
+            stubs = {m: obs for m, obs in whole.edges(name).items() if links[name, obs[0]] != m}
+            every = len(drawn) + len(stubs) == 1
+            for m, obs in drawn.items():
                 counts[n, int(self.layers[m] >= self.layers[n])] += 1
                 counts[m, int(self.layers[n] >= self.layers[m])] += 1
-                self.edge_labels[n, m] = self._label(seen, every)
+                self.edge_labels[n, m] = self._label(obs, every)
             self.stubs.append(
-                [f"{self._label(seen, every)} \N{RIGHTWARDS ARROW} {m}" for m, seen in told.items()]
+                [f"{self._label(obs, every)} \N{RIGHTWARDS ARROW} {m}" for m, obs in stubs.items()]
             )
-            counts[n, 1] += len(told)
+            counts[n, 1] += len(stubs)
         heights = np.maximum(BOX, LINE * counts.max(axis=1) + 0.06)
         placed = layout(self.graph, heights + GAP)
         self.boxes = self._boxes(placed, heights)
         self.edges = placed.edges
 
-    def _label(self, seen: Sequence[int], every: bool) -> str:
-        """What an edge says: its observations."""
-        if every and len(seen) > 1:
+    def _label(self, observations: Sequence[int], every: bool) -> str:
+        """Label of an edge."""
+        if every and len(observations) > 1:
             return "any"
-        shown = " | ".join(elided(self.problem.observations[o]) for o in seen[:3])
-        if len(seen) > 3:
-            shown += f" | … ({len(seen)})"
+        shown = " | ".join(elided(self.problem.observations[o]) for o in observations[:3])
+        if len(observations) > 3:
+            shown += f" | … ({len(observations)})"
         return elided(shown, MAX_LABEL)
 
     def _boxes(self, placed: Layout, heights: np.ndarray) -> list[Box]:
-        """Places of the boxes: a column for each layer."""
+        """Positions of the boxes, one column per layer."""
         layers = placed.layer.tolist()
         n_layers = max(layers) + 1
         widths = [0.0] * n_layers
@@ -136,8 +136,8 @@ class _Drawing:
         for (n, m), words in self.edge_labels.items():
             side = right if layers[m] >= layers[n] else left
             side[layers[n]] = max(side[layers[n]], text_width(words, LABEL_POINTS) + 0.12)
-        for k, told in zip(layers, self.stubs, strict=True):
-            right[k] = max([right[k], *(text_width(words, LABEL_POINTS) + 0.12 for words in told)])
+        for k, stubs in zip(layers, self.stubs, strict=True):
+            right[k] = max([right[k], *(text_width(words, LABEL_POINTS) + 0.12 for words in stubs)])
         self.reach = right, left
         centres = [0.5 * widths[0]]
         for k in range(1, n_layers):
@@ -148,7 +148,7 @@ class _Drawing:
         return [Box(centres[k], -y, widths[k], h) for k, y, h in places]
 
     def figure(self, heading: str) -> Figure:
-        """Draw it."""
+        """Draw the graph."""
         last = self.layers.max()
         level = any(self.layers[e.source] == self.layers[e.target] == last for e in self.edges)
         bulge = self.reach[0][-1] + (0.5 if level else 0.1)
@@ -158,7 +158,7 @@ class _Drawing:
         low, high = min([low, *through]) - 0.15, max([high, *through]) + 0.15
         left, right = -0.45, self.columns[-1][0] + 0.5 * self.columns[-1][1] + bulge
         right = max(right, left + text_width(elided(heading, MAX_TITLE), 10.0) + 0.1)
-        figure = new_figure(right - left, high - low + 0.35, placed=True)
+        figure = new_figure(right - left, high - low + 0.35, manual=True)
         ax = figure.add_axes((0.0, 0.0, 1.0, (high - low) / (high - low + 0.35)))
         ax.set_axis_off()
         ax.set_xlim(left, right)
@@ -196,9 +196,9 @@ class _Drawing:
             draw_head(ax, edge, 1.0, INK)
 
     def _ports(self, ax: Axes) -> tuple[list[Point], list[Point]]:
-        """Where each edge leaves its source and enters its target; below stand the stubs.
+        """Points where each edge leaves its source and enters its target; draws the stubs below.
 
-        The ends on a side of a box are ordered by where their edges come from or go to.
+        The ends on a side of a box are ordered by the heights of their other ends.
         """
         sides: dict[tuple[int, bool], list[tuple[float, int, bool]]] = {}
         for k, edge in enumerate(self.edges):
@@ -215,16 +215,16 @@ class _Drawing:
         for n, box in enumerate(self.boxes):
             for right in (False, True):
                 ends = sorted(sides.get((n, right), []))
-                told = self.stubs[n] if right else []
-                top = box.y + 0.5 * LINE * (len(ends) + len(told) - 1)
+                stubs = self.stubs[n] if right else []
+                top = box.y + 0.5 * LINE * (len(ends) + len(stubs) - 1)
                 for i, (_, k, leaving) in enumerate(ends):
                     (out if leaving else into)[k] = box.port(right, top - LINE * i)
-                for i, words in enumerate(told, len(ends)):
+                for i, words in enumerate(stubs, len(ends)):
                     draw_label(ax, box.port(right, top - LINE * i), words, 1.0)
         return out, into
 
     def _arrow(self, ax: Axes, edge: Edge, begin: Point, end: Point) -> None:
-        """Draw an edge: its label, curves from column to column, and the head."""
+        """Draw an edge: label, curves from column to column, head."""
         n, m = edge.source, edge.target
         level = bool(self.layers[n] == self.layers[m])
         onwards = bool(self.layers[m] >= self.layers[n])
@@ -237,11 +237,11 @@ class _Drawing:
             line.curve((beyond, begin[1]), (beyond, end[1]), (lead, end[1]))
         for k, height in edge.through:
             x, width = self.columns[k]
-            line.swing((x - 0.5 * sign * width, -height))
+            line.s_curve((x - 0.5 * sign * width, -height))
             line.straight((x + 0.5 * sign * width, -height))
         facing = -1.0 if level else sign
         if not level:
-            line.swing((end[0] - sign * self.reach[onwards][self.layers[m]], end[1]))
+            line.s_curve((end[0] - sign * self.reach[onwards][self.layers[m]], end[1]))
         line.straight((end[0] - facing * HEAD, end[1]))
         shade = color(int(self.graph.actions[n]))
         line.draw(ax, shade)

@@ -1,9 +1,9 @@
-"""Places for the nodes of a policy graph: layers from left to right.
+"""Layered layout of a policy graph, from left to right.
 
-A node's layer is its distance from the start. Edges over several layers pass through places of
-their own in between. The order inside the layers is improved by barycentres (Sugiyama, Tagawa and
-Toda 1981), and heights are the closest to their neighbours' that keep it: least squares under an
-order, by pooling (Ayer et al. 1955).
+A node's layer is its distance from the initial node. Edges over several layers pass through dummy
+nodes. The order inside layers is improved by barycentres (Sugiyama, Tagawa and Toda 1981); heights
+are the closest to their neighbours' in least squares that keep the order, by pooling adjacent
+violators (Ayer et al. 1955).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.sparse import FloatArray, IntArray
 
 SWEEPS = 24
-THROUGH = 0.25
-"""Room that an edge takes in a layer that it passes through, where a node takes 1."""
+DUMMY_SIZE = 0.25
+"""Height of a dummy node; a node has height 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An edge, with the layers that it passes through and its height in each."""
+    """An edge, with the layers of its dummy nodes and its height in each."""
 
     source: int
     target: int
@@ -38,19 +38,13 @@ class Layout:
     edges: tuple[Edge, ...]
 
 
-def layout(graph: PolicyGraph, room: FloatArray | None = None) -> Layout:
-    """Find places for nodes that the start reaches all.
-
-    Parameters
-    ----------
-    room
-        Shape (n,): height that each node takes; 1 where it is not given.
-    """
+def layout(graph: PolicyGraph, sizes: FloatArray | None = None) -> Layout:
+    """Place nodes, all reachable from the initial one; `sizes`, shape (n,), are their heights."""
     n = graph.n_nodes
     layer = distances(graph)
     pairs = [(k, m) for k in range(n) for m in graph.edges(k)]
-    net = _Net(layer, np.ones(n) if room is None else room)
-    chains = [net.chain(k, m) for k, m in pairs]
+    net = _LayeredGraph(layer, np.ones(n) if sizes is None else sizes)
+    chains = [net.add_edge(k, m) for k, m in pairs]
     net.order()
     net.place()
     edges = tuple(
@@ -61,7 +55,7 @@ def layout(graph: PolicyGraph, room: FloatArray | None = None) -> Layout:
 
 
 def distances(graph: PolicyGraph) -> IntArray:
-    """Steps from the start to each node, shape (n,)."""
+    """Steps from the initial node to each node, shape (n,)."""
     steps = np.full(graph.n_nodes, graph.n_nodes)
     steps[graph.roots] = 0
     for n in graph.breadth_first().tolist():
@@ -71,34 +65,34 @@ def distances(graph: PolicyGraph) -> IntArray:
     return steps
 
 
-class _Net:
-    """Nodes and the places that long edges pass through, linked between neighbouring layers."""
+class _LayeredGraph:
+    """Nodes and dummy nodes, linked between neighbouring layers."""
 
-    def __init__(self, layer: IntArray, room: FloatArray) -> None:
+    def __init__(self, layer: IntArray, sizes: FloatArray) -> None:
         self.layer: list[int] = layer.tolist()
-        self.room: list[float] = room.tolist()
+        self.sizes: list[float] = sizes.tolist()
         self.before: list[list[int]] = [[] for _ in self.layer]
         self.after: list[list[int]] = [[] for _ in self.layer]
         self.height: list[float] = []
         self.rows: list[list[int]] = []
 
-    def chain(self, source: int, target: int) -> list[int]:
-        """Link two nodes, over new places in the layers in between, which are returned."""
+    def add_edge(self, source: int, target: int) -> list[int]:
+        """Link two nodes through dummy nodes in the layers in between, which are returned."""
         first, last = self.layer[source], self.layer[target]
         step = 1 if last > first else -1
-        places = []
+        dummies = []
         at = source
         for k in range(first + step, last, step) if first != last else ():
-            places.append(len(self.layer))
+            dummies.append(len(self.layer))
             self.layer.append(k)
-            self.room.append(THROUGH)
+            self.sizes.append(DUMMY_SIZE)
             self.before.append([])
             self.after.append([])
-            self._link(at, places[-1])
-            at = places[-1]
+            self._link(at, dummies[-1])
+            at = dummies[-1]
         if first != last:
             self._link(at, target)
-        return places
+        return dummies
 
     def _link(self, a: int, b: int) -> None:
         left, right = (a, b) if self.layer[a] < self.layer[b] else (b, a)
@@ -106,7 +100,7 @@ class _Net:
         self.before[right].append(left)
 
     def order(self) -> None:
-        """Order every layer so that few edges cross."""
+        """Reduce edge crossings by barycentres."""
         self.rows = [[] for _ in range(max(self.layer) + 1)]
         for n, k in enumerate(self.layer):
             self.rows[k].append(n)
@@ -121,13 +115,13 @@ class _Net:
                     for n in row
                 }
                 row.sort(key=middle.__getitem__)
-            found = self._crossings()
-            if found < least:
-                best, least = [list(row) for row in self.rows], found
+            crossings = self._crossings()
+            if crossings < least:
+                best, least = [list(row) for row in self.rows], crossings
         self.rows = best
 
     def _places(self) -> list[float]:
-        """Place of each node in its row, as a part of the row."""
+        """Relative position of each node in its layer."""
         place = [0.0] * len(self.layer)
         for row in self.rows:
             for k, n in enumerate(row):
@@ -135,7 +129,7 @@ class _Net:
         return place
 
     def _crossings(self) -> int:
-        """Pairs of edges between neighbouring layers that cross."""
+        """Number of crossings between neighbouring layers."""
         place = self._places()
         total = 0
         for row in self.rows:
@@ -146,12 +140,12 @@ class _Net:
         return total
 
     def place(self) -> None:
-        """Give every node a height near its neighbours', in the order of its row, apart enough."""
+        """Move nodes towards their neighbours, in order and without overlap."""
         self.height = [0.0] * len(self.layer)
         gaps = []
         for row in self.rows:
-            room = np.array([self.room[n] for n in row])
-            offset = np.concatenate([[0.0], np.cumsum(0.5 * (room[1:] + room[:-1]))])
+            sizes = np.array([self.sizes[n] for n in row])
+            offset = np.concatenate([[0.0], np.cumsum(0.5 * (sizes[1:] + sizes[:-1]))])
             gaps.append(offset)
             for n, y in zip(row, offset - 0.5 * offset[-1], strict=True):
                 self.height[n] = float(y)
@@ -168,9 +162,9 @@ class _Net:
 
 
 def ascending(wish: FloatArray) -> FloatArray:
-    """Ascending numbers that are the closest to those wished for, by least squares.
+    """Closest ascending numbers in least squares.
 
-    As `scipy.optimize.isotonic_regression`, the import of which takes longer than a layout.
+    As `scipy.optimize.isotonic_regression`, whose import takes longer than a layout.
     """
     blocks: list[tuple[float, int]] = []
     for x in wish.tolist():

@@ -1,4 +1,4 @@
-"""One function for all pictures: which can be drawn of a thing, and the usual one."""
+"""One function for all figures, with the kinds of plot available for each source."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pomdptool.drawing.graphs import graph_figure
 from pomdptool.drawing.progress import bounds_figure, loglik_figure
 from pomdptool.drawing.values import value_figure
 from pomdptool.errors import PolicyError, PomdpError
-from pomdptool.formats.plottable import read_pictured
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.plottable import read_plottable
+from pomdptool.formats.text_input import read_source
 from pomdptool.graph import PolicyGraph
 from pomdptool.learning.result import Fit
 from pomdptool.model import Model
@@ -26,16 +26,16 @@ from pomdptool.trace import FitReport, TracedStep
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Picture = Literal["value", "graph", "bounds", "loglik", "belief"]
-Drawn = SolvedPolicy | PolicyGraph | Fit | FitReport | Sequence[TracedStep]
+PlotKind = Literal["value", "graph", "bounds", "loglik", "belief"]
+Plottable = SolvedPolicy | PolicyGraph | Fit | FitReport | Sequence[TracedStep]
 
 MAX_NODES, MAX_STEPS = 100, 200
-"""By default, nodes of a graph and steps of an episode that are drawn at most."""
+"""Default limits of nodes of a graph and steps of an episode."""
 
 
 def plot(
-    source: Drawn | str | Path | IO[str] | IO[bytes],
-    show: Picture | None = None,
+    source: Plottable | str | Path | IO[str] | IO[bytes],
+    show: PlotKind | None = None,
     *,
     model: Model | None = None,
     max_nodes: int = MAX_NODES,
@@ -43,98 +43,96 @@ def plot(
     max_steps: int = MAX_STEPS,
     title: str = "",
 ) -> Figure:
-    """Draw a policy, how learning went, or an episode, by matplotlib.
+    """Plot a policy, the course of learning, or an episode with matplotlib.
 
     Parameters
     ----------
     source
-        A policy or policy graph; what `fit` returns; the steps of a trace; or a file of a policy,
-        of `fit --report` or of `simulate --trace`, as a path or open.
+        A policy or policy graph; the result of `fit`; the steps of a trace; or a file (a path or
+        an open file) with a policy, from `fit --report` or from `simulate --trace`.
     show
-        "value": best actions and their values over the beliefs of 2 or 3 states; "graph": the
+        "value": value function and optimal actions over the beliefs of 2 or 3 states; "graph": the
         policy graph; "bounds": the solver's bounds over time; "loglik": log-likelihood per step
-        over the iterations; "belief": the belief over an episode. By default the usual one.
+        over the iterations; "belief": the belief over an episode. The default depends on `source`.
     model
-        The model that gives a policy graph its names, an episode its kind of values, and which
-        .alpha and .policy files need.
+        The model: names of a policy graph, rewards or costs of an episode; required for .alpha and
+        .policy files.
     max_nodes
-        Nodes of a policy graph that are drawn at most, the nearest to the start first.
+        Maximum number of nodes of a policy graph, in breadth-first order.
     episode, max_steps
-        Number of the traced episode, by default the first one, and steps of it that are drawn at
-        most.
+        Number of the traced episode, by default the first one, and its maximum number of steps.
     title
-        In place of the default one.
+        Replaces the default title.
 
     Returns
     -------
-    A matplotlib Figure, which `savefig` writes.
+    A matplotlib Figure; `savefig` writes it.
 
     Raises
     ------
     FormatError
-        If a file is none of these.
+        If the file's format is unknown.
     PolicyError
-        Where a policy lacks what the picture shows, or does not fit the model.
+        If the policy lacks the data to plot, or does not fit the model.
     PomdpError
-        With a picture that cannot be drawn of the source, or without matplotlib.
+        If `show` does not apply to the source, or matplotlib is missing.
     OSError
-        If a file cannot be read.
+        If the file cannot be read.
     """
-    thing = _read(source, model)
-    possible = pictures_of(thing)
-    if show is not None and show not in possible:
-        raise PomdpError(f"of this can be drawn: {', '.join(possible)}, not {show!r}")
-    draw = _drawings(thing, model, max_nodes, episode, max_steps, title)
+    plottable = _read(source, model)
+    kinds = plot_kinds(plottable)
+    if show is not None and show not in kinds:
+        raise PomdpError(f"this can be plotted as {', '.join(kinds)}, not {show!r}")
+    draw = _figures(plottable, model, max_nodes, episode, max_steps, title)
     with styled():
-        return draw[show or possible[0]]()
+        return draw[show or kinds[0]]()
 
 
-def _read(source: Drawn | str | Path | IO[str] | IO[bytes], model: Model | None) -> Drawn:
-    """The thing itself, or what a file holds."""
+def _read(source: Plottable | str | Path | IO[str] | IO[bytes], model: Model | None) -> Plottable:
     if isinstance(source, (str, Path)) or hasattr(source, "read"):
-        return read_pictured(*text_of(cast("Path", source)), model)
+        return read_plottable(*read_source(cast("Path", source)), model)
     return source
 
 
-def pictures_of(thing: Drawn) -> tuple[Picture, ...]:
-    """Pictures that can be drawn of a thing, the usual one first."""
-    if isinstance(thing, (Fit, FitReport)):
+def plot_kinds(source: Plottable) -> tuple[PlotKind, ...]:
+    """Kinds of plot for a source, the default first."""
+    if isinstance(source, (Fit, FitReport)):
         return ("loglik",)
-    if isinstance(thing, PolicyGraph):
+    if isinstance(source, PolicyGraph):
         return ("graph",)
-    if not isinstance(thing, SolvedPolicy):
+    if not isinstance(source, SolvedPolicy):
         return ("belief",)
-    if len(thing.problem.states) in (2, 3):
+    if len(source.problem.states) in (2, 3):
         return ("value", "graph", "bounds")
-    if thing.graph is not None and thing.graph.n_nodes > 1:
+    if source.graph is not None and source.graph.n_nodes > 1:
         return ("graph", "value", "bounds")
     return ("bounds", "value", "graph")
 
 
-def _drawings(
-    thing: Drawn,
+def _figures(
+    source: Plottable,
     model: Model | None,
     max_nodes: int,
     episode: int | None,
     max_steps: int,
     title: str,
-) -> dict[Picture, Callable[[], Figure]]:
-    if isinstance(thing, Fit):
-        thing = FitReport(thing.model.n_states, thing.n_steps, thing.history, thing.restarts)
-    if isinstance(thing, FitReport):
-        return {"loglik": partial(loglik_figure, thing, title)}
-    if isinstance(thing, PolicyGraph):
-        problem = _numbered(thing) if model is None else problem_of(model)
-        return {"graph": partial(graph_figure, thing, problem, max_nodes, title)}
-    if not isinstance(thing, SolvedPolicy):
-        steps, costs = steps_of(thing, episode), model is not None and model.costs
+) -> dict[PlotKind, Callable[[], Figure]]:
+    if isinstance(source, Fit):
+        source = FitReport(source.model.n_states, source.n_steps, source.history, source.restarts)
+    if isinstance(source, FitReport):
+        return {"loglik": partial(loglik_figure, source, title)}
+    if isinstance(source, PolicyGraph):
+        problem = _numbered(source) if model is None else problem_of(model)
+        return {"graph": partial(graph_figure, source, problem, max_nodes, title)}
+    if not isinstance(source, SolvedPolicy):
+        steps, costs = episode_steps(source, episode), model is not None and model.costs
         return {"belief": partial(belief_figure, steps, max_steps, costs=costs, heading=title)}
 
-    policy = thing
+    policy = source
 
     def graph() -> Figure:
         if policy.graph is None:
-            raise PolicyError(f"method {policy.method!r} gives no policy graph to draw")
+            raise PolicyError(f"method {policy.method!r} gives no policy graph")
         return graph_figure(policy.graph, policy.problem, max_nodes, title)
 
     return {
@@ -144,13 +142,10 @@ def _drawings(
     }
 
 
-def steps_of(trace: Sequence[TracedStep], episode: int | None) -> list[TracedStep]:
+def episode_steps(trace: Sequence[TracedStep], episode: int | None) -> list[TracedStep]:
     """Steps of one episode of a trace, by default the first one.
 
-    Raises
-    ------
-    PomdpError
-        Where there is no such episode.
+    Raises PomdpError if the trace has no such episode.
     """
     chosen = trace[0].episode if episode is None else episode
     steps = [step for step in trace if step.episode == chosen]
@@ -163,7 +158,7 @@ def steps_of(trace: Sequence[TracedStep], episode: int | None) -> list[TracedSte
 
 
 def _numbered(graph: PolicyGraph) -> Problem:
-    """A problem with numbers for names, for a graph that comes without one."""
+    """A problem with numbers for names, for a graph without a model."""
     return Problem(
         name="",
         digest="",

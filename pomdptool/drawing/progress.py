@@ -1,4 +1,4 @@
-"""Curves over time: the bounds of a solver, and the log-likelihood of learning."""
+"""Convergence: the bounds of a solver, and the log-likelihood of learning."""
 
 from __future__ import annotations
 
@@ -31,18 +31,15 @@ LOWER, UPPER = PALETTE[0], PALETTE[1]
 
 
 def bounds_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
-    """Draw both bounds at the start belief over time.
+    """Plot the bounds at the initial belief over time.
 
-    Raises
-    ------
-    PolicyError
-        Where the policy does not tell its bounds over time.
+    Raises PolicyError if the policy has no bounds over time.
     """
     sign = -1.0 if policy.problem.costs else 1.0
     rows = np.array([row[:3] for row in policy.trace]).reshape(-1, 3)
     rows = rows[np.isfinite(rows).all(axis=1)]
     if not len(rows):
-        raise PolicyError("the policy holds no bounds over time: only .json files of solve do")
+        raise PolicyError("the policy has no bounds over time: only .json files of solve do")
     check_drawable("bounds or seconds", rows)
     seconds, (low, high) = rows[:, 0], np.sort(sign * rows[:, 1:], axis=1).T
     figure = new_figure(7.2, 4.2)
@@ -54,8 +51,8 @@ def bounds_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
     first = float(seconds[seconds > 0.0].min()) if (seconds > 0.0).any() else 0.0
     if first and seconds[-1] > 100.0 * first:
         ax.set_xscale("log")
-    what = "cost" if policy.problem.costs else "value"
-    axis_labels(ax, "seconds", f"{what} at the start belief")
+    kind = "cost" if policy.problem.costs else "value"
+    axis_labels(ax, "seconds", f"{kind} at the initial belief")
     title(ax, heading or f"{elided(policy.problem.name) or 'policy'}: bounds by {policy.method}")
     entries = [(above, f"upper {high[-1]:.6g}"), (below, f"lower {low[-1]:.6g}")]
     legend(figure, entries, f"gap {high[-1] - low[-1]:.3g}")
@@ -63,7 +60,7 @@ def bounds_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
 
 
 def loglik_figure(report: FitReport, heading: str = "") -> Figure:
-    """Draw the log-likelihood a step over the iterations, with the ends of the other starts."""
+    """Plot the log-likelihood per step over the iterations, with the final one of each restart."""
     figure = new_figure(7.2, 4.2)
     ax = figure.add_subplot()
     check_drawable("log-likelihoods", [*report.history, *(run.loglik for run in report.restarts)])
@@ -75,13 +72,13 @@ def loglik_figure(report: FitReport, heading: str = "") -> Figure:
         (others,) = ax.plot(
             ends[:, 0], ends[:, 1] / report.steps, "x", color=FAINT, markersize=5, zorder=2
         )
-        entries.append((others, f"ends of all {len(ends)} starts"))
+        entries.append((others, f"final values of {len(ends)} restarts"))
     (best,) = ax.plot(
         iterations, history, color=PALETTE[0], linewidth=1.8, marker="o", markersize=2.5, zorder=3
     )
     ax.plot(iterations[-1], history[-1], "o", color=INK, markersize=5, zorder=4)
     whole_numbers(ax)
-    axis_labels(ax, "iteration", "log-likelihood a step")
+    axis_labels(ax, "iteration", "log-likelihood per step")
     title(ax, heading or f"log-likelihood, {report.states} states, {report.steps} steps of data")
-    legend(figure, [(best, f"best start, {history[-1]:.6g}"), *entries], "fit")
+    legend(figure, [(best, f"best restart, {history[-1]:.6g}"), *entries], "fit")
     return figure

@@ -1,4 +1,4 @@
-"""Sparklines: a curve in one line of text (Tufte 2006), a character for each part of it."""
+"""Sparklines (Tufte 2006): a curve in one line of text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pomdptool.sparse import FloatArray
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN = "_.-~=+*#"
-"""Heights where block characters cannot be written."""
+"""Heights if the encoding lacks block characters."""
 
 
 def sparkline(values: FloatArray, low: float, high: float, *, plain: bool = False) -> str:
-    """A character for each value, the higher the larger; the ends of the scale are given."""
+    """One character per value, on a scale from `low` to `high`."""
     marks = PLAIN if plain else BLOCKS
     scale = high - low
     if not scale > 0.0:
@@ -22,13 +22,10 @@ def sparkline(values: FloatArray, low: float, high: float, *, plain: bool = Fals
 
 
 def resampled(times: FloatArray, values: FloatArray, n: int) -> FloatArray:
-    """Values at the ends of n equal parts of the time, each the last one known by then.
+    """Values of a step function at the ends of n equal time intervals.
 
-    Parameters
-    ----------
-    times, values
-        Shapes (m,): times ascend.
+    `times` and `values` have the shape (m,); times ascend.
     """
     ends = np.linspace(times[0], times[-1], n + 1)[1:]
-    known: FloatArray = values[np.maximum(np.searchsorted(times, ends, side="right") - 1, 0)]
-    return known
+    latest: FloatArray = values[np.maximum(np.searchsorted(times, ends, side="right") - 1, 0)]
+    return latest

@@ -1,8 +1,7 @@
-"""The value function over the beliefs of two or three states, and where which action is best.
+"""Value functions over the belief simplex of two or three states, with the optimal actions.
 
-Of two states: the value over the probability of the second one, an upper envelope of lines. Of
-three: a triangle, the corners of which are the states; the regions of the actions, and lines of
-equal value.
+Two states: the value over the probability of the second one, an upper envelope of lines. Three: a
+triangle whose corners are the states, with regions of the actions and contour lines of the value.
 """
 
 from __future__ import annotations
@@ -39,63 +38,55 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
-"""Of the triangle of three states."""
+"""Corners of the triangle."""
 
 GRID = 120
-"""Parts of a triangle's side, where its beliefs are looked at."""
+"""Grid intervals along a side of the triangle."""
 
 MAX_LINES = 60
-"""Vectors that are shown as lines of their own."""
+"""Most vectors that are shown as lines."""
 
 
 def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
-    """Draw the value function.
+    """Plot the value function.
 
-    Raises
-    ------
-    PolicyError
-        With other than two or three states, or where vectors cover only some of them.
+    Raises PolicyError if there are not two or three states, or vectors cover only some of them.
     """
     problem = policy.problem
     if len(problem.states) not in (2, 3):
         raise PolicyError(
-            f"the value over the belief is drawn for 2 or 3 states, not for {len(problem.states)}; "
-            "--show graph and --show bounds draw such a policy"
+            "the value is plotted over beliefs of 2 or 3 states, not "
+            f"{len(problem.states)}; use --show graph or --show bounds"
         )
     vectors = _vectors(policy)
     check_drawable("values", vectors.values)
-    what = "cost" if problem.costs else "value"
-    heading = heading or f"{elided(problem.name) or 'policy'}: {what} over the belief"
+    kind = "cost" if problem.costs else "value"
+    heading = heading or f"{elided(problem.name) or 'policy'}: {kind} over the belief"
     draw = _segment if len(problem.states) == 2 else _triangle
     return draw(problem, vectors.values, vectors.actions, heading)
 
 
 def _vectors(policy: SolvedPolicy) -> AlphaVectors:
-    """Vectors over all states; of values by one step of look-ahead, those at many beliefs."""
+    """Vectors over all states; with look-ahead, those of a grid of beliefs."""
     if isinstance(policy.values, FaceVectors):
         raise PolicyError(
-            "its vectors cover only some of the states each: give --model, or solve with "
-            "--full-simplex"
+            "each vector covers only some states: use --model, or solve with --full-simplex"
         )
     if not isinstance(policy.values, LookAhead):
         return over_all_states(policy)
     n = len(policy.problem.states)
     inside = (np.arange(400) + 0.5) / 400
     beliefs = np.column_stack([1.0 - inside, inside]) if n == 2 else simplex_grid(41)
-    found = [policy.values.vector(b) for b in beliefs if b.min() > 0.0]
-    values, first = np.unique([vector for _, vector in found], axis=0, return_index=True)
-    return AlphaVectors(np.array([found[k][0] for k in first.tolist()]), values)
-
-
-def _sign(problem: Problem) -> float:
-    return -1.0 if problem.costs else 1.0
+    backups = [policy.values.vector(b) for b in beliefs if b.min() > 0.0]
+    values, first = np.unique([vector for _, vector in backups], axis=0, return_index=True)
+    return AlphaVectors(np.array([backups[k][0] for k in first.tolist()]), values)
 
 
 def _segment(problem: Problem, values: FloatArray, actions: IntArray, heading: str) -> Figure:
-    """Draw the value over the probability of the second of two states."""
+    """Plot the value over the probability of the second of two states."""
     figure = new_figure(7.2, 4.2)
     ax = figure.add_subplot()
-    sign = _sign(problem)
+    sign = -1.0 if problem.costs else 1.0
     pieces = upper_envelope(values)
     if len(pieces) <= MAX_LINES:
         for k, _, _ in pieces:
@@ -126,7 +117,7 @@ def _segment(problem: Problem, values: FloatArray, actions: IntArray, heading: s
     )
     first, second = (elided(name) for name in problem.states)
     gap = "  " if len(first) + len(second) < 2 * MAX_NAME - 12 else "\n"
-    along = f"probability of {second}{gap}(0: surely {first})"
+    along = f"probability of {second}{gap}(0: {first})"
     axis_labels(ax, along, "cost" if problem.costs else "value")
     title(ax, heading)
     used = sorted({int(actions[k]) for k, _, _ in pieces})
@@ -135,7 +126,7 @@ def _segment(problem: Problem, values: FloatArray, actions: IntArray, heading: s
 
 
 def _triangle(problem: Problem, values: FloatArray, actions: IntArray, heading: str) -> Figure:
-    """Draw regions and lines of equal value over the beliefs of three states."""
+    """Plot regions and contour lines over the beliefs of three states."""
     from matplotlib.lines import Line2D
 
     figure = new_figure(7.2, 5.0)
@@ -143,8 +134,8 @@ def _triangle(problem: Problem, values: FloatArray, actions: IntArray, heading: 
     ax.set_aspect("equal")
     ax.set_axis_off()
     beliefs = simplex_grid(GRID)
-    worth = beliefs @ values.T
-    best = np.unique(worth.argmax(axis=1))
+    grid_values = beliefs @ values.T
+    best = np.unique(grid_values.argmax(axis=1))
     regions = {k: region_of(k, best, values) for k in best.tolist()}
     for k, region in regions.items():
         a = int(actions[k])
@@ -152,7 +143,8 @@ def _triangle(problem: Problem, values: FloatArray, actions: IntArray, heading: 
         edge = "white" if len(best) <= MAX_LINES else shade
         ax.fill(*(region @ CORNERS).T, facecolor=shade, hatch=hatch(a), edgecolor=edge, lw=0.4)
     ax.fill(*CORNERS.T, fill=False, edgecolor=INK, linewidth=1.0)
-    _levels(ax, values, regions, beliefs[worth.max(axis=1).argmin()], _sign(problem))
+    worst = beliefs[grid_values.max(axis=1).argmin()]
+    _contours(ax, values, regions, worst, -1.0 if problem.costs else 1.0)
     corners = zip(CORNERS, problem.states, ("left", "right", "center"), strict=True)
     for (x, y), name, side in corners:
         text(ax, x, y + (0.04 if y else -0.05), elided(name), ha=side, va="center")
@@ -163,17 +155,17 @@ def _triangle(problem: Problem, values: FloatArray, actions: IntArray, heading: 
     )
     title(ax, heading)
     used = sorted({int(actions[k]) for k in best.tolist()})
-    what = "cost" if problem.costs else "value"
+    kind = "cost" if problem.costs else "value"
     entries = [(swatch(a), problem.actions[a]) for a in used]
-    lines = [(mark, "start"), (Line2D([], [], color=INK, linewidth=0.8), f"equal {what}")]
+    lines = [(mark, "start"), (Line2D([], [], color=INK, linewidth=0.8), f"equal {kind}")]
     legend(figure, [*entries, *lines], "best action")
     return figure
 
 
-def _levels(
+def _contours(
     ax: Axes, values: FloatArray, regions: dict[int, FloatArray], worst: FloatArray, sign: float
 ) -> None:
-    """Draw lines of equal value, and label them on the way from the worst belief to a corner."""
+    """Draw contour lines, labelled between the worst belief and a corner."""
     from matplotlib.collections import LineCollection
     from matplotlib.ticker import MaxNLocator
 
@@ -197,12 +189,12 @@ def _levels(
         text(ax, x, y, words, ha="center", va="center", fontsize=7.0, bbox=blank)
 
 
-def crossing(polygon: FloatArray, worth: FloatArray, level: float) -> FloatArray:
-    """Ends of the line inside a convex polygon, shape (m, 3), on which its worth is the level."""
+def crossing(polygon: FloatArray, heights: FloatArray, level: float) -> FloatArray:
+    """Ends of the contour line of a linear function over a convex polygon, shape (m, 3)."""
     ends = []
-    for i, low in enumerate(worth.tolist()):
-        n = (i + 1) % len(worth)
-        high = float(worth[n])
+    for i, low in enumerate(heights.tolist()):
+        n = (i + 1) % len(heights)
+        high = float(heights[n])
         if (low < level) != (high < level):
             ends.append(polygon[i] + (level - low) / (high - low) * (polygon[n] - polygon[i]))
     return np.array(ends)
@@ -211,7 +203,10 @@ def crossing(polygon: FloatArray, worth: FloatArray, level: float) -> FloatArray
 def _label_places(
     values: FloatArray, worst: FloatArray, levels: FloatArray
 ) -> list[tuple[FloatArray, float]]:
-    """Beliefs of each level from the worst one to the corner that parts most of them, and best."""
+    """Label positions on a ray from the worst belief to a corner.
+
+    The ray crosses the most levels, and among these has the widest spacing.
+    """
     chosen: tuple[int, float, list[tuple[FloatArray, float]]] = (0, 0.0, [])
     for corner in np.eye(3):
         ray = worst + np.linspace(0.0, 1.0, 401)[:, np.newaxis] * (corner - worst)
@@ -225,7 +220,7 @@ def _label_places(
 
 
 def simplex_grid(n: int) -> FloatArray:
-    """Beliefs of three states whose probabilities are whole parts of 1/n."""
+    """Beliefs over three states whose probabilities are multiples of 1/n."""
     first, second = np.divmod(np.arange((n + 1) ** 2), n + 1)
     inside = first + second <= n
     first, second = first[inside], second[inside]
@@ -233,14 +228,10 @@ def simplex_grid(n: int) -> FloatArray:
 
 
 def region_of(k: int, rivals: IntArray, values: FloatArray) -> FloatArray:
-    """Corners of the beliefs where vector k is the largest of the rivals.
+    """Corners of the region where vector k is maximal among the rivals, shape (m, 3), in order.
 
-    The triangle is cut by the rival that leads most at a corner, until none does (each cut as
-    Sutherland and Hodgman 1974).
-
-    Returns
-    -------
-    Shape (m, 3): beliefs, around the region; none where it is empty.
+    The triangle is clipped by the rival with the largest lead at a corner until none leads
+    (Sutherland and Hodgman 1974).
     """
     polygon = np.eye(3)
     normals = values[k] - values[rivals]
@@ -255,7 +246,7 @@ def region_of(k: int, rivals: IntArray, values: FloatArray) -> FloatArray:
 
 
 def _cut(polygon: FloatArray, lead: FloatArray) -> FloatArray:
-    """Part of a convex polygon, shape (m, 3), where what its corners have is not negative."""
+    """Clip a convex polygon, shape (m, 3), where a linear function is negative."""
     corners: list[FloatArray] = []
     for i in range(len(polygon)):
         n = (i + 1) % len(polygon)

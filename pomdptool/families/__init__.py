@@ -1,1 +1,1 @@
-"""Families of problems: each module makes Models of any size from the published definition."""
+"""Problem families: models of any size from their published definitions."""

@@ -1,6 +1,6 @@
-"""Grids drawn in text: their cells, and which cell lies next to which.
+"""Grid maps drawn as text: cells and their neighbours.
 
-North is the top line. `#`, a space and everything beyond the drawing are wall; a line that begins
+North is the top line. `#`, a space and everything outside the drawing are walls; a line that begins
 with `;` is a comment. Cells are numbered line by line, from the west.
 """
 
@@ -18,22 +18,21 @@ WALL = "# "
 COMMENT = ";"
 HEADINGS = ("north", "east", "south", "west")
 STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))
-"""Row and column to add for a step north, east, south and west."""
+"""Row and column offsets of a step north, east, south and west."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Grid:
-    """The cells of a map that are not wall.
+    """The free cells of a map.
 
     Attributes
     ----------
     marks
-        The character that stands in each cell.
+        Character of each cell.
     x, y
-        Each cell's column, counted from the west, and line, counted from the south; from 0.
+        Column from the west and line from the south of each cell, from 0.
     neighbours
-        Shape (4, n_cells): where a step north, east, south and west leads; into a wall it leads
-        back to the same cell.
+        Shape (4, n_cells): cell to the north, east, south and west; at a wall the cell itself.
     """
 
     marks: str
@@ -48,31 +47,25 @@ class Grid:
 
     @property
     def walled(self) -> np.ndarray:
-        """Whether a wall stands to the north, east, south and west; shape (4, n_cells)."""
+        """Whether there is a wall to the north, east, south and west; shape (4, n_cells)."""
         walled: np.ndarray = self.neighbours == np.arange(self.n_cells)
         return walled
 
     def names(self) -> list[str]:
-        """Name every cell by its column and line: x0y0 is the south-west corner of the drawing."""
+        """Names by column and line: x0y0 is the south-west corner of the drawing."""
         return [f"x{x}y{y}" for x, y in zip(self.x, self.y, strict=True)]
 
     def marked(self, characters: str) -> np.ndarray:
-        """Whether each cell bears one of the characters; shape (n_cells,)."""
+        """Whether each cell has one of the characters; shape (n_cells,)."""
         return np.array([mark in characters for mark in self.marks], dtype=bool)
 
 
 def read_grid(text: str, known: str, check: Callable[[int], None] | None = None) -> Grid:
-    """Read a drawing whose cells are marked with the `known` characters.
+    """Read a map whose cells are marked with the `known` characters.
 
-    Parameters
-    ----------
-    check
-        Called with the number of cells, before they are listed: raises where these are too many.
+    `check` is called with the number of cells before they are listed, and may raise an error.
 
-    Raises
-    ------
-    ModelError
-        If the drawing has no cell, or holds an unknown character (its line and column are named).
+    Raises ModelError if the map has no cell, or an unknown character (with its line and column).
     """
     lines = text.splitlines()
     if check is not None:
@@ -83,7 +76,7 @@ def read_grid(text: str, known: str, check: Callable[[int], None] | None = None)
         if not line.startswith(COMMENT):
             cells |= _cells_of_line(row, line, known)
     if not cells:
-        raise ModelError("the map has no cell that is not wall")
+        raise ModelError("the map has no free cell")
     number = {place: i for i, place in enumerate(cells)}
     neighbours = [
         [number.get((row + down, column + right), i) for (row, column), i in number.items()]
@@ -100,8 +93,8 @@ def _cells_of_line(row: int, line: str, known: str) -> dict[tuple[int, int], str
         if mark not in WALL:
             if mark not in known:
                 raise ModelError(
-                    f"the map, line {row + 1}, column {column + 1}: {mark!r} has no meaning here; "
-                    f"cells are {' '.join(known)} and walls are # or a space"
+                    f"the map, line {row + 1}, column {column + 1}: unknown character {mark!r}; "
+                    f"cells are {' '.join(known)}, walls are # or a space"
                 )
             cells[row, column] = mark
     return cells

@@ -1,15 +1,15 @@
 """Heaven and hell: they lie at the ends of a T, and only a priest knows which is where.
 
-The map, with arms of length n (here 2; S is where one begins, P the priest):
+The map, with arms of length n (here 2; S: initial position, P: priest):
 
     west-2  west-1  stem-2  east-1  east-2
                     stem-1
                     stem-0 S
                     path-0  path-1  path-2 P
 
-Moves never fail, walls stop them. The position is seen; at the priest's it comes with the side of
-heaven. Whatever is done at an arm's end pays +1 in heaven and -1 in hell, and leads back to
-stem-0, with heaven on a side drawn anew. There are 8n + 4 states and 4n + 3 observations.
+Moves are deterministic and blocked by walls. The position is observed; at the priest also the side
+of heaven. Every action at an arm's end earns +1 in heaven and -1 in hell and leads back to stem-0,
+with heaven redrawn on either side. There are 8n + 4 states and 4n + 3 observations.
 
 Source: Bonet, Geffner, "Solving large POMDPs using real time dynamic programming", AAAI Fall
 Symposium on POMDPs, 1998, and S. Thrun; with n = 2 (20 states, 11 observations, discount 0.99):
@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from pomdptool.errors import ModelError
-from pomdptool.families.rows import certain, check_size, merged_rows
+from pomdptool.families.rows import check_size, deterministic, merged_rows
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import IntArray, SparseRows, repeated
 
@@ -30,7 +30,7 @@ SIDES = ("west", "east")
 
 
 def heavenhell(length: int = 2, *, discount: float = 0.99) -> Model:
-    """Make the heaven-and-hell problem with arms, stem and path of the given length.
+    """Build the heaven-and-hell problem with arms, stem and path of equal length.
 
     Raises
     ------
@@ -49,11 +49,11 @@ def heavenhell(length: int = 2, *, discount: float = 0.99) -> Model:
     R = np.zeros(2 * n)
     R[[ends[0], n + ends[1]]] = 1.0
     R[[ends[1], n + ends[0]]] = -1.0
-    seen = np.tile(np.arange(n), 2)
-    seen[n + priest] = n
+    observed = np.tile(np.arange(n), 2)
+    observed[n + priest] = n
     return make_model(
         _transitions(moves, ends),
-        repeated(certain(seen, n + 1), len(ACTIONS)),
+        repeated(deterministic(observed, n + 1), len(ACTIONS)),
         R[np.newaxis],
         discount=discount,
         start=start,
@@ -65,7 +65,7 @@ def heavenhell(length: int = 2, *, discount: float = 0.99) -> Model:
 
 
 def _corridors(length: int) -> tuple[list[str], IntArray]:
-    """Name the places, stem-0 first and the priest's last; moves[a, place] is the next place."""
+    """Names of the places, stem-0 first and the priest's last, and moves[a, place] -> place."""
     stem = [f"stem-{i}" for i in range(length + 1)]
     west = [f"west-{i}" for i in range(1, length + 1)]
     east = [f"east-{i}" for i in range(1, length + 1)]
@@ -85,7 +85,7 @@ def _corridors(length: int) -> tuple[list[str], IntArray]:
 
 
 def _transitions(moves: IntArray, ends: IntArray) -> SparseRows:
-    """Build T: moves within a world, and from an arm's end to the start of either world."""
+    """T: moves within a world, and from an arm's end to the initial place of either world."""
     n_actions, n = moves.shape
     world, place = np.divmod(np.arange(2 * n), n)
     a, s = np.divmod(np.arange(n_actions * 2 * n), 2 * n)

@@ -1,21 +1,21 @@
-r"""Rock sample: a rover looks at rocks from afar and samples the good ones.
+r"""Rock sample: a rover checks rocks from a distance and samples the good ones.
 
 A square grid of cells (x, y), x to the east and y to the north, both from 0; k rocks on known
 cells, each good or bad with probability 1/2. A state is the rover's cell and the k qualities;
-leaving the grid leads to one more state, `exit`, which is terminal.
+leaving the grid leads to the terminal state `exit`.
 
-- Moves never fail. Leaving by the east pays +10; on the other three sides it costs 100.
-- Sampling a good rock pays +10 and turns it bad, a bad one costs 10; where there is no rock it
+- Moves are deterministic. Leaving to the east earns +10; on the other three sides it costs 100.
+- Sampling a good rock earns +10 and turns it bad; sampling a bad one costs 10; without a rock it
   costs 100 and ends the episode.
-- Checking rock i at the Euclidean distance d sees its quality rightly with probability
+- Checking rock i at the Euclidean distance d is correct with probability
 
       (1 + eta) / 2,    eta = 2 ** (-d / d0),
 
-  d0 being the half efficiency distance. Every other action sees `good`.
+  with the half efficiency distance d0. Every other action observes `good`.
 
 Source: Smith, Simmons, "Heuristic search value iteration for POMDPs", UAI 2004, 520-527. The
-penalty of 100, and that an illegal action ends the episode, are in the files that came with it
-(ZMDP), not in the paper. Those files differ in the sensor: d0 = 20 in size 7 with 8 rocks, d0 = 4
+penalty of 100 and the end of the episode after an illegal action are in the published files (ZMDP),
+not in the paper. These files differ in the sensor: d0 = 20 in size 7 with 8 rocks, d0 = 4
 in size 5 with 5, and eta = exp(-d), which is d0 = log 2, in size 4 with 4.
 """
 
@@ -27,7 +27,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pomdptool.errors import ModelError
-from pomdptool.families.rows import certain, check_size
+from pomdptool.families.rows import check_size, deterministic
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
 
@@ -35,7 +35,7 @@ MOVES = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
 GOOD_SAMPLE, BAD_SAMPLE, EXIT, ILLEGAL = 10.0, -10.0, 10.0, -100.0
 
 MAX_ROCKS = 19
-"""Most rocks: with more, a single cell has more rows than a family builds."""
+"""Most rocks: with more, a single cell exceeds `SIZE_LIMIT`."""
 
 Cell = tuple[int, int]
 
@@ -50,20 +50,20 @@ def rocksample(
     discount: float = 0.95,
     rng: np.random.Generator | None = None,
 ) -> Model:
-    """Make a rock sample problem: size x size cells, `rocks` rocks.
+    """Build a rock sample problem with size x size cells and `rocks` rocks.
 
     Parameters
     ----------
     size, rocks
         Number of cells along a side, and of rocks; S = size**2 * 2**rocks + 1, A = rocks + 5.
     positions
-        Cell (x, y) of every rock; without it they are drawn with `rng`.
+        Cell (x, y) of every rock; by default distinct random cells.
     start
-        The rover's first cell; by default (0, size // 2), at the western edge.
+        The rover's initial cell; by default (0, size // 2), at the western edge.
     half_efficiency
         Distance d0 at which the sensor's efficiency is 1/2, in cells.
     rng
-        Draws the positions where they are not given: distinct cells, all equally likely.
+        Random number generator for the positions.
 
     Raises
     ------
@@ -71,12 +71,12 @@ def rocksample(
         If a number is out of range, rocks share a cell or lie outside, or the model is too large.
     """
     _check_numbers(size, rocks, half_efficiency)
-    places = _drawn(size, rocks, rng) if positions is None else _checked(positions, size, rocks)
+    places = _random(size, rocks, rng) if positions is None else _checked(positions, size, rocks)
     x0, y0 = (0, size // 2) if start is None else start
     if not (0 <= x0 < size and 0 <= y0 < size):
         raise ModelError(f"the rover cannot start in {(x0, y0)}, outside of the grid")
     worlds = 1 << rocks
-    T, R = _steps(size, places)
+    T, R = _dynamics(size, places)
     first = np.zeros(size * size * worlds + 1)
     first[(x0 * size + y0) * worlds : (x0 * size + y0 + 1) * worlds] = 1.0 / worlds
     return make_model(
@@ -94,7 +94,7 @@ def rocksample(
 
 def _check_numbers(size: int, rocks: int, half_efficiency: float) -> None:
     if size < 1 or rocks < 1:
-        raise ModelError(f"rock sample needs a cell and a rock at least, not {size} and {rocks}")
+        raise ModelError(f"rock sample needs at least 1 cell and 1 rock, not {size} and {rocks}")
     if rocks > size * size:
         raise ModelError(f"{rocks} rocks do not fit on {size} x {size} cells")
     if not half_efficiency > 0.0:
@@ -105,8 +105,8 @@ def _check_numbers(size: int, rocks: int, half_efficiency: float) -> None:
     check_size(count, f"rock sample of size {size} with {rocks} rocks")
 
 
-def _drawn(size: int, rocks: int, rng: np.random.Generator | None) -> IntArray:
-    """Draw the rocks' cells; shape (rocks, 2)."""
+def _random(size: int, rocks: int, rng: np.random.Generator | None) -> IntArray:
+    """Random cells of the rocks; shape (rocks, 2)."""
     if rng is None:
         raise ModelError("rock sample needs the rocks' positions, or a generator to draw them")
     cells = rng.choice(size * size, size=rocks, replace=False)
@@ -125,7 +125,7 @@ def _checked(positions: Sequence[Cell], size: int, rocks: int) -> IntArray:
 
 
 def _names(size: int, rocks: int) -> list[str]:
-    """Name the states in order: x, then y, then the qualities, bad before good, rock 1 slowest."""
+    """Names of the states, ordered by x, y and qualities, bad before good, rock 1 slowest."""
     qualities = ["".join(q) for q in itertools.product("bg", repeat=rocks)]
     cells = itertools.product(range(size), repeat=2)
     return [*(f"x{x}y{y}-{q}" for x, y in cells for q in qualities), "exit"]
@@ -137,8 +137,8 @@ def _good(rocks: int) -> np.ndarray:
     return np.array([worlds >> (rocks - 1 - i) & 1 == 1 for i in range(rocks)])
 
 
-def _steps(size: int, places: IntArray) -> tuple[SparseRows, FloatArray]:
-    """Build T, in which nothing is left to chance, and R[a, s]."""
+def _dynamics(size: int, places: IntArray) -> tuple[SparseRows, FloatArray]:
+    """Deterministic T, and R[a, s]."""
     rocks = len(places)
     worlds = 1 << rocks
     n_states, n_actions = size * size * worlds + 1, rocks + 5
@@ -157,11 +157,11 @@ def _steps(size: int, places: IntArray) -> tuple[SparseRows, FloatArray]:
         good = _good(rocks)[i]
         to[-1, states] = states - np.where(good, 1 << (rocks - 1 - i), 0)
         R[-1, states] = np.where(good, GOOD_SAMPLE, BAD_SAMPLE)
-    return certain(to.ravel(), n_states), R
+    return deterministic(to.ravel(), n_states), R
 
 
 def _observations(size: int, places: IntArray, half_efficiency: float) -> SparseRows:
-    """Build Z: pairs of entries for checks, one entry (`good`) for everything else."""
+    """Z: two entries per row for checks, one entry (`good`) otherwise."""
     rocks = len(places)
     n_states, n_actions = size * size * (1 << rocks) + 1, rocks + 5
     x, y = np.divmod(np.arange(size * size), size)

@@ -1,8 +1,8 @@
-"""Tiger: behind one of several doors; listen, then open another one.
+"""Tiger: it is behind one of several doors; listen, then open another one.
 
-Listening names the tiger's door with probability `accuracy`, each of the other n - 1 doors with
-probability (1 - accuracy) / (n - 1). Opening a door pays, says nothing, and moves the tiger to a
-door drawn uniformly.
+Listening reports the tiger's door with probability `accuracy`, each of the other n - 1 doors with
+probability (1 - accuracy) / (n - 1). Opening a door resets the problem: the tiger moves to a
+uniformly random door, and the observation carries no information.
 
 Source: Kaelbling, Littman, Cassandra, "Planning and acting in partially observable stochastic
 domains", Artificial Intelligence 101 (1998) 99-134, for two doors.
@@ -27,21 +27,22 @@ def tiger(
     eaten: float = -100.0,
     discount: float = 0.95,
 ) -> Model:
-    """Make the tiger problem with any number of doors.
+    """Build the tiger problem with any number of doors.
 
     Parameters
     ----------
     doors
-        Number of doors, states and observations; two are called left and right, more 1, 2, ...
+        Number of doors, states and observations; two are named left and right, more 1, 2, ...
     accuracy
-        Probability that listening names the right door.
+        Probability that listening is correct.
     listening, treasure, eaten
         Rewards of listening, of opening a door without the tiger, and of opening the tiger's.
 
     Raises
     ------
     ModelError
-        If there are fewer than two doors, `accuracy` is no probability, or the model is too large.
+        If there are fewer than two doors, `accuracy` is not a probability, or the model is too
+        large.
     """
     if doors < 2:
         raise ModelError(f"the tiger needs at least two doors, not {doors}")
@@ -50,14 +51,14 @@ def tiger(
     check_size((doors + 1) * doors**2, f"a tiger problem with {doors} doors", "numbers")
     sides = ["left", "right"] if doors == 2 else [str(door + 1) for door in range(doors)]
     names = [f"tiger-{side}" for side in sides]
-    heard = np.full((doors, doors), (1.0 - accuracy) / (doors - 1))
-    np.fill_diagonal(heard, accuracy)
+    sounds = np.full((doors, doors), (1.0 - accuracy) / (doors - 1))
+    np.fill_diagonal(sounds, accuracy)
     R = np.full((doors + 1, doors), treasure)
     R[0] = listening
     R[1:][np.eye(doors, dtype=bool)] = eaten
     return make_model(
-        _after_listening(np.eye(doors)),
-        _after_listening(heard),
+        _with_doors(np.eye(doors)),
+        _with_doors(sounds),
         R,
         discount=discount,
         states=names,
@@ -67,8 +68,8 @@ def tiger(
     )
 
 
-def _after_listening(listen: FloatArray) -> SparseRows:
-    """Stack the matrix of listening and, for every door that is opened, a uniform one."""
+def _with_doors(listen: FloatArray) -> SparseRows:
+    """Stack the matrix of listening and a uniform one for every door."""
     n = len(listen)
     values = np.concatenate([listen.ravel(), np.full(n**3, 1.0 / n)])
     places = np.arange(len(values))

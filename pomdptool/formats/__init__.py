@@ -1,1 +1,1 @@
-"""Text to nouns and back: one module a format."""
+"""Readers and writers of models, policies, data and reports: a module or folder per format."""

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all: a temporary file in the same folder, then a rename."""
+"""Atomic writes: to a temporary file in the same folder, which then replaces the target."""
 
 from __future__ import annotations
 
@@ -13,41 +13,30 @@ from typing import IO
 _PREFIX, _SUFFIX = ".pomdptool-", ".tmp"
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file's content in one step; see `writing_whole`."""
-    with writing_whole(path) as stream:
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace the content of a file atomically; see `open_atomic`."""
+    with open_atomic(path) as stream:
         stream.write(data)
 
 
 @contextlib.contextmanager
-def writing_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Give a stream the content of which replaces a file's at the end; on any error the old stays.
+def open_atomic(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing; its old content is replaced at the end, and kept on any error.
 
-    A symbolic link is followed, and what is no regular file (a device, a pipe) is written to
-    directly. Permissions of an existing file are kept.
-
-    Raises
-    ------
-    OSError
-        If the folder or the disk refuses.
+    Symbolic links are followed; devices and pipes are written to directly. Permissions of an
+    existing file are kept. Raises OSError if the file cannot be written.
     """
     try:
         with _writing(path) as stream:
             yield stream
     except OSError as error:
         if error.filename and not str(error.filename).endswith(_SUFFIX):
-            raise  # it speaks of another file
+            raise  # the error is about another file
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def check_writable(path: Path) -> None:
-    """Find out whether a file can be written, without touching it.
-
-    Raises
-    ------
-    OSError
-        If there is no folder, the name cannot be one, or nothing may be written there.
-    """
+    """Raise OSError if a file cannot be written; does not change it."""
     import tempfile
 
     mode = _mode(path)
@@ -57,7 +46,7 @@ def check_writable(path: Path) -> None:
         return
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path))
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path))
     handle, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
     os.close(handle)
     Path(name).unlink()
@@ -95,7 +84,7 @@ def _mode(path: Path) -> int | None:
 
 
 def _new_mode() -> int:
-    """Permissions that an ordinary new file would get."""
+    """Default permissions of a new file."""
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask

@@ -1,4 +1,4 @@
-"""Every error and warning of a model file."""
+"""All errors and warnings about a model file."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import IO
 
 from pomdptool.errors import Finding, FormatError
 from pomdptool.formats.models import Kind, read_model
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Check:
-    """What the reader reports of a model file.
+    """Result of checking a model file.
 
     Attributes
     ----------
     file
-        The name that it is reported by.
+        File name in messages.
     findings
-        Errors and warnings in the order of the text, each with line and column, from 1, and a code.
+        Errors and warnings in the order of the text, with line and column (from 1) and code.
     model
-        The model; None where a finding is an error.
+        The model; None if a finding is an error.
     """
 
     file: str
@@ -38,26 +38,26 @@ def check(
     kind: Kind | None = None,
     file: str | None = None,
 ) -> Check:
-    """Read a model file, and report every error and warning, where `load` raises.
+    """Report all errors and warnings about a model file, for which `load` raises or warns.
 
     Parameters
     ----------
     source
         A path (`.pomdp`, `.mdp`, `.json`, `.pomdpx`, also `.gz`) or an open file.
     strict
-        Refuse dialects, as the reference reader does; by default each is a warning.
+        Report dialects as errors, as the reference reader does, not as warnings.
     kind
-        "pomdp", "json" or "pomdpx"; by default known by the text's beginning, else by the name.
+        "pomdp", "json" or "pomdpx"; by default detected from the text, or else the file name.
     file
-        Name to report; by default that of the source.
+        File name for messages; by default that of the source.
 
     Raises
     ------
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
-        text, name = text_of(source)
+        text, name = read_source(source)
     except FormatError as error:
         return Check(file or error.file, error.findings, None)
     model, findings = read_model(text, file or name, kind=kind, strict=strict)

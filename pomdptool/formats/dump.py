@@ -1,4 +1,4 @@
-"""Models, policies and episodes to files."""
+"""Writes models, policies and episodes to files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import PomdpError, PomdpWarning
-from pomdptool.formats.atomic import write_whole
+from pomdptool.formats.atomic import write_atomic
 from pomdptool.formats.kinds import kind_of_path
 from pomdptool.formats.models import WRITTEN_KINDS, encode_model
 from pomdptool.model import Model
@@ -15,15 +15,11 @@ from pomdptool.policy import SolvedPolicy
 
 
 def dump(thing: object, path: str | Path) -> None:
-    """Write a model, a policy or episodes; the format is known by the extension.
+    """Write a model, a policy or episodes in the format of the file extension.
 
     Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.policy`, `.pg`, `.dot`. Episodes:
-    `.csv`, `.tsv`, `.jsonl`, `.parquet`. Each but the last also with `.gz`.
-
-    Raises
-    ------
-    PomdpError
-        If the extension names no format for such a thing.
+    `.csv`, `.tsv`, `.jsonl`, `.parquet`. All but the last also with `.gz`. Raises PomdpError for
+    other extensions.
     """
     path = Path(path)
     if isinstance(thing, Model):
@@ -50,10 +46,10 @@ def dump(thing: object, path: str | Path) -> None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write text to a file, whole or not at all; compressed where the name ends in `.gz`."""
+    """Write text to a file atomically, compressed if its name ends in `.gz`."""
     data = text.encode("utf-8", errors="surrogateescape")
     if path.name.lower().endswith(".gz"):
         import gzip
 
         data = gzip.compress(data, mtime=0)
-    write_whole(path, data)
+    write_atomic(path, data)

@@ -1,4 +1,4 @@
-"""Formats by the name of a file."""
+"""Formats by file extension."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ K = TypeVar("K")
 
 
 def kind_of_path(path: str | Path, kinds: Mapping[str, K]) -> K | None:
-    """Format that the extension of a file name stands for (in any case); None: none of these.
+    """Format of a file extension (case-insensitive); None if it is not in `kinds`.
 
-    Parameters
-    ----------
-    kinds
-        The formats by extension: `.csv`, and `.csv.gz` where a file may be compressed.
+    `kinds` has the formats by extension: `.csv`, and `.csv.gz` if files may be compressed.
     """
     name = str(path).lower()
     gz = ".gz" if name.endswith(".gz") else ""
     return kinds.get(Path(name.removesuffix(".gz")).suffix + gz)
 
 
-def also_compressed(kinds: Mapping[str, K]) -> dict[str, K]:
-    """Add `.gz` to each extension of a table."""
+def with_compressed(kinds: Mapping[str, K]) -> dict[str, K]:
+    """Add the extensions of compressed files (`.gz`)."""
     return {**kinds, **{f"{extension}.gz": kind for extension, kind in kinds.items()}}

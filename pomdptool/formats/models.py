@@ -1,28 +1,28 @@
-"""Models from files and to text: the format is known by the file's name or the text's beginning."""
+"""Reads and writes models in all formats, detected from the text or the file name."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 from pomdptool.errors import Finding, FormatError, PomdpWarning
-from pomdptool.formats.kinds import also_compressed, kind_of_path
+from pomdptool.formats.kinds import kind_of_path, with_compressed
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK, read_pomdp
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
 
 WrittenKind = Literal["pomdp", "json"]
 Kind = Literal[WrittenKind, "pomdpx"]
 
-WRITTEN_KINDS: dict[str, WrittenKind] = also_compressed(
+WRITTEN_KINDS: dict[str, WrittenKind] = with_compressed(
     {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
 )
-MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, **also_compressed({".pomdpx": "pomdpx"})}
+MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, **with_compressed({".pomdpx": "pomdpx"})}
 
 NAMES: dict[Kind, str] = {"pomdp": ".pomdp", "json": "JSON", "pomdpx": "POMDPX"}
-"""What people call the formats."""
+"""Names of the formats in messages."""
 
 _BEGIN = re.compile(
     r"[\ufeff \t\r\n]*(?:(?P<json>\{)|(?P<pomdpx><)|(?:#[^\r\n]*[\r\n]\s*)*"
@@ -31,14 +31,13 @@ _BEGIN = re.compile(
 
 
 def kind_of_text(text: str) -> Kind | None:
-    """Format that a text's beginning shows: `{` JSON, `<` XML, a preamble .pomdp; None: unclear."""
+    """Format by the first characters: `{` JSON, `<` XML, a preamble .pomdp; None if unclear."""
     begin = _BEGIN.match(text)
-    kinds: dict[str | None, Kind] = {"json": "json", "pomdpx": "pomdpx", "pomdp": "pomdp"}
-    return kinds[begin.lastgroup] if begin else None
+    return cast("Kind", begin.lastgroup) if begin else None
 
 
 def is_model(text: str) -> bool:
-    """Whether a text shows itself to be a model in .pomdp or POMDPX (JSON is read to know)."""
+    """Whether a text is a model in .pomdp or POMDPX; for JSON the document must be parsed."""
     kind = kind_of_text(text)
     return kind == "pomdp" or (kind == "pomdpx" and "<pomdpx" in text)
 
@@ -46,10 +45,10 @@ def is_model(text: str) -> bool:
 def read_model(
     text: str, file: str, *, kind: Kind | None = None, strict: bool = False
 ) -> tuple[Model | None, tuple[Finding, ...]]:
-    """Read a model and every finding about it; the model is None where one is an error.
+    """Read a model (None after an error), and the findings.
 
-    Without `kind` the text decides the format where it can, with a warning if the file's name is
-    for another one; else the name does.
+    Without `kind` the format is detected from the text, with a warning if the file extension is
+    that of another format, or else from the extension.
     """
     named = kind or kind_of_path(file, MODEL_KINDS)
     read_as = kind or kind_of_text(text) or named or "pomdp"
@@ -92,14 +91,14 @@ def loads(
     strict
         Refuse dialects, as the reference reader does; by default each is a `PomdpWarning`.
     kind
-        "pomdp", "json" or "pomdpx"; by default known by the text's beginning, else by `file`.
+        "pomdp", "json" or "pomdpx"; by default detected from the text, or else from `file`.
     file
-        Name to report.
+        File name for messages.
 
     Raises
     ------
     FormatError
-        If the text is not a model.
+        If the text is not a valid model.
     """
     model, findings = read_model(text, file, kind=kind, strict=strict)
     if model is None:
@@ -115,18 +114,18 @@ def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> M
     Raises
     ------
     FormatError
-        If the file is not a model.
+        If the file is not a valid model.
     OSError
         If it cannot be read.
     """
-    content, file = text_of(source)
-    return loads(content, strict=strict, file=file, _from_load=True)
+    text, file = read_source(source)
+    return loads(text, strict=strict, file=file, _from_load=True)
 
 
 def encode_model(model: Model, kind: WrittenKind, header: str = "") -> tuple[str, list[str]]:
-    """Text of a model, and what had to be changed (names that the format does not allow).
+    """Text of a model, and messages about replaced names (see `pomdp.names`).
 
-    A .pomdp text begins with the lines of `header` as comments.
+    A .pomdp text begins with `header` as comments.
     """
     if kind == "json":
         from pomdptool.formats.model_json import write_model_json
@@ -135,5 +134,5 @@ def encode_model(model: Model, kind: WrittenKind, header: str = "") -> tuple[str
     from pomdptool.formats.pomdp.names import valid_names
     from pomdptool.formats.pomdp.write import write_pomdp
 
-    model, said = valid_names(model)
-    return write_pomdp(model, header), said
+    model, changes = valid_names(model)
+    return write_pomdp(model, header), changes

@@ -1,4 +1,4 @@
-"""Files that pictures are drawn of: which kind one is, by its extension and its content."""
+"""Reads files that can be plotted: policies, fit reports and traces."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pomdptool.formats.fit_report import is_fit_report, read_fit_report
 from pomdptool.formats.kinds import kind_of_path
 from pomdptool.formats.model_json import FORMAT as MODEL_FORMAT
 from pomdptool.formats.models import is_model
-from pomdptool.formats.policy.graphs import read_pg
 from pomdptool.formats.policy.json import read_policy_json
+from pomdptool.formats.policy.pg import read_pg
 from pomdptool.formats.policy.read import read_policy
 from pomdptool.formats.policy.write import FORMAT, POLICY_KINDS
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
@@ -21,20 +21,14 @@ from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.trace import FitReport, TracedStep
 
-Pictured = SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
+Plottable = SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
 
 
-def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
-    """Read a policy (`.json`, `.alpha`, `.policy`, `.pg`), a report of learning, or a trace.
+def read_plottable(text: str, file: str, model: Model | None = None) -> Plottable:
+    """Read a policy (`.json`, `.alpha`, `.policy`, `.pg`), a fit report or a trace.
 
-    Raises
-    ------
-    FormatError
-        If the text is none of these.
-    PolicyError
-        If a policy does not fit the model, or needs one.
-    PomdpError
-        If it is a model.
+    Raises FormatError for other texts, PolicyError for a policy that does not match the model or
+    requires one, PomdpError for a model.
     """
     kind = kind_of_path(file, POLICY_KINDS)
     if is_model(text):
@@ -44,7 +38,7 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
     begun = text.lstrip(BYTE_ORDER_MARK + " \t\r\n")[:1]
     if kind in ("alpha", "appl") or begun == "<":
         if model is None:
-            raise PolicyError(f"{file}: such a policy does not name its problem: give --model")
+            raise PolicyError(f"{file}: this format does not name its problem: give --model")
         return read_policy(text, file, model)
     if begun != "{":
         raise _unknown(file)
@@ -61,13 +55,13 @@ def read_pictured(text: str, file: str, model: Model | None = None) -> Pictured:
 
 
 def _object(text: str, file: str) -> dict[str, Any] | None:
-    """The JSON object that the text is, or that its first line is; None where it is neither."""
+    """JSON object in the text, or in its first line; None if there is none."""
     for part in (text, text.lstrip().partition("\n")[0]):
         try:
-            found = read_json(part, file)
+            document = read_json(part, file)
         except FormatError:
             continue
-        return found if isinstance(found, dict) else None
+        return document if isinstance(document, dict) else None
     return None
 
 
@@ -76,8 +70,8 @@ def _model(file: str) -> PomdpError:
 
 
 def _unknown(file: str) -> FormatError:
-    kinds = "a policy, a report of fit or a trace of simulate"
-    return FormatError.at(file, 1, 1, "PT001", f"expected {kinds}")
+    expected = "expected a policy, a report of fit or a trace of simulate"
+    return FormatError.at(file, 1, 1, "PT001", expected)
 
 
 def _graph(text: str, file: str, model: Model | None) -> PolicyGraph:

@@ -1,7 +1,7 @@
-"""Where the files that ship with the package lie.
+"""Paths of data files of the package.
 
-In a wheel `grammars` and `problems` lie inside the package; in a checkout and an editable install
-they lie beside it.
+In a wheel `grammars` and `problems` are inside the package; in a checkout and an editable install
+they are beside it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def resource(folder: str, file: str) -> Path:
-    """Path of a shipped file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the installation lacks it.
-    """
+    """Path of a data file; FileNotFoundError if the installation lacks it."""
     for root in (_PACKAGE, _PACKAGE.parent):
         path = root / folder / file
         if path.is_file():

@@ -1,8 +1,8 @@
-r"""JSON from strangers: what Python's parser lets pass is refused, with its place.
+r"""A strict JSON parser for untrusted files.
 
-Refused are numbers that are not finite or have thousands of digits, a key that occurs twice in an
-object (readers would differ in which they take), and text that is none: bytes that are not UTF-8,
-and halves of surrogate pairs written as `\ud800`.
+Unlike Python's parser it refuses numbers that are not finite or have thousands of digits, repeated
+keys in an object (their meaning depends on the reader), bytes that are not UTF-8, and unpaired
+surrogates such as `\ud800`. Errors have line and column.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pomdptool.errors import FormatError
 from pomdptool.printable import first_surrogate
 
 MAX_DIGITS = 4300
-"""Digits of the longest whole number that Python reads."""
+"""Maximal number of digits of an integer that Python reads."""
 
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -32,51 +32,45 @@ class _RepeatedKeyError(ValueError):
 
 
 def read_json(text: str, file: str, line: int = 1) -> Any:
-    """Read JSON that begins on a line of a file.
+    """Read JSON that begins on a line of a file; FormatError if it is invalid or refused."""
 
-    Raises
-    ------
-    FormatError
-        If it is none, or what is refused here; or is nested too deeply.
-    """
-
-    def wrong(at: int, message: str, code: str = "PT001") -> FormatError:
+    def error_at(at: int, message: str, code: str = "PT001") -> FormatError:
         row = text.count("\n", 0, at)
         return FormatError.at(file, line + row, at - text.rfind("\n", 0, at), code, message)
 
     def refuse(constant: str) -> None:
-        at = _place(text, lambda token: token == constant)
-        raise wrong(at, f"{constant} is not a number that may stand here")
+        at = _find_token(text, lambda token: token == constant)
+        raise error_at(at, f"{constant} is not an allowed number")
 
     if (at := first_surrogate(text)) is not None:
-        raise wrong(at, "this is not UTF-8 text", "PT011")
-    if (at := _lone_escape(text)) is not None:
-        raise wrong(at, f"{text[at : at + 6]} is half of a character: this is not text", "PT011")
+        raise error_at(at, "this is not UTF-8 text", "PT011")
+    if (at := _unpaired_surrogate(text)) is not None:
+        raise error_at(at, f"{text[at : at + 6]} is an unpaired surrogate: not text", "PT011")
     try:
         return json.loads(text, parse_constant=refuse, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
-        raise wrong(error.pos, error.msg) from None
+        raise error_at(error.pos, error.msg) from None
     except _RepeatedKeyError as error:
-        raise wrong(_place_of_repeated_key(text), str(error)) from None
+        raise error_at(_find_repeated_key(text), str(error)) from None
     except ValueError:
-        at = _place(text, lambda token: len(token) > MAX_DIGITS and token[0] in "-0123456789")
-        raise wrong(at, f"a number of more than {MAX_DIGITS} digits") from None
+        at = _find_token(text, lambda token: len(token) > MAX_DIGITS and token[0] in "-0123456789")
+        raise error_at(at, f"a number of more than {MAX_DIGITS} digits") from None
     except RecursionError:
-        raise wrong(0, "the document is nested too deeply") from None
+        raise error_at(0, "the document is nested too deeply") from None
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of keys and values; a ValueError where a key occurs twice."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    """Dictionary of the pairs; ValueError if a key occurs twice."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
         counts = Counter(key for key, _ in pairs)
         twice = next(key for key, n in counts.items() if n > 1)
         raise _RepeatedKeyError(f"the key {twice!r} occurs twice in an object")
-    return made
+    return result
 
 
-def _lone_escape(text: str) -> int | None:
-    """Place of the first escape that is half of a surrogate pair."""
+def _unpaired_surrogate(text: str) -> int | None:
+    """Offset of the first escape of an unpaired surrogate."""
     if "\\u" not in text:
         return None
     return next((match.start() for match in _ESCAPE.finditer(text) if match["lone"]), None)
@@ -86,16 +80,16 @@ def _tokens(text: str) -> Iterator[tuple[int, str]]:
     return ((match.start(), match[0]) for match in _TOKEN.finditer(text))
 
 
-def _place(text: str, is_it: Callable[[str], bool]) -> int:
-    """Place of the first token of which something is true, in a text that has one."""
-    return next(at for at, token in _tokens(text) if is_it(token))
+def _find_token(text: str, condition: Callable[[str], bool]) -> int:
+    """Offset of the first token that satisfies the condition (there must be one)."""
+    return next(at for at, token in _tokens(text) if condition(token))
 
 
-def _place_of_repeated_key(text: str) -> int:
-    """Place of the first key that its object has already."""
+def _find_repeated_key(text: str) -> int:
+    """Offset of the first repeated key."""
     open_objects: list[set[str]] = []
     at, before = 0, ""
-    for here, token in _tokens(text):
+    for next_at, token in _tokens(text):
         if token in ("{", "["):
             open_objects.append(set())
         elif token in ("}", "]"):
@@ -105,5 +99,5 @@ def _place_of_repeated_key(text: str) -> int:
             if key in open_objects[-1]:
                 break
             open_objects[-1].add(key)
-        at, before = here, token
+        at, before = next_at, token
     return at

@@ -1,7 +1,7 @@
-"""Text of a file: decompressed, bounded, and nothing but text.
+"""Reads text files safely: decompressed, limited in size, and checked to be text.
 
-What is read may be anything: a device without end, a small file that decompresses to a large one,
-a program. Blocks are looked at as they come, so that what is no text is refused after the first.
+The source may be an endless device, a compression bomb or a binary file. Blocks are checked as they
+are read, so binary files are refused after the first block.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pomdptool.errors import FormatError
 from pomdptool.formats.limits import MAX_BYTES
 
 BLOCK = 1 << 22
-"""Bytes that are read at once."""
+"""Bytes per block."""
 
 GZIP = b"\x1f\x8b"
 
@@ -28,26 +28,20 @@ OTHER_ENCODINGS = {  # UTF-32 first: its little-endian mark begins with that of 
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-"""What a text in another encoding begins with."""
+"""Byte-order marks of encodings other than UTF-8."""
 
 
 def other_encoding(head: bytes) -> str | None:
-    """Encoding other than UTF-8 that the first bytes of a text name; None: they name none."""
+    """Encoding other than UTF-8 by the byte-order mark; None without one."""
     return next((name for mark, name in OTHER_ENCODINGS.items() if head.startswith(mark)), None)
 
 
-def text_of(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
-    """Text of a path or an open file, and the name to report it by.
+def read_source(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
+    """Text of a path or an open file, and its name for messages.
 
-    Bytes that are not UTF-8 are kept apart, as surrogates: they may stand in comments. Readers
-    refuse them elsewhere.
-
-    Raises
-    ------
-    FormatError
-        If it is no text, too large, or its compression is broken.
-    OSError
-        If it cannot be read.
+    Bytes that are not UTF-8 become surrogates: they are allowed in comments; readers refuse them
+    elsewhere. Raises OSError for an unreadable file, FormatError for one that is not text, too
+    large or wrongly compressed.
     """
     if isinstance(source, (str, Path)):
         file = str(source)
@@ -55,21 +49,18 @@ def text_of(source: str | Path | IO[str] | IO[bytes]) -> tuple[str, str]:
             status = os.fstat(stream.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size > MAX_BYTES:
                 raise _too_large(file)
-            return read_text(stream, file), file
+            return read_stream(stream, file), file
     file = str(getattr(source, "name", "<text>"))
     head = source.read(BLOCK)
     if isinstance(head, str):
         return head + str(source.read()), file
-    return read_text(cast("IO[bytes]", source), file, head), file
+    return read_stream(cast("IO[bytes]", source), file, head), file
 
 
-def read_text(stream: IO[bytes], file: str, head: bytes = b"") -> str:
-    """Text of a stream of bytes, decompressed where its name or its first bytes ask for it.
+def read_stream(stream: IO[bytes], file: str, head: bytes = b"") -> str:
+    """Text of a binary stream, decompressed if its name or first bytes are those of gzip.
 
-    Parameters
-    ----------
-    head
-        What was read of it already.
+    `head` are bytes already read from it.
     """
     head = head or stream.read(BLOCK)
     blocks = chain([head], iter(lambda: stream.read(BLOCK), b""))
@@ -93,7 +84,7 @@ def _decompressed(data: bytes, file: str) -> bytes:
 
 
 def _joined(blocks: Iterable[bytes], file: str, *, text: bool) -> bytes:
-    """All blocks together; where they are text, each is checked as it comes."""
+    """Concatenate blocks; `text`: check that each is text."""
     kept: list[bytes] = []
     size = 0
     for block in blocks:
@@ -107,7 +98,7 @@ def _joined(blocks: Iterable[bytes], file: str, *, text: bool) -> bytes:
 
 
 def _check_text(block: bytes, before: list[bytes], file: str) -> None:
-    """Refuse a block that is no text, by the place of its first zero byte."""
+    """Refuse another encoding, and a block with a zero byte."""
     encoding = None if before else other_encoding(block)
     if encoding is not None:
         message = f"this is {encoding} text; expected UTF-8"
@@ -116,7 +107,7 @@ def _check_text(block: bytes, before: list[bytes], file: str) -> None:
     if k >= 0:
         text = b"".join([*before, block[:k]]).decode("utf-8", errors="surrogateescape")
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        message = "this is not a text file: it holds a zero byte"
+        message = "not a text file: it contains a zero byte"
         raise FormatError.at(file, len(lines), len(lines[-1]) + 1, "PT011", message)
 
 

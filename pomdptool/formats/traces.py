@@ -1,8 +1,8 @@
-"""Traces of episodes, as `simulate --trace` writes them: a JSON object a line, one for each step.
+"""Traces of `simulate --trace`: JSON lines, one object per step.
 
-`episode` and `step` are numbers from 0, `action` is the name of what was done, `belief` an object
-of states and their probabilities before it; `state`, `observation` and `reward` may be absent. A
-step that an online planner chose has `sims`, `visits` and `values` (null: not visited) as well.
+`episode` and `step` count from 0, `action` is a name, `belief` an object of states and their
+probabilities before the action; `state`, `observation` and `reward` are optional. Steps of an
+online planner also have `sims`, `visits` and `values` (null for an action not visited).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import json
 from dataclasses import asdict
 
 from pomdptool.errors import FormatError
-from pomdptool.formats.json_documents import Place
+from pomdptool.formats.json_documents import JsonValue
 from pomdptool.formats.strict_json import read_json
 from pomdptool.trace import TracedStep
 
 
 def trace_line(step: TracedStep) -> str:
-    """Line of a trace."""
+    """One line of a trace."""
     document = asdict(step)
     if step.sims is None:
         for key in ("sims", "visits", "values"):
@@ -26,34 +26,28 @@ def trace_line(step: TracedStep) -> str:
 
 
 def read_trace(text: str, file: str) -> list[TracedStep]:
-    """Read a trace.
-
-    Raises
-    ------
-    FormatError
-        At the line that is no step of an episode.
-    """
+    """Read a trace; FormatError at the first line that is not a step."""
     steps = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             steps.append(_step(line, file, number))
     if not steps:
-        raise FormatError.at(file, 1, 1, "PT011", "the trace holds no step")
+        raise FormatError.at(file, 1, 1, "PT011", "the trace has no steps")
     return steps
 
 
 def _step(line: str, file: str, number: int) -> TracedStep:
-    place = Place(read_json(line, file, number), "", file, number)
-    state, belief = place.get("state"), place.get("belief")
-    observation, reward = place.get("observation"), place.get("reward")
-    sims, visits, values = (place.get(key) for key in ("sims", "visits", "values"))
+    step = JsonValue(read_json(line, file, number), "", file, number)
+    state, belief = step.get("state"), step.get("belief")
+    observation, reward = step.get("observation"), step.get("reward")
+    sims, visits, values = (step.get(key) for key in ("sims", "visits", "values"))
     beliefs = {} if belief is None else belief.members()
     return TracedStep(
-        episode=place["episode"].count(0),
-        step=place["step"].count(0),
+        episode=step["episode"].count(0),
+        step=step["step"].count(0),
         state="" if state is None else state.text(),
         belief={name: part.probability() for name, part in beliefs.items()},
-        action=place["action"].text(),
+        action=step["action"].text(),
         observation="" if observation is None else observation.text(),
         reward=0.0 if reward is None else reward.number(),
         sims=None if sims is None else sims.count(0),
@@ -62,5 +56,5 @@ def _step(line: str, file: str, number: int) -> TracedStep:
     )
 
 
-def _value(place: Place) -> float | None:
-    return None if place.value is None else place.number()
+def _value(value: JsonValue) -> float | None:
+    return None if value.value is None else value.number()

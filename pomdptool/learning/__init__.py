@@ -1,1 +1,1 @@
-"""Learning models from data: expectation and maximisation, starts, selection."""
+"""Learning POMDPs from data: the EM algorithm, its initialisation, and model selection."""

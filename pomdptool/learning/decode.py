@@ -1,7 +1,8 @@
-"""Which states an episode went through, as far as a model and the data tell.
+"""Inference of the hidden states of episodes: filtering, smoothing and the Viterbi path.
 
-Filtered: P(s_t | what came up to step t); smoothed: P(s_t | the whole episode); the likeliest path
-(Viterbi 1967). State t is that after step t; of an observation before any action, the first state.
+Filtered posterior: P(s_t | data up to step t); smoothed: P(s_t | the whole episode); most likely
+path: Viterbi (1967). s_t is the state after step t, or the initial state for an observation before
+the first action.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from pomdptool.errors import DataError
 from pomdptool.kernels.hmm import decode as kernels
 from pomdptool.kernels.jit import request_compilation
 from pomdptool.learning.e_step import kernel_tables
-from pomdptool.learning.encoding import Sequences, sequences_of
-from pomdptool.learning.ends import terminal_of
-from pomdptool.learning.likelihood import step_in_words
-from pomdptool.learning.parameters import Tables, tables_of
-from pomdptool.learning.relabel import in_terms_of
+from pomdptool.learning.encoding import Sequences, encode
+from pomdptool.learning.ends import terminal_mask
+from pomdptool.learning.likelihood import describe_step
+from pomdptool.learning.parameters import Parameters, parameters_of
+from pomdptool.learning.relabel import relabel
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -31,16 +32,16 @@ Method = Literal["posterior", "filter", "viterbi"]
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What is known of one episode's states; n steps, S states, O observations.
+    """Inferred states of one episode with n steps; S states, O observations.
 
     Attributes
     ----------
     states
-        Shape (n, S): the posterior of the state after each step. Of a path 0 or 1.
+        Posterior of the state after each step, shape (n, S); 0 or 1 for "viterbi".
     path
-        Shape (n,): the likeliest state of each step; for "viterbi" the likeliest path.
+        Most likely state of each step, shape (n,); for "viterbi" the most likely path.
     log_probability
-        Log-likelihood of the episode; for "viterbi" of the path together with the data.
+        Log-likelihood of the episode; for "viterbi" the joint one of path and data.
     """
 
     states: FloatArray
@@ -51,39 +52,40 @@ class Decoded:
 
     @cached_property
     def transitions(self) -> FloatArray:
-        """Shape (n, S, S): posterior of the states before and after each step.
+        """Joint posterior of the states before and after each step, shape (n, S, S).
 
-        Zeros for an observation before any action. Filtered: given what came up to the step.
+        Zeros for an observation before the first action. With "filter" it depends on the data up to
+        the step.
         """
         return self.transitions_at(np.arange(len(self.states)))
 
     def transitions_at(self, steps: IntArray) -> FloatArray:
-        """Rows of `transitions`, without those of other steps."""
+        """Compute `transitions` for some steps only."""
         episode, early = self._episode, self._episode.early
         S = self.states.shape[1]
-        found = np.zeros((len(steps), S, S))
+        joint = np.zeros((len(steps), S, S))
         acted = np.flatnonzero(steps >= early)
         t = steps[acted] - early
         if self._method == "viterbi":
             path = episode.whole_path
-            found[acted, path[t], path[t + 1]] = 1.0
-            return found
-        found[acted] = (
+            joint[acted, path[t], path[t + 1]] = 1.0
+            return joint
+        joint[acted] = (
             episode.alpha[t, :S, np.newaxis]
             * episode.M[episode.symbols[t]][:, :S, :S]
             * episode.onward[t + 1, np.newaxis, :S]
         )
-        return found
+        return joint
 
     @cached_property
     def outputs(self) -> FloatArray:
-        """Shape (n, O): probability of each observation at each step.
+        """Probability of each observation at each step, shape (n, O).
 
-        Filtered: as predicted before the step's observation was seen. Otherwise what the states
-        found would show.
+        With "filter" the one-step prediction, before the observation is made; otherwise that of the
+        inferred states.
         """
         episode, early = self._episode, self._episode.early
-        table, a = episode.tables, episode.actions
+        table, a = episode.parameters, episode.actions
         if self._method == "filter":
             S = self.states.shape[1]
             arrived = np.empty_like(self.states)
@@ -98,12 +100,12 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Episode:
-    """One episode and the kernels' arrays.
+    """One episode with the arrays of the kernels.
 
-    Row t + 1 of `onward` is N beta after symbol t; `whole_path` begins before the first symbol.
+    Row t + 1 of `onward` is N beta after symbol t; `whole_path` includes the initial state.
     """
 
-    tables: Tables
+    parameters: Parameters
     M: FloatArray
     symbols: IntArray
     actions: IntArray
@@ -114,54 +116,53 @@ class _Episode:
 
 
 def decode(model: Model, episodes: Episodes, method: Method = "posterior") -> Iterator[Decoded]:
-    """Decode episodes one after another.
+    """Infer the states of each episode.
 
     Raises
     ------
     DataError
-        With an unknown method, an impossible step, which is named, or where `loglik` raises it.
+        For an unknown method or a step with probability 0, and as `loglik`.
     """
     if method not in ("posterior", "filter", "viterbi"):
         raise DataError(f"the method is posterior, filter or viterbi, not {method!r}")
-    episodes = in_terms_of(episodes, model)
-    tables = replace(tables_of(model), terminal=terminal_of(model, episodes))
-    decoder = _Decoder(tables, sequences_of(episodes, merge=False), episodes)
+    episodes = relabel(episodes, model)
+    parameters = replace(parameters_of(model), terminal=terminal_mask(model, episodes))
+    decoder = _Decoder(parameters, encode(episodes, merge=False), episodes)
     for e in range(episodes.n_episodes):
         yield decoder.path(e) if method == "viterbi" else decoder.posterior(e, method)
 
 
-def posteriors(tables: Tables, sequences: Sequences, episodes: Episodes) -> Iterator[Decoded]:
-    """Smooth episodes one after another, with tables and sequences that may know of rewards.
+def posteriors(
+    parameters: Parameters, sequences: Sequences, episodes: Episodes
+) -> Iterator[Decoded]:
+    """Smooth each episode, with rewards if parameters and sequences include them.
 
-    Raises
-    ------
-    DataError
-        With an impossible step.
+    Raises DataError for a step with probability 0.
     """
-    decoder = _Decoder(tables, sequences, episodes)
+    decoder = _Decoder(parameters, sequences, episodes)
     for e in range(episodes.n_episodes):
         yield decoder.posterior(e, "posterior")
 
 
 class _Decoder:
-    """A model and episodes as arrays of kernels."""
+    """Runs the kernels for a model and encoded episodes."""
 
-    def __init__(self, tables: Tables, sequences: Sequences, episodes: Episodes) -> None:
-        self.tables, self.sequences, self.episodes = tables, sequences, episodes
-        self.arrays = kernel_tables(tables, sequences)
+    def __init__(self, parameters: Parameters, sequences: Sequences, episodes: Episodes) -> None:
+        self.parameters, self.sequences, self.episodes = parameters, sequences, episodes
+        self.arrays = kernel_tables(parameters, sequences)
         request_compilation(sequences.n_steps * self.arrays.M.shape[1] ** 2)
 
     @cached_property
     def log_M(self) -> FloatArray:
         """Logarithms of M."""
-        S = self.tables.n_states
+        S = self.parameters.n_states
         with np.errstate(divide="ignore"):
             return np.ascontiguousarray(np.log(self.arrays.M[:, :S, :S]))
 
     def of(self, e: int, alpha: FloatArray, onward: FloatArray, path: IntArray) -> _Episode:
-        """Put together what is known of an episode."""
+        """Assemble the arrays of an episode."""
         return _Episode(
-            self.tables,
+            self.parameters,
             self.arrays.M,
             self.symbols(e),
             self.episodes.actions[self.episodes.episode(e)],
@@ -177,17 +178,17 @@ class _Decoder:
         return self.sequences.steps.symbols[first[e] : first[e + 1]]
 
     def start(self, e: int) -> FloatArray:
-        """Weights of the first state."""
+        """Initial distribution of an episode."""
         return np.asarray(self.arrays.starts[self.sequences.steps.kinds[e]])
 
     def posterior(self, e: int, method: Method) -> Decoded:
-        """Filter an episode, and smooth it unless only that is asked for."""
-        symbols, start, S = self.symbols(e), self.start(e), self.tables.n_states
+        """Filter an episode, and smooth it for the method "posterior"."""
+        symbols, start, S = self.symbols(e), self.start(e), self.parameters.n_states
         n, early = len(symbols), int(self.sequences.early[e])
         alpha, scale = np.empty((n + 1, self.arrays.M.shape[1])), np.empty(n)
-        done = kernels.filter_episode(symbols, start, self.arrays.Mt, alpha, scale)
-        if done < n:
-            raise DataError(step_in_words(self.episodes, self.sequences, e, done, self.tables))
+        t = kernels.filter_episode(symbols, start, self.arrays.Mt, alpha, scale)
+        if t < n:
+            raise DataError(describe_step(self.episodes, self.sequences, e, t, self.parameters))
         onward = np.empty_like(alpha)
         if method == "posterior":
             kernels.smooth_episode(symbols, self.arrays.M, alpha, scale, onward)
@@ -202,15 +203,15 @@ class _Decoder:
         return Decoded(states, states.argmax(axis=1), loglik, episode, method)
 
     def path(self, e: int) -> Decoded:
-        """Find the likeliest path of an episode."""
-        symbols, S = self.symbols(e), self.tables.n_states
+        """Find the most likely path of an episode."""
+        symbols, S = self.symbols(e), self.parameters.n_states
         n, early = len(symbols), int(self.sequences.early[e])
         with np.errstate(divide="ignore"):
             log_start = np.log(self.start(e)[:S])
         came_from, path = np.empty((n, S), dtype=np.int32), np.empty(n + 1, dtype=np.int64)
         value = float(kernels.best_path(symbols, log_start, self.log_M, came_from, path))
         if value == -np.inf:
-            self.posterior(e, "filter")  # names the impossible step
+            self.posterior(e, "filter")  # raises DataError for the impossible step
         after = path[1 - early :]
         none = np.empty((0, S))
         return Decoded(np.eye(S)[after], after, value, self.of(e, none, none, path), "viterbi")

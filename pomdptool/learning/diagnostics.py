@@ -1,4 +1,4 @@
-"""What data do not tell: warnings about a model that was learned."""
+"""Warnings about a learned model: parameters that the data do not identify."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Any
 import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
-from pomdptool.learning.e_step import Expected
-from pomdptool.learning.rewards import LEAST_VISITS, LearnedRewards
+from pomdptool.learning.e_step import ExpectedCounts
+from pomdptool.learning.rewards import MIN_VISITS, LearnedRewards
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
-EMPTY = 0.5
-"""Expected visits below which a state is called empty."""
+MIN_STATE_VISITS = 0.5
+"""Expected visits below which a state counts as unused."""
 
-FEW = 10
-"""Most warnings of one kind."""
+MAX_WARNINGS = 10
+"""Maximum number of warnings of one kind."""
 
 
-def remarks(
+def diagnose(
     episodes: Episodes,
-    counts: Expected,
-    tried: IntArray,
+    counts: ExpectedCounts,
+    action_counts: IntArray,
     rewards: LearnedRewards | None,
     model: Model,
 ) -> Iterator[str]:
-    """Say what the data do not tell."""
-    yield from _few(
-        np.flatnonzero(tried == 0),
-        lambda a: f"action {model.actions[a]!r} never occurs: its rows are those of the start",
+    """Warn of unused actions and states, and of states or rewards that are not identifiable."""
+    yield from _first_items(
+        np.flatnonzero(action_counts == 0),
+        lambda a: f"action {model.actions[a]!r} never occurs: it keeps its initial probabilities",
     )
-    seen = np.unique(episodes.observations[episodes.observations != NONE])
+    observed = np.unique(episodes.observations[episodes.observations != NONE])
     hidden = model.n_states - bool(episodes.terminated.any())
-    if len(seen) < 2 and hidden > 1 and (rewards is None or len(_values(episodes)) < 2):
-        yield "the data have fewer than two observations: nothing tells states apart"
+    if len(observed) < 2 and hidden > 1 and (rewards is None or len(_values(episodes)) < 2):
+        yield "the data have fewer than two distinct observations: states are not identifiable"
     if model.n_states > episodes.n_steps:
-        yield f"there are more states, {model.n_states}, than steps, {episodes.n_steps}"
+        yield f"more states, {model.n_states}, than steps of data, {episodes.n_steps}"
     visits = counts.start + counts.T.sum(axis=(0, 1))
-    yield from _few(
-        np.flatnonzero(visits < EMPTY),
-        lambda s: f"state {model.states[s]!r} is empty: {visits[s]:.2g} visits are expected",
+    yield from _first_items(
+        np.flatnonzero(visits < MIN_STATE_VISITS),
+        lambda s: f"state {model.states[s]!r} is unused: {visits[s]:.2g} expected visits",
     )
     if rewards is None or episodes.rewards is None:
         return
@@ -49,26 +49,26 @@ def remarks(
         yield f"{int(np.isnan(episodes.rewards).sum())} steps have no reward"
     if rewards.R.ndim > 2:
         return
-    unknown = (rewards.visits < LEAST_VISITS) & (tried > 0)[:, np.newaxis]
+    unknown = (rewards.visits < MIN_VISITS) & (action_counts > 0)[:, np.newaxis]
     if episodes.terminated.any():
         unknown[:, model.terminal_states] = False
-    yield from _few(
+    yield from _first_items(
         np.argwhere(unknown),
         lambda at: (
             f"the reward of action {model.actions[at[0]]!r} in state {model.states[at[1]]!r} is "
-            f"not known: it is set to the least one, {rewards.R[at[0], at[1]]:g}"
+            f"not identifiable: it is set to the lowest reward, {rewards.R[at[0], at[1]]:g}"
         ),
     )
 
 
 def _values(episodes: Episodes) -> FloatArray:
-    """The rewards that occur."""
+    """The distinct rewards."""
     assert episodes.rewards is not None
     return np.unique(episodes.rewards[~np.isnan(episodes.rewards)])
 
 
-def _few(found: IntArray, words: Callable[[Any], str]) -> Iterator[str]:
-    """Put a few of what was found into words, and say how many more there are."""
-    yield from map(words, found[:FEW])
-    if len(found) > FEW:
-        yield f"... and {len(found) - FEW} more like this"
+def _first_items(items: IntArray, words: Callable[[Any], str]) -> Iterator[str]:
+    """Report the first MAX_WARNINGS items, and the number of further ones."""
+    yield from map(words, items[:MAX_WARNINGS])
+    if len(items) > MAX_WARNINGS:
+        yield f"... and {len(items) - MAX_WARNINGS} more like this"

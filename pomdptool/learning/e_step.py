@@ -1,4 +1,10 @@
-"""The E-step: what is expected to have happened, given the data and a model's tables."""
+"""The E-step: expected counts of transitions, observations, initial states and rewards.
+
+    n[c, s, s'] = sum over t with symbol c of P(s_(t-1) = s, s_t = s' | data, parameters),
+
+from Devijver's scaled forward and backward passes (see `pomdptool.kernels.hmm.em`), summed by
+symbol c into the shapes of the parameters.
+"""
 
 from __future__ import annotations
 
@@ -17,37 +23,36 @@ from pomdptool.errors import DataError
 from pomdptool.kernels.hmm import em, forward_backward
 from pomdptool.kernels.jit import request_compilation
 from pomdptool.learning.encoding import Sequences
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.parameters import Parameters
 from pomdptool.sparse import FloatArray, IntArray, check_dense_size
 
 X = TypeVar("X")
 Y = TypeVar("Y")
 
-REMEMBERED = 1 << 29
-"""Bytes of alpha that one thread remembers; longer episodes are done in blocks, forward twice."""
+ALPHA_BYTES = 1 << 29
+"""Bytes of alpha stored per thread; longer episodes run in blocks, with two forward passes."""
 
-SPAN_WORK = 1 << 25
-"""Multiplications of one call of the kernel, some hundredths of a second: then it pauses."""
+CALL_WORK = 1 << 25
+"""Multiplications per kernel call, some hundredths of a second; limits are checked in between."""
 
-LEAST_STATES = 4
-"""Fewer states are padded with impossible ones: the kernel for four is the fastest."""
+MIN_STATES = 4
+"""Smaller models are padded with impossible states: the kernel for four states is the fastest."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Expected:
-    """Expected counts, in the shapes of the tables, and the log-likelihood of the data.
-
-    C symbols: see `pomdptool.learning.encoding`.
+class ExpectedCounts:
+    """Expected counts in the shapes of `Parameters`, and the log-likelihood.
 
     Attributes
     ----------
     T, Z, start, W
-        Times that s -> s' happened under a; that o was seen in s' after a (shape (1, S, O) where it
-        is shared); that an episode began in s; that rewards were of level k.
+        Expected number of transitions s -> s' under a, of observations o in s' after a, of
+        episodes that start in s, and of rewards in bin k.
     loglik
-        Minus infinity where an episode is impossible; then the counts say nothing.
+        Log-likelihood of the data; minus infinity, with undefined counts, if an episode has
+        probability 0.
     steps
-        Shape (C, S, S): times that s -> s' happened with each symbol.
+        Shape (C, S, S): expected number of transitions s -> s' with each of the C symbols.
     """
 
     T: FloatArray
@@ -58,17 +63,17 @@ class Expected:
     steps: FloatArray
 
     @property
-    def parts(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    def arrays(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Counts of T, Z, start and W."""
         return self.T, self.Z, self.start, self.W
 
 
 class Threads:
-    """Some threads for chunks of episodes, each with its own room."""
+    """A pool of threads with reusable work arrays; without threads if `count` is 1."""
 
     def __init__(self, count: int) -> None:
         self.pool = ThreadPoolExecutor(count) if count > 1 else None
-        self.rooms: dict[tuple[int, ...], SimpleQueue[em.Work]] = {}
+        self.idle: dict[tuple[int, ...], SimpleQueue[em.Work]] = {}
 
     def __enter__(self) -> Threads:
         return self
@@ -78,25 +83,25 @@ class Threads:
             self.pool.shutdown()
 
     def map(self, function: Callable[[X], Y], items: Iterable[X]) -> Iterable[Y]:
-        """Results in order, as they come in."""
+        """Apply a function to each item; results are in order."""
         return map(function, items) if self.pool is None else self.pool.map(function, items)
 
     @contextmanager
-    def room(self, longest: int, symbols: int, states: int) -> Iterator[em.Work]:
-        """Lend the room for one chunk."""
-        rooms = self.rooms.setdefault((longest, symbols, states), SimpleQueue())
+    def work_arrays(self, longest: int, symbols: int, states: int) -> Iterator[em.Work]:
+        """Lend the work arrays for one chunk."""
+        idle = self.idle.setdefault((longest, symbols, states), SimpleQueue())
         try:
-            work = rooms.get_nowait()
+            work = idle.get_nowait()
         except Empty:
-            work = _room(longest, symbols, states)
+            work = _work_arrays(longest, symbols, states)
         try:
             yield work
         finally:
-            rooms.put(work)
+            idle.put(work)
 
 
-def _room(longest: int, symbols: int, states: int) -> em.Work:
-    length = max(1, min(longest, REMEMBERED // (8 * states)))
+def _work_arrays(longest: int, symbols: int, states: int) -> em.Work:
+    length = max(1, min(longest, ALPHA_BYTES // (8 * states)))
     blocks = max(1, -(-longest // length))
     waiting = symbols if states >= forward_backward.BUFFERED_STATES else 0
     return em.Work(
@@ -112,42 +117,38 @@ def _room(longest: int, symbols: int, states: int) -> em.Work:
     )
 
 
-def kernel_tables(tables: Tables, sequences: Sequences) -> em.Tables:
-    """M of each symbol, and the weights of states at each kind of start.
+def kernel_tables(parameters: Parameters, sequences: Sequences) -> em.Tables:
+    """M of each symbol, and the initial distribution for each first observation.
 
-    Raises
-    ------
-    DataError
-        Where an observation comes before any action, and observations depend on the action.
-    ModelError
-        Where M would be too large.
+    Raises DataError if an observation precedes the first action but observations depend on the
+    action, and ModelError if M would be too large.
     """
-    S, n = tables.n_states, max(tables.n_states, LEAST_STATES)
+    S, n = parameters.n_states, max(parameters.n_states, MIN_STATES)
     a, o = sequences.actions, sequences.observations
     check_dense_size((len(a), n, n), "table of symbols")
     M = np.zeros((len(a), n, n))
-    M[:, :S, :S] = tables.T[a]
-    seen = o != NONE
-    from_table = np.zeros_like(a) if tables.shared else a
-    M[seen, :S, :S] *= tables.Z[from_table[seen], :, o[seen]][:, np.newaxis]
-    paid, at = _entries_of_rewards(tables, sequences)
-    M[paid, :S, :S] *= tables.W.transpose(0, 3, 4, 1, 2)[at]
-    if tables.terminal is not None:
-        constrain(M[:, :S, :S], tables.terminal, sequences.ends)
+    M[:, :S, :S] = parameters.T[a]
+    known = o != NONE
+    row = np.zeros_like(a) if parameters.shared else a
+    M[known, :S, :S] *= parameters.Z[row[known], :, o[known]][:, np.newaxis]
+    rewarded, at = _reward_entries(parameters, sequences)
+    M[rewarded, :S, :S] *= parameters.W.transpose(0, 3, 4, 1, 2)[at]
+    if parameters.terminal is not None:
+        constrain(M[:, :S, :S], parameters.terminal, sequences.ends)
     starts = np.zeros((len(sequences.starts), n))
-    starts[:, :S] = tables.start
+    starts[:, :S] = parameters.start
     early = sequences.starts != NONE
-    if early.any() and not tables.shared:
+    if early.any() and not parameters.shared:
         raise DataError(
-            "an observation before the first action needs observations that no action changes: "
-            "ask for a shared observation model"
+            "an observation precedes the first action, but observations depend on the action: "
+            "use a shared observation model"
         )
-    starts[early, :S] *= tables.Z[0][:, sequences.starts[early]].T
+    starts[early, :S] *= parameters.Z[0][:, sequences.starts[early]].T
     return em.Tables(M, np.ascontiguousarray(M.transpose(0, 2, 1)), starts)
 
 
 def constrain(M: FloatArray, terminal: NDArray[np.bool_], ends: IntArray) -> None:
-    """Set to 0 what the ends of symbols exclude; M[c, s, s'], (C, S, S), `ends` of each c."""
+    """Set entries of M[c, s, s'] to 0 that contradict the ends of the symbols; see `ends`."""
     known = np.flatnonzero(ends != CUT)
     M[np.ix_(known, terminal)] = 0.0
     for end, excluded in ((TERMINATED, ~terminal), (TRUNCATED, terminal)):
@@ -155,47 +156,45 @@ def constrain(M: FloatArray, terminal: NDArray[np.bool_], ends: IntArray) -> Non
         M[np.flatnonzero(ends == end)[:, np.newaxis], :, columns] = 0.0
 
 
-def _entries_of_rewards(
-    tables: Tables, sequences: Sequences
+def _reward_entries(
+    parameters: Parameters, sequences: Sequences
 ) -> tuple[IntArray, tuple[IntArray, IntArray, IntArray]]:
-    """Symbols with a level of reward, and their a, o and k in W.
+    """Symbols with an informative reward, and their indices a, o and k in W.
 
-    Where rewards depend on an observation that is missing, they tell nothing.
+    A reward that depends on a missing observation is not informative.
     """
-    W, o = tables.W, sequences.observations
-    told = (sequences.levels != NONE) & (W.shape[4] > 1) & ((o != NONE) | (W.shape[3] == 1))
-    paid = np.flatnonzero(told)
-    of_table = o[paid] if W.shape[3] > 1 else np.zeros_like(paid)
-    return paid, (sequences.actions[paid], of_table, sequences.levels[paid])
+    W, o = parameters.W, sequences.observations
+    informative = (
+        (sequences.reward_bins != NONE) & (W.shape[4] > 1) & ((o != NONE) | (W.shape[3] == 1))
+    )
+    rewarded = np.flatnonzero(informative)
+    row = o[rewarded] if W.shape[3] > 1 else np.zeros_like(rewarded)
+    return rewarded, (sequences.actions[rewarded], row, sequences.reward_bins[rewarded])
 
 
-def expected(
-    tables: Tables,
+def expected_counts(
+    parameters: Parameters,
     sequences: Sequences,
     threads: Threads,
     check: Callable[[], None] | None = None,
-) -> Expected:
-    """Compute expected counts and the log-likelihood (Devijver's scaled forward and backward pass).
+) -> ExpectedCounts:
+    """Compute expected counts and the log-likelihood.
 
-    `check` is called several times a second, by each thread, and may raise `LimitReached`.
-
-    Raises
-    ------
-    DataError, ModelError
-        As `kernel_tables` does.
+    Each thread calls `check` several times a second; it may raise `LimitReached`. Raises DataError
+    and ModelError as `kernel_tables`.
     """
-    arrays = kernel_tables(tables, sequences)
+    arrays = kernel_tables(parameters, sequences)
     C, n = arrays.M.shape[:2]
     request_compilation(sequences.n_steps * n * n)
-    span = max(1, SPAN_WORK // (n * n))
+    span = max(1, CALL_WORK // (n * n))
     loglik = np.full(len(sequences.steps.kinds), -np.inf)
 
-    def nothing() -> em.Counts:
+    def zero_counts() -> em.Counts:
         return em.Counts(np.zeros((C, n, n)), np.zeros_like(arrays.starts), loglik)
 
     def count(chunk: tuple[int, int]) -> tuple[bool, em.Counts]:
-        counts = nothing()
-        with threads.room(sequences.longest, C, n) as work:
+        counts = zero_counts()
+        with threads.work_arrays(sequences.longest, C, n) as work:
             work.waiting[:] = 0
             work.place[:] = chunk[0], em.BEGIN, 0, 0
             status = em.MORE
@@ -206,37 +205,37 @@ def expected(
         return status == em.DONE, counts
 
     chunks = zip(sequences.chunks[:-1].tolist(), sequences.chunks[1:].tolist(), strict=True)
-    total = nothing()
+    total = zero_counts()
     possible = True
     for good, counts in threads.map(count, chunks):
         possible = possible and good
-        _add(total, counts)
+        total.products[...] += counts.products
+        total.starts[...] += counts.starts
     value = float(loglik @ sequences.steps.weights) if possible else -np.inf
-    return _in_tables(total, value, arrays, tables, sequences)
+    return _by_parameter(total, value, arrays, parameters, sequences)
 
 
-def _add(total: em.Counts, part: em.Counts) -> None:
-    total.products[...] += part.products
-    total.starts[...] += part.starts
-
-
-def _in_tables(
-    counts: em.Counts, loglik: float, arrays: em.Tables, tables: Tables, sequences: Sequences
-) -> Expected:
-    """Bring sums over symbols into the shapes of the tables."""
-    S, a, o = tables.n_states, sequences.actions, sequences.observations
+def _by_parameter(
+    counts: em.Counts,
+    loglik: float,
+    arrays: em.Tables,
+    parameters: Parameters,
+    sequences: Sequences,
+) -> ExpectedCounts:
+    """Sum counts by symbol into the shapes of the parameters."""
+    S, a, o = parameters.n_states, sequences.actions, sequences.observations
     steps = (counts.products * arrays.M)[:, :S, :S]
-    T, Z = np.zeros(tables.T.shape), np.zeros(tables.Z.shape)
+    T, Z = np.zeros(parameters.T.shape), np.zeros(parameters.Z.shape)
     np.add.at(T, a, steps)
-    seen = o != NONE
-    of_table = np.zeros_like(a) if tables.shared else a
-    np.add.at(Z.transpose(0, 2, 1), (of_table[seen], o[seen]), steps[seen].sum(axis=1))
+    known = o != NONE
+    row = np.zeros_like(a) if parameters.shared else a
+    np.add.at(Z.transpose(0, 2, 1), (row[known], o[known]), steps[known].sum(axis=1))
     early = sequences.starts != NONE
     np.add.at(Z[0].T, sequences.starts[early], counts.starts[early, :S])
-    W = np.zeros(tables.W.shape)
-    paid, at = _entries_of_rewards(tables, sequences)
-    own = steps[paid]
+    W = np.zeros(parameters.W.shape)
+    rewarded, at = _reward_entries(parameters, sequences)
+    own = steps[rewarded]
     for axis in (1, 2):
         own = own.sum(axis=axis, keepdims=True) if W.shape[axis] == 1 else own
     np.add.at(W.transpose(0, 3, 4, 1, 2), at, own)
-    return Expected(T, Z, counts.starts[:, :S].sum(axis=0), W, loglik, steps)
+    return ExpectedCounts(T, Z, counts.starts[:, :S].sum(axis=0), W, loglik, steps)

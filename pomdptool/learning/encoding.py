@@ -1,10 +1,9 @@
-"""Episodes as sequences of symbols: what the kernels of learning read.
+"""Episodes encoded as sequences of symbols, the input of the E-step kernels.
 
-A symbol is an action, an observation, where these are learned from a level of reward, and whether
-the step led to a terminal state, where that is known, that occur together. Episodes with the same
-symbols are counted once, with a weight, and episodes are put into chunks that depend on the data
-alone: results are summed chunk by chunk, so that they are the same however many threads share the
-work.
+A symbol is a combination of action, observation, reward bin (if rewards are learned) and whether
+the step reached a terminal state (if known). Identical episodes are processed once, with a weight.
+Episodes are grouped into chunks that depend only on the data, and results are summed by chunk, so
+that they do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -20,45 +19,44 @@ from pomdptool.kernels.hmm.em import Steps
 from pomdptool.sparse import FloatArray, Int32Array, IntArray
 
 CHUNKS = 32
-"""Most chunks that episodes are put into."""
+"""Maximum number of chunks."""
 
 CHUNK_STEPS = 10_000
-"""Least steps of a chunk but the last."""
+"""Minimum number of steps in a chunk, except the last."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Sequences:
-    """Episodes for the kernels.
+    """Encoded episodes.
 
     Attributes
     ----------
     steps
-        The distinct episodes; steps without an action are not among their symbols.
-    actions, observations, levels
-        Shape (n_symbols,): what each symbol stands for; the observation or the level of the reward
-        is NONE where it is missing.
+        The distinct episodes; observations before the first action have no symbol.
+    actions, observations, reward_bins
+        Shape (n_symbols,): components of each symbol; NONE for a missing observation or reward.
     rewards
-        Shape (n_symbols,): mean of the rewards of a symbol's steps.
+        Shape (n_symbols,): mean reward of the steps with each symbol.
     ends
-        Shape (n_symbols,): TERMINATED, TRUNCATED or CUT, whether steps with the symbol led to a
-        terminal state, to none, or to any state.
+        Shape (n_symbols,): TERMINATED, TRUNCATED or CUT: the step reached a terminal state, a
+        non-terminal one, or either.
     starts
-        Shape (n_kinds,): the observation before the first action, by kind of start; NONE where
-        there is none.
+        Shape (n_kinds,): the distinct observations before the first action; NONE for no
+        observation.
     chunks
-        Shape (n_chunks + 1,): the distinct episode that each chunk begins with.
+        Shape (n_chunks + 1,): first distinct episode of each chunk.
     distinct
-        Shape (n_episodes,): which of the distinct episodes each episode is.
+        Shape (n_episodes,): index of each episode among the distinct ones.
     early
-        Shape (n_episodes,): steps of each episode that come before any action, 0 or 1.
+        Shape (n_episodes,): 1 if the episode has an observation before its first action, else 0.
     n_steps
-        Steps of all episodes.
+        Total number of steps.
     """
 
     steps: Steps
     actions: IntArray
     observations: IntArray
-    levels: IntArray
+    reward_bins: IntArray
     rewards: FloatArray
     ends: IntArray
     starts: IntArray
@@ -69,22 +67,17 @@ class Sequences:
 
     @property
     def longest(self) -> int:
-        """Symbols of the longest episode."""
+        """Number of symbols in the longest episode."""
         return int(np.diff(self.steps.first).max(initial=0))
 
 
-def sequences_of(
-    episodes: Episodes, cuts: FloatArray | None = None, *, merge: bool = True
+def encode(
+    episodes: Episodes, bin_edges: FloatArray | None = None, *, merge: bool = True
 ) -> Sequences:
-    """Make symbols of episodes, with rewards where `cuts` tell where their levels part.
+    """Encode episodes; rewards are included if `bin_edges` are passed.
 
-    Without `merge` every episode is its own, equal or not.
-
-    Raises
-    ------
-    DataError
-        Without any step, with an index out of range, or with a step without an action that is not
-        an episode's first.
+    With `merge=False` identical episodes are kept apart. Raises DataError if there are no steps, an
+    index is out of range, or an action is missing after the first step of an episode.
     """
     _check(episodes)
     A, Z = len(episodes.action_names), len(episodes.observation_names)
@@ -96,26 +89,26 @@ def sequences_of(
     kind = np.full(episodes.n_episodes, NONE, dtype=np.int64)
     kind[early > 0] = o[first[:-1][early > 0]]
     acted = a != NONE
-    r, level, K = levels_of(episodes, cuts)
-    # A symbol's code is its index in a table by action, observation, level and end; an observation
-    # or a level that is missing comes after all others.
+    r, k, K = bin_rewards(episodes, bin_edges)
+    # The code of a symbol is its flat index by action, observation, reward bin and end; a missing
+    # observation or reward takes the last index of its axis.
     table = (A, Z + 1, K + 1, 1 + max(CUT, TERMINATED, TRUNCATED))
-    parts = (a, np.where(o == NONE, Z, o), np.where(level == NONE, K, level), step_ends(episodes))
+    parts = (a, np.where(o == NONE, Z, o), np.where(k == NONE, K, k), step_ends(episodes))
     codes = np.ravel_multi_index([part[acted] for part in parts], table)
-    occurs, symbols = _numbered(codes, math.prod(table))
+    occurs, symbols = _number_codes(codes, math.prod(table))
     times = np.bincount(symbols, minlength=len(occurs))
     rewards = np.bincount(symbols, r[acted], len(occurs)) / times
     starts, kinds = np.unique(kind, return_inverse=True)
     first = np.concatenate([[0], np.cumsum(episodes.lengths - early)]).astype(np.int64)
     steps = Steps(symbols, first, kinds, np.ones(len(kinds)))
-    distinct = _distinct(symbols, first, kinds) if merge else np.arange(episodes.n_episodes)
-    steps = _merged(steps, distinct)
-    actions, observations, levels, ends = np.unravel_index(occurs, table)
+    distinct = _identify_equal(symbols, first, kinds) if merge else np.arange(episodes.n_episodes)
+    steps = _merge(steps, distinct)
+    actions, observations, reward_bins, ends = np.unravel_index(occurs, table)
     return Sequences(
         steps,
         actions,
         np.where(observations == Z, NONE, observations),
-        np.where(levels == K, NONE, levels),
+        np.where(reward_bins == K, NONE, reward_bins),
         rewards,
         ends,
         starts,
@@ -127,9 +120,9 @@ def sequences_of(
 
 
 def step_ends(episodes: Episodes) -> IntArray:
-    """How each step ended, shape (n_steps,): TERMINATED only if the episode did, with that step.
+    """Terminality of each step, shape (n_steps,): TERMINATED for the last step of such an episode.
 
-    Other steps of episodes that were not cut off are TRUNCATED: they led to no terminal state.
+    Other steps are TRUNCATED (no terminal state was reached), or CUT (unknown) in cut-off episodes.
     """
     if episodes.ends is None:
         return np.full(episodes.n_steps, CUT)
@@ -139,10 +132,10 @@ def step_ends(episodes: Episodes) -> IntArray:
     return np.asarray(steps)
 
 
-def _numbered(codes: IntArray, n: int) -> tuple[IntArray, Int32Array]:
-    """Number the codes below n that occur, ascending; these codes, and the number of each step.
+def _number_codes(codes: IntArray, n: int) -> tuple[IntArray, Int32Array]:
+    """Return the distinct codes (all below n), ascending, and the index of each step's code.
 
-    A table of all codes is faster than sorting, but there may be millions of millions.
+    Counting is faster than sorting, unless n is huge.
     """
     if n > 4 * len(codes) + (1 << 16):
         occurs, numbers = np.unique(codes, return_inverse=True)
@@ -153,35 +146,37 @@ def _numbered(codes: IntArray, n: int) -> tuple[IntArray, Int32Array]:
     return occurs, number[codes]
 
 
-def levels_of(episodes: Episodes, cuts: FloatArray | None) -> tuple[FloatArray, IntArray, int]:
-    """Rewards of steps, 0 where there are none, their levels, and how many levels there can be."""
-    if cuts is None or episodes.rewards is None:
+def bin_rewards(
+    episodes: Episodes, bin_edges: FloatArray | None
+) -> tuple[FloatArray, IntArray, int]:
+    """Return rewards (0 if missing), their bins (NONE if missing) and the number of bins."""
+    if bin_edges is None or episodes.rewards is None:
         return np.zeros(episodes.n_steps), np.full(episodes.n_steps, NONE), 0
     known = ~np.isnan(episodes.rewards)
     r = np.where(known, episodes.rewards, 0.0)
-    return r, np.where(known, np.searchsorted(cuts, r, "right"), NONE), len(cuts) + 1
+    return r, np.where(known, np.searchsorted(bin_edges, r, "right"), NONE), len(bin_edges) + 1
 
 
 def _check(episodes: Episodes) -> None:
     a, o = episodes.actions, episodes.observations
     if not len(a):
-        raise DataError("there are no steps to learn from")
+        raise DataError("the data contain no steps")
     if a.min() < NONE or a.max() >= len(episodes.action_names):
-        raise DataError("an action's index has no name")
+        raise DataError("action index out of range")
     if o.min() < NONE or o.max() >= len(episodes.observation_names):
-        raise DataError("an observation's index has no name")
+        raise DataError("observation index out of range")
     inner = np.ones(len(a), dtype=bool)
     inner[episodes.first[:-1][episodes.lengths > 0]] = False
     wrong = np.flatnonzero(inner & (a == NONE))
     if len(wrong):
         raise DataError(
             f"{episodes.place(int(wrong[0]))}: the action is missing; only the first step of an "
-            "episode may be without one"
+            "episode may have no action"
         )
 
 
-def _distinct(symbols: Int32Array, first: IntArray, kinds: IntArray) -> IntArray:
-    """Give equal episodes one number, in order of their first occurrence; shape (n_episodes,)."""
+def _identify_equal(symbols: Int32Array, first: IntArray, kinds: IntArray) -> IntArray:
+    """Number the distinct episodes by first occurrence; shape (n_episodes,)."""
     lengths = np.diff(first)
     same = np.arange(len(lengths))
     sizes, counts = np.unique(lengths, return_counts=True)
@@ -195,8 +190,8 @@ def _distinct(symbols: Int32Array, first: IntArray, kinds: IntArray) -> IntArray
     return np.asarray(np.unique(same, return_inverse=True)[1])
 
 
-def _merged(steps: Steps, distinct: IntArray) -> Steps:
-    """Keep the first of equal episodes, with their number as its weight."""
+def _merge(steps: Steps, distinct: IntArray) -> Steps:
+    """Keep one of each set of identical episodes, weighted by their number."""
     weights = np.bincount(distinct).astype(np.float64)
     if len(weights) == len(distinct):
         return steps
@@ -210,8 +205,8 @@ def _merged(steps: Steps, distinct: IntArray) -> Steps:
 
 
 def _chunks(first: IntArray, n_symbols: int) -> IntArray:
-    """Cut episodes into chunks of about as many steps; shape (n_chunks + 1,)."""
+    """Group episodes into chunks with about equal numbers of steps; shape (n_chunks + 1,)."""
     n = int(first[-1])
     size = max(CHUNK_STEPS, 4 * n_symbols, -(-n // CHUNKS))
-    cuts = np.searchsorted(first, np.arange(size, n, size))
-    return np.unique(np.concatenate([[0], cuts, [len(first) - 1]])).astype(np.int64)
+    bin_edges = np.searchsorted(first, np.arange(size, n, size))
+    return np.unique(np.concatenate([[0], bin_edges, [len(first) - 1]])).astype(np.int64)

@@ -1,15 +1,16 @@
-"""Terminal states in learning: the likelihood of how an episode ended.
+"""Terminal states in learning: the likelihood includes how each episode ended.
 
-With E the set of terminal states, an episode's likelihood is the joint probability of its data and
+With E the set of terminal states, the likelihood of an episode is the joint probability of its data
+and
 
     s_t not in E before each step,  s_n in E if it terminated after n steps,  not in E if truncated
 
-so that only M[c] changes (see `pomdptool.kernels.hmm.em`): its rows of E are 0, and so are its
-columns of E, or for the last step of a terminated episode its columns of all other states
-(`expectation.constrain`). For an episode that was cut off in any state M does not change.
+Only M[c] changes (see `pomdptool.kernels.hmm.em` and `e_step.constrain`): its rows in E are 0, and
+its columns in E, or, for the last step of a terminated episode, its columns outside E. M does not
+change for episodes that were cut off.
 
-A model that is learned from terminated episodes has one terminal state, the last: absorbing, and
-without rewards. What is seen there is what was seen at the last steps.
+A model learned from terminated episodes has one terminal state, its last: absorbing, without
+rewards, and with the observations made at the last steps.
 """
 
 from __future__ import annotations
@@ -22,22 +23,17 @@ from numpy.typing import NDArray
 from pomdptool.episodes import CUT, NONE, TERMINATED, Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.encoding import step_ends
-from pomdptool.learning.parameters import Tables
-from pomdptool.learning.rewards import LearnedRewards, RewardModel, with_axes
+from pomdptool.learning.parameters import Parameters
+from pomdptool.learning.rewards import LearnedRewards, RewardModel, with_all_axes
 from pomdptool.model import Model
 from pomdptool.sparse import IntArray
 
 
-def terminal_of(model: Model, episodes: Episodes) -> NDArray[np.bool_] | None:
-    """Which states of a model are terminal, shape (S,); None if none, or ends are not known.
+def terminal_mask(model: Model, episodes: Episodes) -> NDArray[np.bool_] | None:
+    """Mask of the terminal states, shape (S,); None if there are none, or all episodes are cut.
 
-    In a model without rewards every absorbing state looks terminal: they are only if some episode
-    terminated.
-
-    Raises
-    ------
-    DataError
-        Where an episode terminated, and the model has no terminal state.
+    Without rewards every absorbing state looks terminal; these count only if an episode terminated.
+    Raises DataError if an episode terminated but the model has no terminal state.
     """
     if episodes.ends is None or (episodes.ends == CUT).all():
         return None
@@ -50,57 +46,61 @@ def terminal_of(model: Model, episodes: Episodes) -> NDArray[np.bool_] | None:
     if episodes.terminated.any():
         e = episodes.labels[int(episodes.terminated.argmax())]
         raise DataError(
-            f"episode {e} terminated, and the model has no terminal state, one that every action "
-            "keeps without reward; --ends cut takes episodes as cut off"
+            f"episode {e} terminated, but the model has no terminal state (absorbing under every "
+            "action, without reward); --ends cut treats episodes as cut off"
         )
     return None
 
 
-def terminating(episodes: Episodes) -> IntArray:
-    """How often each action led to a terminal state, shape (A,)."""
-    led = episodes.actions[(step_ends(episodes) == TERMINATED) & (episodes.actions != NONE)]
-    return np.bincount(led, minlength=len(episodes.action_names))
+def termination_counts(episodes: Episodes) -> IntArray:
+    """Number of steps with each action that reached a terminal state, shape (A,)."""
+    last = episodes.actions[(step_ends(episodes) == TERMINATED) & (episodes.actions != NONE)]
+    return np.bincount(last, minlength=len(episodes.action_names))
 
 
-def without_end(episodes: Episodes) -> Episodes:
-    """Episodes in which nothing is seen at steps to a terminal state."""
+def without_terminal_observations(episodes: Episodes) -> Episodes:
+    """Remove the observations made in terminal states."""
     if not episodes.terminated.any():
         return episodes
     ended = step_ends(episodes) == TERMINATED
     return replace(episodes, observations=np.where(ended, NONE, episodes.observations))
 
 
-def with_end(tables: Tables, episodes: Episodes, model: RewardModel) -> Tables:
-    """Put a terminal state last, as likely from everywhere, and shown, as in the data.
+def with_terminal_state(
+    parameters: Parameters, episodes: Episodes, model: RewardModel
+) -> Parameters:
+    """Append a terminal state if episodes terminated.
 
-    Where no episode terminated the tables stay as they are. W must not depend on the next state or
-    the observation yet, though it may have their axes.
+    Termination and its observations are as frequent as in the data, equal for all states. W must
+    not depend on the next state or the observation yet, though it may have their axes.
     """
     if not episodes.terminated.any():
-        return tables
-    A, S, _ = tables.T.shape
+        return parameters
+    A, S, _ = parameters.T.shape
     a, o, ended = episodes.actions, episodes.observations, step_ends(episodes) == TERMINATED
     times = np.bincount(a[a != NONE], minlength=A)
-    go = (terminating(episodes) + 1.0 / (S + 1)) / (times + 1.0)
+    go = (termination_counts(episodes) + 1.0 / (S + 1)) / (times + 1.0)
     T = np.zeros((A, S + 1, S + 1))
-    T[:, :S, :S] = tables.T * (1.0 - go)[:, np.newaxis, np.newaxis]
+    T[:, :S, :S] = parameters.T * (1.0 - go)[:, np.newaxis, np.newaxis]
     T[:, :S, S] = go[:, np.newaxis]
     T[:, S, S] = 1.0
-    n = tables.Z.shape[2]
+    n = parameters.Z.shape[2]
     shown = np.bincount(o[ended & (o != NONE)], minlength=n) + 1.0 / n
-    row = np.broadcast_to(shown / shown.sum(), (len(tables.Z), 1, n))
-    W = tables.W[:, :, 0, 0]
-    return Tables(
+    row = np.broadcast_to(shown / shown.sum(), (len(parameters.Z), 1, n))
+    W = parameters.W[:, :, 0, 0]
+    return Parameters(
         T,
-        np.concatenate([tables.Z, row], axis=1),
-        np.append(tables.start, 0.0),
-        with_axes(np.concatenate([W, W[:, -1:]], axis=1), model, n),
+        np.concatenate([parameters.Z, row], axis=1),
+        np.append(parameters.start, 0.0),
+        with_all_axes(np.concatenate([W, W[:, -1:]], axis=1), model, n),
         np.arange(S + 1) == S,
     )
 
 
-def unpaid(rewards: LearnedRewards, terminal: NDArray[np.bool_]) -> LearnedRewards:
-    """Rewards, with none in terminal states."""
+def without_terminal_rewards(
+    rewards: LearnedRewards, terminal: NDArray[np.bool_]
+) -> LearnedRewards:
+    """Set the rewards in terminal states to 0."""
     R = rewards.R.copy()
     R[:, terminal] = 0.0
     return replace(rewards, R=R)

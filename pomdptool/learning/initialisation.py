@@ -1,12 +1,11 @@
-"""Where learning starts: tables drawn at random, or from clusters of what happens around a step.
+"""Initialisation of EM: by clustering steps, or at random from Dirichlet distributions.
 
-Tables that are the same for all states are a fixed point of EM, and those near it a plateau. Steps
-that look alike to their neighbours come from the same state more often than not: each step is
-described by the actions, observations and rewards around it, weighted less the farther away, steps
-are clustered by k-means (Lloyd 1982, seeded as by Arthur and Vassilvitskii 2007), and counts of the
-clusters' transitions, observations and rewards, blurred, are the tables. How far one looks, and how
-much is blurred, is drawn anew for each start. Beside these there are tables from Dirichlet
-distributions.
+Parameters that are equal for all states are a fixed point of EM, surrounded by a plateau. Steps in
+similar contexts often belong to the same state: each step is described by the actions, observations
+and rewards around it, with weights that decay with distance; the steps are clustered by k-means
+(Lloyd 1982, seeded by k-means++: Arthur and Vassilvitskii 2007); and the transitions, observations
+and rewards of the clusters are counted and mixed with random rows. The decay and the mixing weight
+are drawn anew for each restart.
 """
 
 from __future__ import annotations
@@ -20,10 +19,11 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.encoding import levels_of
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables, tables_of
-from pomdptool.learning.rewards import RewardModel, with_axes
+from pomdptool.learning.encoding import bin_rewards
+from pomdptool.learning.ends import with_terminal_state, without_terminal_observations
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters, parameters_of
+from pomdptool.learning.rewards import RewardModel, with_all_axes
 from pomdptool.limits import LimitReached
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
@@ -31,220 +31,221 @@ from pomdptool.sparse import FloatArray, IntArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-SAMPLE = 20_000
-"""Most steps that are clustered."""
+MAX_CLUSTERED_STEPS = 20_000
+"""Maximum number of steps that are clustered."""
 
-WIDTH = 6
-"""How many steps one looks back and ahead."""
+CONTEXT = 6
+"""Number of steps before and after a step that describe it."""
 
-ROUNDS = 20
-"""Rounds of k-means."""
+KMEANS_ITERATIONS = 20
+"""Maximum number of k-means iterations."""
 
-DRAFTS = 4
-"""Tables that are drawn for one start."""
+CANDIDATES = 4
+"""Candidate initialisations per restart."""
 
-FLAT = 1e-9
-"""States whose observations differ by less are the same."""
+SAME_OBSERVATIONS = 1e-9
+"""Difference of probabilities below which states have equal observations."""
 
 
-def given_tables(init: Model, states: int | None, shared: bool, warnings: list[str]) -> Tables:
-    """Tables of a model to start from."""
+def parameters_of_init(
+    init: Model, states: int | None, shared: bool, warnings: list[str]
+) -> Parameters:
+    """Parameters of an initial model."""
     if states is not None and states != init.n_states:
-        raise DataError(f"the model to start from has {init.n_states} states, not {states}")
-    tables = tables_of(init)
-    if shared and not tables.shared:
-        raise DataError("the observations of the model to start from depend on the action")
-    if tables.n_states > 1 and np.ptp(tables.Z, axis=1).max() < FLAT:
+        raise DataError(f"the initial model has {init.n_states} states, not {states}")
+    parameters = parameters_of(init)
+    Z = parameters.Z
+    if shared and not parameters.shared:
+        raise DataError("the observations of the initial model depend on the action")
+    if init.n_states > 1 and np.ptp(Z, axis=1).max() < SAME_OBSERVATIONS:
         warnings.append(
-            "all states of the model to start from have the same observations: nothing tells them "
-            "apart, and learning leaves them so"
+            "all states of the initial model have the same observation probabilities, which EM "
+            "cannot change: its states are not identifiable"
         )
-    Z = tables.Z if shared else np.repeat(tables.Z, init.n_actions // len(tables.Z), axis=0)
-    return Tables(tables.T, Z, tables.start)
+    return replace(parameters, Z=Z if shared else np.repeat(Z, init.n_actions // len(Z), axis=0))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Drafts:
-    """What drafts of a start are drawn from.
-
-    `often` has shape (A, K): how often each level of reward follows each action.
-    """
+class Initialiser:
+    """Draws candidate initialisations; `frequencies[a, k]` are those of reward bins by action."""
 
     episodes: Episodes
     states: int
     shared: bool
-    settings: Settings
-    cuts: FloatArray | None
-    often: FloatArray
+    settings: MStepSettings
+    bin_edges: FloatArray | None
+    frequencies: FloatArray
     reward_model: RewardModel
     check: Callable[[], None]
 
-    def of(self, seed: int) -> Iterator[Tables]:
-        """Draw drafts one after another: one of clusters, if there is time, others at random."""
-        rng = np.random.default_rng(seed)
+    def candidates(self, seed: int) -> Iterator[Parameters]:
+        """Draw candidates: one by clustering, if time permits, the others at random."""
+        rng, n_observations = np.random.default_rng(seed), len(self.episodes.observation_names)
         with contextlib.suppress(LimitReached):
-            yield self._finished(
-                clustered_tables(
-                    *(self.episodes, self.states, self.often, self.cuts),
-                    shared=self.shared,
-                    rng=rng,
-                    check=self.check,
-                )
+            clustered = clustered_parameters(
+                without_terminal_observations(self.episodes),
+                *(self.states, self.frequencies, self.bin_edges, self.shared, rng, self.check),
             )
-        for _ in range(DRAFTS - 1):
-            n_observations = len(self.episodes.observation_names)
-            yield self._finished(
-                random_tables(self.states, n_observations, self.often, shared=self.shared, rng=rng)
+            yield self._completed(clustered)
+        for _ in range(CANDIDATES - 1):
+            yield self._completed(
+                random_parameters(self.states, n_observations, self.frequencies, self.shared, rng)
             )
 
-    def _finished(self, tables: Tables) -> Tables:
-        """Leave rows uniform that the data say nothing of, and a start that is fixed."""
-        A, n_observations = len(self.often), len(self.episodes.observation_names)
+    def _completed(self, parameters: Parameters) -> Parameters:
+        """Make rows without data uniform, and the initial belief if it is fixed."""
+        A, n_observations = len(self.frequencies), len(self.episodes.observation_names)
         acted = self.episodes.actions[self.episodes.actions != NONE]
-        untried = np.bincount(acted, minlength=A) == 0
-        tables.T[untried] = 1.0 / self.states
-        tables.W[untried] = self.often[untried, np.newaxis, np.newaxis, np.newaxis]
+        unused = np.bincount(acted, minlength=A) == 0
+        parameters.T[unused] = 1.0 / self.states
+        parameters.W[unused] = self.frequencies[unused, np.newaxis, np.newaxis, np.newaxis]
         if not self.shared:
-            tables.Z[untried] = 1.0 / n_observations
+            parameters.Z[unused] = 1.0 / n_observations
         if "start" in self.settings.fix:
-            tables.start[:] = 1.0 / self.states
-        return replace(tables, W=with_axes(tables.W[:, :, 0, 0], self.reward_model, n_observations))
+            parameters.start[:] = 1.0 / self.states
+        W = with_all_axes(parameters.W[:, :, 0, 0], self.reward_model, n_observations)
+        return with_terminal_state(replace(parameters, W=W), self.episodes, self.reward_model)
 
 
-def with_rewards(
-    tables: Tables, often: FloatArray, cuts: FloatArray | None, model: RewardModel
-) -> Tables:
-    """Tables that were given, with levels of rewards as frequent in all states as in the data."""
-    if cuts is None:
-        return tables
-    W = np.repeat(often[:, np.newaxis], tables.n_states, axis=1)
-    return replace(tables, W=with_axes(W, model, tables.Z.shape[2]))
+def with_reward_bins(
+    parameters: Parameters,
+    frequencies: FloatArray,
+    bin_edges: FloatArray | None,
+    model: RewardModel,
+) -> Parameters:
+    """Add reward probabilities, equal for all states, as frequent as in the data."""
+    if bin_edges is None:
+        return parameters
+    W = np.repeat(frequencies[:, np.newaxis], parameters.n_states, axis=1)
+    return replace(parameters, W=with_all_axes(W, model, parameters.Z.shape[2]))
 
 
-def random_tables(
-    states: int, observations: int, often: FloatArray, *, shared: bool, rng: np.random.Generator
-) -> Tables:
-    """Rows from Dirichlet distributions, those of T leaning to staying or not, as it is drawn.
+def random_parameters(
+    states: int,
+    observations: int,
+    frequencies: FloatArray,
+    shared: bool,
+    rng: np.random.Generator,
+) -> Parameters:
+    """Rows from Dirichlet distributions, with a random probability of staying in T.
 
-    W[a, s, k] is drawn about the frequencies of levels `often`, (A, K).
+    W[a, s, k] is drawn around `frequencies[a, k]`.
     """
-    actions = len(often)
+    actions = len(frequencies)
     stay = rng.choice([0.0, 0.5, 0.9]) * np.eye(states)
     T = rng.dirichlet(np.ones(states), size=(actions, states))
     T = stay + (1.0 - stay.max()) * T
     Z = rng.dirichlet(np.ones(observations), size=(1 if shared else actions, states))
-    W = often[:, np.newaxis] * rng.exponential(size=(actions, states, often.shape[1]))
+    W = frequencies[:, np.newaxis] * rng.exponential(size=(actions, states, frequencies.shape[1]))
     W /= W.sum(axis=2, keepdims=True)
-    return Tables(T, Z, rng.dirichlet(np.full(states, 5.0)), with_axes(W, "state", observations))
+    start = rng.dirichlet(np.full(states, 5.0))
+    return Parameters(T, Z, start, with_all_axes(W, "state", observations))
 
 
-def clustered_tables(
+def clustered_parameters(
     episodes: Episodes,
     states: int,
-    often: FloatArray,
-    cuts: FloatArray | None,
-    *,
+    frequencies: FloatArray,
+    bin_edges: FloatArray | None,
     shared: bool,
     rng: np.random.Generator,
     check: Callable[[], None],
-) -> Tables:
-    """Tables of counts between clusters of steps, blurred by random rows."""
-    drawn = random_tables(states, len(episodes.observation_names), often, shared=shared, rng=rng)
-    fade = rng.uniform(0.2, 0.9)
-    chosen = _sample(episodes, rng)
-    level = levels_of(episodes, cuts)[1]
-    happened = (
-        (episodes.actions, len(often)),
-        (episodes.observations, len(episodes.observation_names)),
-        (level, often.shape[1]),
+) -> Parameters:
+    """Relative frequencies between clusters of steps, mixed with random rows."""
+    O = len(episodes.observation_names)  # noqa: E741 - the field's name
+    random = random_parameters(states, O, frequencies, shared, rng)
+    decay = rng.uniform(0.2, 0.9)
+    steps = _sample(episodes, rng)
+    features = (
+        (episodes.actions, len(frequencies)),
+        (episodes.observations, O),
+        (bin_rewards(episodes, bin_edges)[1], frequencies.shape[1]),
     )
-    label = _k_means(_contexts(episodes, chosen, happened, fade), states, rng, check)
-    a, o, k = (index[chosen] for index, _ in happened)
-    inner = (np.diff(chosen) == 1) & ~np.isin(chosen[1:], episodes.first) & (a[1:] != NONE)
-    T, Z = np.zeros(drawn.T.shape), np.zeros(drawn.Z.shape)
+    label = _k_means(_context_features(episodes, steps, features, decay), states, rng, check)
+    a, o, k = (index[steps] for index, _ in features)
+    inner = (np.diff(steps) == 1) & ~np.isin(steps[1:], episodes.first) & (a[1:] != NONE)
+    T, Z, W = (np.zeros(array.shape) for array in (random.T, random.Z, random.W))
     np.add.at(T, (a[1:][inner], label[:-1][inner], label[1:][inner]), 1.0)
-    seen = (o != NONE) & (shared | (a != NONE))
-    np.add.at(Z, (np.zeros_like(a[seen]) if shared else a[seen], label[seen], o[seen]), 1.0)
-    W = np.zeros(drawn.W.shape)
-    paid = inner & (k[1:] != NONE)
-    np.add.at(W, (a[1:][paid], label[:-1][paid], 0, 0, k[1:][paid]), 1.0)
-    blur = rng.uniform(0.1, 0.5)
-    return Tables(
-        _blurred(T, drawn.T, blur),
-        _blurred(Z, drawn.Z, blur),
-        drawn.start,
-        _blurred(W, drawn.W, blur),
+    known = (o != NONE) & (shared | (a != NONE))
+    np.add.at(Z, (np.zeros_like(a[known]) if shared else a[known], label[known], o[known]), 1.0)
+    rewarded = inner & (k[1:] != NONE)
+    np.add.at(W, (a[1:][rewarded], label[:-1][rewarded], 0, 0, k[1:][rewarded]), 1.0)
+    weight = rng.uniform(0.1, 0.5)
+    return Parameters(
+        _mixed(T, random.T, weight),
+        _mixed(Z, random.Z, weight),
+        random.start,
+        _mixed(W, random.W, weight),
     )
 
 
-def _blurred(counts: FloatArray, drawn: FloatArray, blur: float) -> FloatArray:
+def _mixed(counts: FloatArray, random: FloatArray, weight: float) -> FloatArray:
     sums = counts.sum(axis=-1, keepdims=True)
-    rows = np.where(sums > 0.0, counts / np.maximum(sums, 1.0), drawn)
-    return (1.0 - blur) * rows + blur * drawn
+    rows = np.where(sums > 0.0, counts / np.maximum(sums, 1.0), random)
+    return (1.0 - weight) * rows + weight * random
 
 
 def _sample(episodes: Episodes, rng: np.random.Generator) -> IntArray:
-    """Steps in stretches, all of them where they are few; ascending."""
-    n = episodes.n_steps
-    if n <= SAMPLE:
+    """Indices of at most MAX_CLUSTERED_STEPS steps, in runs of 200, ascending."""
+    n, length = episodes.n_steps, 200
+    if n <= MAX_CLUSTERED_STEPS:
         return np.arange(n)
-    stretch = 200
-    begins = np.sort(rng.choice(n // stretch, SAMPLE // stretch, replace=False)) * stretch
-    return (begins[:, np.newaxis] + np.arange(stretch)).ravel()
+    runs = np.sort(rng.choice(n // length, MAX_CLUSTERED_STEPS // length, replace=False))
+    return (length * runs[:, np.newaxis] + np.arange(length)).ravel()
 
 
-def _contexts(
+def _context_features(
     episodes: Episodes,
-    chosen: IntArray,
-    happened: tuple[tuple[IntArray, int], ...],
-    fade: float,
+    steps: IntArray,
+    features: tuple[tuple[IntArray, int], ...],
+    decay: float,
 ) -> csr_matrix:
-    """Describe steps by what happened around them, indices below a number each; two sides a row.
+    """Describe steps by the weighted features before (and at) and after them, a row each.
 
-    Columns are those that occur: there may be millions of names.
+    A feature is an index per step and the number of its values. Columns that are zero are left out:
+    there may be millions of names.
     """
     from scipy.sparse import csr_matrix
 
     n = episodes.n_steps
-    bases = np.cumsum([0, *(number for _, number in happened)])
-    episode = np.searchsorted(episodes.first, chosen, side="right")
+    bases = np.cumsum([0, *(number for _, number in features)])
+    episode = np.searchsorted(episodes.first, steps, side="right")
     rows, columns, weights = [], [], []
-    for lag in range(-WIDTH, WIDTH + 1):
-        at = np.clip(chosen + lag, 0, n - 1)
-        inside = (at == chosen + lag) & (np.searchsorted(episodes.first, at, "right") == episode)
-        for (indices, _), base in zip(happened, bases[:-1], strict=True):
+    for lag in range(-CONTEXT, CONTEXT + 1):
+        at = np.clip(steps + lag, 0, n - 1)
+        inside = (at == steps + lag) & (np.searchsorted(episodes.first, at, "right") == episode)
+        for (indices, _), base in zip(features, bases[:-1], strict=True):
             index = indices[at]
-            there = np.flatnonzero(inside & (index != NONE))
+            known = np.flatnonzero(inside & (index != NONE))
             side = int(lag > 0)
-            rows.append(there)
-            columns.append(side * bases[-1] + base + index[there])
-            weights.append(np.full(len(there), fade ** (abs(lag) - side)))
+            rows.append(known)
+            columns.append(side * bases[-1] + base + index[known])
+            weights.append(np.full(len(known), decay ** (abs(lag) - side)))
     occurs, column = np.unique(np.concatenate(columns), return_inverse=True)
     return csr_matrix(
         (np.concatenate(weights), (np.concatenate(rows), column)),
-        shape=(len(chosen), max(1, len(occurs))),
+        shape=(len(steps), max(1, len(occurs))),
     )
 
 
 def _k_means(
     points: csr_matrix, k: int, rng: np.random.Generator, check: Callable[[], None]
 ) -> IntArray:
-    """Cluster the rows of a matrix; shape (n,), a label in 0..k-1 each.
+    """Cluster the rows of a sparse matrix by k-means++; returns labels 0..k-1, shape (n,).
 
-    `scipy.cluster.vq.kmeans2` finds the same clusters, but of dense rows (1.6 GB with 5,000
-    observations), in eight times the time with 100 clusters, not where fewer than k rows differ,
-    and without looking at a clock.
+    `scipy.cluster.vq.kmeans2` needs dense rows (1.6 GB with 5,000 observations) and eight times as
+    long with 100 clusters, fails with fewer than k distinct rows, and cannot be interrupted.
     """
     from scipy.sparse import csr_matrix, vstack
 
     n = points.shape[0]
-    squares = _squares(points)
+    squares = _squared_norms(points)
     chosen = [int(rng.integers(n))]
     nearest = np.full(n, np.inf)
     while True:
         check()
         centre = points[[chosen[-1]]]
-        apart = squares - 2.0 * (points @ centre.T).toarray()[:, 0] + _squares(centre)[0]
+        apart = squares - 2.0 * (points @ centre.T).toarray()[:, 0] + _squared_norms(centre)[0]
         nearest = np.minimum(nearest, np.maximum(apart, 0.0))
         if len(chosen) == k:
             break
@@ -252,19 +253,19 @@ def _k_means(
         chosen.append(int(rng.choice(n, p=nearest / total if total > 0.0 else None)))
     centres = points[chosen]
     label = np.zeros(n, dtype=np.int64)
-    for _ in range(ROUNDS):
+    for _ in range(KMEANS_ITERATIONS):
         check()
-        far = _squares(centres) - 2.0 * (points @ centres.T).toarray()
+        far = _squared_norms(centres) - 2.0 * (points @ centres.T).toarray()
         before, label = label, far.argmin(axis=1)
         if np.array_equal(before, label):
             break
         size = np.bincount(label, minlength=k)
         members = csr_matrix((1.0 / size[label], (label, np.arange(n))), shape=(k, n))
         centres = vstack([members @ points, centres], format="csr")
-        centres = centres[np.where(size > 0, 0, k) + np.arange(k)]  # an empty one stays
+        centres = centres[np.where(size > 0, 0, k) + np.arange(k)]  # keep centres without members
     return label
 
 
-def _squares(rows: csr_matrix) -> FloatArray:
-    """Squared length of each row."""
+def _squared_norms(rows: csr_matrix) -> FloatArray:
+    """Squared Euclidean norm of each row."""
     return np.asarray(rows.multiply(rows).sum(axis=1)).ravel()

@@ -1,4 +1,4 @@
-"""How likely episodes are under a model."""
+"""Likelihood of episodes under a model, by the forward algorithm."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.kernels.hmm.decode import measure_episodes
 from pomdptool.kernels.jit import cores, request_compilation
 from pomdptool.learning.criteria import aic, bic
-from pomdptool.learning.e_step import LEAST_STATES, Threads, kernel_tables
-from pomdptool.learning.encoding import Sequences, sequences_of, step_ends
-from pomdptool.learning.ends import terminal_of, terminating
-from pomdptool.learning.m_step import Settings, n_parameters
-from pomdptool.learning.parameters import Tables, tables_of
-from pomdptool.learning.relabel import in_terms_of
+from pomdptool.learning.e_step import MIN_STATES, Threads, kernel_tables
+from pomdptool.learning.encoding import Sequences, encode, step_ends
+from pomdptool.learning.ends import terminal_mask, termination_counts
+from pomdptool.learning.m_step import MStepSettings, n_parameters
+from pomdptool.learning.parameters import Parameters, parameters_of
+from pomdptool.learning.relabel import relabel
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, IntArray
 
 BLOCK = 1024
-"""Steps whose alpha are kept."""
+"""Steps per block of the forward pass."""
 
 POSSIBLE = -2
-"""Of an episode that is possible, in place of its first impossible step."""
+"""Takes the place of the first impossible symbol of a possible episode."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,16 +34,16 @@ class Likelihood:
     Attributes
     ----------
     loglik
-        The sum; minus infinity where an episode is impossible.
+        Sum over episodes; minus infinity if one has probability 0.
     per_episode
-        Shape (n_episodes,).
+        Log-likelihood of each episode, shape (n_episodes,).
     impossible
-        The first impossible step in words, "" where there is none.
+        Description of the first step with probability 0, "" if there is none.
     n_steps, n_observed
-        Steps of all episodes, and those with an observation.
+        Number of steps, and of those with an observation.
     parameters
-        Free parameters of the model, for `bic` and `aic`: entries that are not zero, less one a
-        row, of actions that occur.
+        Number of free parameters, for `bic` and `aic`: nonzero entries less one per row, of actions
+        that occur.
     """
 
     loglik: float
@@ -58,17 +58,17 @@ class Likelihood:
 
     @property
     def loglik_per_step(self) -> float:
-        """Log-likelihood per step with an observation: others have none to predict."""
+        """Log-likelihood per observation."""
         return self.loglik / max(1, self.n_observed)
 
     @property
     def perplexity(self) -> float:
-        """To how many equally likely observations a step with one is equal."""
+        """Perplexity of an observation, exp(-loglik_per_step)."""
         return float(np.exp(-self.loglik_per_step))
 
     @property
     def bic(self) -> float:
-        """BIC; n counts steps with an observation."""
+        """BIC, with n the number of observations."""
         return bic(self.parameters, self.loglik, self.n_observed)
 
     @property
@@ -78,61 +78,61 @@ class Likelihood:
 
 
 def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> Likelihood:
-    """Compute the log-likelihood of episodes, the sum over steps of log P(o | what came before).
+    """Compute the log-likelihood of episodes, the sum over steps of log P(o | history).
 
-    A step's likelihood below 1e-280 is none. Missing observations are summed over. That an episode
-    terminated, or was truncated outside of the model's terminal states, is part of the data.
+    Likelihoods of a step below 1e-280 count as 0. Missing observations are marginalised. Whether an
+    episode terminated, or was truncated in a non-terminal state, is part of the data.
 
     Raises
     ------
     DataError
-        Without steps, with a symbol that the model lacks, or with an observation before the first
-        action where observations depend on the action.
+        If there are no steps, an action or observation is not in the model, or an observation
+        precedes the first action but observations depend on the action.
     ModelError
-        Where tables would be too large.
+        If the parameters do not fit into memory.
     """
-    episodes = in_terms_of(episodes, model)
-    tables = replace(tables_of(model), terminal=terminal_of(model, episodes))
-    sequences = sequences_of(episodes)
-    values, stopped = measured(tables, sequences, threads or cores())
+    episodes = relabel(episodes, model)
+    parameters = replace(parameters_of(model), terminal=terminal_mask(model, episodes))
+    sequences = encode(episodes)
+    values, stopped = episode_logliks(parameters, sequences, threads or cores())
     each = values[sequences.distinct]
     failed = np.flatnonzero(stopped[sequences.distinct] != POSSIBLE)
     where = ""
     if len(failed):
         e = int(failed[0])
         symbol = int(stopped[sequences.distinct[e]])
-        where = step_in_words(episodes, sequences, e, symbol, tables)
-    tried = np.bincount(sequences.actions, minlength=model.n_actions)
+        where = describe_step(episodes, sequences, e, symbol, parameters)
+    action_counts = np.bincount(sequences.actions, minlength=model.n_actions)
     return Likelihood(
         float(values @ sequences.steps.weights),
         each,
         where,
         episodes.n_steps,
-        observed_steps(episodes),
-        n_parameters(tables, tried, Settings(), terminating(episodes)),
+        count_observed_steps(episodes),
+        n_parameters(parameters, action_counts, MStepSettings(), termination_counts(episodes)),
     )
 
 
-def observed_steps(episodes: Episodes, *, or_rewarded: bool = False) -> int:
-    """Count steps with an observation; or also those with a reward only."""
-    seen = episodes.observations != NONE
+def count_observed_steps(episodes: Episodes, *, or_rewarded: bool = False) -> int:
+    """Count steps with an observation, or with an observation or a reward."""
+    known = episodes.observations != NONE
     if or_rewarded and episodes.rewards is not None:
-        seen |= ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
-    return int(np.count_nonzero(seen))
+        known |= ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
+    return int(np.count_nonzero(known))
 
 
-def measured(
-    tables: Tables,
+def episode_logliks(
+    parameters: Parameters,
     sequences: Sequences,
     threads: int,
     check: Callable[[], None] | None = None,
 ) -> tuple[FloatArray, IntArray]:
     """Log-likelihood of each distinct episode, and its first impossible symbol or POSSIBLE.
 
-    `check` is called before each chunk of episodes, and may raise `LimitReached`.
+    `check` is called before each chunk of episodes; it may raise `LimitReached`.
     """
-    arrays = kernel_tables(tables, sequences)
-    n = max(tables.n_states, LEAST_STATES)
+    arrays = kernel_tables(parameters, sequences)
+    n = max(parameters.n_states, MIN_STATES)
     request_compilation(sequences.n_steps * n * n)
     values = np.zeros(len(sequences.steps.kinds))
     stopped = np.full(len(values), POSSIBLE, dtype=np.int64)
@@ -150,16 +150,16 @@ def measured(
     return values, stopped
 
 
-def step_in_words(
-    episodes: Episodes, sequences: Sequences, e: int, symbol: int, tables: Tables
+def describe_step(
+    episodes: Episodes, sequences: Sequences, e: int, symbol: int, parameters: Parameters
 ) -> str:
-    """Name the step of an episode that its symbol stands for; symbol -1 is what comes before."""
+    """Describe an impossible step: the symbol-th action of an episode, or -1 for its beginning."""
     at = int(episodes.first[e] + sequences.early[e]) + symbol
     a, o = int(episodes.actions[at]), int(episodes.observations[at])
     after = f" after action {episodes.action_names[a]!r}" if a >= 0 else ""
-    seen = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "anything"
-    end = CUT if tables.terminal is None else int(step_ends(episodes)[at])
-    where = {TERMINATED: " in a terminal state", TRUNCATED: " outside of terminal states"}
-    seen += where.get(end, "")
+    event = f"observation {episodes.observation_names[o]!r}" if o >= 0 else "any observation"
+    end = CUT if parameters.terminal is None else int(step_ends(episodes)[at])
+    where = {TERMINATED: " in a terminal state", TRUNCATED: " in a non-terminal state"}
+    event += where.get(end, "")
     hint = "" if end == CUT else " (--ends cut ignores how episodes ended)"
-    return f"{episodes.place(at)}: {seen}{after} is impossible{hint}"
+    return f"{episodes.place(at)}: {event}{after} is impossible{hint}"

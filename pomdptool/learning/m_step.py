@@ -1,13 +1,10 @@
-"""The M-step: the tables that make what is expected to have happened the most probable.
+"""The M-step: maximum a posteriori parameters from expected counts n, with Dirichlet priors.
 
-Rows are maximum a posteriori under Dirichlet priors, written as pseudo-counts k >= 0 that are added
-to every entry that is not zero already:
+    T[a, s, s'] = (n[a, s, s'] + k) / sum over s' of (n[a, s, s'] + k),    likewise Z, start and W
 
-    T[a, s, s'] = (n[a, s, s'] + k) / sum over s' of (n[a, s, s'] + k)
-
-so that the log-prior of a row is k times the sum of its logarithms. A row that the data say nothing
-of stays as it is, and so does every zero. Part of the way to the maximum raises the posterior as
-well, for what is maximised is concave: that is damping.
+with a pseudo-count k >= 0, which is added to every nonzero entry: the log-prior of a row is k times
+the sum of its logarithms. Rows without counts do not change, and zeros stay zero. The objective is
+concave, so that a damped step, part of the way to the maximum, raises the log-posterior as well.
 """
 
 from __future__ import annotations
@@ -17,25 +14,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.errors import DataError
-from pomdptool.learning.e_step import Expected
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.e_step import ExpectedCounts
+from pomdptool.learning.parameters import Parameters
 from pomdptool.sparse import FloatArray, IntArray
 
-NOTHING = 1e-250
-"""Expected counts of a row below this are none."""
+MIN_COUNT = 1e-250
+"""Rows with a smaller expected count are not updated."""
 
 PSEUDO_COUNT = 0.01
-"""Of each entry, by default: less than data say, and no probability becomes zero."""
+"""Default of each entry: small against the data, but no probability becomes zero."""
 
-PARTS = ("T", "O", "start")
-"""What `fix` may name."""
+FIXABLE = ("T", "O", "start")
+"""Parameters that `fix` accepts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Pseudo-counts of each table's entries, what is not learned, and the damping D.
+class MStepSettings:
+    """Dirichlet pseudo-counts, parameters that are fixed, and the damping D.
 
-    New tables are (1 - D) times what maximises and D times the old ones.
+    New parameters are (1 - D) times the maximum plus D times the old ones.
     """
 
     prior_transition: float = PSEUDO_COUNT
@@ -46,14 +43,9 @@ class Settings:
     prior_reward: float = PSEUDO_COUNT
 
     @property
-    def pseudo(self) -> tuple[float, float, float, float]:
+    def pseudo_counts(self) -> tuple[float, float, float, float]:
         """Pseudo-counts of T, Z, start and W."""
-        return (
-            self.prior_transition,
-            self.prior_observation,
-            self.prior_start,
-            self.prior_reward,
-        )
+        return self.prior_transition, self.prior_observation, self.prior_start, self.prior_reward
 
     @property
     def free(self) -> tuple[bool, bool, bool, bool]:
@@ -61,71 +53,68 @@ class Settings:
         return "T" not in self.fix, "O" not in self.fix, "start" not in self.fix, True
 
     def check(self) -> None:
-        """Refuse what makes no sense.
-
-        Raises
-        ------
-        DataError
-            With a negative pseudo-count, a damping outside [0, 1), or an unknown part to fix.
-        """
-        if not all(0.0 <= k < np.inf for k in self.pseudo):
+        """Raise DataError for negative pseudo-counts, damping outside [0, 1) or unknown names."""
+        if not all(0.0 <= k < np.inf for k in self.pseudo_counts):
             raise DataError("pseudo-counts of a prior must not be negative")
         if not 0.0 <= self.damping < 1.0:
             raise DataError(f"the damping must lie in [0, 1), not {self.damping}")
-        unknown = sorted(self.fix - set(PARTS))
+        unknown = sorted(self.fix - set(FIXABLE))
         if unknown:
-            raise DataError(f"{unknown[0]!r} cannot be fixed: only {', '.join(PARTS)}")
+            raise DataError(f"{unknown[0]!r} cannot be fixed: only {', '.join(FIXABLE)}")
 
 
-def maximised(counts: Expected, old: Tables, settings: Settings) -> Tables:
-    """Tables that maximise the expected log-posterior, damped."""
-    parts = zip(counts.parts, settings.pseudo, old.parts, settings.free, strict=True)
+def maximise(counts: ExpectedCounts, old: Parameters, settings: MStepSettings) -> Parameters:
+    """Parameters that maximise the expected log-posterior, damped."""
+    parts = zip(counts.arrays, settings.pseudo_counts, old.arrays, settings.free, strict=True)
     T, Z, start, W = (
-        _rows(n, k, table, settings.damping) if free else table for n, k, table, free in parts
+        _map_rows(n, k, table, settings.damping) if free else table for n, k, table, free in parts
     )
-    return Tables(T, Z, start, W, old.terminal)
+    return Parameters(T, Z, start, W, old.terminal)
 
 
-def _rows(counts: FloatArray, pseudo: float, old: FloatArray, damping: float) -> FloatArray:
-    tried = counts.sum(axis=-1, keepdims=True) > NOTHING
+def _map_rows(counts: FloatArray, pseudo: float, old: FloatArray, damping: float) -> FloatArray:
+    visited = counts.sum(axis=-1, keepdims=True) > MIN_COUNT
     weights = counts + pseudo * (old > 0.0)
-    new = weights / np.where(tried, weights.sum(axis=-1, keepdims=True), 1.0)
+    new = weights / np.where(visited, weights.sum(axis=-1, keepdims=True), 1.0)
     if damping:
         new = (1.0 - damping) * new + damping * old
-    return np.where(tried, new, old)
+    return np.where(visited, new, old)
 
 
-def log_prior(tables: Tables, settings: Settings) -> float:
-    """Log-density of the priors, but for a constant."""
+def log_prior(parameters: Parameters, settings: MStepSettings) -> float:
+    """Log-density of the priors, up to a constant."""
     total = 0.0
-    for table, k, free in zip(tables.parts, settings.pseudo, settings.free, strict=True):
+    for p, k, free in zip(parameters.arrays, settings.pseudo_counts, settings.free, strict=True):
         if free and k > 0.0:
-            total += k * float(np.log(table[table > 0.0]).sum())
+            total += k * float(np.log(p[p > 0.0]).sum())
     return total
 
 
 def n_parameters(
-    tables: Tables, tried: IntArray, settings: Settings, terminating: IntArray | None = None
+    parameters: Parameters,
+    action_counts: IntArray,
+    settings: MStepSettings,
+    termination_counts: IntArray | None = None,
 ) -> int:
-    """Free parameters: entries that are not zero, less one a row; rows never tried do not count.
+    """Number of free parameters: nonzero entries less one per row, without rows that lack data.
 
-    `tried` has shape (A,): how often each action occurs; `terminating` likewise, how often it led
-    to a terminal state. What is done in a terminal state is never tried.
+    `action_counts` and `termination_counts`, shape (A,), count the steps with each action and those
+    that reached a terminal state. Actions in terminal states have no data.
     """
-    used = tried > 0
-    T = tables.T[used]
-    Z = tables.Z if tables.shared else tables.Z[used]
-    W = tables.W if len(tables.W) == 1 else tables.W[used]
+    used, shared = action_counts > 0, parameters.shared
+    T = parameters.T[used]
+    Z = parameters.Z if shared else parameters.Z[used]
+    W = parameters.W if len(parameters.W) == 1 else parameters.W[used]
     unused = [0, 0, 0, 0]
-    if tables.terminal is not None and terminating is not None:
-        there = tables.terminal
-        unused[1] = 0 if tables.shared else _free(Z[terminating[used] == 0][:, there])
-        unused[3] = 0 if W.shape[1] == 1 else _free(W[:, there])
-    counts = (_free(table) for table in (T, Z, tables.start, W))
+    if parameters.terminal is not None and termination_counts is not None:
+        end = parameters.terminal
+        unused[1] = 0 if shared else _free_entries(Z[termination_counts[used] == 0][:, end])
+        unused[3] = 0 if W.shape[1] == 1 else _free_entries(W[:, end])
+    counts = (_free_entries(table) for table in (T, Z, parameters.start, W))
     each = zip(counts, unused, settings.free, strict=True)
     return sum(count - less for count, less, free in each if free)
 
 
-def _free(table: FloatArray) -> int:
+def _free_entries(table: FloatArray) -> int:
     rows = int(np.prod(table.shape[:-1]))
     return max(0, int(np.count_nonzero(table)) - rows)

@@ -1,4 +1,4 @@
-"""What is learned: T, O, the start and how rewards are distributed, as plain arrays."""
+"""Parameters of a POMDP as dense arrays: T, O, the initial belief and reward probabilities."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from pomdptool.sparse import FloatArray
 
 
 def no_rewards() -> FloatArray:
-    """A table of rewards of one level, which every step has: nothing is learned from it."""
+    """W with a single reward bin: rewards are ignored."""
     return np.ones((1, 1, 1, 1, 1))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Tables:
-    """Probabilities of a model with A actions, S states and O observations.
+class Parameters:
+    """Parameters of a model with A actions, S states, O observations and K reward bins.
 
     Attributes
     ----------
     T
         T[a, s, s'], shape (A, S, S).
     Z
-        Z[a, s', o], shape (A, S, O); or (1, S, O), shared by all actions.
+        Z[a, s', o], shape (A, S, O), or (1, S, O) if observations do not depend on the action.
     start
-        Shape (S,).
+        Initial belief, shape (S,).
     W
-        W[a, s, s', o, k], the probability that a step's reward is of level k (see
-        `pomdptool.learning.rewards`), of length 1 along axes that it does not depend on.
+        W[a, s, s', o, k], the probability that the reward lies in bin k (see
+        `pomdptool.learning.rewards`); length 1 along axes it does not depend on.
     terminal
-        Shape (S,): the terminal states, where data tell which episodes ended in one; they are not
-        learned. None: there are none, or nothing is known of them.
+        Mask of the terminal states, shape (S,), which is not learned; None if there are none or if
+        the data do not record how episodes ended.
     """
 
     T: FloatArray
@@ -53,19 +53,16 @@ class Tables:
         return len(self.Z) == 1
 
     @property
-    def parts(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    def arrays(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """T, Z, start and W."""
         return self.T, self.Z, self.start, self.W
 
 
-def tables_of(model: Model) -> Tables:
-    """Tables of a model; observations are shared where no action changes them.
+def parameters_of(model: Model) -> Parameters:
+    """Parameters of a model; Z is shared if observations do not depend on the action.
 
-    Raises
-    ------
-    ModelError
-        Where the model is too large for dense tables.
+    Raises ModelError if the model is too large for dense arrays.
     """
     Z = model.Z
     shared = bool((Z[:1] == Z).all())
-    return Tables(model.T, Z[:1] if shared else Z, model.start)
+    return Parameters(model.T, Z[:1] if shared else Z, model.start)

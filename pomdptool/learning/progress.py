@@ -1,4 +1,4 @@
-"""Progress of learning, and when it must stop."""
+"""Progress and limits of learning."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pomdptool.limits import Limits
 
 GRACE = 0.3
-"""Seconds for a last pass over the data after a limit was met."""
+"""Seconds granted for a last pass over the data after a limit is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class LearningProgress:
-    """One iteration: of which restart, the log-likelihood, and its gain per step of the data."""
+    """One EM iteration of a restart: log-likelihood, and its gain per step of data."""
 
     states: int
     restart: int
@@ -33,10 +33,10 @@ class LearningMonitor(Limits):
     on_step: OnLearned | None = None
 
     def last_pass(self) -> Limits:
-        """Limits of a pass over the data that ends the run: a little longer than the run's own."""
+        """Limits of the last pass over the data: those of the run, extended by GRACE."""
         if self.reason is not None:
             return Limits(GRACE)
-        left = self.clock.left_of(self.time_limit)
+        left = self.clock.remaining(self.time_limit)
         return Limits(None if left is None else left + GRACE, self.interrupted)
 
     def step(self, states: int, restart: int, iteration: int, loglik: float, gain: float) -> None:

@@ -1,4 +1,4 @@
-"""Episodes in terms of a model: its actions and observations, in its order."""
+"""Relabel episodes with the indices of a model's actions and observations."""
 
 from __future__ import annotations
 
@@ -12,14 +12,8 @@ from pomdptool.model import Model
 from pomdptool.sparse import IntArray
 
 
-def in_terms_of(episodes: Episodes, model: Model) -> Episodes:
-    """Give the actions and observations of episodes a model's indices.
-
-    Raises
-    ------
-    DataError
-        Where a step has an action or observation that the model lacks; names the first one.
-    """
+def relabel(episodes: Episodes, model: Model) -> Episodes:
+    """Map actions and observations, by name, to indices of a model; DataError if it lacks one."""
     names = (episodes.action_names, episodes.observation_names)
     if names == (model.actions, model.observations):
         return episodes
@@ -27,27 +21,26 @@ def in_terms_of(episodes: Episodes, model: Model) -> Episodes:
         episodes,
         action_names=model.actions,
         observation_names=model.observations,
-        actions=_mapped(episodes, episodes.actions, names[0], model.actions, "action"),
-        observations=_mapped(
+        actions=_map(episodes, episodes.actions, names[0], model.actions, "action"),
+        observations=_map(
             episodes, episodes.observations, names[1], model.observations, "observation"
         ),
     )
 
 
-def _mapped(
+def _map(
     episodes: Episodes,
     index: IntArray,
     names: tuple[str, ...],
     others: tuple[str, ...],
-    what: str,
+    kind: str,
 ) -> IntArray:
-    place = {name: k for k, name in enumerate(others)}
-    to = np.array([*(place.get(name, -2) for name in names), NONE])
-    found = to[index]
-    lacking = np.flatnonzero(found == -2)
-    if len(lacking):
-        t = int(lacking[0])
+    indices = {name: k for k, name in enumerate(others)}
+    mapped = np.array([*(indices.get(name, -2) for name in names), NONE])[index]
+    unknown = np.flatnonzero(mapped == -2)
+    if len(unknown):
+        t = int(unknown[0])
         raise DataError(
-            f"row {t + 1} ({episodes.place(t)}): the model has no {what} {names[index[t]]!r}"
+            f"row {t + 1} ({episodes.place(t)}): the model has no {kind} {names[index[t]]!r}"
         )
-    return np.asarray(found)
+    return np.asarray(mapped)

@@ -1,9 +1,8 @@
-"""A race between starts: all climb until they gain little, and the best go on to the end.
+"""EM with random restarts: all are screened for a few iterations, and the best run to convergence.
 
-Each start is the best of some drafts, after a few iterations on a sample of the data.
-
-Starts climb side by side where the data alone do not keep the threads busy; what comes of each is
-the same in any case.
+Each restart begins with the best of several candidate initialisations, after a few EM iterations on
+a sample of the data. If the data are too small to occupy all threads, restarts run in parallel; the
+results are the same.
 """
 
 from __future__ import annotations
@@ -14,112 +13,110 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pomdptool.learning.e_step import Threads
-from pomdptool.learning.em import Best, Climb, Run
+from pomdptool.learning.em import EM, BestCounts, EMRun
 from pomdptool.learning.encoding import Sequences
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor
 
 X = TypeVar("X")
 
-ROUGH = 1e-4
-"""Gain per step at which all starts pause."""
+SCREENING_TOL = 1e-4
+"""Tolerance of the screening: gain of the log-posterior per step of data."""
 
-ROUGH_ITERATIONS = 60
-"""Iterations after which all starts pause."""
+SCREENING_ITERATIONS = 60
+"""Maximum number of EM iterations in the screening."""
 
 FINALISTS = 1 / 3
-"""Share of the starts that go on."""
+"""Fraction of the restarts that run to convergence."""
 
 SAMPLE_STEPS = 40_000
-"""Most steps that drafts climb on."""
+"""Maximum number of steps in the sample on which candidates are compared."""
 
-DRAFTING = 0.5
-"""Share of the time limit after which no more starts are drawn."""
+INITIALISATION_SHARE = 0.5
+"""Fraction of the time limit after which no more restarts are initialised."""
 
-DRAFT_ITERATIONS = 15
-"""Iterations of a draft."""
+CANDIDATE_ITERATIONS = 15
+"""EM iterations of each candidate initialisation."""
 
-LEAST_WORK = 200_000
-"""Multiplications of a pass below which threads do not pay."""
+MIN_PARALLEL_WORK = 200_000
+"""Multiplications of an E-step from which on threads pay off."""
 
 
 @dataclass(frozen=True, slots=True)
-class Race:
-    """Runs that climb, in parallel where the data do not keep the threads busy.
-
-    At most `side_by_side` climb at a time: each has its tables.
-    """
+class MultistartEM:
+    """EM from several initialisations; at most `max_concurrent` run at a time, to save memory."""
 
     sequences: Sequences
     states: int
-    settings: Settings
+    settings: MStepSettings
     monitor: LearningMonitor
     threads: int
-    side_by_side: int
+    max_concurrent: int
     accelerate: bool
 
-    def chosen(
-        self, seeds: list[int], drafts: Callable[[int], Iterable[Tables]], sample: Sequences
-    ) -> list[Run]:
-        """Draw drafts of each start, and take the best of them; starts that time left out lack."""
+    def initialise(
+        self, seeds: list[int], candidates: Callable[[int], Iterable[Parameters]], sample: Sequences
+    ) -> list[EMRun]:
+        """Initialise a run for each seed, as far as time permits, by the best of its candidates."""
         limit = self.monitor.time_limit
-        limit = None if limit is None else DRAFTING * limit
+        limit = None if limit is None else INITIALISATION_SHARE * limit
         monitor = replace(self.monitor, time_limit=limit, on_step=None)
         on_sample = replace(self, sequences=sample, monitor=monitor)
 
-        def start(k: int, climb: Climb) -> Run | None:
+        def best_candidate(k: int, em: EM) -> EMRun | None:
             if k > 0 and monitor.reason is not None:
                 return None
-            best: Run | None = None
-            for tables in drafts(seeds[k]):
-                run = Run(k, seeds[k], tables)
-                climb.improve(run)
+            best: EMRun | None = None
+            for parameters in candidates(seeds[k]):
+                run = EMRun(k, seeds[k], parameters)
+                em.improve(run)
                 if best is None or run.log_posterior > best.log_posterior:
                     best = run
             assert best is not None
-            return Run(k, seeds[k], best.tables)
+            return EMRun(k, seeds[k], best.parameters)
 
-        found = on_sample._each(len(seeds), start, 0.0, DRAFT_ITERATIONS, Best())
-        return [run for run in found if run is not None]
+        runs = on_sample._map(len(seeds), best_candidate, 0.0, CANDIDATE_ITERATIONS, BestCounts())
+        return [run for run in runs if run is not None]
 
-    def run(self, runs: list[Run], tol: float, max_iter: int) -> Best:
-        """Improve all runs a little, and the best ones to the end."""
-        going, best = runs, Best()
+    def run(self, runs: list[EMRun], tol: float, max_iter: int) -> BestCounts:
+        """Screen all runs, and iterate the best ones to convergence."""
+        finalists, best = runs, BestCounts()
         if len(runs) > 1:
-            self._improve(runs, max(tol, ROUGH), min(max_iter, ROUGH_ITERATIONS), best)
-            going = sorted(runs, key=lambda run: -run.log_posterior)
-            going = going[: math.ceil(len(runs) * FINALISTS)]
+            self._improve(runs, max(tol, SCREENING_TOL), min(max_iter, SCREENING_ITERATIONS), best)
+            finalists = sorted(runs, key=lambda run: -run.log_posterior)
+            finalists = finalists[: math.ceil(len(runs) * FINALISTS)]
         reason = self.monitor.reason
         if reason is None or len(runs) == 1:
-            self._improve(going, tol, max_iter, best)
+            self._improve(finalists, tol, max_iter, best)
         for run in runs:
-            if run not in going or reason is not None:
+            if run not in finalists or reason is not None:
                 run.converged = False
-                run.stop_reason = reason or "behind"
+                run.stop_reason = reason or "not-selected"
         return best
 
-    def _improve(self, runs: list[Run], tol: float, max_iter: int, best: Best) -> None:
-        """Improve runs until it is time to stop; the first is visited once in any case."""
+    def _improve(self, runs: list[EMRun], tol: float, max_iter: int, best: BestCounts) -> None:
+        """Iterate runs until convergence or a limit; the first is evaluated at least once."""
 
-        def improve(k: int, climb: Climb) -> None:
+        def improve(k: int, em: EM) -> None:
             if k == 0 or self.monitor.reason is None:
-                climb.improve(runs[k], visit_first=k == 0)
+                em.improve(runs[k], evaluate_first=k == 0)
 
-        self._each(len(runs), improve, tol, max_iter, best)
+        self._map(len(runs), improve, tol, max_iter, best)
 
-    def _each(
-        self, n: int, work: Callable[[int, Climb], X], tol: float, max_iter: int, best: Best
+    def _map(
+        self, n: int, work: Callable[[int, EM], X], tol: float, max_iter: int, best: BestCounts
     ) -> list[X]:
-        """Do some work for 0 to n - 1, which climbs, side by side where that pays."""
-        is_long = self.sequences.n_steps * self.states**2 > LEAST_WORK
+        """Call `work(k, em)` for k < n, in parallel if E-steps are too short for threads."""
+        is_long = self.sequences.n_steps * self.states**2 > MIN_PARALLEL_WORK
         threads = self.threads if is_long else 1
-        aside = min(threads, self.side_by_side, n)
-        apart = aside > 1 and len(self.sequences.chunks) <= threads
-        with Threads(1 if apart else threads) as inner, Threads(aside if apart else 1) as outer:
-            climb = Climb(
+        concurrent = min(threads, self.max_concurrent, n)
+        parallel_runs = concurrent > 1 and len(self.sequences.chunks) <= threads
+        per_run, n_runs = (1, concurrent) if parallel_runs else (threads, 1)
+        with Threads(per_run) as inner, Threads(n_runs) as outer:
+            em = EM(
                 *(self.sequences, self.settings, inner, self.monitor, tol, max_iter),
                 self.accelerate,
                 best,
             )
-            return list(outer.map(lambda k: work(k, climb), range(n)))
+            return list(outer.map(lambda k: work(k, em), range(n)))

@@ -1,12 +1,13 @@
-"""What learning returns."""
+"""The result of learning: the model, its likelihood and the course of EM."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from warnings import warn
 
 from pomdptool.learning.criteria import aic, bic
-from pomdptool.learning.m_step import Settings
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.m_step import MStepSettings
+from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.rewards import LearnedRewards
 from pomdptool.model import Model
 from pomdptool.trace import Restart
@@ -14,37 +15,36 @@ from pomdptool.trace import Restart
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Fit:
-    """A learned model and how it came about.
+    """A learned model.
 
     Attributes
     ----------
     model
-        States are named "0", "1", ...; with rewards where the data have them.
-    tables
-        The same as arrays, with the distributions of rewards' levels.
+        The model, with states named "0", "1", ..., and rewards if the data have them.
+    estimate
+        Its parameters as arrays, with the probabilities of the reward bins.
     loglik
-        Log-likelihood of the observations of all episodes. NaN, as is `joint`, where a limit was
-        met before it was known.
+        Log-likelihood of the observations. NaN, as is `joint`, if a limit was reached before.
     joint
-        Log-likelihood of observations and rewards, which is what learning raises; of rewards by
-        their levels (see `pomdptool.learning.rewards`). The same as `loglik` without rewards.
+        Log-likelihood of observations and binned rewards (see `pomdptool.learning.rewards`), the
+        objective of learning; equals `loglik` without rewards.
     n_steps, n_observed, n_informative
-        Steps of all episodes; those with an observation; those with an observation or a reward.
+        Number of steps; of those with an observation; of those with an observation or a reward.
     iterations, history
-        Passes over the data of the best start, and `joint` after each.
+        EM iterations of the best restart, and `joint` after each.
     restarts
-        All starts, in order.
+        All restarts, in order.
     converged, stop_reason
-        Whether the gain has fallen below the tolerance; "tolerance", "rounding", "iterations",
+        Whether the gain fell below the tolerance; "tolerance", "rounding", "iterations",
         "interrupted" or "time-limit".
     parameters
-        Free parameters that were learned, those of the rewards' distributions among them.
+        Number of free parameters learned, including those of the reward probabilities.
     rewards
         R and expected visits; None without rewards.
     """
 
     model: Model
-    tables: Tables
+    estimate: Parameters
     loglik: float
     joint: float
     n_steps: int
@@ -58,21 +58,27 @@ class Fit:
     parameters: int
     warnings: tuple[str, ...] = ()
     rewards: LearnedRewards | None = None
-    settings: Settings = field(default_factory=Settings)
+    settings: MStepSettings = field(default_factory=MStepSettings)
+
+    @property
+    def tables(self) -> Parameters:
+        """Former name of `estimate`."""
+        warn("Fit.tables is now Fit.estimate", DeprecationWarning, stacklevel=2)
+        return self.estimate
 
     @property
     def loglik_per_step(self) -> float:
-        """Log-likelihood of the observations, per step with one."""
+        """Log-likelihood per observation."""
         return self.loglik / max(1, self.n_observed)
 
     @property
     def joint_per_step(self) -> float:
-        """Log-likelihood of observations and rewards, per step with one of them."""
+        """Log-likelihood of observations and rewards, per step with either."""
         return self.joint / max(1, self.n_informative)
 
     @property
     def bic(self) -> float:
-        """BIC of `joint`; n counts steps with an observation or a reward, others are no data."""
+        """BIC of `joint`, with n the number of steps with an observation or a reward."""
         return bic(self.parameters, self.joint, self.n_informative)
 
     @property

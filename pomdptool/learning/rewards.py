@@ -1,17 +1,15 @@
-"""Rewards: what they tell of the hidden states, and what each action earns in each state.
+"""Learning rewards: binned rewards as additional observations, and their mean in each state.
 
-A reward is a second observation: where two states earn differently it tells them apart, often
-better than the observations do. Rewards are put into levels, k: a level for each value where there
-are few, else levels of about as many steps each; and W[a, s, k], how probable they are, is learned
-with T and O by the same recursion (W[a, s, s', o, k] for rewards that depend on all of these).
-The reward of a state is then the mean of the rewards received, weighted by the state's posterior:
+Rewards often identify states better than observations do. They are binned, one bin per value if
+there are few, else into quantiles; and the probability W[a, s, k] of bin k (W[a, s, s', o, k] for
+the reward model "transition") is learned by EM together with T and O. R is the mean of the observed
+rewards, weighted by the posterior of the state,
 
     R[a, s] = sum of n[c, s] r[c] / sum of n[c, s]
 
-over symbols c of action a, where n[c, s] counts how often c is expected to have happened in s and
-r[c] is the mean reward of the steps with c. These are the means that maximise the likelihood.
-Weights that know nothing of rewards would blur them: a state seen with an accuracy of 85% would be
-paid 15% of what the other one earns.
+over symbols c of action a, with the expected number n[c, s] of steps with c in s and the mean
+reward r[c] of those steps: the maximum likelihood estimate. Posteriors that ignored rewards would
+be biased: with observations of accuracy 0.85, a state would receive 15% of the reward of another.
 """
 
 from __future__ import annotations
@@ -24,33 +22,33 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.e_step import Expected
+from pomdptool.learning.e_step import ExpectedCounts
 from pomdptool.learning.encoding import Sequences
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.parameters import Parameters
 from pomdptool.limits import LARGEST_VALUE
 from pomdptool.sparse import FloatArray, check_dense_size
 
 RewardModel = Literal["state", "transition"]
 
-LEVELS = 32
-"""Most levels of rewards."""
+MAX_BINS = 32
+"""Maximum number of reward bins."""
 
 CLEAR = 20.0
-"""Excess from which on rewards are seen to depend on more than action and state."""
+"""Excess above which rewards depend on more than action and state."""
 
-LEAST_VISITS = 1e-3
-"""Expected visits below which a state's reward is not known."""
+MIN_VISITS = 1e-3
+"""Expected visits below which the reward of a state is unknown."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LearnedRewards:
-    """Shape (A, S), or (A, S, S, O), each: R, and expected visits.
+    """R and expected visits, shape (A, S) or (A, S, S, O) each.
 
-    Without visits R[a, s] is the least reward seen, and R[a, s, s', o] the mean of R[a, s]. Visits
-    are NaN, and R is what the table of levels says, where no pass over the data was completed.
+    Without visits R[a, s] is the lowest observed reward, and R[a, s, s', o] is R[a, s]. If no
+    E-step was completed, visits are NaN and R is the mean under W.
 
-    `excess` says how clearly rewards depend on the next state and the observation, given action and
-    state: by how many standard deviations the G statistic exceeds that of chance.
+    `excess` measures how rewards depend on the next state and the observation, given action and
+    state: the deviation of the G statistic from independence, in standard deviations.
     """
 
     R: FloatArray
@@ -58,13 +56,10 @@ class LearnedRewards:
     excess: float = 0.0
 
 
-def cuts_of(episodes: Episodes) -> FloatArray | None:
-    """Where levels of rewards part, ascending; None where there are no rewards.
+def reward_bin_edges(episodes: Episodes) -> FloatArray | None:
+    """Inner edges of the reward bins, ascending; None if the data have no rewards.
 
-    Raises
-    ------
-    DataError
-        With a reward that is infinite or too large to be added up; names the first one.
+    Raises DataError for a reward that is infinite or too large to be summed.
     """
     if episodes.rewards is None:
         return None
@@ -77,26 +72,26 @@ def cuts_of(episodes: Episodes) -> FloatArray | None:
         )
     r = episodes.rewards[~np.isnan(episodes.rewards)]
     values = np.unique(r)
-    if len(values) > LEVELS:
-        values = np.unique(np.quantile(r, (np.arange(LEVELS) + 0.5) / LEVELS))
+    if len(values) > MAX_BINS:
+        values = np.unique(np.quantile(r, (np.arange(MAX_BINS) + 0.5) / MAX_BINS))
     return np.asarray(0.5 * (values[1:] + values[:-1]))
 
 
-def level_frequencies(episodes: Episodes, cuts: FloatArray | None) -> FloatArray:
-    """How often each level follows each action, shape (A, K); of one never rewarded, all alike."""
+def bin_frequencies(episodes: Episodes, bin_edges: FloatArray | None) -> FloatArray:
+    """Frequency of each reward bin by action, shape (A, K); uniform for actions without rewards."""
     A = len(episodes.action_names)
-    if cuts is None or episodes.rewards is None:
+    if bin_edges is None or episodes.rewards is None:
         return np.ones((A, 1))
-    K = len(cuts) + 1
+    K = len(bin_edges) + 1
     known = ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
-    level = np.searchsorted(cuts, episodes.rewards[known], "right")
-    times = np.bincount(episodes.actions[known] * K + level, minlength=A * K).reshape(A, K)
+    reward_bin = np.searchsorted(bin_edges, episodes.rewards[known], "right")
+    times = np.bincount(episodes.actions[known] * K + reward_bin, minlength=A * K).reshape(A, K)
     times[times.sum(axis=1) == 0] = 1
     return np.asarray(times / times.sum(axis=1, keepdims=True))
 
 
-def with_axes(W: FloatArray, model: RewardModel, observations: int) -> FloatArray:
-    """W[a, s, k] with all axes, the same along those that it does not depend on yet."""
+def with_all_axes(W: FloatArray, model: RewardModel, observations: int) -> FloatArray:
+    """Expand W[a, s, k] to the axes of the reward model."""
     A, S, K = W.shape
     W = W[:, :, np.newaxis, np.newaxis]
     if model == "state":
@@ -105,23 +100,23 @@ def with_axes(W: FloatArray, model: RewardModel, observations: int) -> FloatArra
     return np.ascontiguousarray(np.broadcast_to(W, (A, S, S, observations, K)))
 
 
-def unit_of(rewards: FloatArray) -> float:
-    """A power of two of about the size of the largest reward: no square is then out of range."""
+def reward_scale(rewards: FloatArray) -> float:
+    """Power of two near the largest absolute reward; scaled rewards have squares in range."""
     largest = float(np.nanmax(np.abs(rewards), initial=0.0))
     return math.ldexp(1.0, math.frexp(largest)[1]) if largest > 0.0 else 1.0
 
 
-def level_means(episodes: Episodes, cuts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean of the rewards by action and level, shape (A, K), and their variance.
+def bin_means(episodes: Episodes, bin_edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and variance of the rewards by action and bin, shape (A, K) each.
 
-    A level that an action never had has the mean of all its steps, and no variance.
+    A bin without rewards of an action has the mean over all actions, and variance 0.
     """
     assert episodes.rewards is not None
-    A, K = len(episodes.action_names), len(cuts) + 1
+    A, K = len(episodes.action_names), len(bin_edges) + 1
     known = ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
     r = episodes.rewards[known]
-    level = np.searchsorted(cuts, r, "right")
-    cell = episodes.actions[known] * K + level
+    reward_bin = np.searchsorted(bin_edges, r, "right")
+    cell = episodes.actions[known] * K + reward_bin
     times = np.bincount(cell, minlength=A * K).reshape(A, K)
     sums = np.bincount(cell, r, A * K).reshape(A, K)
     overall = sums.sum(axis=0) / np.maximum(times.sum(axis=0), 1)
@@ -131,56 +126,56 @@ def level_means(episodes: Episodes, cuts: FloatArray) -> tuple[FloatArray, Float
     return mean, variance
 
 
-def rewards_of_tables(tables: Tables, episodes: Episodes, cuts: FloatArray) -> LearnedRewards:
-    """Rewards that a table of levels means, where nothing was counted."""
-    mean = level_means(episodes, cuts)[0]
-    R = (tables.W * mean[:, np.newaxis, np.newaxis, np.newaxis]).sum(axis=4)
+def rewards_from_parameters(
+    parameters: Parameters, episodes: Episodes, bin_edges: FloatArray
+) -> LearnedRewards:
+    """Mean rewards under W, without expected counts."""
+    mean = bin_means(episodes, bin_edges)[0]
+    R = (parameters.W * mean[:, np.newaxis, np.newaxis, np.newaxis]).sum(axis=4)
     R = R[:, :, 0, 0] if R.shape[3] == 1 else R
     return LearnedRewards(R, np.full(R.shape, np.nan))
 
 
 def learned_rewards(
-    episodes: Episodes, sequences: Sequences, counts: Expected, model: RewardModel
+    episodes: Episodes, sequences: Sequences, counts: ExpectedCounts, model: RewardModel
 ) -> LearnedRewards:
-    """Rewards from counts of sequences of the same episodes."""
+    """Mean rewards, weighted by expected counts."""
     assert episodes.rewards is not None
-    c = np.flatnonzero(sequences.levels != NONE)
+    c = np.flatnonzero(sequences.reward_bins != NONE)
     a = sequences.actions[c]
-    by_state = _means(counts.steps[c].sum(axis=2), a, sequences, c, counts.T.shape[:2])
+    by_state = _weighted_means(counts.steps[c].sum(axis=2), a, sequences, c, counts.T.shape[:2])
     known = ~np.isnan(episodes.rewards) & (episodes.actions != NONE)
     least = float(episodes.rewards[known].min()) if known.any() else 0.0
-    R = np.where(by_state.visits >= LEAST_VISITS, by_state.R, least)
+    R = np.where(by_state.visits >= MIN_VISITS, by_state.R, least)
     if model == "state":
         return LearnedRewards(R, by_state.visits, _excess(sequences, counts, c))
     A, S = R.shape
     n_observations = counts.Z.shape[2]
-    seen = sequences.observations[c] != NONE
-    c, a = c[seen], a[seen]
+    known = sequences.observations[c] != NONE
+    c, a = c[known], a[known]
     row = a * n_observations + sequences.observations[c]
     flat = counts.steps[c].reshape(len(c), S * S)
-    all_ = _means(flat, row, sequences, c, (A * n_observations, S * S))
+    all_ = _weighted_means(flat, row, sequences, c, (A * n_observations, S * S))
     wide = np.repeat(np.repeat(R, n_observations, 0), S, 1)
-    R = np.where(all_.visits >= LEAST_VISITS, all_.R, wide)
+    R = np.where(all_.visits >= MIN_VISITS, all_.R, wide)
     R, visits = (
         part.reshape(A, n_observations, S, S).transpose(0, 2, 3, 1) for part in (R, all_.visits)
     )
     return LearnedRewards(R, visits)
 
 
-def _excess(sequences: Sequences, counts: Expected, c: np.ndarray) -> float:
-    """Test the independence of a reward's level from what follows, given action and state.
+def _excess(sequences: Sequences, counts: ExpectedCounts, c: np.ndarray) -> float:
+    """Test whether reward bins are independent of (s', o), given action and state (G test).
 
-    Cells of the tables are symbols c by s and s'; most others of a large alphabet are empty.
+    Only cells of symbols that occur are stored; most others of a large alphabet are empty.
     """
     a, n = sequences.actions[c], counts.steps[c]
-    rows, row = _summed(n, a, sequences.observations[c])  # by s and (s', o)
-    columns, column = _summed(n.sum(axis=2), a, sequences.levels[c])  # by s and level
-    totals, total = _summed(n.sum(axis=2), a, np.zeros_like(a))
-    chance = (
-        rows[row] * (columns[column] / np.maximum(totals[total], LEAST_VISITS))[:, :, np.newaxis]
-    )
-    met = (n > 0.0) & (chance > 0.0)
-    G = 2.0 * float((n[met] * np.log(n[met] / chance[met])).sum())
+    rows, row = _group_sums(n, a, sequences.observations[c])  # by s and (s', o)
+    columns, column = _group_sums(n.sum(axis=2), a, sequences.reward_bins[c])  # by s and level
+    totals, total = _group_sums(n.sum(axis=2), a, np.zeros_like(a))
+    chance = rows[row] * (columns[column] / np.maximum(totals[total], MIN_VISITS))[:, :, np.newaxis]
+    positive = (n > 0.0) & (chance > 0.0)
+    G = 2.0 * float((n[positive] * np.log(n[positive] / chance[positive])).sum())
     free = np.ones(totals.shape)
     for part, of, axes in ((rows, row, (2,)), (columns, column, ())):
         used = np.zeros(totals.shape)
@@ -192,23 +187,23 @@ def _excess(sequences: Sequences, counts: Expected, c: np.ndarray) -> float:
     return (G - df) / float(np.sqrt(2.0 * max(df, 1.0)))
 
 
-def _summed(n: FloatArray, a: np.ndarray, other: np.ndarray) -> tuple[FloatArray, np.ndarray]:
-    """Sums of rows of n that have the same a and the same other index, and each row's sum."""
+def _group_sums(n: FloatArray, a: np.ndarray, other: np.ndarray) -> tuple[FloatArray, np.ndarray]:
+    """Sum the rows of n by (a, other); returns the sums and the group of each row."""
     _, group = np.unique(a * (other.max(initial=0) + 2) + other + 1, return_inverse=True)
     sums = np.zeros((group.max(initial=-1) + 1, *n.shape[1:]))
     np.add.at(sums, group, n)
     return sums, group
 
 
-def _means(
+def _weighted_means(
     steps: FloatArray,
     row: np.ndarray,
     sequences: Sequences,
     c: np.ndarray,
     shape: tuple[int, ...],
 ) -> LearnedRewards:
-    """Means of rewards, by rows that symbols c belong to, weighted by how often they happened."""
-    visits, paid = np.zeros(shape), np.zeros(shape)
+    """Mean rewards of the symbols c by row, weighted by their expected numbers of steps."""
+    visits, sums = np.zeros(shape), np.zeros(shape)
     np.add.at(visits, row, steps)
-    np.add.at(paid, row, steps * sequences.rewards[c][:, np.newaxis])
-    return LearnedRewards(paid / np.where(visits >= LEAST_VISITS, visits, 1.0), visits)
+    np.add.at(sums, row, steps * sequences.rewards[c][:, np.newaxis])
+    return LearnedRewards(sums / np.where(visits >= MIN_VISITS, visits, 1.0), visits)

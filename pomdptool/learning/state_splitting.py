@@ -1,4 +1,4 @@
-"""Models that utile distinction begins with, and those in which a state has a copy."""
+"""Splitting states, and the initial model of utile distinction."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from numpy.typing import NDArray
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import ModelError
-from pomdptool.learning.ends import with_end, without_end
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.ends import with_terminal_state, without_terminal_observations
+from pomdptool.learning.parameters import Parameters
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import DENSE_LIMIT
 
-LEAN = 0.9
-"""Share of a transition that goes to the copy it is meant for, to begin with."""
+SPLIT_SHARE = 0.9
+"""Initial fraction of a transition that is redirected to the copy."""
 
-SURE = 0.9
-"""Probability of a state's own observation, to begin with."""
+OBSERVATION_PROBABILITY = 0.9
+"""Initial probability of the observation that a state is named after."""
 
 
-def by_observation(episodes: Episodes, *, shared: bool) -> Model:
-    """Make a model with a state for each observation that occurs, and bears its name.
+def model_of_observations(episodes: Episodes, *, shared: bool) -> Model:
+    """Make a model with one state per observation that occurs, and its name.
 
-    Where episodes terminated a terminal state comes last; it has what is seen on arriving there.
+    If episodes terminated, a terminal state comes last.
     """
     ended = bool(episodes.terminated.any())
-    a, o = episodes.actions, without_end(episodes).observations
+    a, o = episodes.actions, without_terminal_observations(episodes).observations
     A, names = len(episodes.action_names), episodes.observation_names
     occurs = np.unique(o[o != NONE])
     S = max(1, len(occurs))
     if 8 * A * S * S > DENSE_LIMIT:
         raise ModelError(
             f"a state for each of {S} observations: T with {A} actions would take "
-            f"{8 * A * S * S / 2**30:.1f} GiB; give a number of states to begin with"
+            f"{8 * A * S * S / 2**30:.1f} GiB; specify the initial number of states"
         )
     T = np.ones((A, S, S))
     state = np.searchsorted(occurs, o)
@@ -43,38 +43,40 @@ def by_observation(episodes: Episodes, *, shared: bool) -> Model:
     t = np.flatnonzero(inner)
     t = t[o[t - 1] != NONE]
     np.add.at(T, (a[t], state[t - 1], state[t]), 1.0)
-    Z = np.full((S, len(names)), (1.0 - SURE) / len(names))
-    Z[np.arange(len(occurs)), occurs] += SURE
+    Z = np.full((S, len(names)), (1.0 - OBSERVATION_PROBABILITY) / len(names))
+    Z[np.arange(len(occurs)), occurs] += OBSERVATION_PROBABILITY
     Z /= Z.sum(axis=1, keepdims=True)
     start = np.full(S, 1.0 / S)
-    tables = Tables(T / T.sum(axis=2, keepdims=True), np.repeat(Z[np.newaxis], A, axis=0), start)
+    parameters = Parameters(
+        T / T.sum(axis=2, keepdims=True), np.repeat(Z[np.newaxis], A, axis=0), start
+    )
     states = [names[k] for k in occurs] or ["0"]
-    tables = with_end(tables, episodes, "state")
+    parameters = with_terminal_state(parameters, episodes, "state")
     if ended:
-        states.append(_fresh("end", states))
+        states.append(_unused_name("end", states))
     return make_model(
-        tables.T,
-        tables.Z[0] if shared else tables.Z,
+        parameters.T,
+        parameters.Z[0] if shared else parameters.Z,
         discount=0.95,
-        start=tables.start,
+        start=parameters.start,
         states=states,
         actions=episodes.action_names,
         observations=names,
     )
 
 
-def with_copy(model: Model, s: int, goes: NDArray[np.bool_]) -> Model:
-    """Put a copy of state s last: some transitions lean to it, and it leans to itself.
+def split_state(model: Model, s: int, goes: NDArray[np.bool_]) -> Model:
+    """Append a copy of state s that takes most of some transitions to s.
 
-    `goes`, shape (A, S), marks the actions and states that lead to the copy.
+    `goes`, shape (A, S), is the mask of these transitions.
     """
     S = model.n_states
     same = [*range(S), s]
     T, Z = model.T[:, same][:, :, same].copy(), model.Z[:, same]
-    share = np.where(goes, LEAN, 1.0 - LEAN)[:, same]
-    # Of transitions from itself a copy keeps what is meant for it, and half of the rest.
-    share[:, s] = np.where(goes[:, s], 0.5, 1.0 - LEAN)
-    share[:, S] = np.where(goes[:, s], LEAN, 0.5)
+    share = np.where(goes, SPLIT_SHARE, 1.0 - SPLIT_SHARE)[:, same]
+    # Self-transitions: the copy keeps those redirected to it, and half of the others.
+    share[:, s] = np.where(goes[:, s], 0.5, 1.0 - SPLIT_SHARE)
+    share[:, S] = np.where(goes[:, s], SPLIT_SHARE, 0.5)
     T[:, :, S] *= share
     T[:, :, s] *= 1.0 - share
     start = model.start[same].copy()
@@ -84,18 +86,18 @@ def with_copy(model: Model, s: int, goes: NDArray[np.bool_]) -> Model:
         Z,
         discount=model.discount,
         start=start,
-        states=[*model.states, _name_of_copy(model, s)],
+        states=[*model.states, _copy_name(model, s)],
         actions=model.actions,
         observations=model.observations,
     )
 
 
-def _name_of_copy(model: Model, s: int) -> str:
-    return _fresh(f"{model.states[s]}-2", model.states)
+def _copy_name(model: Model, s: int) -> str:
+    return _unused_name(f"{model.states[s]}-2", model.states)
 
 
-def _fresh(name: str, taken: Sequence[str]) -> str:
-    """Return the name, or the first that ends in another number and is not taken."""
+def _unused_name(name: str, taken: Sequence[str]) -> str:
+    """Return the name, with the first number appended that makes it unique, if need be."""
     stem, k = name.removesuffix("-2"), 2
     while name in taken:
         name, k = f"{stem}-{k}", k + 1

@@ -1,14 +1,13 @@
-"""Utile distinction (McCallum 1993): states are split where what follows them pays differently.
+"""Utile distinction (McCallum 1993): states are split if returns depend on the way to them.
 
-Learning begins with few states, one for each observation where no more is said. After EM the
-returns that follow each state are compared (see `pomdptool.learning.returns`): by the transition, a
-state and an action, that it was entered by, for each action that follows. Of the states where these
-differ significantly the one with the clearest difference is split: transitions followed by higher
-returns than the best cut now lead to a copy of it. EM learns on from there, and a split that it
-takes back, so that the two no longer differ, is undone. It ends when no difference is significant.
+Learning starts with few states, by default one per observation. After EM, the mean returns after
+each state and next action are compared between incoming transitions, a state and an action each
+(see `pomdptool.learning.returns`). The state with the most significant difference is split:
+transitions with mean returns above the best threshold lead to a copy of it. EM continues from this
+model, and the split is undone if the returns of the two states no longer differ. The algorithm
+stops when no difference is significant.
 
-A distinction that pays off only after several steps that each look alike is not found: no single
-transition shows it.
+Distinctions that no single transition reveals, for lack of differing steps, are not detected.
 """
 
 from __future__ import annotations
@@ -22,28 +21,28 @@ from numpy.typing import NDArray
 
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
-from pomdptool.learning.encoding import sequences_of
+from pomdptool.learning.encoding import encode
 from pomdptool.learning.fit import fit
-from pomdptool.learning.relabel import in_terms_of
+from pomdptool.learning.relabel import relabel
 from pomdptool.learning.result import Fit
-from pomdptool.learning.returns import Returns, p_value, returns_of
-from pomdptool.learning.rewards import cuts_of
-from pomdptool.learning.select import LIMITED
-from pomdptool.learning.state_splitting import by_observation, with_copy
+from pomdptool.learning.returns import Returns, returns_by_transition, welch_p_value
+from pomdptool.learning.rewards import reward_bin_edges
+from pomdptool.learning.select import LIMIT_REASONS
+from pomdptool.learning.state_splitting import model_of_observations, split_state
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
 
 SIGNIFICANCE = 0.01
-"""Probability, by default, of a split in a round where no state needs one."""
+"""Default significance level: probability of a split in a round in which none is needed."""
 
 MAX_STATES = 64
-"""Most states, by default."""
+"""Default maximum number of states."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
-    """A transition that a state was entered by, and the returns that followed."""
+class IncomingTransition:
+    """A transition into a state, and the mean return after it."""
 
     state: str
     action: str
@@ -53,37 +52,37 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A state that was split.
+    """A split of a state.
 
     Attributes
     ----------
     state, copy
-        Names of the two.
+        Names of the state and its copy.
     action
-        What was done next, where the returns differ.
+        Next action for which returns differ.
     p
-        Probability of such a difference by chance, times the number of tests.
+        p-value of the difference, Bonferroni-corrected.
     stay, go
-        Transitions that lead to the state, and to its copy.
+        Transitions to the state, and those redirected to its copy.
     states
         Number of states after the split.
     kept
-        Whether the two still differed after learning.
+        Whether returns still differed after learning; if not, the split was undone.
     """
 
     state: str
     copy: str
     action: str
     p: float
-    stay: tuple[Entered, ...]
-    go: tuple[Entered, ...]
+    stay: tuple[IncomingTransition, ...]
+    go: tuple[IncomingTransition, ...]
     states: int
     kept: bool
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Distinction:
-    """What utile distinction has learned: the model, and the splits that led to it, in order."""
+    """Result of utile distinction: the learned model and all splits, in order."""
 
     fit: Fit
     splits: tuple[Split, ...]
@@ -91,7 +90,7 @@ class Distinction:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Difference:
-    """State s, the action that follows, p, and the transitions [a, i] that go to the copy."""
+    """State s, next action, p-value, and masks of transitions [a, i]: compared, redirected."""
 
     s: int
     action: int
@@ -113,50 +112,52 @@ def distinguish(
     on_split: Callable[[Split], None] | None = None,
     **options: Any,
 ) -> Distinction:
-    """Learn a POMDP with the states that returns call for; `options` are others of `fit`.
+    """Learn a POMDP by utile distinction; further `options` are passed to `fit`.
 
     Parameters
     ----------
     episodes
         The data, with rewards.
     states
-        How many states to begin with; by default those of `init`, or one for each observation.
+        Initial number of states; default that of `init`, or one per observation.
     significance
-        Below which probability of chance a difference leads to a split.
+        Significance level for splitting a state.
     max_states
-        No state is split beyond so many.
+        Maximum number of states.
     time_limit
-        Seconds for all of it.
+        Total limit in seconds.
     on_split
-        Called after each split.
+        Callback after each split.
 
     Raises
     ------
     DataError
-        Without rewards, or where `fit` raises it.
+        Without rewards, and as `fit`.
     """
     shared = options.get("observation_model") == "shared"
-    episodes, init = _prepared(episodes, states, init, significance, shared)
+    episodes, init = _prepare(episodes, states, init, significance, shared)
     limits = Limits(time_limit, options.get("interrupted"))
     options = {**options, "rng": rng, "discount": discount}
     if options.get("reward_model", "auto") == "auto":
-        options["reward_model"] = "state"  # as long as states are too few rewards depend on more
-    sequences = sequences_of(episodes, cuts_of(episodes), merge=False)
+        options["reward_model"] = "state"  # unsplit states would favour "transition"
+    sequences = encode(episodes, reward_bin_edges(episodes), merge=False)
 
-    def returns(found: Fit) -> Returns:
-        return returns_of(found.tables, sequences, episodes, discount, limits.check)
+    def returns(result: Fit) -> Returns:
+        if result.stop_reason in LIMIT_REASONS:
+            raise LimitReached(result.stop_reason)
+        return returns_by_transition(result.estimate, sequences, episodes, discount, limits.check)
 
     def learned(model: Model | None, states: int | None = None) -> Fit:
-        left = limits.clock.left_of(time_limit)
+        left = limits.clock.remaining(time_limit)
         return fit(episodes, states, init=model, time_limit=left, **options)
 
-    search = _Search(learned, returns, significance, max_states, on_split)
-    return search.run(learned(init, states))
+    splitter = _Splitter(learned, returns, significance, max_states, on_split)
+    return splitter.run(learned(init, states))
 
 
 @dataclass(slots=True)
-class _Search:
-    """Splits states one by one; `returns` raises LimitReached where a limit is met."""
+class _Splitter:
+    """Splits states one by one; `returns` raises LimitReached at a limit."""
 
     learned: Callable[..., Fit]
     returns: Callable[[Fit], Returns]
@@ -165,132 +166,132 @@ class _Search:
     on_split: Callable[[Split], None] | None
     splits: list[Split] = field(default_factory=list)
 
-    def run(self, here: Fit) -> Distinction:
-        """Split until no difference is significant, or a limit is met."""
-        closed: set[int] = set()
+    def run(self, current: Fit) -> Distinction:
+        """Split until no difference is significant, or a limit is reached."""
+        rejected: set[int] = set()
         try:
-            at = self._returns(here)
+            returns = self.returns(current)
             while True:
-                difference = _clearest(at, closed)
+                difference = _most_significant(returns, rejected)
                 if difference is None or difference.p > self.significance:
                     break
-                if here.model.n_states >= self.max_states:
-                    more = f"there are {self.max_states} states, and returns call for more"
-                    here = replace(here, warnings=(*here.warnings, f"{more}: see --max-states"))
+                if current.model.n_states >= self.max_states:
+                    more = f"returns call for more than {self.max_states} states: see --max-states"
+                    current = replace(current, warnings=(*current.warnings, more))
                     break
-                further = self.learned(with_copy(here.model, difference.s, difference.goes))
-                beyond = self._returns(further)
-                if self._is_kept(here, further, at, beyond, difference):
-                    here, at, closed = further, beyond, set()
+                split = self.learned(split_state(current.model, difference.s, difference.goes))
+                new_returns = self.returns(split)
+                if self._is_kept(current, split, returns, new_returns, difference):
+                    current, returns, rejected = split, new_returns, set()
                 else:
-                    closed.add(difference.s)
+                    rejected.add(difference.s)
         except LimitReached as stopped:
-            here = replace(here, stop_reason=stopped.reason, converged=False)
-        return Distinction(here, tuple(self.splits))
-
-    def _returns(self, found: Fit) -> Returns:
-        if found.stop_reason in LIMITED:
-            raise LimitReached(found.stop_reason)
-        return self.returns(found)
+            current = replace(current, stop_reason=stopped.reason, converged=False)
+        return Distinction(current, tuple(self.splits))
 
     def _is_kept(
-        self, old: Fit, new: Fit, at: Returns, beyond: Returns, difference: _Difference
+        self, old: Fit, new: Fit, returns: Returns, after: Returns, difference: _Difference
     ) -> bool:
-        """Note a split, and tell whether returns still differ after it."""
-        kept = _still_differ(beyond, difference.s, new.model.n_states - 1, self.significance)
-        self.splits.append(_described(old.model, new.model, at, difference, kept))
+        """Record a split; returns whether returns still differ after it."""
+        kept = _returns_differ(after, difference.s, new.model.n_states - 1, self.significance)
+        self.splits.append(_describe_split(old.model, new.model, returns, difference, kept))
         if self.on_split is not None:
             self.on_split(self.splits[-1])
         return kept
 
 
-def _prepared(
+def _prepare(
     episodes: Episodes, states: int | None, init: Model | None, significance: float, shared: bool
 ) -> tuple[Episodes, Model | None]:
-    """Check what is given, and make the model to begin with where no number of states is."""
+    """Validate the arguments, and make the initial model if the number of states is not set."""
     if episodes.rewards is None or np.isnan(episodes.rewards).all():
         raise DataError("utile distinction compares returns: the data need a column of rewards")
     if not 0.0 < significance < 1.0:
-        raise DataError(f"the significance must lie between 0 and 1, not {significance}")
+        raise DataError(f"the significance level must be between 0 and 1, not {significance}")
     if init is not None:
-        return in_terms_of(episodes, init), init
-    return episodes, by_observation(episodes, shared=shared) if states is None else None
+        return relabel(episodes, init), init
+    return episodes, model_of_observations(episodes, shared=shared) if states is None else None
 
 
-def _clearest(at: Returns, closed: set[int]) -> _Difference | None:
-    """Find the state and action whose returns differ most clearly; p is Bonferroni's."""
-    A, _, S, _ = at.mean.shape
-    enough = at.enough
-    found: tuple[float, int, int] | None = None
+def _most_significant(returns: Returns, rejected: set[int]) -> _Difference | None:
+    """Find the state and next action with the smallest p-value, Bonferroni-corrected."""
+    A, _, S, _ = returns.mean.shape
+    comparable = returns.comparable
+    best: tuple[float, int, int] | None = None
     tests = 0
     for s in range(S):
         for action in range(A):
-            known = enough[:, action, :, s]
+            known = comparable[:, action, :, s]
             tests += known.sum() > 1
-            if s in closed or known.sum() < 2:
+            if s in rejected or known.sum() < 2:
                 continue
-            parts = (x[:, action, :, s][known] for x in (at.mean, at.variance, at.lots))
-            p = p_value(*parts)
-            if found is None or p < found[0]:
-                found = p, s, action
-    if found is None:
+            groups = (returns.mean, returns.variance, returns.blocks)
+            p = welch_p_value(*(x[:, action, :, s][known] for x in groups))
+            if best is None or p < best[0]:
+                best = p, s, action
+    if best is None:
         return None
-    p, s, action = found
-    known = enough[:, action, :, s]
-    mean, variance = at.mean[:, action, :, s], at.variance[:, action, :, s]
-    cut = _best_cut(mean[known], variance[known])
-    goes = (mean > cut) & (at.weight[:, action, :, s] > 0.0)
+    p, s, action = best
+    known = comparable[:, action, :, s]
+    mean, variance = returns.mean[:, action, :, s], returns.variance[:, action, :, s]
+    threshold = _best_threshold(mean[known], variance[known])
+    goes = (mean > threshold) & (returns.weight[:, action, :, s] > 0.0)
     return _Difference(s, action, min(1.0, p * tests), known, goes)
 
 
-def _best_cut(mean: FloatArray, variance: FloatArray) -> float:
-    """Value between two groups of means that are the farthest apart, for their variances."""
+def _best_threshold(mean: FloatArray, variance: FloatArray) -> float:
+    """Threshold that splits means into two groups with the largest difference in z-score."""
     order = np.argsort(mean)
     m, w = mean[order], 1.0 / variance[order]
     weight, sums = np.cumsum(w), np.cumsum(w * m)
     left, right = weight[:-1], weight[-1] - weight[:-1]
-    apart = (sums[-1] - sums[:-1]) / right - sums[:-1] / left
-    k = int((apart**2 / (1.0 / left + 1.0 / right)).argmax())
+    difference = (sums[-1] - sums[:-1]) / right - sums[:-1] / left
+    k = int((difference**2 / (1.0 / left + 1.0 / right)).argmax())
     return float(0.5 * (m[k] + m[k + 1]))
 
 
-def _still_differ(at: Returns, s: int, copy: int, significance: float) -> bool:
-    """Whether returns after two states differ, for some action."""
-    A = at.mean.shape[1]
+def _returns_differ(returns: Returns, s: int, copy: int, significance: float) -> bool:
+    """Whether returns after two states differ significantly for some next action."""
+    A = returns.mean.shape[1]
     for action in range(A):
-        means, variances, lots = [], [], []
+        means, variances, blocks = [], [], []
         for state in (s, copy):
-            n = at.weight[:, action, :, state]
+            n = returns.weight[:, action, :, state]
             total = n.sum()
             if not total > 0.0:
                 return False
-            means.append((n * at.mean[:, action, :, state]).sum() / total)
-            variances.append((n * n * at.variance[:, action, :, state]).sum() / total**2)
-            lots.append(max(2.0, at.lots[:, action, :, state].max()))
-        if p_value(np.array(means), np.array(variances), np.array(lots)) * A < significance:
+            means.append((n * returns.mean[:, action, :, state]).sum() / total)
+            variances.append((n * n * returns.variance[:, action, :, state]).sum() / total**2)
+            blocks.append(max(2.0, returns.blocks[:, action, :, state].max()))
+        if welch_p_value(np.array(means), np.array(variances), np.array(blocks)) * A < significance:
             return True
     return False
 
 
-def _described(old: Model, new: Model, at: Returns, difference: _Difference, kept: bool) -> Split:
-    def entered(which: NDArray[np.bool_]) -> tuple[Entered, ...]:
+def _describe_split(
+    old: Model, new: Model, returns: Returns, difference: _Difference, kept: bool
+) -> Split:
+    k, s = difference.action, difference.s
+    mean, variance = returns.mean[:, k, :, s], returns.variance[:, k, :, s]
+
+    def incoming(which: NDArray[np.bool_]) -> tuple[IncomingTransition, ...]:
         return tuple(
-            Entered(
+            IncomingTransition(
                 old.states[i],
                 old.actions[a],
-                at.unit * float(at.mean[a, difference.action, i, difference.s]),
-                at.unit * float(np.sqrt(at.variance[a, difference.action, i, difference.s])),
+                returns.unit * float(mean[a, i]),
+                returns.unit * float(np.sqrt(variance[a, i])),
             )
             for a, i in np.argwhere(which & difference.known)
         )
 
     return Split(
-        state=old.states[difference.s],
+        state=old.states[s],
         copy=new.states[-1],
-        action=old.actions[difference.action],
+        action=old.actions[k],
         p=difference.p,
-        stay=entered(~difference.goes),
-        go=entered(difference.goes),
+        stay=incoming(~difference.goes),
+        go=incoming(difference.goes),
         states=new.n_states,
         kept=kept,
     )

@@ -1,1 +1,1 @@
-"""Solvers: a Model in, a Solution out. They never print; progress goes to `on_step`."""
+"""Solvers: a Model in, a Solution out. Solvers do not print; progress is passed to `on_step`."""

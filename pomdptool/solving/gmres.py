@@ -1,13 +1,12 @@
-"""Large sparse systems x = c + M x, where M shrinks what it is applied to.
+"""GMRES for large sparse systems x = c + M x, where M is a contraction.
 
-A round of GMRES (Saad and Schultz 1986) corrects x by what is best in the span of r, M r, M^2 r,
-... of the residual r = c + M x - x. That is at least as good, by Euclid's norm, as as many sweeps
-of the equation itself, each of which gains a factor of M's norm. Where that takes long, as in long
-cycles without chance, a small system is factorised. Rounds end when the residual, computed anew
-from the equation, is down to rounding.
+A round of GMRES (Saad and Schultz 1986) adds the correction in the span of r, M r, M^2 r, ... that
+minimises the Euclidean norm of the residual r = c + M x - x: at least as good, in that norm, as the
+same number of sweeps. If this converges slowly, as on long deterministic cycles, small systems are
+solved by LU. Rounds end when the residual, computed from the equation, is down to rounding.
 
 `scipy.sparse.linalg.gmres` gives the same x but took two to five times as long on chains of 10 to
-3,000 states: it makes a vector orthogonal to the earlier ones one by one.
+3,000 states: it orthogonalises against the earlier vectors one by one.
 """
 
 from __future__ import annotations
@@ -18,127 +17,119 @@ import numpy as np
 
 from pomdptool.sparse import FloatArray, IntArray
 
-BASIS = 25
-"""Products with P in a round of GMRES."""
+KRYLOV_DIMENSION = 25
+"""Products with M in a round of GMRES."""
 
-ROUNDS = 20
-"""Rounds after which a system is one that takes long."""
+MAX_ROUNDS = 20
+"""Rounds after which a system counts as slow."""
 
-MAX_FACTORED = 5_000
-"""Most (node, state) pairs that are factorised: for 11,000 of a random graph it took 5 s."""
+MAX_LU = 5_000
+"""Largest system solved by LU; 11,000 unknowns of a random graph took 5 s."""
 
-QUICKLY_FACTORED = 1_500
-"""Most pairs that are factorised where there is no time: a quarter of a second."""
+MAX_QUICK_LU = 1_500
+"""Largest system solved by LU if time is short: a quarter of a second."""
 
 ROUNDING = 1e-13
-"""Residual, relative to the largest value, that a solution may have."""
+"""Admissible residual of a solution, relative to the largest value."""
 
 Product = Callable[[FloatArray], FloatArray]
 
 
-def fixed_vector(
+def solve_fixed_point(
     rows: IntArray,
     columns: IntArray,
     data: FloatArray,
-    given: FloatArray,
+    constant: FloatArray,
     sweeps: int | None,
 ) -> tuple[FloatArray, float]:
-    """Solve x = given + M x.
+    """Solve x = constant + M x.
 
-    Parameters
-    ----------
-    rows, columns, data
-        Entries of M.
-    given
-        Shape (n,).
-    sweeps
-        Products with M, beyond the first rounds and some more, that it may take where it takes
-        long; None: it may not, and only what is small is solved then.
-
-    Returns
-    -------
-    x, residual
-        The largest residual is 0 where it is down to rounding.
+    M has the entries `rows`, `columns` and `data`. A slow system may take `sweeps` products with M
+    beyond the first rounds; with None it is solved only if it is small. Returns x and the largest
+    residual, 0 if it is down to rounding.
     """
-    times = _product(rows, columns, data, len(given))
-    x, residual = _rounds(times, given, np.zeros_like(given), ROUNDS)
+    multiply = _product(rows, columns, data, len(constant))
+    x, residual = _rounds(multiply, constant, np.zeros_like(constant), MAX_ROUNDS)
     if not residual:
         return x, residual
-    if len(given) <= (QUICKLY_FACTORED if sweeps is None else MAX_FACTORED):
-        x = _factored(rows, columns, data, given)
+    if len(constant) <= (MAX_QUICK_LU if sweeps is None else MAX_LU):
+        x = _solve_by_lu(rows, columns, data, constant)
     elif sweeps is None:
         return x, residual
-    return _rounds(times, given, x, ROUNDS if sweeps is None else 100 + sweeps // BASIS)
+    max_rounds = MAX_ROUNDS if sweeps is None else 100 + sweeps // KRYLOV_DIMENSION
+    return _rounds(multiply, constant, x, max_rounds)
 
 
 def _product(rows: IntArray, columns: IntArray, data: FloatArray, size: int) -> Product:
-    """Multiplication by a sparse matrix."""
+    """Return the product with a sparse matrix as a function."""
     order = np.argsort(rows, kind="stable")
     columns, data = columns[order], data[order]
     first = np.flatnonzero(np.diff(rows[order], prepend=-1))
     filled = rows[order][first]
 
-    def times(x: FloatArray) -> FloatArray:
+    def multiply(x: FloatArray) -> FloatArray:
         result = np.zeros(size)
         result[filled] = np.add.reduceat(data * x[columns], first) if len(first) else 0.0
         return result
 
-    return times
+    return multiply
 
 
 def _rounds(
-    times: Product, given: FloatArray, x: FloatArray, most: int
+    multiply: Product, constant: FloatArray, x: FloatArray, max_rounds: int
 ) -> tuple[FloatArray, float]:
-    """Better x in rounds of GMRES; the largest residual, 0 where it is down to rounding."""
-    for left in range(most, -1, -1):
-        residual = given + times(x) - x
+    """Refine x; return it with its largest residual, 0 if down to rounding."""
+    for remaining in range(max_rounds, -1, -1):
+        residual = constant + multiply(x) - x
         worst = float(np.abs(residual).max())
-        if worst <= ROUNDING * max(float(np.abs(given).max()), float(np.abs(x).max())):
+        if worst <= ROUNDING * max(float(np.abs(constant).max()), float(np.abs(x).max())):
             return x, 0.0
-        if left:
-            x = x + _correction(times, residual)
+        if remaining:
+            x = x + _correction(multiply, residual)
     return x, worst
 
 
-def improved(
-    times: Product, given: FloatArray, x: FloatArray, target: float, check: Callable[[], None]
+def refine(
+    multiply: Product, constant: FloatArray, x: FloatArray, target: float, check: Callable[[], None]
 ) -> FloatArray:
-    """Better x in rounds of GMRES, until the largest residual is at most `target`.
+    """Refine x until the largest residual is at most `target`.
 
-    At most `ROUNDS`, and no more where one gains next to nothing. Each begins with a `check`.
+    Stops after `MAX_ROUNDS`, or if a round gains almost nothing. Calls `check` before each round.
     """
     least = np.inf
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         check()
-        residual = given + times(x) - x
+        residual = constant + multiply(x) - x
         worst = float(np.abs(residual).max())
         if worst <= target or worst > 0.95 * least:
             break
         least = worst
-        x = x + _correction(times, residual)
+        x = x + _correction(multiply, residual)
     return x
 
 
-def _factored(rows: IntArray, columns: IntArray, data: FloatArray, given: FloatArray) -> FloatArray:
+def _solve_by_lu(
+    rows: IntArray, columns: IntArray, data: FloatArray, constant: FloatArray
+) -> FloatArray:
     from scipy.sparse import csc_matrix, identity
     from scipy.sparse.linalg import splu
 
-    matrix = csc_matrix((data, (rows, columns)), shape=(len(given), len(given)))
-    x: FloatArray = splu((identity(len(given), format="csc") - matrix).tocsc()).solve(given)
+    matrix = csc_matrix((data, (rows, columns)), shape=(len(constant), len(constant)))
+    x: FloatArray = splu((identity(len(constant), format="csc") - matrix).tocsc()).solve(constant)
     return x
 
 
-def _correction(times: Product, residual: FloatArray) -> FloatArray:
-    """Minimise the Euclidean norm of residual - (I - gP) y over y in the Krylov space."""
+def _correction(multiply: Product, residual: FloatArray) -> FloatArray:
+    """Minimise the Euclidean norm of residual - (I - M) y over y in the Krylov space."""
     scale = float(np.abs(residual).max())
-    residual = residual / scale  # squares of very small numbers would be 0
+    residual = residual / scale  # squares of tiny numbers would underflow
     size = float(np.linalg.norm(residual))
-    basis = np.zeros((BASIS + 1, len(residual)))
-    images = np.zeros((BASIS + 1, BASIS))
+    basis = np.zeros((KRYLOV_DIMENSION + 1, len(residual)))
+    images = np.zeros((KRYLOV_DIMENSION + 1, KRYLOV_DIMENSION))
     basis[0] = residual / size
-    for j in range(BASIS):
-        w = basis[j] - times(basis[j])
-        for _ in range(2):  # twice is enough (Kahan, Parlett): rounding spoils one pass
+    for j in range(KRYLOV_DIMENSION):
+        w = basis[j] - multiply(basis[j])
+        for _ in range(2):  # twice is enough (Kahan, Parlett); one pass is not, because of rounding
             shares = basis[: j + 1] @ w
             w -= shares @ basis[: j + 1]
             images[: j + 1, j] += shares
@@ -146,8 +137,8 @@ def _correction(times: Product, residual: FloatArray) -> FloatArray:
         if images[j + 1, j] <= 1e-14:
             break
         basis[j + 1] = w / images[j + 1, j]
-    wanted = np.zeros(j + 2)
-    wanted[0] = size
-    weights = np.linalg.lstsq(images[: j + 2, : j + 1], wanted, rcond=None)[0]
+    rhs = np.zeros(j + 2)
+    rhs[0] = size
+    weights = np.linalg.lstsq(images[: j + 2, : j + 1], rhs, rcond=None)[0]
     y: FloatArray = scale * (weights @ basis[: j + 1])
     return y

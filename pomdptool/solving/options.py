@@ -1,4 +1,4 @@
-"""The options that solvers take: each is checked, and that they go together."""
+"""Options of solvers, and checks that they are valid and compatible."""
 
 from __future__ import annotations
 
@@ -18,34 +18,31 @@ from pomdptool.solving.solution import Solution
 from pomdptool.sparse import FloatArray
 
 Solver = Callable[..., Solution]
-"""Called with a model and, by keyword, `monitor` and the options that it has parameters for."""
+"""Called with a model and, by keyword, `monitor` and the options among its parameters."""
 
 REFUSALS = {
     "horizon": "method {method!r} has no horizon: use 'exact'",
     "terminal": "terminal values need method 'exact', not {method!r}",
-    "all_stages": "all horizons need method 'exact', not {method!r}",
-    "pruning": "algorithm {value!r} is for method 'exact', not {method!r}",
+    "all_horizons": "all horizons need method 'exact', not {method!r}",
+    "algorithm": "algorithm {value!r} is for method 'exact', not {method!r}",
     "resume": "method {method!r} cannot resume: use 'sarsop'",
 }
-"""What to say where an option is given to a method without it; others are ignored there."""
+"""Errors for options that a method does not take; other options are ignored by such methods."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Options:
-    """Options of `solve` that are the solver's own.
+    """Options of `solve` that are passed on to the solver.
 
-    Raises
-    ------
-    PomdpError
-        Where one is out of range, or needs another.
+    Raises PomdpError if one is out of range or lacks an option that it depends on.
     """
 
     precision: float = 1e-3
     horizon: int | None = None
-    full_set: bool = False
+    full_simplex: bool = False
     terminal: FloatArray | None = None
-    all_stages: bool = False
-    pruning: str | None = None
+    all_horizons: bool = False
+    algorithm: str | None = None
     resume: SolvedPolicy | None = None
     rng: np.random.Generator | None = None
 
@@ -55,18 +52,15 @@ class Options:
         if self.horizon is None:
             if self.terminal is not None:
                 raise PomdpError("terminal values need a horizon")
-            if self.all_stages:
+            if self.all_horizons:
                 raise PomdpError("all horizons need a horizon")
         elif not isinstance(self.horizon, int) or self.horizon < 1:
             raise PomdpError(f"the horizon must be a whole number above 0, not {self.horizon}")
 
     def taken_by(self, solver: Solver, method: str) -> dict[str, Any]:
-        """The options that a method's solver has parameters for.
+        """Return the options that the solver has parameters for.
 
-        Raises
-        ------
-        PomdpError
-            Where another one is given that must not be ignored (see `REFUSALS`).
+        Raises PomdpError if an option is set that the method rejects (see `REFUSALS`).
         """
         taken, parameters = {}, signature(solver).parameters
         for option in fields(self):
@@ -79,12 +73,9 @@ class Options:
 
 
 def checked_terminal(model: Model, terminal: FloatArray) -> FloatArray:
-    """Terminal values as an array of shape (n, S).
+    """Return terminal values as an array of shape (n, S).
 
-    Raises
-    ------
-    PomdpError
-        Where they have another shape, or are too large or no numbers.
+    Raises PomdpError if the shape is wrong, or a value is not a number or too large.
     """
     terminal = np.asarray(terminal, dtype=np.float64)
     if terminal.ndim != 2 or terminal.shape[1] != model.n_states or not len(terminal):
@@ -92,5 +83,5 @@ def checked_terminal(model: Model, terminal: FloatArray) -> FloatArray:
             f"terminal values must have shape (n, {model.n_states}), not {terminal.shape}"
         )
     if not (np.abs(terminal) < LARGEST_VALUE).all():
-        raise PomdpError("terminal values hold a number that is too large, or none")
+        raise PomdpError(f"terminal values must be numbers of magnitude below {LARGEST_VALUE:g}")
     return np.ascontiguousarray(terminal)

@@ -1,4 +1,4 @@
-"""What a solver returns, what it reports on its way, and when it must stop."""
+"""Results, progress and limits of solvers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy, ValueFunction, problem_of
 from pomdptool.sparse import FloatArray
 
-MEASURED_EVERY = 0.1
-"""Seconds after which memory is measured anew."""
+MEASURE_INTERVAL = 0.1
+"""Seconds between two measurements of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One line of a solver's progress: bounds at the start belief, in rewards.
+    """State of a solver after an iteration.
 
-    Solvers that know them add the vertices of the polytopes and the linear programs of the last
-    round, by how much the vectors may miss the optimum anywhere, and the beliefs that a search has
-    found (an iteration is one trial of it).
+    `lower` and `upper` bound the value of the initial belief, in rewards. Solvers that know them
+    add the polytope vertices and linear programs of the iteration, the largest error of the value
+    function at any belief, and the number of beliefs. An iteration of SARSOP is a trial.
     """
 
     iteration: int
@@ -44,14 +44,14 @@ OnStep = Callable[[Progress], None]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Solution:
-    """A policy and how it came about.
+    """Result of a solver: the policy, and how it was computed.
 
     Attributes
     ----------
     trace
         Progress over time.
     detail
-        How it was computed, in a line for people.
+        Summary of the computation in one line.
     """
 
     policy: SolvedPolicy
@@ -74,9 +74,9 @@ class Solution:
         graph: PolicyGraph | None = None,
         detail: str = "",
     ) -> Solution:
-        """Put a solver's result together; time and progress are those of its monitor.
+        """Create a solution with the time and progress of the monitor.
 
-        `counts` holds `iterations`, `vectors`, `backups`, and `beliefs` where these are counted.
+        `counts` holds `iterations`, `vectors`, `backups`, and `beliefs` if counted.
         """
         policy = SolvedPolicy(
             problem_of(model),
@@ -93,12 +93,12 @@ class Solution:
 
     @property
     def bounds(self) -> Bounds:
-        """Certified bounds on the optimal value at the start belief."""
+        """Certified bounds on the optimal value at the initial belief."""
         return self.policy.bounds
 
     @property
     def converged(self) -> bool:
-        """Whether what was asked for was reached."""
+        """Whether the precision or the horizon was reached."""
         return self.policy.converged
 
     @property
@@ -109,9 +109,9 @@ class Solution:
 
 @dataclass(slots=True)
 class Monitor(Limits):
-    """Limits and progress of one solver, which returns the best so far where it is stopped.
+    """Limits and progress of one solver run; at a limit the solver returns its best result so far.
 
-    `memory` is in bytes, of all that the process holds.
+    `memory` limits the resident memory of the process, in bytes.
     """
 
     max_vectors: int | None = None
@@ -122,11 +122,11 @@ class Monitor(Limits):
     measured: float = -math.inf
 
     def check(self, vectors: int = 0) -> None:
-        """Raise LimitReached where a limit is met; repeat the last progress every half second."""
+        """Raise LimitReached at a limit; repeat the last progress report every half second."""
         Limits.check(self)
         if self.max_vectors is not None and vectors > self.max_vectors:
             raise LimitReached("max-vectors")
-        if self.memory is not None and self.seconds - self.measured > MEASURED_EVERY:
+        if self.memory is not None and self.seconds - self.measured > MEASURE_INTERVAL:
             if (resident() or 0) > self.memory:
                 raise LimitReached("memory")
             self.measured = self.seconds
@@ -145,9 +145,9 @@ class Monitor(Limits):
         error: float | None = None,
         beliefs: int | None = None,
     ) -> None:
-        """Note progress and report it."""
-        more = (vertices, programs, error, beliefs)
-        progress = Progress(iteration, self.seconds, vectors, bounds.lower, bounds.upper, *more)
+        """Record progress and report it."""
+        optional = (vertices, programs, error, beliefs)
+        progress = Progress(iteration, self.seconds, vectors, bounds.lower, bounds.upper, *optional)
         self.trace.append(progress)
         self.reported = progress.seconds
         if self.on_step:
@@ -155,32 +155,26 @@ class Monitor(Limits):
 
 
 def discounted_steps(discount: float, first: int, horizon: int | None) -> float:
-    """Sum of discount**t for t from `first` to the horizon, which is not included."""
+    """Sum of discount**t over first <= t < horizon."""
     if discount == 1.0:
         return math.inf if horizon is None else float(horizon - first)
     last = 0.0 if horizon is None else discount**horizon
     return (discount**first - last) / (1.0 - discount)
 
 
-def check_sum(what: str, largest: float, times: float) -> None:
-    """Refuse numbers up to the largest, so many of which cannot be added up.
-
-    Raises
-    ------
-    PomdpError
-        It says how large they are.
-    """
+def check_sum(quantity: str, largest: float, times: float) -> None:
+    """Raise PomdpError if `times` numbers of up to `largest` are too large to be added."""
     if not largest * times < LARGEST_VALUE:
-        raise PomdpError(f"{what} up to {largest:g} are too large to be added up")
+        raise PomdpError(f"{quantity} up to {largest:g} are too large to be added up")
 
 
-def rewards_ahead(
+def remaining_return(
     model: Model, done: int, horizon: int, terminal: FloatArray | None = None
 ) -> Bounds:
-    """Least and most that the steps after the first `done` of `horizon` can bring.
+    """Bounds on the discounted return of the steps after the first `done` of `horizon`.
 
-    With terminal vectors, shape (n, S): less what these, the largest at each belief, are worth
-    after `done` steps instead of after all.
+    With terminal vectors, shape (n, S): bounds on the change in value when these apply after all
+    steps instead of after `done`.
     """
     r, g = model.expected_rewards, model.discount
     weight = discounted_steps(g, done, horizon)
@@ -192,19 +186,13 @@ def rewards_ahead(
     return Bounds(rest.lower + last * low - first * high, rest.upper + last * high - first * low)
 
 
-def safest(model: Model) -> int:
-    """The action whose least reward is the largest: it earns what `rewards_ahead` promises."""
+def maximin_action(model: Model) -> int:
+    """Action with the largest minimum reward; it attains the lower end of `remaining_return`."""
     return int(model.expected_rewards.min(axis=1).argmax())
 
 
 def require_discount(model: Model, horizon: int | None) -> None:
-    """Refuse an endless sum of undiscounted rewards.
-
-    Raises
-    ------
-    PomdpError
-        With discount 1 and no horizon.
-    """
+    """Raise PomdpError with discount 1 and an infinite horizon."""
     if model.discount == 1.0 and horizon is None:
         raise PomdpError(
             "with discount 1 the value may be infinite: give a horizon, or a discount below 1"

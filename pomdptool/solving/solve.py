@@ -1,28 +1,28 @@
-"""One function for every method of solving, and what each method promises.
+"""Entry point to all solvers, and the contract of their results.
 
-Let (B alpha)(b) be what a vector's action earns at belief b, and the value function from there on,
+For an alpha vector with action a, let its backup at belief b be
 
     (B alpha)(b) = r[a] . b + g sum over o of P(o | b, a) V(b after a and o),
 
 where V is the maximum over the vectors of the method's own result.
 
-- Lower bound (sarsop, exact, perseus, blind): alpha . b <= (B alpha)(b) for every vector at every
-  belief over its states. Then V is a lower bound, and acting by the vectors earns at least V from
-  every belief. Where pruning has dropped vectors that others were backed up from, the inequality
-  holds with the optimal value in place of V only; then the method gives a policy graph, and
-  `acting.agents.BY_GRAPH` names it, so that its policies act by that.
-- Upper bound (qmdp, fib, mdp): one vector per action, alpha . b >= (B alpha)(b). Agent by the
-  vectors promises nothing; the graph is that of the best blind policy.
-- With a finite horizon V has a step less to go. The vectors are those with all steps to go, or,
-  after a stop, with `stats["iterations"]` of them.
-- `Solution.bounds` enclose the optimal value of the initial belief, allowing for rounding and for
-  every approximation; the policy (of an upper bound: its graph) earns at least the lower one.
-- `converged` is true where the precision or the horizon that was asked for was reached, and
-  `stop_reason` is then "precision" or "horizon"; else it names the limit, or "fixed-point" or
-  "rounding" where the method can improve no further.
-- A run that is stopped returns its best result so far, which keeps all of these promises.
+- Lower bound (sarsop, exact, perseus, blind): alpha . b <= (B alpha)(b) for every vector and every
+  belief over its states. Then V is a lower bound on the value of its own greedy policy at every
+  belief. If pruning has removed vectors that others were backed up from, the inequality holds only
+  with the optimal value for V; such a method provides a policy graph and is listed in
+  `acting.agents.BY_GRAPH`, so that the graph is executed instead.
+- Upper bound (qmdp, fib, mdp): one vector per action, with alpha . b >= (B alpha)(b). The greedy
+  policy has no guarantee; the graph is that of the best blind policy.
+- With a finite horizon V has one step less to go. The vectors have all steps to go, or, after a
+  stop, `stats["iterations"]` steps.
+- `Solution.bounds` enclose the optimal value of the initial belief, with all rounding and
+  approximation errors. The policy (of an upper bound: its graph) attains at least the lower bound.
+- `converged` is true if the requested precision or horizon was reached; `stop_reason` is then
+  "precision" or "horizon". Otherwise it names the limit, or is "fixed-point" or "rounding" if the
+  method cannot improve further.
+- A run stopped at a limit returns its best result so far, to which all of this applies.
 
-`tests/test_method_contract.py` holds them over all of `METHODS`.
+`tests/solving/test_method_contract.py` checks this for all of `METHODS`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ import numpy as np
 
 from pomdptool.deprecation import renamed
 from pomdptool.errors import PomdpError, nearest
-from pomdptool.memory import half_of_what_is_free
+from pomdptool.memory import default_memory_limit
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.bounds import Method, solve_bound
@@ -53,9 +53,10 @@ from pomdptool.solving.solution import (
 from pomdptool.sparse import FloatArray
 
 ALGORITHMS = ("incremental", "witness", "linear-support", "enumerate")
-"""Names of the classic algorithms of `classic`."""
+"""Classic algorithms of method "exact"."""
 
 TRACE_GROWTH = 1.02
+"""Growth of the elapsed time between two rows of a policy's trace."""
 
 
 def _exact() -> Solver:
@@ -97,14 +98,14 @@ METHODS: dict[str, Callable[[], Solver]] = {
     "mdp": partial(_bound, "mdp"),
     "blind": partial(_bound, "blind"),
 }
-"""What imports each method's solver; those that use kernels are imported only to be run."""
+"""Importer of each method's solver; solvers with kernels are imported only when used."""
 
 RANDOM = frozenset({"perseus"})
-"""Methods that draw random numbers."""
+"""Methods that use random numbers."""
 
 
 def default_method(horizon: int | None, algorithm: str | None) -> str:
-    """Name the method that is used where none is asked for."""
+    """Return the method to use if none is specified."""
     return "sarsop" if horizon is None and algorithm is None else "exact"
 
 
@@ -134,87 +135,88 @@ def solve(
     ----------
     method
         "sarsop", "exact", "perseus", "qmdp", "fib", "mdp" or "blind"; by default "sarsop", or
-        "exact" where there is a horizon or an algorithm.
+        "exact" with a horizon or an algorithm.
     precision
-        Stop when upper less lower bound at the start belief is below this times max(1, |value|).
+        Stop when the gap between the bounds at the initial belief is at most this times
+        max(1, |value|).
     horizon
-        Steps to go; None is without end, and needs a discount below 1.
+        Number of steps; None: infinite horizon, which requires a discount below 1.
     discount
-        Instead of the model's.
+        Replaces the discount of the model.
     time_limit
-        Seconds after which the best so far is returned.
+        Seconds after which to return the best result so far.
     max_vectors
-        Size of a set of vectors at which the best so far is returned.
+        Number of vectors above which to return the best result so far.
     memory
-        Bytes held by this process at which the best so far is returned; by default what it holds
-        already, and half of what is free.
+        Resident memory of the process, in bytes, above which to return the best result so far; by
+        default the current size plus half of the free memory.
     full_simplex
-        Whether `exact` computes vectors over all states also where it can do without.
+        Have `exact` compute vectors over all states even if faces of the simplex suffice.
     terminal
-        Shape (n, S), for `exact` with a horizon: a belief after the last step is worth the largest
-        of these vectors, in rewards; by default 0.
+        For `exact` with a horizon: alpha vectors, shape (n, S), of the terminal value function, in
+        rewards; by default 0.
     all_horizons
-        Whether `exact` keeps the values with 1, 2, ... steps to go, up to the horizon.
+        Have `exact` keep the value functions for 1, 2, ... steps to go, up to the horizon.
     algorithm
-        Have `exact` back up by a classic algorithm: "incremental", "witness", "linear-support" or
+        Classic algorithm for the backups of `exact`: "incremental", "witness", "linear-support" or
         "enumerate".
     resume
-        Have `sarsop` begin with an earlier result: its vectors and its upper bound, or the values
-        of a model that observes its state.
+        Earlier result for a warm start of `sarsop`: its vectors and upper bound, or its values if
+        the observations reveal the state.
     rng
-        Random numbers, which `perseus` needs.
+        Random number generator; required by `perseus`.
     on_step
         Called with a `Progress` after each iteration.
     interrupted
-        Asked between steps whether to stop and return the best so far.
+        Called often; if true, the solver returns its best result so far.
 
     Raises
     ------
     PomdpError
-        With an unknown method, discount 1 and no horizon, or options that do not go together.
+        With an unknown method, discount 1 and no horizon, or incompatible options.
     """
     method = default_method(horizon, algorithm) if method is None else method
     if method not in METHODS:
         hint = nearest(method, METHODS) or f": one of {', '.join(METHODS)}"
-        raise PomdpError(f"there is no method {method!r}{hint}")
+        raise PomdpError(f"unknown method {method!r}{hint}")
     if time_limit is not None and not time_limit >= 0.0:
         raise PomdpError(f"the time limit must not be negative, not {time_limit}")
-    asked = model if discount is None else replace(model, discount=discount)
+    problem = model if discount is None else replace(model, discount=discount)
     if full_simplex and method == "sarsop":
         raise PomdpError("vectors over the full simplex need method 'exact', not 'sarsop'")
     options = Options(
         precision=precision,
         horizon=horizon,
-        full_set=full_simplex,
-        terminal=None if terminal is None else checked_terminal(asked, terminal),
-        all_stages=all_horizons,
-        pruning=algorithm,
+        full_simplex=full_simplex,
+        terminal=None if terminal is None else checked_terminal(problem, terminal),
+        all_horizons=all_horizons,
+        algorithm=algorithm,
         resume=resume,
         rng=rng,
     )
     if method in RANDOM and rng is None:
-        raise PomdpError(f"method {method!r} draws random numbers: give it rng")
+        raise PomdpError(f"method {method!r} is random: pass rng")
     solver = METHODS[method]()
     arguments = options.taken_by(solver, method)
-    _check_size(asked, horizon)
-    limit = half_of_what_is_free() if memory is None else memory
+    _check_size(problem, horizon)
+    limit = default_memory_limit() if memory is None else memory
     monitor = Monitor(
         time_limit, interrupted, max_vectors=max_vectors, on_step=on_step, memory=limit
     )
-    solution = solver(asked, monitor=monitor, **arguments)
+    solution = solver(problem, monitor=monitor, **arguments)
     policy = replace(
         solution.policy,
-        graph_value=_graph_value(asked, solution.policy),
-        trace=_thinned(solution.trace),
+        graph_value=_graph_value(problem, solution.policy),
+        trace=_thin_trace(solution.trace),
     )
     if discount is not None:
-        # The policy belongs to the model as it was read.
+        # A policy is identified with the unmodified model.
         policy = replace(policy, problem=replace(policy.problem, digest=model.digest))
     return replace(solution, policy=policy)
 
 
-def _thinned(trace: Iterable[Progress]) -> tuple[tuple[float, float, float, int], ...]:
-    """Seconds, bounds and vectors where the seconds have grown by some percent; and the last."""
+def _thin_trace(trace: Iterable[Progress]) -> tuple[tuple[float, float, float, int], ...]:
+    """Rows (seconds, lower, upper, vectors), thinned by `TRACE_GROWTH`, with the last one."""
     kept: list[tuple[float, float, float, int]] = []
     row = None
     for p in trace:
@@ -227,7 +229,7 @@ def _thinned(trace: Iterable[Progress]) -> tuple[tuple[float, float, float, int]
 
 
 def _graph_value(model: Model, policy: SolvedPolicy) -> float | None:
-    """What the policy graph earns from the start belief, where that is cheap to say."""
+    """Value of the policy graph at the initial belief; None if evaluation is expensive."""
     graph = policy.graph
     if graph is None:
         return None
@@ -237,13 +239,13 @@ def _graph_value(model: Model, policy: SolvedPolicy) -> float | None:
             return None
         try:
             values = evaluate(model, graph, patient=False)
-        except PomdpError:  # it takes long, or is infinite
+        except PomdpError:  # convergence is slow, or the value infinite
             return None
-    return graph.worth(values, model.start)
+    return graph.initial_value(values, model.start)
 
 
 def _check_size(model: Model, horizon: int | None) -> None:
-    """Refuse values beyond which sums of floats say nothing."""
+    """Check that values stay within the range in which floats can be added."""
     steps = discounted_steps(model.discount, 0, horizon)
     largest = float(np.abs(model.expected_rewards).max())
     if steps < math.inf:

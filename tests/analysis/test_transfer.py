@@ -1,4 +1,4 @@
-"""Policies that act in another model than their own."""
+"""Transfer of policies between models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from models import random_model, tiger
 from pomdptool.analysis import transfer as module
-from pomdptool.analysis.transfer import carried, earned, transfer
+from pomdptool.analysis.transfer import carried, policy_return, transfer
 from pomdptool.errors import PolicyError
 from pomdptool.model import make_model
 from pomdptool.solving.solve import solve
@@ -21,7 +21,7 @@ def turned() -> tuple[list[int], list[int]]:
     return [2, 0, 1], [1, 0]
 
 
-def test_names_carry_over_whatever_their_order() -> None:
+def test_policies_transfer_by_name_in_any_order() -> None:
     actions, observations = turned()
     other = make_model(
         tiger().T[actions], tiger().Z[actions][:, :, observations],
@@ -33,24 +33,24 @@ def test_names_carry_over_whatever_their_order() -> None:
     assert policy.graph is not None
     assert tiger().actions[policy.graph.actions[policy.graph.start]] == "listen"
     assert policy.values.value(tiger().start) == pytest.approx(OPTIMUM, abs=2e-3)
-    found = transfer(tiger(), other, rng=np.random.default_rng(0), precision=1e-4)
-    assert found.learned_in_true.value == pytest.approx(OPTIMUM, abs=2e-3)
-    assert found.true_in_learned.value == pytest.approx(OPTIMUM, abs=2e-3)
-    assert found.true_optimum.lower - 1e-9 <= OPTIMUM <= found.learned_optimum.upper + 1e-9
+    result = transfer(tiger(), other, rng=np.random.default_rng(0), precision=1e-4)
+    assert result.learned_in_true.value == pytest.approx(OPTIMUM, abs=2e-3)
+    assert result.true_in_learned.value == pytest.approx(OPTIMUM, abs=2e-3)
+    assert result.true_optimum.lower - 1e-9 <= OPTIMUM <= result.learned_optimum.upper + 1e-9
 
 
-def test_a_wrong_model_costs() -> None:
+def test_a_wrong_model_loses_return() -> None:
     deaf = make_model(
         tiger().T, np.full((3, 2, 2), 0.5), tiger().expected_rewards, discount=0.95,
         actions=tiger().actions, observations=tiger().observations,
     )  # fmt: skip
-    found = transfer(tiger(), deaf, rng=np.random.default_rng(0))
-    assert found.learned_in_true.value == pytest.approx(-20.0, abs=1e-6)
-    assert found.learned_in_true.value < found.true_optimum.lower - 30.0
-    assert found.true_in_learned.value <= found.learned_optimum.upper + 1e-9
+    result = transfer(tiger(), deaf, rng=np.random.default_rng(0))
+    assert result.learned_in_true.value == pytest.approx(-20.0, abs=1e-6)
+    assert result.learned_in_true.value < result.true_optimum.lower - 30.0
+    assert result.true_in_learned.value <= result.learned_optimum.upper + 1e-9
 
 
-def test_what_the_own_model_takes_for_impossible_begins_anew() -> None:
+def test_the_graph_restarts_after_impossible_observations() -> None:
     sure = make_model(
         tiger().T, np.array([np.eye(2), np.full((2, 2), 0.5), np.full((2, 2), 0.5)]),
         tiger().expected_rewards, discount=0.95, start=[1.0, 0.0],
@@ -66,14 +66,14 @@ def test_a_return_too_large_to_compute_is_simulated(monkeypatch: pytest.MonkeyPa
     assert policy.graph is not None
     monkeypatch.setattr(module, "is_cheap", lambda model, graph: False)
     monkeypatch.setattr(module, "EPISODES", 300)
-    found = earned(tiger(), policy.graph, rng=np.random.default_rng(1))
-    assert found.standard_error > 0.0
-    assert abs(found.value - OPTIMUM) < 4.0 * found.standard_error
+    result = policy_return(tiger(), policy.graph, rng=np.random.default_rng(1))
+    assert result.standard_error > 0.0
+    assert abs(result.value - OPTIMUM) < 4.0 * result.standard_error
 
 
 def test_policies_of_other_actions_or_without_a_graph_are_refused() -> None:
     with pytest.raises(PolicyError, match="other actions"):
         carried(solve(tiger()).policy, random_model(0))
     bound = solve(tiger(), "qmdp").policy
-    with pytest.raises(PolicyError, match="no graph"):
+    with pytest.raises(PolicyError, match="no policy graph"):
         carried(replace(bound, graph=None), tiger())

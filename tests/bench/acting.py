@@ -1,4 +1,4 @@
-"""Agent on one core, after compilation: simulations of POMCP, steps of saved policies, threads.
+"""Acting on one core, after compilation: simulations of POMCP, steps of saved policies, threads.
 
     python tests/bench/acting.py
 

@@ -22,11 +22,11 @@ import numpy as np
 from pomdptool.acting.sample import sample
 from pomdptool.episodes import Episodes
 from pomdptool.formats.data.read import read_episodes
-from pomdptool.learning.e_step import Threads, expected
-from pomdptool.learning.em import Climb, Run
-from pomdptool.learning.encoding import Sequences, sequences_of
-from pomdptool.learning.m_step import Settings, maximised
-from pomdptool.learning.parameters import Tables
+from pomdptool.learning.e_step import Threads, expected_counts
+from pomdptool.learning.em import EM, EMRun
+from pomdptool.learning.encoding import Sequences, encode
+from pomdptool.learning.m_step import MStepSettings, maximise
+from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.progress import LearningMonitor, LearningProgress
 from pomdptool.model import make_model
 
@@ -45,9 +45,9 @@ def best(run: Callable[[], object], clock: Callable[[], float] = time.process_ti
     return min(seconds)
 
 
-def tables(states: int, actions: int = 1, seed: int = 0) -> Tables:
+def parameters(states: int, actions: int = 1, seed: int = 0) -> Parameters:
     rng = np.random.default_rng(seed)
-    return Tables(
+    return Parameters(
         rng.dirichlet(np.ones(states), size=(actions, states)),
         rng.dirichlet(np.ones(8), size=(actions, states)),
         rng.dirichlet(np.ones(states)),
@@ -57,18 +57,20 @@ def tables(states: int, actions: int = 1, seed: int = 0) -> Tables:
 def data(actions: int, length: int) -> Sequences:
     rng = np.random.default_rng(0)
     a, o = rng.integers(actions, size=STEPS), rng.integers(8, size=STEPS)
-    return sequences_of(Episodes(NAMES[:actions], NAMES, a, o, np.arange(0, STEPS + 1, length)))
+    return encode(Episodes(NAMES[:actions], NAMES, a, o, np.arange(0, STEPS + 1, length)))
 
 
 def ours(states: int, actions: int, length: int, threads: int = 1) -> float:
-    start, sequences = tables(states, actions), data(actions, length)
+    start, sequences = parameters(states, actions), data(actions, length)
     with Threads(threads) as pool:
-        expected(start, sequences, pool)  # compiles
+        expected_counts(start, sequences, pool)  # compiles
         clock = time.process_time if threads == 1 else time.perf_counter
-        return best(lambda: maximised(expected(start, sequences, pool), start, Settings()), clock)
+        return best(
+            lambda: maximise(expected_counts(start, sequences, pool), start, MStepSettings()), clock
+        )
 
 
-def peer(start: Tables, iterations: int, tol: float) -> object:
+def peer(start: Parameters, iterations: int, tol: float) -> object:
     """A model of hmmlearn with these tables, or None where that is not installed."""
     try:
         from hmmlearn.hmm import CategoricalHMM
@@ -84,11 +86,11 @@ def peer(start: Tables, iterations: int, tol: float) -> object:
 
 
 def theirs(states: int, length: int) -> float | None:
-    if peer(tables(states), 1, 0.0) is None:
+    if peer(parameters(states), 1, 0.0) is None:
         return None
     symbols = np.random.default_rng(0).integers(8, size=(STEPS, 1))
     lengths = [length] * (STEPS // length)
-    return best(lambda: peer(tables(states), 1, -np.inf).fit(symbols, lengths))  # type: ignore[attr-defined]
+    return best(lambda: peer(parameters(states), 1, -np.inf).fit(symbols, lengths))  # type: ignore[attr-defined]
 
 
 def iterations(sizes: list[int]) -> None:
@@ -114,7 +116,11 @@ def peak(who: str, states: int, length: int) -> None:
     if who == "ours":
         sequences = data(1, length)
         with Threads(1) as pool:
-            maximised(expected(tables(states), sequences, pool), tables(states), Settings())
+            maximise(
+                expected_counts(parameters(states), sequences, pool),
+                parameters(states),
+                MStepSettings(),
+            )
     else:
         theirs(states, length)
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
@@ -125,34 +131,34 @@ def memory(sizes: list[int]) -> None:
     print("states  sequence  peak memory  hmmlearn")
     for states in sizes:
         for length in LENGTHS:
-            said = [
+            cells = [
                 subprocess.run(
                     [sys.executable, __file__, "--peak", who, str(states), str(length)],
                     capture_output=True, text=True, check=True,
                 ).stdout.strip()
                 for who in ("ours", "theirs")
             ]  # fmt: skip
-            print(f"{states:>6}  {length:>8}  {said[0]}  {said[1]}", flush=True)
+            print(f"{states:>6}  {length:>8}  {cells[0]}  {cells[1]}", flush=True)
 
 
 def converged(states: int) -> None:
     """Time both from one start until an iteration gains less than 1e-7 a step."""
     rng = np.random.default_rng(1)
-    true = tables(states, seed=2)
+    true = parameters(states, seed=2)
     sharp = make_model(
         0.3 * true.T + 0.7 * np.eye(states), (true.Z**3) / (true.Z**3).sum(axis=2, keepdims=True),
         discount=0.9,
     )  # fmt: skip
     episodes = sample(sharp, episodes=1000, steps=200, rng=rng)
     n = episodes.n_steps
-    start, sequences = tables(states, seed=3), sequences_of(episodes)
-    run = Run(0, None, start)
+    start, sequences = parameters(states, seed=3), encode(episodes)
+    run = EMRun(0, None, start)
     with Threads(1) as pool:
-        expected(start, sequences, pool)  # compiles
-        seen: list[LearningProgress] = []
-        monitor = LearningMonitor(on_step=seen.append)
-        Climb(sequences, Settings(0.0, 0.0, 0.0), pool, monitor, 1e-7, 10_000).improve(run)
-    print(f"{states:>6}  {run.loglik:.2f}  {seen[-1].seconds:.2f} s  {run.iterations}", end="")
+        expected_counts(start, sequences, pool)  # compiles
+        progress: list[LearningProgress] = []
+        monitor = LearningMonitor(on_step=progress.append)
+        EM(sequences, MStepSettings(0.0, 0.0, 0.0), pool, monitor, 1e-7, 10_000).improve(run)
+    print(f"{states:>6}  {run.loglik:.2f}  {progress[-1].seconds:.2f} s  {run.iterations}", end="")
     model = peer(start, 10_000, 1e-7 * n)
     if model is not None:
         symbols, lengths = episodes.observations[:, np.newaxis], episodes.lengths
@@ -161,7 +167,7 @@ def converged(states: int) -> None:
         seconds = time.perf_counter() - began
         loglik = model.score(symbols, lengths)  # type: ignore[attr-defined]
         done = model.monitor_.iter  # type: ignore[attr-defined]
-        there = next((p.seconds for p in seen if p.loglik >= loglik), np.inf)
+        there = next((p.seconds for p in progress if p.loglik >= loglik), np.inf)
         print(
             f"; {loglik:.2f}  {seconds:.2f} s  {done}; {there:.2f} s, {seconds / there:.1f}", end=""
         )

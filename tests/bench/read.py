@@ -136,10 +136,10 @@ def sarsop(path: Path, text: str, folder: Path) -> float | None:
             errors="replace",
             check=False,
         )
-        found = re.search(r"loading time\s*:\s*([0-9.]+)s", done.stdout)
-        if found is None:
+        match = re.search(r"loading time\s*:\s*([0-9.]+)s", done.stdout)
+        if match is None:
             return None
-        times.append(float(found[1]))
+        times.append(float(match[1]))
     return min(times)
 
 

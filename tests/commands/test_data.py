@@ -129,7 +129,7 @@ def test_a_model_that_ends_is_solved_from_its_samples(tmp_path: Path) -> None:
     good("sample", ENDING, "--episodes", "4000", "--steps", "50", "--seed", "1", "-o", data)
     options = ["--states", "3", "--seed", "1", "--restarts", "3"]
     result = good("fit", data, *options, "-o", learned)
-    assert "nothing says how they ended" not in result.stderr
+    assert "do not show how they ended" not in result.stderr
     assert "states          3, terminal: 2\n" in result.stderr
     policy = tmp_path / "p.json"
     good("solve", learned, "-q", "-o", policy)
@@ -147,11 +147,11 @@ def test_a_model_that_ends_is_solved_from_its_samples(tmp_path: Path) -> None:
     result = good("fit", bare, *options, "--ends", "absorbing", "-o", absorbing, "-q")
     assert pt.load(absorbing).terminal_states.tolist() == [2]
     warned = good("fit", bare, *options, "-o", tmp_path / "cut.pomdp")
-    assert "nothing says how they ended" in warned.stderr
+    assert "do not show how they ended" in warned.stderr
     told = good("fit", bare, *options, "--ends", "cut", "-o", tmp_path / "told.pomdp")
-    assert "nothing says how they ended" not in told.stderr
+    assert "do not show how they ended" not in told.stderr
     assert pt.load(tmp_path / "told.pomdp").equals(pt.load(tmp_path / "cut.pomdp"))
-    assert "nothing says how they ended" in good("loglik", ENDING, bare).stderr
+    assert "do not show how they ended" in good("loglik", ENDING, bare).stderr
     known = json.loads(good("loglik", ENDING, data, "--json").stdout)["loglik"]
     same = json.loads(good("loglik", ENDING, bare, "--ends", "absorbing", "--json").stdout)
     assert known == pytest.approx(same["loglik"], rel=1e-12)
@@ -171,7 +171,7 @@ ODD = {
     "duplicate": ("observation,observation\nx,y\n", "several columns 'observation'"),
     "nothing": ("action,observation\na,\n", "every observation is empty"),
     "no column": ("a;b\n1;2\n", "there is no column 'observation' among 'a;b'"),
-    "flag": ("observation,truncated\nx,2\n", "'2' is neither 0 nor 1, false nor true"),
+    "flag": ("observation,truncated\nx,2\n", "'2' is not a boolean (0, 1, false or true)"),
 }
 
 

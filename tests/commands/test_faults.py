@@ -80,8 +80,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 SLOW_WRITER = """
 import sys, time
 from pathlib import Path
-from pomdptool.formats.atomic import writing_whole
-with writing_whole(Path(sys.argv[1])) as stream:
+from pomdptool.formats.atomic import open_atomic
+with open_atomic(Path(sys.argv[1])) as stream:
     stream.write(b"new" * 100_000)
     stream.flush()
     print("half", flush=True)

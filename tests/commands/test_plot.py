@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import pomdptool
 from pomdptool.commands.main import _run
 from pomdptool.errors import PomdpError
-from pomdptool.formats.plottable import read_pictured
+from pomdptool.formats.plottable import read_plottable
 from processes import call, run
 
 TIGER = Path(__file__).parents[2] / "problems" / "tiger.pomdp"
@@ -133,7 +133,7 @@ def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
     [
         ("tiger.alpha", [], 1, "give --model"),
         ("tiger.policy", [], 1, "give --model"),
-        ("tiger.alpha", ["--show", "graph", "--model", str(TIGER)], 1, "no policy graph to draw"),
+        ("tiger.alpha", ["--show", "graph", "--model", str(TIGER)], 1, "gives no policy graph"),
         ("tiger.alpha", ["--show", "bounds", "--model", str(TIGER)], 1, "no bounds over time"),
         ("trace.jsonl", ["--episode", "9"], 1, "no episode 9, only 0 to 1"),
         ("fit.json", ["--show", "graph"], 2, "--show of this file is one of: loglik."),
@@ -170,10 +170,10 @@ def test_what_cannot_be_drawn_is_said(
         ("[1, 2]", "expected"),
         ('{"format": "pomdptool/model", "version": 1}', "this is a model"),
         ('{"format": "pomdptool/policy", "version": 1}', '"problem"'),
-        ('{"history": [], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "no iteration"),
+        ('{"history": [], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "is empty"),
         ('{"history": ["a"], "loglik": 1, "restarts": [], "states": 1, "steps": 1}', "numbers"),
         ('{"episode": 0, "step": 0, "action": "a"}\n{"episode": 0}\n', ":2:1: the document"),
-        ('{"episode": 0, "step": 0, "action": "a"}\n', "holds no beliefs"),
+        ('{"episode": 0, "step": 0, "action": "a"}\n', "has no beliefs"),
         ('{"episode": 0, "step": 0, "action": "a", "belief": 3}\n', "must be an object"),
         ('{"episode": 0, "step": 0, "action": "a"}\nnonsense\n', ":2:1: Expecting value"),
         ("discount: 0.9\n", "this is a model"),
@@ -198,7 +198,7 @@ def test_whatever_the_text_reading_raises_its_own_errors_only(
     end = data.draw(st.integers(begin, min(len(text), begin + 40)))
     part = data.draw(st.sampled_from(["", "9", "-1", "1e999", "null", "[", '"', "{}", "\n", "\0"]))
     with contextlib.suppress(PomdpError):
-        read_pictured(text[:begin] + part + text[end:], name)
+        read_plottable(text[:begin] + part + text[end:], name)
 
 
 def test_without_matplotlib_it_is_said_how_to_get_it(folder: Path, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_without_matplotlib_it_is_said_how_to_get_it(folder: Path, tmp_path: Pat
     result = run("plot", folder / "tiger.json", "-o", tmp_path / "a.svg", env=environment)
     assert result.returncode == 1
     assert result.stderr == (
-        "error: pictures are drawn by matplotlib, which is not installed: "
+        "error: plotting requires matplotlib, which is not installed: "
         "pip install 'pomdptool[plot]'\n"
     )
     assert not (tmp_path / "a.svg").exists()

@@ -16,7 +16,7 @@ from models import ROOT
 from pomdptool.commands.returns import interval
 from pomdptool.commands.terminal import can_encode, drawn, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, PLAIN, resampled, sparkline
-from pomdptool.formats.json_documents import plain
+from pomdptool.formats.json_documents import to_jsonable
 from processes import on_terminal, run
 
 TIGER = ROOT / "problems" / "tiger.pomdp"
@@ -171,8 +171,8 @@ def test_what_a_stream_can_hold() -> None:
 
 def test_json_has_what_it_lacks_as_text_or_null() -> None:
     inside = {"a": [math.inf, (-math.inf, math.nan)], "b": np.array([[1.5], [np.inf]])}
-    assert plain(inside) == {"a": ["inf", ["-inf", None]], "b": [[1.5], ["inf"]]}
-    assert [plain(x) for x in (np.int64(3), np.bool_(True), True, "nan", None)] == [
+    assert to_jsonable(inside) == {"a": ["inf", ["-inf", None]], "b": [[1.5], ["inf"]]}
+    assert [to_jsonable(x) for x in (np.int64(3), np.bool_(True), True, "nan", None)] == [
         *(3, True, True, "nan", None)
     ]
 

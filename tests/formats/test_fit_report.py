@@ -1,4 +1,4 @@
-"""Reports of learning: what is written reads back equal."""
+"""Fit reports read back equal after writing."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_restarts_of_older_reports_lack_seeds() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("states", 0, '"states" must be a whole number from 1'),
-        ("history", [], '"history" holds no iteration'),
+        ("states", 0, '"states" must be a whole number of at least 1'),
+        ("history", [], '"history" is empty'),
         ("restarts", [{"iterations": 1}], '"restarts"[0] must have "loglik"'),
         ("restarts", [{"iterations": 1, "loglik": 1, "seed": "x"}], '"restarts"[0]."seed" must be'),
     ],

@@ -1,6 +1,6 @@
 """Every reader, on files with some bytes changed: a result, or our own error, soon.
 
-What strangers send is data: nothing in it is run, and what it may grow to is limited.
+Untrusted input is never executed, and its size in memory is limited.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pomdptool.formats import text_input
 from pomdptool.formats.data.read import read_episodes
 from pomdptool.formats.models import load
 from pomdptool.formats.policy.appl import read_appl
-from pomdptool.formats.policy.graphs import read_pg
+from pomdptool.formats.policy.pg import read_pg
 from pomdptool.formats.policy.read import load_policy
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
 from pomdpx_texts import TIGER
 from samples import ROOT
@@ -42,7 +42,7 @@ def tiger() -> Model:
 
 
 def read_graph(path: Path) -> object:
-    return read_pg(*text_of(path))
+    return read_pg(*read_source(path))
 
 
 def read_policy(path: Path) -> object:
@@ -163,7 +163,7 @@ def test_changed_bytes(name: str, seconds: float, seeds: dict[str, bytes], tmp_p
         fuzz(name, seeds, tmp_path / name, rng, time.monotonic() + seconds)
 
 
-# ---------------------------------------------------------------- what would grow
+# ---------------------------------------------------------------- files that expand
 
 
 @pytest.mark.parametrize("kind", ["pomdp", "json", "pomdpx"])
@@ -210,7 +210,7 @@ def test_deep_policies_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(30)
-def test_a_name_that_occurs_twice_among_many_is_found_soon() -> None:
+def test_duplicate_among_many_names_is_detected_quickly() -> None:
     names = [f"s{k}" for k in range(200_000)]
     text = (
         '{"format": "pomdptool/model", "version": 1, "discount": 1, "values": "reward", '

@@ -1,8 +1,7 @@
 """Sizes that a file declares are checked before anything is made, whatever the format.
 
 Each input is small and declares, or writes out, something huge: it is refused at its place, and
-the memory that reading takes stays near the size of the text.
-"""
+the memory that reading takes stays near the size of the text."""
 
 from __future__ import annotations
 
@@ -20,7 +19,6 @@ from pomdptool.errors import FormatError, ModelError
 from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
 from pomdptool.families.tag import tag
-from pomdptool.formats.counted import Counted
 from pomdptool.formats.models import read_model
 from pomdptool.formats.policy.appl import read_appl
 from pomdptool.formats.pomdp import preamble
@@ -91,15 +89,17 @@ def refused(text: str, file: str) -> str:
     findings: list[str] = []
 
     def read() -> None:
-        model, found = read_model(text, file)
+        model, reported = read_model(text, file)
         assert model is None
-        findings.extend(f"{f.place} {f.code} {f.message}" for f in found)
+        findings.extend(f"{f.place} {f.code} {f.message}" for f in reported)
 
     assert measured(read) < MOST + 40 * len(text)
     return findings[0]
 
 
 MILLION = 1_000_000
+
+
 TOO_LARGE: dict[str, tuple[str, str]] = {
     "40 of a million": (
         pomdpx("".join(state(k, MILLION) for k in range(40))),
@@ -151,13 +151,13 @@ TOO_LARGE: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", TOO_LARGE)
-def test_what_is_declared_too_large_is_refused_before_it_is_made(name: str) -> None:
+def test_declared_sizes_are_checked_before_allocating(name: str) -> None:
     text, expected = TOO_LARGE[name]
     file = expected.partition(":")[0]
     assert refused(text, file).startswith(expected)
 
 
-def test_what_is_not_too_large_is_read() -> None:
+def test_many_variables_of_one_value_are_read() -> None:
     """The limits are for the product: many variables of one value are fine."""
     states = "".join(state(k, 1) for k in range(28))
     text = pomdpx(
@@ -172,6 +172,8 @@ def test_what_is_not_too_large_is_read() -> None:
 
 
 S = 1 << 14
+
+
 WIDE: dict[str, str] = {
     "identity": pomdpx(
         state(0, S), start=uniform("p0"), T=table("q0", "p0", entry("- -", "identity") * 2000)
@@ -201,7 +203,7 @@ def test_entries_are_counted_before_they_are_made(
 def test_tables_of_a_variable_of_many_values_share_its_names() -> None:
     """Many tables of one variable: its names are not looked at again for each."""
     text = pomdpx(state(0, 1 << 22), start=uniform("p0") * 1000, T=uniform("q0"), Z=uniform("o"))
-    assert refused(text, "f.pomdpx") == "f.pomdpx:7:11 PT003 'p0' has a table already"
+    assert refused(text, "f.pomdpx") == "f.pomdpx:7:11 PT003 'p0' already has a table"
 
 
 def test_many_tables_of_rewards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,18 +231,6 @@ def test_names_of_values_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> No
     assert model is not None
     model, findings = read_model(text.format("a b c d"), "f.pomdp")
     assert [(f.code, f.line, f.column) for f in findings if f.level == "error"] == [("PT010", 3, 9)]
-
-
-# ---------------------------------------------------------------- what stands for many
-
-
-def test_counted_names() -> None:
-    names = Counted("s", 12)
-    assert list(names) == [f"s{k}" for k in range(12)]
-    assert (len(names), names[-1], names[2:4]) == (12, "s11", ["s2", "s3"])
-    assert [names.find(name) for name in names] == list(range(12))
-    wrong = ["s12", "s01", "s", "t1", "s-1", "s1 ", "s1\n", "1", "s" + "9" * 30]
-    assert [names.find(name) for name in wrong] == [None] * len(wrong)
 
 
 def test_many_actions_that_no_rule_names_share_their_rows() -> None:
@@ -312,9 +302,6 @@ def test_rows_stacked_and_repeated() -> None:
 
     assert same(stacked([from_dense(part) for part in parts]), np.concatenate(parts))
     assert same(repeated(from_dense(parts[0]), 3), np.tile(parts[0], (3, 1)))
-
-
-# ---------------------------------------------------------------- families and policies
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""JSON models: what is refused, with which message."""
+"""JSON models: reading, and the messages of invalid documents."""
 
 from __future__ import annotations
 
 import copy
 import json
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from numpy.testing import assert_array_equal
 
 from pomdptool.errors import Finding, FormatError
 from pomdptool.formats.model_json import read_model_json, write_model_json
-from pomdptool.formats.models import loads, read_model
+from pomdptool.formats.models import encode_model, loads, read_model
+from pomdptool.formats.pomdp import reward_rules
 from pomdptool.model import make_model
+from round_trips import assert_same
 
 GOOD: dict[str, Any] = {
     "format": "pomdptool/model",
@@ -84,10 +87,12 @@ def test_mdp_has_null_observations() -> None:
         (json.dumps(GOOD)[:-9], 1, len(json.dumps(GOOD)) - 8, ""),
     ],
 )
-def test_what_is_no_json_is_placed(text: str, line: int, column: int, message: str) -> None:
-    found = error(text)
-    assert (found.line, found.column) == (line, column)
-    assert message in str(found)
+def test_invalid_json_is_reported_with_its_position(
+    text: str, line: int, column: int, message: str
+) -> None:
+    failure = error(text)
+    assert (failure.line, failure.column) == (line, column)
+    assert message in str(failure)
 
 
 Message = str | tuple[str, ...]
@@ -97,9 +102,9 @@ Message = str | tuple[str, ...]
     ("changes", "message"),
     [
         ({"format": "pomdptool/policy"}, ("format", "pomdptool/model")),
-        ({"version": 2}, "version 2 is not known; this reads 1"),
-        ({"version": "1"}, "version '1' is not known"),
-        ({"version": None}, "version None is not known"),
+        ({"version": 2}, "version 2 is not supported, only 1"),
+        ({"version": "1"}, "version '1' is not supported"),
+        ({"version": None}, "version None is not supported"),
         ({"name": 5}, '"name" must be text'),
         ({"values": "money"}, '"values" must be "reward" or "cost"'),
         ({"values": None}, '"values" must be'),
@@ -129,9 +134,9 @@ Message = str | tuple[str, ...]
         ({"T": None}, '"T"'),
         ({"T": {}}, '"T"'),
         ({"T": "T"}, '"T"'),
-        ({"T": [[0, 0, 1, 1.0], [0, 1, 0]]}, '"T" must hold numbers, in rows of one length'),
+        ({"T": [[0, 0, 1, 1.0], [0, 1, 0]]}, '"T" must hold numbers, in rows of the same length'),
         ({"T": [[0, 0, 1]]}, '"T" must hold rows of three indices and a probability'),
-        ({"T": [0, 0, 1, 1.0]}, '"T" must hold numbers, in rows of one length'),
+        ({"T": [0, 0, 1, 1.0]}, '"T" must hold numbers, in rows of the same length'),
         ({"T": [[0, 2, 1, 1.0]]}, '"T"[0] holds 2, which is not an index below 2'),
         (
             {"T": [[0, 0, 1, 1.0], [0, -1, 1, 1.0]]},
@@ -158,17 +163,17 @@ Message = str | tuple[str, ...]
         ({"R": {"shape": 5, "values": [0]}}, '"R"."shape"'),
         ({"R": {"entries": []}}, '"R"."entries"'),
         ({"R": {"entries": [[0, 0, 1]]}}, '"R"."entries" must hold rows of 4 or 5 numbers'),
-        ({"R": {"entries": [[0, 0, 1, 5]]}}, '"R"."entries" must hold every step'),
+        ({"R": {"entries": [[0, 0, 1, 5]]}}, '"R"."entries" must hold every transition'),
         (
             {"R": {"entries": [[0, 0, 2, 5]]}},
             '"R"."entries"[0] holds 2, which is',
         ),
     ],
 )
-def test_what_is_refused(changes: dict[str, Any], message: Message) -> None:
-    said = str(error(changed(**changes)))
+def test_invalid_document_is_refused(changes: dict[str, Any], message: Message) -> None:
+    text = str(error(changed(**changes)))
     for part in (message,) if isinstance(message, str) else message:
-        assert part in said
+        assert part in text
 
 
 @pytest.mark.parametrize("key", [key for key in GOOD if key != "name"])
@@ -182,7 +187,7 @@ def test_missing_key_is_named(key: str) -> None:
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("key", ["discount", "start", "T", "R"])
-def test_constants_that_are_no_numbers(constant: str, key: str) -> None:
+def test_infinite_constants_are_refused(constant: str, key: str) -> None:
     value = {"discount": "@", "start": ["@", 1], "T": [[0, 0, 0, "@"]], "R": {"entries": [["@"]]}}[
         key
     ]
@@ -197,7 +202,7 @@ def test_numbers_too_large_for_a_float(number: str, key: str) -> None:
     error(changed(**{key: value}).replace('"@"', number))
 
 
-def test_text_is_no_number() -> None:
+def test_strings_are_not_numbers() -> None:
     error(changed(discount="0.9"))
     error(changed(start=["0.25", "0.75"]))
     error(changed(T=[["0", "0", "1", "1.0"], ["0", "1", "1", "1"]]))
@@ -232,3 +237,20 @@ def test_every_name_survives() -> None:
     names = ["", "a b", '"', "\\", "é", "\n", "😀", "T"]
     m = make_model([np.eye(len(names))], None, discount=1, states=names)
     assert read_model_json(write_model_json(m), "f").states == tuple(names)
+
+
+def test_support_entries_of_json_are_every_step_in_any_order() -> None:
+    with patch.object(reward_rules, "TABLE_LIMIT", 1):
+        model = loads(
+            "discount: 1 values: reward states: 2 actions: 1 observations: 2 "
+            "T: * uniform O: * : 0 uniform O: * : 1 0.25 0.75 "
+            "R: * : 0 : 1 : 1 5 R: * : 1 : 1 : 0 6 R: * : 1 : 0 : * 7"
+        )
+    document = json.loads(encode_model(model, "json")[0])
+    assert len(document["R"]["entries"]) == 8
+    document["R"]["entries"].reverse()
+    document["R"]["entries"].append(document["R"]["entries"].pop(2))
+    assert_same(model, loads(json.dumps(document)))
+    document["R"]["entries"].pop()
+    with pytest.raises(FormatError, match="every transition"):
+        loads(json.dumps(document))

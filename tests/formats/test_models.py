@@ -12,18 +12,23 @@ from click.testing import CliRunner
 from pomdptool.commands.main import cli
 from pomdptool.errors import FormatError, PolicyError, PomdpError, PomdpWarning
 from pomdptool.formats.models import Kind, encode_model, kind_of_text, load, loads, read_model
-from pomdptool.formats.plottable import read_pictured
+from pomdptool.formats.plottable import read_plottable
 from pomdptool.formats.policy.read import read_policy
-from pomdptool.policy import SolvedPolicy
 from pomdpx_texts import TIGER as POMDPX
 
 MODEL = loads(POMDPX)
+
+
 TEXTS: dict[Kind, str] = {
     "pomdp": encode_model(MODEL, "pomdp", "a header")[0],
     "json": encode_model(MODEL, "json")[0],
     "pomdpx": POMDPX,
 }
+
+
 POLICY_XML = '<?xml version="1.0"?>\n<Policy version="0.1" type="value"></Policy>'
+
+
 ALPHA = "0\n1 2\n\n1\n3 4\n\n"
 
 
@@ -41,7 +46,7 @@ ALPHA = "0\n1 2\n\n1\n3 4\n\n"
         ("", None),
     ],
 )
-def test_how_texts_begin(text: str, kind: Kind | None) -> None:
+def test_kind_of_text(text: str, kind: Kind | None) -> None:
     assert kind_of_text(text) == kind
 
 
@@ -73,8 +78,8 @@ def test_from_overrides(tmp_path: Path) -> None:
     path.write_text(POMDPX, encoding="utf-8")
     read = CliRunner().invoke(cli, ["check", str(path)], standalone_mode=False)
     assert read.return_value == 0
-    said = f"{path}:1:1: warning PT111: POMDPX in a file named as .pomdp: read as POMDPX"
-    assert read.stdout.splitlines() == [said]
+    warning = f"{path}:1:1: warning PT111: POMDPX in a file named as .pomdp: read as POMDPX"
+    assert read.stdout.splitlines() == [warning]
     told = ["check", str(path), "--from", "pomdp"]
     forced = CliRunner().invoke(cli, told, standalone_mode=False)
     assert forced.return_value == 1
@@ -99,13 +104,10 @@ def test_compressed_without_the_extension(kind: Kind, tmp_path: Path) -> None:
     assert load(path).equals(MODEL)
 
 
-# ---------------------------------------------------------------- what is no model, or no policy
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (POLICY_XML, "this is a policy in APPL's form, not a model"),
+        (POLICY_XML, "this is an APPL policy, not a model"),
         (
             json.dumps({"format": "pomdptool/policy", "version": 1}),
             'expected an object with "format": "pomdptool/model", found \'pomdptool/policy\'',
@@ -113,7 +115,7 @@ def test_compressed_without_the_extension(kind: Kind, tmp_path: Path) -> None:
         ("{}", 'expected an object with "format": "pomdptool/model"'),
     ],
 )
-def test_what_is_no_model_is_named(text: str, message: str) -> None:
+def test_other_documents_are_not_models(text: str, message: str) -> None:
     for name in ("m.pomdpx", "m.json", "m.pomdp", "m"):
         model, findings = read_model(text, name)
         assert model is None
@@ -121,17 +123,17 @@ def test_what_is_no_model_is_named(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["p.json", "p.alpha", "p.policy", "p"])
-def test_a_model_is_no_policy(name: str) -> None:
+def test_model_is_not_a_policy(name: str) -> None:
     for kind in ("pomdp", "pomdpx"):
         with pytest.raises(FormatError, match=f"^{name}:1:1: this is a model, not a policy"):
             read_policy(TEXTS[kind], name, MODEL)
         with pytest.raises(PomdpError, match=f"^{name}: this is a model: solve it"):
-            read_pictured(TEXTS[kind], name, MODEL)
+            read_plottable(TEXTS[kind], name, MODEL)
     with pytest.raises(FormatError, match="found 'pomdptool/model'"):
         read_policy(TEXTS["json"], name, MODEL)
 
 
-def test_policies_are_known_by_their_text() -> None:
+def test_policies_are_detected_by_their_text() -> None:
     for name in ("p.alpha", "p.policy", "p"):
         assert read_policy(ALPHA, name, MODEL).method == "alpha"
         with pytest.raises(FormatError, match='"format": "pomdptool/policy"'):
@@ -142,22 +144,3 @@ def test_policies_are_known_by_their_text() -> None:
         read_policy(ALPHA, "p.json", MODEL)
     with pytest.raises(PolicyError, match="with values"):
         read_policy(ALPHA, "p.pg", MODEL)
-
-
-def test_a_policy_is_drawn_whatever_its_name() -> None:
-    problem = {
-        "name": "t",
-        "digest": "",
-        "states": ["a"],
-        "actions": ["x"],
-        "observations": ["o"],
-        "discount": 0.5,
-        "values": "reward",
-        "start": [1],
-    }
-    document = {
-        "format": "pomdptool/policy", "version": 1, "problem": problem, "method": "exact",
-        "converged": True, "stop_reason": "precision", "bounds": {"lower": 1, "upper": 1},
-        "horizon": None, "graph": None, "stats": {}, "vectors": [{"action": 0, "values": [1]}],
-    }  # fmt: skip
-    assert isinstance(read_pictured(json.dumps(document), "p.pomdp"), SolvedPolicy)

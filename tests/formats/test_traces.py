@@ -1,4 +1,4 @@
-"""Traces of episodes: what is written reads back equal."""
+"""Traces of episodes read back equal after writing."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def test_steps_without_a_search_have_no_keys_of_one() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"episode": -1}, '"episode" must be a whole number from 0'),
+        ({"episode": -1}, '"episode" must be a whole number of at least 0'),
         ({"belief": {"left": 2}}, '"belief"."left" must lie between 0 and 1'),
-        ({"visits": [1, -1]}, '"visits"[1] must be a whole number from 0'),
+        ({"visits": [1, -1]}, '"visits"[1] must be a whole number of at least 0'),
         ({"values": [1, "x"]}, '"values"[1] must be a number'),
     ],
 )

@@ -1,4 +1,4 @@
-"""Kernels give the same numbers interpreted and compiled, and change over when it pays."""
+"""Kernels give the same numbers interpreted and compiled, and are compiled when that pays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pomdptool.model import Model
 
 @pytest.fixture
 def runtime() -> Iterator[jit.Runtime]:
-    """How kernels run, given back as it was."""
+    """The runtime of the kernels, restored afterwards."""
     before = dict(vars(jit.runtime))
     yield jit.runtime
     vars(jit.runtime).update(before)
@@ -36,18 +36,20 @@ def solved(model: Model, runtime: jit.Runtime, *, compiled: bool) -> str:
 
 
 @pytest.mark.parametrize("model", [tiger(), random_model(3), random_model(4, n_states=4)])
-def test_both_ways_give_the_same_bytes(model: Model, runtime: jit.Runtime) -> None:
+def test_interpreted_and_compiled_kernels_agree_bitwise(model: Model, runtime: jit.Runtime) -> None:
     assert solved(model, runtime, compiled=False) == solved(model, runtime, compiled=True)
 
 
-def test_patience_ends(runtime: jit.Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_interpreted_kernels_are_compiled(
+    runtime: jit.Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(jit, "PATIENCE", 0.0)
     runtime.compiled, runtime.interpreted_seconds = False, 0.0
     pomdptool.solve(tiger(), "exact")
     assert runtime.compiled
 
 
-def test_much_work_is_compiled_at_once(runtime: jit.Runtime) -> None:
+def test_large_problems_are_compiled_immediately(runtime: jit.Runtime) -> None:
     runtime.compiled = False
     jit.request_compilation(jit.SMALL_PASS)
     assert not runtime.compiled
@@ -64,18 +66,18 @@ def test_the_first_compilation_is_announced_once(
     def double(x):  # type: ignore[no-untyped-def]
         return 2 * x
 
-    said: list[str] = []
+    announced: list[str] = []
     runtime.compiled = True
-    jit.on_first_compile(lambda: said.append("compiling"))
+    jit.on_first_compile(lambda: announced.append("compiling"))
     first, second = jit.Kernel(double, False, {}), jit.Kernel(double, False, {})
     assert first(1) == 2
     assert first(2) == 4
-    assert said == ["compiling"]
+    assert announced == ["compiling"]
     assert second(2) == 4
-    assert said == ["compiling"]
+    assert announced == ["compiling"]
 
 
-def test_the_cache_is_named_by_every_file_below_the_folder(tmp_path: Path) -> None:
+def test_the_cache_name_depends_on_every_file_below_the_folder(tmp_path: Path) -> None:
     inner = tmp_path / "exact"
     inner.mkdir()
     file = inner / "backup.py"
@@ -90,8 +92,8 @@ def test_the_cache_is_named_by_every_file_below_the_folder(tmp_path: Path) -> No
     assert len(names) == 3
 
 
-def test_compiled_kernels_of_a_subfolder_are_found_in_the_cache(tmp_path: Path) -> None:
-    """A second process does not announce what the first one has compiled and cached."""
+def test_compiled_kernels_of_a_subfolder_are_cached(tmp_path: Path) -> None:
+    """A second process does not announce kernels that the first has cached."""
     code = (
         "import numpy as np\n"
         "from pomdptool.kernels import jit\n"

@@ -13,19 +13,19 @@ from episode_data import logged, written
 from models import random_model, tiger
 from pomdptool.episodes import Episodes
 from pomdptool.learning import information
-from pomdptool.learning.e_step import Expected, Threads, expected
-from pomdptool.learning.encoding import sequences_of
+from pomdptool.learning.e_step import ExpectedCounts, Threads, expected_counts
+from pomdptool.learning.encoding import encode
 from pomdptool.learning.fit import fit
 from pomdptool.learning.information import standard_errors
-from pomdptool.learning.parameters import Tables
-from pomdptool.learning.rewards import cuts_of
+from pomdptool.learning.parameters import Parameters
+from pomdptool.learning.rewards import reward_bin_edges
 from pomdptool.limits import Limits
 from pomdptool.model import make_model
 from processes import run
 
 
 def noisy_tiger(n: int, length: int, rng: np.random.Generator) -> tuple[Episodes, np.ndarray]:
-    """Tigers whose doors pay what the other one does once in ten times; and R[a, s]."""
+    """Tiger data in which doors swap their rewards with probability 0.1; and R[a, s]."""
     data = logged(tiger(), n, length, rng)
     assert data.rewards is not None
     other = (rng.random(data.n_steps) < 0.1) & (data.actions > 0)
@@ -36,11 +36,11 @@ def noisy_tiger(n: int, length: int, rng: np.random.Generator) -> tuple[Episodes
 
 def scores(data: Episodes, n: int, seed: int) -> tuple[list[float], list[str]]:
     """Errors of the rewards in units of their standard errors, and reasons of those without."""
-    found = fit(data, n, rng=np.random.default_rng(seed), restarts=3, threads=1)
-    errors = standard_errors(found, data, threads=1)
-    assert found.rewards is not None
-    order = [0, 1] if found.model.Z[0, 0, 0] > 0.5 else [1, 0]
-    R, error = found.rewards.R[:, order], errors.errors[:, order]
+    result = fit(data, n, rng=np.random.default_rng(seed), restarts=3, threads=1)
+    errors = standard_errors(result, data, threads=1)
+    assert result.rewards is not None
+    order = [0, 1] if result.model.Z[0, 0, 0] > 0.5 else [1, 0]
+    R, error = result.rewards.R[:, order], errors.errors[:, order]
     return list(((R - TRUTH[0]) / error).ravel()), list(errors.reasons.ravel())
 
 
@@ -49,65 +49,65 @@ TRUTH = [np.zeros((3, 2))]
 
 @pytest.mark.slow
 def test_intervals_cover_the_truth() -> None:
-    found = []
+    result = []
     for seed in range(60):
         data, TRUTH[0] = noisy_tiger(200, 50, np.random.default_rng(seed))
         z, reasons = scores(data, 2, seed)
-        assert reasons == ["the rewards received there did not vary"] * 2 + [""] * 4
-        found.extend(z[2:])
-    assert 0.89 < np.mean(np.abs(found) < 1.96) < 0.985  # of 240; over 200 tigers 93%
+        assert reasons == ["the observed rewards do not vary"] * 2 + [""] * 4
+        result.extend(z[2:])
+    assert 0.89 < np.mean(np.abs(result) < 1.96) < 0.985  # of 240; over 200 tigers 93%
 
 
 def test_information_is_minus_the_second_derivative() -> None:
     rng = np.random.default_rng(0)
     data, _ = noisy_tiger(20, 20, rng)
-    found = fit(data, 2, rng=rng, restarts=2, max_iter=4)
-    sequences = sequences_of(data, cuts_of(data))
+    result = fit(data, 2, rng=rng, restarts=2, max_iter=4)
+    sequences = encode(data, reward_bin_edges(data))
     with Threads(1) as pool:
 
-        def count(tables: Tables) -> Expected:
-            return expected(tables, sequences, pool)
+        def count(parameters: Parameters) -> ExpectedCounts:
+            return expected_counts(parameters, sequences, pool)
 
-        tables = found.tables
-        parameters = information._parameters(tables, count(tables), found.settings)
-        I = information._information(parameters, tables, count)  # noqa: E741 - the field's name
+        parameters = result.estimate
+        free = information._free_entries(parameters, count(parameters), result.settings)
+        I = information._information(free, parameters, count)  # noqa: E741 - the field's name
         h = 1e-4
-        inner = [j for j in range(len(I)) if parameters.value(tables, j) > 2 * h]
+        inner = [j for j in range(len(I)) if free.value(parameters, j) > 2 * h]
         assert len(inner) > 10
         for i in inner[::3]:
             for j in inner[::2]:
                 second = 0.0
                 for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-                    moved = parameters.moved(parameters.moved(tables, i, a * h), j, b * h)
+                    moved = free.moved(free.moved(parameters, i, a * h), j, b * h)
                     second += a * b * count(moved).loglik / (4.0 * h * h)
                 size = np.sqrt(abs(I[i, i] * I[j, j]))
                 assert I[i, j] == pytest.approx(-second, abs=2e-3 * size + 0.05)
 
 
-def test_hidden_states_make_errors_larger() -> None:
+def test_hidden_states_increase_errors() -> None:
     rng = np.random.default_rng(1)
     data, _ = noisy_tiger(200, 50, rng)
-    found = fit(data, 2, rng=rng, restarts=3)
-    assert found.rewards is not None
-    errors = standard_errors(found, data).errors[1:]
-    R, n = found.rewards.R[1:], found.rewards.visits[1:]
+    result = fit(data, 2, rng=rng, restarts=3)
+    assert result.rewards is not None
+    errors = standard_errors(result, data).errors[1:]
+    R, n = result.rewards.R[1:], result.rewards.visits[1:]
     as_if_seen = np.sqrt((10.0 - R) * (R + 100.0) / n)  # two values: -100 and 10
     assert (errors > 1.2 * as_if_seen).all()
 
 
-def test_an_error_that_is_not_known_is_none_and_says_why() -> None:
+def test_unknown_errors_have_a_reason() -> None:
     rng = np.random.default_rng(2)
     data = logged(tiger(), 60, 20, rng, actions=2)  # the third action never occurs
-    found = fit(data, 2, rng=rng, restarts=3)
-    errors = standard_errors(found, data)
-    assert set(errors.reasons[0]) == {"the rewards received there did not vary"}
-    assert set(errors.reasons[2]) == {"it was never received"}
+    result = fit(data, 2, rng=rng, restarts=3)
+    errors = standard_errors(result, data)
+    assert set(errors.reasons[0]) == {"the observed rewards do not vary"}
+    assert set(errors.reasons[2]) == {"no reward was observed"}
     assert np.isnan(errors.errors[[0, 2]]).all()
     one = replace(data, first=data.first, rewards=np.where(data.actions == 1, np.nan, -1.0))
     assert one.rewards is not None
     one.rewards[np.flatnonzero(data.actions == 1)[0]] = 5.0
     single = standard_errors(fit(one, 1, rng=rng, restarts=1), one)
-    assert single.reasons.ravel()[1] == "the rewards received there did not vary"
+    assert single.reasons.ravel()[1] == "the observed rewards do not vary"
     flat = make_model(np.full((3, 2, 2), 0.5), np.full((3, 2, 2), 0.5), discount=0.9,
                       actions=data.action_names, observations=data.observation_names)  # fmt: skip
     twins = standard_errors(fit(data, init=flat, rng=rng), data)
@@ -117,31 +117,31 @@ def test_an_error_that_is_not_known_is_none_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(0.0), "there was no time left"),
-        (Limits(interrupted=lambda: True), "it was interrupted"),
+        (Limits(0.0), "the time limit was reached"),
+        (Limits(interrupted=lambda: True), "the computation was interrupted"),
     ],
 )
 def test_limits_leave_no_errors(limits: Limits, reason: str) -> None:
     data = logged(tiger(), 5, 10, np.random.default_rng(0))
-    found = fit(data, 2, rng=np.random.default_rng(0), restarts=1, max_iter=3)
-    errors = standard_errors(found, data, limits=limits)
+    result = fit(data, 2, rng=np.random.default_rng(0), restarts=1, max_iter=3)
+    errors = standard_errors(result, data, limits=limits)
     assert all(r.startswith(reason) for r in errors.reasons.ravel())
     assert np.isnan(errors.errors).all()
 
 
 def test_too_many_parameters_leave_no_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(information, "MOST_PARAMETERS", 5)
+    monkeypatch.setattr(information, "MAX_PARAMETERS", 5)
     data = logged(tiger(), 50, 10, np.random.default_rng(0))
-    found = fit(data, 2, rng=np.random.default_rng(0), restarts=1, max_iter=3)
-    errors = standard_errors(found, data)
-    assert "500 steps are too much for the information matrix" in errors.reasons[0, 0]
+    result = fit(data, 2, rng=np.random.default_rng(0), restarts=1, max_iter=3)
+    errors = standard_errors(result, data)
+    assert "500 steps are too many for the information matrix" in errors.reasons[0, 0]
 
 
 def test_errors_of_rewards_by_transition_scale_with_the_rewards() -> None:
     model = random_model(3, n_states=2)
     data = logged(model, 60, 30, np.random.default_rng(1))
     assert data.rewards is not None
-    found = []
+    result = []
     for scale in (1.0, 2.0**-1000):
         scaled = replace(data, rewards=np.round(data.rewards, 1) * scale)
         learned = fit(
@@ -150,9 +150,9 @@ def test_errors_of_rewards_by_transition_scale_with_the_rewards() -> None:
         assert learned.rewards is not None
         errors = standard_errors(learned, scaled)
         assert errors.errors.shape == learned.rewards.R.shape
-        found.append(errors.errors / scale)
-    assert np.isfinite(found[0]).any()
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+        result.append(errors.errors / scale)
+    assert np.isfinite(result[0]).any()
+    np.testing.assert_allclose(result[0], result[1], rtol=1e-6)
 
 
 def test_the_report_has_null_where_there_is_no_error(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_the_report_has_null_where_there_is_no_error(tmp_path: Path) -> None:
     assert all(1.0 < e < 20.0 for row in rewards["standard_errors"][1:] for e in row)
     assert rewards["without_standard_error"] == [
         {
-            "reason": "the rewards received there did not vary",
+            "reason": "the observed rewards do not vary",
             "entries": [["listen", "0"], ["listen", "1"]],
         }
     ]

@@ -1,4 +1,4 @@
-"""What is learned from sampled data predicts as well as the model that they are from."""
+"""Models learned from sampled data predict as well as the true model."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def shortfall(model: Model, episodes: int, restarts: int, *, seed: int) -> float
     rng = np.random.default_rng(seed)
     data = sample(model, episodes=episodes, steps=50, rng=rng)
     others = sample(model, episodes=400, steps=50, rng=rng)
-    found = fit(data, model.n_states, rng=rng, restarts=restarts)
+    result = fit(data, model.n_states, rng=rng, restarts=restarts)
     true = loglik(model, others).loglik_per_step
-    return (true - loglik(found.model, others).loglik_per_step) / abs(true)
+    return (true - loglik(result.model, others).loglik_per_step) / abs(true)
 
 
 @pytest.mark.parametrize("name", ["tiger", "random"])
-def test_a_little_data_come_near(name: str) -> None:
+def test_recovery_from_few_data(name: str) -> None:
     assert shortfall(MODELS[name], 400, 4, seed=1) < 0.02
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
-def test_much_data_come_within_half_a_percent(name: str) -> None:
+def test_recovery_from_many_data_within_half_a_percent(name: str) -> None:
     assert shortfall(MODELS[name], 4000, 10, seed=2) < 0.005
 
 
@@ -45,5 +45,5 @@ def test_much_data_come_within_half_a_percent(name: str) -> None:
 def test_the_policy_learned_from_the_tiger_is_nearly_optimal(seed: int) -> None:
     rng = np.random.default_rng(seed)
     data = sample(tiger(), episodes=2000, steps=50, rng=rng)
-    found = transfer(tiger(), fit(data, 2, rng=rng, discount=0.95, restarts=3).model, rng=rng)
-    assert found.learned_in_true.value >= 0.95 * found.true_optimum.upper
+    result = transfer(tiger(), fit(data, 2, rng=rng, discount=0.95, restarts=3).model, rng=rng)
+    assert result.learned_in_true.value >= 0.95 * result.true_optimum.upper

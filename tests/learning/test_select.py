@@ -1,4 +1,4 @@
-"""Selection of the number of states, and comparison of models."""
+"""Selection of the number of states."""
 
 from __future__ import annotations
 
@@ -11,74 +11,74 @@ import pomdptool
 from episode_data import episodes_of, logged
 from models import ROOT, random_model, tiger
 from pomdptool.acting.sample import sample
-from pomdptool.analysis.compare import compare
 from pomdptool.errors import DataError
-from pomdptool.learning.e_step import Threads, expected
-from pomdptool.learning.encoding import sequences_of
-from pomdptool.learning.rewards import cuts_of
+from pomdptool.learning.e_step import Threads, expected_counts
+from pomdptool.learning.encoding import encode
+from pomdptool.learning.rewards import reward_bin_edges
 from pomdptool.learning.select import Criterion, select
-from pomdptool.learning.subsets import beginning
-from pomdptool.model import Model, make_model
+from pomdptool.learning.subsets import first_steps
 
 CRITERIA: list[Criterion] = ["bic", "aic", "heldout"]
 
 
 @pytest.mark.parametrize("by", CRITERIA)
-def test_two_states_are_seen(by: Criterion) -> None:
+def test_two_states_are_selected(by: Criterion) -> None:
     data = logged(tiger(), 600, 40, np.random.default_rng(1))
     rng = np.random.default_rng(0)
-    found = select(data, [1, 2], rng=rng, by=by, restarts=4, tol=1e-5)
-    assert found.fit.model.n_states == 2
-    assert [c.states for c in found.candidates] == [1, 2]
-    assert (found.candidates[0].heldout is None) == (by != "heldout")
-    assert not any("hardly" in w for w in found.fit.warnings)
+    result = select(data, [1, 2], rng=rng, by=by, restarts=4, tol=1e-5)
+    assert result.fit.model.n_states == 2
+    assert [c.states for c in result.candidates] == [1, 2]
+    assert (result.candidates[0].heldout is None) == (by != "heldout")
+    assert not any("hardly" in w for w in result.fit.warnings)
 
 
 def test_data_held_out_are_observations_and_rewards() -> None:
     """Rewards alone tell the states of this model apart."""
     model = pomdptool.load(ROOT / "tests" / "cases" / "rewards-only.pomdp")
     data = sample(model, episodes=200, steps=40, rng=np.random.default_rng(3))
-    found = select(
+    result = select(
         data, [1, 2, 3], rng=np.random.default_rng(1), by="heldout", restarts=2, tol=1e-4
     )
-    assert found.fit.model.n_states == 2
-    held = [c.heldout for c in found.candidates]
+    assert result.fit.model.n_states == 2
+    held = [c.heldout for c in result.candidates]
     assert held[0] is not None
     assert held[1] is not None
     assert held[1] - held[0] > 0.3
-    assert held[1] == pytest.approx(found.candidates[1].fit.joint_per_step, abs=0.05)
+    assert held[1] == pytest.approx(result.candidates[1].fit.joint_per_step, abs=0.05)
 
 
-def test_doubt_is_said() -> None:
+def test_weak_evidence_gives_a_warning() -> None:
     data = replace(logged(tiger(), 150, 40, np.random.default_rng(4)), rewards=None)
-    found = select(data, [2, 3], rng=np.random.default_rng(0), by="heldout", restarts=2)
-    assert any("hardly tell" in w for w in found.fit.warnings)
+    result = select(data, [2, 3], rng=np.random.default_rng(0), by="heldout", restarts=2)
+    assert any("hardly distinguish" in w for w in result.fit.warnings)
 
 
-def test_the_end_of_one_episode_is_held_out_given_its_beginning() -> None:
+def test_the_end_of_a_single_episode_is_held_out() -> None:
     data = logged(tiger(), 1, 400, np.random.default_rng(2))
-    found = select(data, [1, 2], rng=np.random.default_rng(0), by="heldout", restarts=2)
-    one = found.candidates[0]
+    result = select(data, [1, 2], rng=np.random.default_rng(0), by="heldout", restarts=2)
+    one = result.candidates[0]
     assert one.fit.n_steps == 320
     assert one.heldout is not None
-    train = beginning(data, 320)
-    sequences = [sequences_of(part, cuts_of(train)) for part in (data, train)]
+    train = first_steps(data, 320)
+    sequences = [encode(part, reward_bin_edges(train)) for part in (data, train)]
     with Threads(1) as threads:
-        whole, early = (expected(one.fit.tables, part, threads).loglik for part in sequences)
+        whole, early = (
+            expected_counts(one.fit.estimate, part, threads).loglik for part in sequences
+        )
     assert one.heldout == pytest.approx((whole - early) / 80)
     assert early == pytest.approx(one.fit.joint)
 
 
 def test_the_time_limit_is_one_for_all_sizes() -> None:
     data = logged(tiger(), 50, 40, np.random.default_rng(1))
-    found = select(data, [1, 2, 3], rng=np.random.default_rng(0), time_limit=0.0)
-    assert [c.states for c in found.candidates] == [1]
-    assert found.fit.stop_reason == "time-limit"
+    result = select(data, [1, 2, 3], rng=np.random.default_rng(0), time_limit=0.0)
+    assert [c.states for c in result.candidates] == [1]
+    assert result.fit.stop_reason == "time-limit"
 
 
 @pytest.mark.parametrize("by", CRITERIA)
 @pytest.mark.parametrize("asks", [0, 30, 300])
-def test_an_interrupt_selects_among_what_was_learned(by: Criterion, asks: int) -> None:
+def test_an_interrupt_selects_among_the_models_so_far(by: Criterion, asks: int) -> None:
     data = logged(tiger(), 50, 40, np.random.default_rng(1))
     asked = [0]
 
@@ -87,13 +87,13 @@ def test_an_interrupt_selects_among_what_was_learned(by: Criterion, asks: int) -
         return asked[0] > asks
 
     rng = np.random.default_rng(0)
-    found = select(data, [1, 2, 3], rng=rng, by=by, restarts=2, interrupted=interrupted)
-    assert found.fit.stop_reason == "interrupted"
-    assert not found.fit.converged
+    result = select(data, [1, 2, 3], rng=rng, by=by, restarts=2, interrupted=interrupted)
+    assert result.fit.stop_reason == "interrupted"
+    assert not result.fit.converged
     assert asked[0] < asks + 40
 
 
-def test_what_cannot_be_selected_is_refused() -> None:
+def test_impossible_selections_are_refused() -> None:
     one_step = episodes_of([[(0, 0)]])
     rng = np.random.default_rng(0)
     with pytest.raises(DataError, match="too few steps"):
@@ -102,56 +102,11 @@ def test_what_cannot_be_selected_is_refused() -> None:
         select(one_step, [], rng=rng)
 
 
-def turned(model: Model, order: list[int], actions: list[int]) -> Model:
-    """The same model, states and actions in another order."""
-    T = model.T[np.ix_(actions, order, order)]
-    return make_model(
-        T, model.Z[np.ix_(actions, order)], model.expected_rewards[np.ix_(actions, order)],
-        discount=model.discount, start=model.start[order],
-        actions=[model.actions[a] for a in actions], observations=model.observations,
-    )  # fmt: skip
-
-
-def test_the_same_model_in_another_order_is_the_same() -> None:
-    model = random_model(3, n_states=4)
-    other = turned(model, [2, 0, 3, 1], [1, 0])
-    found = compare(model, other, rng=np.random.default_rng(0))
-    assert found.states.tolist() == [1, 3, 0, 2]
-    for distance in (found.T, found.O, found.start, found.R):
-        assert distance.worst == pytest.approx(0.0, abs=1e-12)
-    assert found.rate_true == pytest.approx(0.0, abs=1e-12)
-    assert found.rate_learned == pytest.approx(0.0, abs=1e-12)
-
-
-def test_rates_and_distances_of_different_models() -> None:
-    one = make_model(np.full((1, 2, 2), 0.5), [[0.9, 0.1], [0.2, 0.8]], discount=0.9)
-    two = make_model(np.full((1, 2, 2), 0.5), [[0.3, 0.7], [0.9, 0.1]], discount=0.9)
-    found = compare(one, two, rng=np.random.default_rng(0), episodes=400)
-    p, q = np.array([0.55, 0.45]), np.array([0.6, 0.4])
-    assert found.rate_true == pytest.approx(float(p @ np.log(p / q)), abs=2e-3)
-    assert found.rate_learned == pytest.approx(float(q @ np.log(q / p)), abs=2e-3)
-    assert found.states.tolist() == [1, 0]
-    assert found.O.worst == pytest.approx(0.1)
-
-
-def test_impossible_data_have_an_infinite_rate() -> None:
-    one = make_model(np.full((1, 2, 2), 0.5), np.eye(2), discount=0.9)
-    two = make_model(np.eye(2)[np.newaxis], np.eye(2), discount=0.9)
-    found = compare(one, two, rng=np.random.default_rng(0))
-    assert found.rate_true == np.inf
-    assert found.states.tolist() == [0, 1]
-    fewer = compare(one, make_model([[[1.0]]], [[0.5, 0.5]], discount=0.9),
-                    rng=np.random.default_rng(0))  # fmt: skip
-    assert sorted(fewer.states.tolist()) == [-1, 0]
-    with pytest.raises(DataError, match="differ"):
-        compare(one, random_model(0, n_observations=3), rng=np.random.default_rng(0))
-
-
 def test_samples_follow_the_model() -> None:
     model = random_model(2)
     rng = np.random.default_rng(1)
     data = sample(model, episodes=5000, steps=1, rng=rng, ends="continue")
     for a in range(2):
         p = model.start @ model.T[a] @ model.Z[a]
-        seen = np.bincount(data.observations[data.actions == a], minlength=2)
-        np.testing.assert_allclose(seen / seen.sum(), p, atol=0.04)
+        observed = np.bincount(data.observations[data.actions == a], minlength=2)
+        np.testing.assert_allclose(observed / observed.sum(), p, atol=0.04)

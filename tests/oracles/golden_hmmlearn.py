@@ -1,4 +1,4 @@
-"""What hmmlearn's CategoricalHMM makes of a small case.
+"""Results of hmmlearn's CategoricalHMM for a small case.
 
 Run `python tests/oracles/golden_hmmlearn.py` to write it.
 

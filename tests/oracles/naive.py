@@ -51,7 +51,7 @@ class Sizes:
 def tables(
     sizes: Sizes, start: Sequence[float], statements: Iterable[Assignment]
 ) -> dict[str, Array]:
-    """T, O and R as dense arrays, by doing what each statement says, in order."""
+    """T, O and R as dense arrays, by applying each statement in order."""
     dense = {table: np.zeros(sizes.shape(table)) for table in sizes.tables}
     for statement in statements:
         assign(dense[statement.table], statement, start)
@@ -79,7 +79,7 @@ def assign(table: Array, statement: Assignment, start: Sequence[float]) -> None:
 
 
 def steps(T: Array, Z: Array) -> list[tuple[int, int, int, int]]:
-    """Every (a, s, s', o) that can happen."""
+    """Every possible (a, s, s', o)."""
     A, S, _ = T.shape
     return [
         (a, s, s2, o)
@@ -106,7 +106,7 @@ def expected_rewards(T: Array, Z: Array, R: Array) -> Array:
 
 
 def terminal_states(T: Array, Z: Array, R: Array) -> list[int]:
-    """States that every action keeps for certain, never paying anything."""
+    """Absorbing states without rewards."""
     A, S, _ = T.shape
     full = np.broadcast_to(R, (A, S, S, Z.shape[-1]))
     return [

@@ -12,7 +12,7 @@ from pomdptool.episodes import NONE
 
 Array = NDArray[np.float64]
 Steps = list[tuple[int, int]]
-"""Action and observation of each step; NONE for no action in the first one, or none seen."""
+"""Action and observation of each step; NONE for no action in the first one, or none observed."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ def paths(T: Array, Z: Array, start: Array, steps: Steps) -> Paths:
 
 def counts(T: Array, Z: Array, start: Array, steps: Steps) -> tuple[Array, Array, Array]:
     """Expected counts of T, Z (per action; before any action at 0) and start."""
-    found = paths(T, Z, start, steps)
-    posterior = found.probability / found.likelihood
+    result = paths(T, Z, start, steps)
+    posterior = result.probability / result.likelihood
     acted = [step for step in steps if step[0] != NONE]
     nT, nZ, n0 = np.zeros_like(T), np.zeros_like(Z), np.zeros_like(start)
-    for path, p in zip(found.states, posterior, strict=True):
+    for path, p in zip(result.states, posterior, strict=True):
         n0[path[0]] += p
         if steps and steps[0][0] == NONE and steps[0][1] != NONE:
             nZ[0, path[0], steps[0][1]] += p
@@ -67,29 +67,29 @@ def filtered(T: Array, Z: Array, start: Array, steps: Steps) -> Array:
     """Probability of each state after each step, given the steps up to it."""
     rows = []
     for n in range(1, len(steps) + 1):
-        found = paths(T, Z, start, steps[:n])
-        last = np.bincount(found.states[:, -1], found.probability, minlength=len(start))
-        rows.append(last / found.likelihood)
+        result = paths(T, Z, start, steps[:n])
+        last = np.bincount(result.states[:, -1], result.probability, minlength=len(start))
+        rows.append(last / result.likelihood)
     return np.array(rows)
 
 
 def smoothed(T: Array, Z: Array, start: Array, steps: Steps) -> Array:
     """Probability of each state after each step, given all steps."""
-    found = paths(T, Z, start, steps)
-    after = found.states[:, -len(steps) :]
-    p = found.probability / found.likelihood
+    result = paths(T, Z, start, steps)
+    after = result.states[:, -len(steps) :]
+    p = result.probability / result.likelihood
     return np.array([np.bincount(s, p, minlength=len(start)) for s in after.T])
 
 
 def best_path(T: Array, Z: Array, start: Array, steps: Steps) -> tuple[NDArray[np.int64], float]:
     """States after each step of the likeliest path, and its log-probability."""
-    found = paths(T, Z, start, steps)
-    k = int(found.probability.argmax())
-    return found.states[k, -len(steps) :], float(np.log(found.probability[k]))
+    result = paths(T, Z, start, steps)
+    k = int(result.probability.argmax())
+    return result.states[k, -len(steps) :], float(np.log(result.probability[k]))
 
 
 def baum_welch(T: Array, Z: Array, start: Array, symbols: list[int]) -> tuple[Array, Array, Array]:
-    """One iteration for one sequence and one action, its first symbol seen in the first state.
+    """One iteration for one sequence and one action, its first symbol observed in the first state.
 
     A plain loop over unscaled probabilities (Rabiner 1989), with nothing of the package.
     """

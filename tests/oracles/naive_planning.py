@@ -38,9 +38,9 @@ def expected_reward(model: Model, b: Array, a: int) -> float:
 
 
 def expectimax(model: Model, b: Array, horizon: int, ends: Array | None = None) -> float:
-    """Optimal value of a belief with some steps to go, by trying everything.
+    """Optimal value of a belief with some steps to go, by exhaustive search.
 
-    After the last step it is worth the largest of the vectors `ends`, or nothing.
+    The terminal value function is the maximum of the vectors `ends`, or 0.
     """
     if horizon == 0:
         return 0.0 if ends is None else max(float(v @ b) for v in ends)
@@ -65,9 +65,9 @@ def bound(model: Model, method: str, sweeps: int) -> Array:
             for s in range(S):
                 after[a, s] = expected_reward(model, np.eye(S)[s], a)
                 if method == "blind":
-                    ahead = sum(model.T[a, s, s2] * Q[a, s2] for s2 in range(S))
+                    future = sum(model.T[a, s, s2] * Q[a, s2] for s2 in range(S))
                 elif method == "fib":
-                    ahead = sum(
+                    future = sum(
                         max(
                             sum(model.T[a, s, s2] * model.Z[a, s2, o] * Q[k, s2] for s2 in range(S))
                             for k in range(A)
@@ -75,8 +75,8 @@ def bound(model: Model, method: str, sweeps: int) -> Array:
                         for o in range(Z)
                     )
                 else:
-                    ahead = sum(model.T[a, s, s2] * Q[:, s2].max() for s2 in range(S))
-                after[a, s] += model.discount * ahead
+                    future = sum(model.T[a, s, s2] * Q[:, s2].max() for s2 in range(S))
+                after[a, s] += model.discount * future
         Q = after
     return Q
 
@@ -85,7 +85,7 @@ def blocks(model: Model, every_belief: bool) -> set[frozenset[int]]:
     """Belief blocks, by merging until nothing changes."""
     S = model.n_states
     seeds = set(range(S)) if every_belief else {int(s) for s in np.flatnonzero(model.start)}
-    found: list[set[int]] = []
+    blocks: list[set[int]] = []
     waiting = [seeds]
     while waiting:
         source = waiting.pop()
@@ -97,11 +97,11 @@ def blocks(model: Model, every_belief: bool) -> set[frozenset[int]]:
                     for s in source
                     if model.T[a, s, s2] > 0 and model.Z[a, s2, o] > 0
                 }
-                if not after or any(after <= block for block in found):
+                if not after or any(after <= block for block in blocks):
                     continue
-                touched = [block for block in found if block & after]
-                found = [block for block in found if not block & after]
+                touched = [block for block in blocks if block & after]
+                blocks = [block for block in blocks if not block & after]
                 merged = after.union(*touched)
-                found.append(merged)
+                blocks.append(merged)
                 waiting.append(merged)
-    return {frozenset(block) for block in found}
+    return {frozenset(block) for block in blocks}

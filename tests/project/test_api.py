@@ -34,7 +34,7 @@ PUBLIC = {
 WITHOUT_RESULT = {"completion", "help"}
 """Commands that only tell a shell, or people, about the others."""
 
-OTHERWISE = {"convert": "encode_model", "sample": "sampled"}
+OTHERWISE = {"convert": "encode_model", "sample": "sample_batches"}
 """Commands that call a part of their function, because they write text or in parts."""
 
 

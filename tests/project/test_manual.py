@@ -1,4 +1,4 @@
-"""The manual: it names all that there is, its pages have one form, and terminals show them.
+"""The manual: it names all that there is, and its pages have one form.
 
 That its examples are true is checked by `tests/docs.py`, which takes longer.
 """
@@ -6,12 +6,7 @@ That its examples are true is checked by `tests/docs.py`, which takes longer.
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +20,6 @@ import pomdptool
 from models import ROOT
 from pomdptool.commands.help import CONTENTS, MANUAL, TOPICS
 from pomdptool.commands.main import COMMANDS, cli
-from pomdptool.commands.markdown import rendered
 from pomdptool.commands.planners import PLANNERS
 from pomdptool.formats import findings
 from pomdptool.formats.data.read import DATA_KINDS
@@ -35,6 +29,7 @@ from pomdptool.solving.solve import ALGORITHMS, METHODS
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in MANUAL.glob("*.md")}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(MANUAL.glob("*.md"))]
 
 
 def prose(page: str) -> str:
@@ -244,7 +239,7 @@ def test_the_readme_lists_every_command() -> None:
     assert listed == list(COMMANDS)
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(MANUAL.glob("*.md"))], ids=str)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
@@ -255,88 +250,14 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert anchor in [title.lower().replace(" ", "-") for title in titles]
 
 
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_files_that_are_named_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    names = re.findall(r"`((?:[a-z_]+/)+(?:[a-zA-Z_.]+)?|[a-zA-Z_]+\.(?:py|md|toml))`", text)
+    roots = (ROOT, ROOT / "pomdptool", ROOT / "tests")
+    assert [name for name in names if not any((root / name).exists() for root in roots)] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_are_plain_text(page: str) -> None:
     assert PAGES[page].isascii()
-
-
-# ------------------------------------------------------------ the command
-
-
-@pytest.mark.parametrize("topic", [*TOPICS, None])
-def test_a_pipe_gets_the_text(topic: str | None) -> None:
-    result = CliRunner().invoke(cli, ["help", *([topic] if topic else [])])
-    assert result.exit_code == 0
-    assert result.stdout == PAGES[topic or CONTENTS]
-
-
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("columns", [30, 60, 100, 200])
-def test_pages_fit_the_terminal(page: str, columns: int) -> None:
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", rendered(PAGES[page], columns))
-    assert max(map(len, plain.splitlines())) <= min(columns, 100)
-    assert "<!--" not in plain
-    assert ".md)" not in plain
-    assert plain.count("\n\n\n") == 0
-    if columns >= 100:  # nothing is left out
-        words = re.findall(r"[A-Za-z]{4,}", re.sub(r"\]\([^)]*\)|<!--.*?-->", "", prose(page)))
-        shown = plain.lower()
-        assert [word for word in words if word.lower() not in shown] == []
-
-
-def on_terminal(*args: str, **variables: str) -> str:
-    """What `pomdptool help` writes to a terminal of 60 columns, without styles."""
-    parent, child = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "60", "LINES": "24", "TERM": "xterm", **variables}
-    command = [sys.executable, "-m", "pomdptool", "help", *args]
-    process = subprocess.Popen(
-        command, stdin=child, stdout=child, stderr=child, env=environment, close_fds=True
-    )
-    os.close(child)
-    parts = []
-    while select.select([parent], [], [], 60)[0]:
-        try:
-            parts.append(os.read(parent, 65536))
-        except OSError:  # the other side is closed
-            break
-        if not parts[-1]:
-            break
-    os.close(parent)
-    assert process.wait(60) == 0
-    return b"".join(parts).decode()
-
-
-def test_a_terminal_gets_a_page_that_is_formatted() -> None:
-    shown = on_terminal("solve", PAGER="cat")
-    assert "\x1b[1mSOLVE\x1b[0m" in shown
-    assert "# solve" not in shown
-    assert "```" not in shown
-    plain = on_terminal("solve", PAGER="cat", NO_COLOR="1")
-    assert "\x1b" not in plain
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
-    assert [line.rstrip() for line in lines] == [line.rstrip() for line in plain.splitlines()]
-
-
-def test_the_pager_is_the_one_asked_for(tmp_path: Path) -> None:
-    pager = tmp_path / "pager"
-    pager.write_text(f"#!/bin/sh\ncat > {tmp_path}/shown; echo paged\n")
-    pager.chmod(0o755)
-    assert on_terminal("solve", PAGER=str(pager)) == "paged\r\n"
-    assert "Synopsis" in (tmp_path / "shown").read_text()
-
-
-def test_without_a_pager_the_page_is_written() -> None:
-    for variables in ({"PAGER": "no-such-pager"}, {"PAGER": "", "TERM": "dumb"}):
-        assert "Synopsis" in on_terminal("solve", **variables)
-
-
-def test_terminals_without_unicode_get_other_bullets() -> None:
-    shown = on_terminal(PAGER="cat", PYTHONIOENCODING="ascii", NO_COLOR="1")
-    assert " * usage" in shown
-    assert shown.isascii()
-
-
-def test_near_topics_are_suggested() -> None:
-    result = CliRunner().invoke(cli, ["help", "metods"])
-    assert result.exit_code == 2
-    assert "Did you mean 'methods'?" in result.output

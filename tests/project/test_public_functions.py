@@ -14,9 +14,9 @@ import pomdptool
 from models import ROOT, random_model, tiger
 from pomdptool.acting.simulate import Summary
 from pomdptool.commands.main import cli
-from pomdptool.drawing.plot import Picture
+from pomdptool.drawing.plot import PlotKind
 from pomdptool.errors import FormatError, PolicyError, PomdpError
-from pomdptool.formats.json_documents import plain
+from pomdptool.formats.json_documents import to_jsonable
 
 PROBLEMS = ROOT / "problems"
 TIGER = PROBLEMS / "tiger.pomdp"
@@ -43,7 +43,7 @@ def test_info_is_that_of_the_command(name: str) -> None:
     read = pomdptool.check(path)
     assert read.model is not None
     found = pomdptool.info(read.model, read.findings)
-    assert plain(asdict(found)) == result_of("info", path, "--json", "-q")
+    assert to_jsonable(asdict(found)) == result_of("info", path, "--json", "-q")
 
 
 def test_info_of_a_model_in_memory() -> None:
@@ -105,7 +105,7 @@ def test_evaluate_is_the_command(tmp_path: Path) -> None:
     assert {field.name for field in fields(found)} == {*document, "interrupted"}
     for key, value in document.items():
         wanted = value if isinstance(value, str) else pytest.approx(value, rel=1e-9)
-        assert plain(getattr(found, key)) == wanted, key
+        assert to_jsonable(getattr(found, key)) == wanted, key
     assert found.graph_value == pytest.approx(19.371, abs=2e-3)
     assert found.confidence_95[0] < 19.37 < found.confidence_95[1]
     assert not found.interrupted
@@ -148,7 +148,7 @@ def test_simulations_have_the_statistics_of_the_command() -> None:
     )
     for field in fields(Summary):
         value = getattr(found.summary, field.name)
-        assert plain(value) == pytest.approx(document[field.name], rel=1e-9), field.name
+        assert to_jsonable(value) == pytest.approx(document[field.name], rel=1e-9), field.name
 
 
 # ---------------------------------------------------------------- families, plot
@@ -183,7 +183,7 @@ def policy() -> pomdptool.SolvedPolicy:
 
 @pytest.mark.parametrize("picture", [None, "value", "graph", "bounds"])
 def test_plot_draws_what_the_command_does(
-    policy: pomdptool.SolvedPolicy, tmp_path: Path, picture: Picture | None
+    policy: pomdptool.SolvedPolicy, tmp_path: Path, picture: PlotKind | None
 ) -> None:
     from pomdptool.drawing.canvas import render
 
@@ -217,7 +217,7 @@ def test_plot_draws_graphs_fits_and_traces(policy: pomdptool.SolvedPolicy, tmp_p
     assert len(pomdptool.plot(trace, episode=1, max_steps=5, title="one").axes) == 4
     with pytest.raises(PomdpError, match="no episode 2"):
         pomdptool.plot(trace, episode=2)
-    with pytest.raises(PomdpError, match="can be drawn: loglik, not 'value'"):
+    with pytest.raises(PomdpError, match="can be plotted as loglik, not 'value'"):
         pomdptool.plot(fit, "value")
     with pytest.raises(PomdpError, match="this is a model"):
         pomdptool.plot(TIGER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
+
 from samples import ROOT
 
 MOST_LINES = 300

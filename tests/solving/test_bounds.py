@@ -1,4 +1,4 @@
-"""Bounds where floats end, chains do not mix, and limits come early: and what is said of them."""
+"""Bounds of MDP, QMDP, FIB and blind policies: rounding, slowly mixing chains, limits, reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pomdptool.commands.main import cli
 from pomdptool.commands.report import show_solution
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Bounds
-from pomdptool.solving.bounds import EQUATIONS, Method, fixed_point
+from pomdptool.solving.bounds import OPERATORS, Method, fixed_point
 from pomdptool.solving.graph_evaluation import evaluate
 from pomdptool.solving.observed import policy_iteration
 from pomdptool.solving.solution import Monitor, Solution
@@ -35,25 +35,25 @@ def case(name: str) -> Model:
     return pomdptool.load(CASES / f"{name}.pomdp")
 
 
-def earned(model: Model, solution: Solution) -> float:
-    """What the policy graph earns from the initial belief."""
+def graph_value(model: Model, solution: Solution) -> float:
+    """Value of the policy graph at the initial belief."""
     graph = solution.policy.graph
     assert graph is not None
-    return graph.worth(evaluate(model, graph), model.start)
+    return graph.initial_value(evaluate(model, graph), model.start)
 
 
 def table(*args: str | Path) -> str:
-    """What people see of a run of `solve`."""
+    """Report of `pomdptool solve`."""
     result = CliRunner().invoke(cli, ["solve", *map(str, args)], catch_exceptions=False)
     assert result.exit_code == 0
     return result.stderr
 
 
-# ---------------------------------------------------------------- where floats end
+# ---------------------------------------------------------------- rounding
 
 
 @every_bound
-def test_a_precision_below_rounding_ends_and_is_said(method: Method) -> None:
+def test_precision_below_rounding_stops_with_reason_rounding(method: Method) -> None:
     solution = pomdptool.solve(case("float-cycle"), method, precision=1e-13)
     assert solution.stop_reason == "rounding"
     assert not solution.converged
@@ -62,7 +62,7 @@ def test_a_precision_below_rounding_ends_and_is_said(method: Method) -> None:
     assert solution.bounds.upper <= coarse.bounds.upper + 1e-9
 
 
-def test_exact_begins_where_its_first_bounds_are_down_to_rounding() -> None:
+def test_exact_iterates_even_if_its_initial_bounds_stop_by_rounding() -> None:
     solution = pomdptool.solve(case("float-cycle"), "exact", precision=1e-13, time_limit=0.5)
     assert solution.policy.stats["iterations"] > 0
     assert solution.bounds.lower <= 21.4787168 <= solution.bounds.upper
@@ -71,7 +71,7 @@ def test_exact_begins_where_its_first_bounds_are_down_to_rounding() -> None:
 @every_bound
 @pytest.mark.parametrize("seed", range(10))
 def test_bounds_never_cross(method: Method, seed: int) -> None:
-    """Not by one unit in the last place, where both are the optimum."""
+    """Not even by one unit in the last place, if both are the optimum."""
     rng = np.random.default_rng(seed)
     T = rng.dirichlet(np.ones(4), size=(1, 4))
     for g in (0.0, 0.3, 0.9, 0.9999):
@@ -84,7 +84,7 @@ def test_bounds_never_cross(method: Method, seed: int) -> None:
 @every_bound
 @pytest.mark.parametrize("discount", [0.0, 0.7, 0.999])
 def test_enclosures_hold_to_the_last_bit(method: Method, discount: float) -> None:
-    """Against exact rational arithmetic: one application of H to a fixed point, from both sides."""
+    """Compared with one application of H in exact rational arithmetic."""
     from fractions import Fraction
 
     model = random_model(3, n_states=3, discount=discount)
@@ -94,13 +94,13 @@ def test_enclosures_hold_to_the_last_bit(method: Method, discount: float) -> Non
     for a in range(2):
         for s in range(3):
             after = Fraction(float(model.expected_rewards[a, s]))
-            for ahead in rational_branches(model, method, exact, a, s):
-                after += Fraction(discount) * ahead
+            for branch in rational_branches(model, method, exact, a, s):
+                after += Fraction(discount) * branch
             assert side * (exact[a][s] - after) >= 0
 
 
 def rational_branches(model: Model, method: Method, Q: Any, a: int, s: int) -> Any:
-    """What an action in a state leads to, in parts, by the equations of `bounds`."""
+    """Terms of the sum over branches in the equations of `bounds`."""
     from fractions import Fraction
 
     S, A = range(model.n_states), range(model.n_actions)
@@ -113,11 +113,11 @@ def rational_branches(model: Model, method: Method, Q: Any, a: int, s: int) -> A
     return [max(sum(T[s2] * z[s2] * Q[k][s2] for s2 in S) for k in A) for z in Z]
 
 
-# ---------------------------------------------------------------- chains that do not mix
+# ---------------------------------------------------------------- slowly mixing chains
 
 
 @every_bound
-def test_states_that_are_never_left_take_no_sweeps(method: Method) -> None:
+def test_absorbing_states_need_few_sweeps(method: Method) -> None:
     model = case("slow-chain")
     table = fixed_point(model, method, precision=1e-3, horizon=None, monitor=Monitor())
     assert table.sweeps <= 5
@@ -144,44 +144,44 @@ def test_tiger_at_a_discount_near_one(discount: float) -> None:
     solution = pomdptool.solve(tiger(discount), "exact", time_limit=20.0)
     assert solution.stop_reason == "precision"
     assert solution.bounds.lower == pytest.approx(1.0837 / (1.0 - discount), rel=1e-3)
-    assert earned(tiger(discount), solution) >= solution.bounds.lower
+    assert graph_value(tiger(discount), solution) >= solution.bounds.lower
 
 
-def test_a_policy_of_a_large_system_is_found_without_factors(
+def test_large_systems_are_solved_without_lu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = replace(random_model(1, n_states=6), discount=0.9999)
-    wanted = fixed_point(model, "fib", precision=1e-6, horizon=None, monitor=Monitor()).Q
+    expected = fixed_point(model, "fib", precision=1e-6, horizon=None, monitor=Monitor()).Q
     monkeypatch.setattr(policy_iteration, "MAX_FACTORING", 0)
-    found = fixed_point(model, "fib", precision=1e-6, horizon=None, monitor=Monitor()).Q
-    np.testing.assert_allclose(found, wanted, rtol=1e-8)
+    Q = fixed_point(model, "fib", precision=1e-6, horizon=None, monitor=Monitor()).Q
+    np.testing.assert_allclose(Q, expected, rtol=1e-8)
 
 
 @every_bound
-def test_the_greedy_policy_of_an_equation_is_its_linear_system(method: Method) -> None:
+def test_greedy_policy_attains_the_backup(method: Method) -> None:
     """H x = r + M x for the policy that is greedy for x."""
     model = random_model(2, n_states=4, n_actions=3)
-    equation = EQUATIONS[method](model)
-    x = np.random.default_rng(0).normal(size=equation.zero().shape)
-    applied = equation.apply(x)
+    operator = OPERATORS[method](model)
+    x = np.random.default_rng(0).normal(size=operator.shape)
+    applied = operator.apply(x)
     matrix, r = applied.policy()
     np.testing.assert_allclose(r + matrix @ x.ravel(), applied.value.ravel(), atol=1e-12)
 
 
 @every_bound
-@pytest.mark.parametrize("asked", [0, 1, 3, 10])
-def test_a_stopped_iteration_leaves_bounds_that_hold(method: Method, asked: int) -> None:
+@pytest.mark.parametrize("checks", [0, 1, 3, 10])
+def test_stopped_iterations_return_valid_bounds(method: Method, checks: int) -> None:
     model = replace(random_model(4), discount=0.99)
     count = iter(range(10**6))
-    monitor = Monitor(interrupted=lambda: next(count) >= asked)
-    wanted = fixed_point(model, method, precision=1e-9, horizon=None, monitor=Monitor()).Q
+    monitor = Monitor(interrupted=lambda: next(count) >= checks)
+    expected = fixed_point(model, method, precision=1e-9, horizon=None, monitor=Monitor()).Q
     stopped = fixed_point(model, method, precision=1e-9, horizon=None, monitor=monitor)
     side = -1.0 if method == "blind" else 1.0
-    assert (side * (stopped.Q - wanted)).min() >= -1e-6
+    assert (side * (stopped.Q - expected)).min() >= -1e-6
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
-def test_delivery_at_once() -> None:
+def test_delivery_is_fast() -> None:
     model = pomdptool.load(SHARED / "cases" / "delivery-0.999999.pomdp")
     for method in ("mdp", "qmdp", "fib", "blind"):
         bounds = pomdptool.solve(model, method, time_limit=10.0).bounds
@@ -189,12 +189,12 @@ def test_delivery_at_once() -> None:
         assert 17.5 <= bounds.upper <= 19.0
 
 
-# ---------------------------------------------------------------- what is closed, and what open
+# ---------------------------------------------------------------- reports of the gap
 
 
 @pytest.mark.parametrize("name", ["frozen-bounds", "four-doors"])
-def test_bounds_that_are_closed_at_the_start_are_said_to_be(name: str) -> None:
-    """The run goes on for the other beliefs, until it is stopped."""
+def test_a_closed_gap_is_reported(name: str) -> None:
+    """The run continues for other beliefs until it is stopped."""
     model = case(name)
     if name == "four-doors":
         model = replace(model, start=np.eye(5)[2])
@@ -213,7 +213,7 @@ def test_bounds_that_are_closed_at_the_start_are_said_to_be(name: str) -> None:
     assert "interrupted (gap closed at the initial belief; error elsewhere" in shown.getvalue()
 
 
-def test_a_gap_that_is_open_is_named(tmp_path: Path) -> None:
+def test_an_open_gap_is_reported(tmp_path: Path) -> None:
     shown = table(CASES / "float-cycle.pomdp", "--method", "blind", "-o", tmp_path / "p.json")
     assert "stopped by      fixed-point (remaining gap 9.18)" in shown
     shown = table(
@@ -223,14 +223,14 @@ def test_a_gap_that_is_open_is_named(tmp_path: Path) -> None:
     assert "rounding (remaining gap 9.18: the limit of this method)" in shown
 
 
-def test_a_coarse_precision_is_met_and_not_called_rounding() -> None:
+def test_a_coarse_precision_is_not_reported_as_rounding() -> None:
     solution = pomdptool.solve(
         pomdptool.load(ROOT / "problems/network.pomdp"), precision=0.01, method="exact"
     )
     assert solution.stop_reason == "precision"
 
 
-# ---------------------------------------------------------------- what is written
+# ---------------------------------------------------------------- policy files
 
 
 LIMITS: dict[str, dict[str, Any]] = {
@@ -244,31 +244,31 @@ LIMITS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("method", ["exact", "perseus", "blind", "qmdp", "fib", "mdp"])
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS)
-def test_what_a_stopped_run_writes_earns_its_lower_bound(
+def test_the_policy_of_a_stopped_run_attains_its_lower_bound(
     method: str, limit: dict[str, Any]
 ) -> None:
     model = case("early-graph")
     rng = np.random.default_rng(1)
     solution = pomdptool.solve(model, method, rng=rng, precision=1e-9, **limit)
     slack = 1e-9 * abs(solution.bounds.lower)
-    assert earned(model, solution) >= solution.bounds.lower - slack
+    assert graph_value(model, solution) >= solution.bounds.lower - slack
 
 
 @pytest.mark.parametrize("method", ["exact", "blind", "fib"])
-@pytest.mark.parametrize("asked", [0, 3, 10, 25, 60, 200])
+@pytest.mark.parametrize("checks", [0, 3, 10, 25, 60, 200])
 @pytest.mark.parametrize("make", [tiger, lambda: case("mdp-start"), lambda: case("four-doors")])
-def test_a_horizon_that_is_not_reached_is_filled(
-    method: str, asked: int, make: Callable[[], Model]
+def test_a_policy_stopped_before_the_horizon_covers_all_steps(
+    method: str, checks: int, make: Callable[[], Model]
 ) -> None:
-    """The steps that are left repeat an action, and earn what the bound takes from them."""
+    """The remaining steps repeat an action that attains the bound on their return."""
     model, count = make(), iter(range(10**6))
-    solution = pomdptool.solve(model, method, horizon=12, interrupted=lambda: next(count) >= asked)
+    solution = pomdptool.solve(model, method, horizon=12, interrupted=lambda: next(count) >= checks)
     if solution.policy.stats["iterations"] == 0:
         return
-    assert earned(model, solution) >= solution.bounds.lower - 1e-9
+    assert graph_value(model, solution) >= solution.bounds.lower - 1e-9
 
 
-# ---------------------------------------------------------------- horizons, in every scale
+# ---------------------------------------------------------------- scale of rewards
 
 
 def test_tiny_rewards_have_tiny_errors() -> None:
@@ -280,7 +280,7 @@ def test_tiny_rewards_have_tiny_errors() -> None:
         assert same.gap <= 1e-16
 
 
-def test_one_huge_reward_is_said_to_leave_an_error() -> None:
+def test_one_huge_reward_leaves_a_reported_error() -> None:
     solution = pomdptool.solve(case("horizon-wide"), horizon=4)
     assert solution.bounds.lower <= 0.241056 <= solution.bounds.upper
     assert solution.converged == solution.bounds.closed(1e-3)
@@ -288,8 +288,8 @@ def test_one_huge_reward_is_said_to_leave_an_error() -> None:
     assert pomdptool.solve(case("horizon-wide"), horizon=4, precision=0.1).converged
 
 
-def test_the_graph_begins_with_the_vector_that_the_bound_is_of() -> None:
-    """At a coarse precision a step of look-ahead from all vectors may be worth less than one."""
+def test_the_graph_starts_with_the_vector_of_the_lower_bound() -> None:
+    """At a coarse precision one-step look-ahead may be worse than the best vector."""
     T = [
         [
             [0.99, 0.009, 0.001, 0.0],
@@ -308,7 +308,7 @@ def test_the_graph_begins_with_the_vector_that_the_bound_is_of() -> None:
     for precision in (1.0, 0.3, 0.1, 0.03):
         model = make_model(np.array(T), Z, R, discount=0.3, start=start)
         solution = pomdptool.solve(model, "exact", precision=precision)
-        assert earned(model, solution) >= solution.bounds.lower - 1e-9
+        assert graph_value(model, solution) >= solution.bounds.lower - 1e-9
 
 
 @pytest.mark.parametrize("scale", [1e-160, 1e-250])

@@ -1,4 +1,4 @@
-"""Policies with a horizon: they are worth its steps, and whatever plays them ends with it."""
+"""Finite-horizon policies: their value, and the end of episodes in every command."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def save(tmp_path: Path) -> Callable[[Model, SolvedPolicy, str], tuple[Path, Pat
 
 
 def optimum(model: Model, horizon: int) -> float:
-    """By trying everything; in an MDP from each state that may be observed first."""
+    """Optimal value by expectimax; in an MDP, the mean over initial states."""
     if not model.mdp:
         return naive.expectimax(model, model.start, horizon)
     corners = np.eye(model.n_states)
@@ -78,47 +78,47 @@ def optimum(model: Model, horizon: int) -> float:
     ],
     ids=["tiger-1", "tiger-3", "tiger-undiscounted", "random", "mdp"],
 )
-def test_evaluate_says_the_value(
+def test_evaluate_reports_the_value(
     save: Callable[..., tuple[Path, Path]], model: Model, horizon: int, kind: str
 ) -> None:
     policy = pomdptool.solve(model, horizon=horizon).policy
     args = "evaluate", *save(model, policy, kind), "--seed", 2, "-q", "--episodes", 4000
-    found = json.loads(run(*args, "--json").stdout)
+    result = json.loads(run(*args, "--json").stdout)
     value = optimum(model, horizon)
-    assert found["graph_value"] == pytest.approx(value, abs=1e-9)
-    assert found["vector_value"] == pytest.approx(value, abs=1e-6)
-    assert found["steps"] == found["mean_length"] == horizon
-    assert found["truncation_bound"] == 0.0
-    assert abs(found["mean_discounted_return"] - value) <= 4.0 * found["standard_error"] + 1e-9
-    assert found["residual_min"] is found["residual_max"] is None
-    assert found["residual_beliefs"] == 0
+    assert result["graph_value"] == pytest.approx(value, abs=1e-9)
+    assert result["vector_value"] == pytest.approx(value, abs=1e-6)
+    assert result["steps"] == result["mean_length"] == horizon
+    assert result["truncation_bound"] == 0.0
+    assert abs(result["mean_discounted_return"] - value) <= 4.0 * result["standard_error"] + 1e-9
+    assert result["residual_min"] is result["residual_max"] is None
+    assert result["residual_beliefs"] == 0
     assert "residual" not in run(*args).stdout
 
 
-def test_the_tiger_is_worth_what_expectimax_says() -> None:
+def test_tiger_agrees_with_expectimax() -> None:
     assert naive.expectimax(tiger(), tiger().start, 3) == pytest.approx(VALUE_3, abs=1e-12)
 
 
-def test_the_vectors_of_a_finite_graph_are_those_of_its_start() -> None:
-    """A later node, with less steps to lose in, is worth more."""
+def test_vectors_of_a_finite_graph_belong_to_its_start_node() -> None:
+    """Later nodes, with fewer costly steps to go, have larger values."""
     graph = PolicyGraph(np.zeros(2, np.int64), np.array([[1, 1], [NOWHERE, NOWHERE]]))
-    policy = transfer.of_graph(graph, tiger())
+    policy = transfer.policy_from_graph(graph, tiger())
     assert policy.horizon == 2
-    found = evaluate(tiger(), policy, rng=rng())
-    assert found.graph_value == found.vector_value == pytest.approx(-1.95)
+    result = evaluate(tiger(), policy, rng=rng())
+    assert result.graph_value == result.vector_value == pytest.approx(-1.95)
 
 
-def test_evaluate_says_where_terminal_values_count(
+def test_evaluate_reports_terminal_values(
     save: Callable[..., tuple[Path, Path]],
 ) -> None:
-    """They are no rewards: what is earned in the steps before is apart from them."""
+    """Terminal values count in the vectors, not in the return of the steps."""
     model, ends = tiger(), np.array([[50.0, -20.0], [-20.0, 50.0]])
     policy = pomdptool.solve(model, horizon=2, terminal=ends).policy
     args = "evaluate", *save(model, policy, "json"), "--seed", 1, "-q"
-    found = json.loads(run(*args, "--json").stdout)
-    assert found["vector_value"] == pytest.approx(naive.expectimax(model, model.start, 2, ends))
-    assert found["graph_value"] == pytest.approx(-1.95)  # it listens twice
-    assert found["mean_discounted_return"] == pytest.approx(-1.95)
+    result = json.loads(run(*args, "--json").stdout)
+    assert result["vector_value"] == pytest.approx(naive.expectimax(model, model.start, 2, ends))
+    assert result["graph_value"] == pytest.approx(-1.95)  # it listens twice
+    assert result["mean_discounted_return"] == pytest.approx(-1.95)
     row = "included in the vector value and bounds only"
     assert row in run(*args).stdout
     assert (
@@ -129,7 +129,7 @@ def test_evaluate_says_where_terminal_values_count(
     )
 
 
-def test_graphs_know_their_horizon() -> None:
+def test_horizon_of_policy_graphs() -> None:
     assert pomdptool.solve(tiger(), horizon=4).policy.graph.horizon == 4  # type: ignore[union-attr]
     assert pomdptool.solve(tiger()).policy.graph.horizon is None  # type: ignore[union-attr]
     lone = PolicyGraph(np.zeros(2, np.int64), np.array([[NOWHERE], [1]]))
@@ -139,18 +139,18 @@ def test_graphs_know_their_horizon() -> None:
 @pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize("method", ["exact", "qmdp", "blind", "stopped"])
 def test_episodes_end_with_the_policy(method: str, asked: bool) -> None:
-    """In kernels and asked step by step; also a policy that was stopped, which has no graph."""
+    """In kernels and step by step; also for a stopped policy, which has no graph."""
     model, stopped = tiger(), method == "stopped"
     method, limit = ("exact", 0.0) if stopped else (method, None)
     policy = pomdptool.solve(model, method, horizon=5, time_limit=limit).policy
     assert (policy.graph is None) == stopped
-    on_seen = (lambda seen: None) if asked else None
+    on_step = (lambda step: None) if asked else None
     for steps in (None, 5, 9):
-        result = simulate(model, policy, episodes=20, rng=rng(), steps=steps, on_seen=on_seen)
+        result = simulate(model, policy, episodes=20, rng=rng(), steps=steps, on_step=on_step)
         assert result.steps == 5
         assert (result.lengths == 5).all()
         assert result.truncation_bound == 0.0
-    result = simulate(model, policy, episodes=20, rng=rng(), steps=2, on_seen=on_seen)
+    result = simulate(model, policy, episodes=20, rng=rng(), steps=2, on_step=on_step)
     assert result.steps == 2
     left = 100.0 * (0.95**2 + 0.95**3 + 0.95**4)
     assert result.truncation_bound == pytest.approx(left)
@@ -159,7 +159,7 @@ def test_episodes_end_with_the_policy(method: str, asked: bool) -> None:
     assert data.terminated.sum() == 0
 
 
-def test_simulated_returns_are_those_of_the_horizon() -> None:
+def test_simulated_returns_cover_the_horizon() -> None:
     result = simulate(
         tiger(), pomdptool.solve(tiger(), horizon=3).policy, episodes=50_000, rng=rng()
     )
@@ -196,7 +196,7 @@ def test_policies_are_compared_each_over_its_horizon(
     assert result.stdout.count("error at most 0") == 2
 
 
-def test_a_loop_of_ones_own_ends_with_the_policy() -> None:
+def test_agents_stop_at_the_horizon() -> None:
     model = tiger()
     agent = pomdptool.agent_for(model, pomdptool.solve(model, horizon=3).policy)
     assert horizon_of(agent) == 3
@@ -210,20 +210,20 @@ def test_a_loop_of_ones_own_ends_with_the_policy() -> None:
     assert agent.act() == 0
 
 
-def test_a_controller_too_large_to_evaluate_is_simulated_to_its_end(
+def test_a_graph_too_large_to_evaluate_is_simulated_to_the_horizon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transfer, "is_cheap", lambda *_: False)
     graph = pomdptool.solve(tiger(), horizon=3).policy.graph
     assert graph is not None
-    found = transfer.earned(tiger(), graph, rng=rng())
-    assert found.standard_error > 0.0
-    assert abs(found.value - VALUE_3) < 4.0 * found.standard_error
+    result = transfer.policy_return(tiger(), graph, rng=rng())
+    assert result.standard_error > 0.0
+    assert abs(result.value - VALUE_3) < 4.0 * result.standard_error
 
 
-def test_a_graph_without_a_successor_is_told_as_such() -> None:
+def test_missing_successors_are_reported() -> None:
     graph = PolicyGraph(np.zeros(1, np.int64), np.array([[0, NOWHERE]]))
-    agent = pomdptool.agent_for(tiger(), transfer.of_graph(graph, tiger()))
+    agent = pomdptool.agent_for(tiger(), transfer.policy_from_graph(graph, tiger()))
     with pytest.raises(PolicyError, match="no successor for observation 'tiger-right'"):
         agent.observe(0, 1)
 
@@ -236,8 +236,8 @@ def three(save: Callable[..., tuple[Path, Path]]) -> tuple[Path, Path]:
     return save(tiger(), pomdptool.solve(tiger(), horizon=3).policy, "json")
 
 
-def test_act_says_that_the_policy_has_ended(three: tuple[Path, Path]) -> None:
-    """One line out for each line in: an empty one where there is no action left."""
+def test_act_reports_the_end_of_the_policy(three: tuple[Path, Path]) -> None:
+    """One output line per input line; empty after the horizon."""
     result = run("act", *three, typed="0\n0\n0\n\n0\n")
     assert result.stdout.split("\n") == [
         *("listen", "listen", "open-right", ""),
@@ -249,20 +249,22 @@ def test_act_says_that_the_policy_has_ended(three: tuple[Path, Path]) -> None:
     assert run("act", *three, "-q", typed="0\n0\n0\n").stderr == ""
 
 
-def test_act_begins_anew_in_place_of_the_last_observation(three: tuple[Path, Path]) -> None:
+def test_act_restarts_instead_of_reading_the_last_observation(three: tuple[Path, Path]) -> None:
     result = run("act", *three, typed="0\n0\n\n0\n")
     assert result.stdout.split() == ["listen", "listen", "open-right", "listen", "listen"]
     assert result.stderr == ""
 
 
 @pytest.mark.parametrize("reaction", ["error", "reset", "ignore"])
-def test_act_refuses_observations_after_the_end(three: tuple[Path, Path], reaction: str) -> None:
+def test_act_rejects_observations_after_the_horizon(
+    three: tuple[Path, Path], reaction: str
+) -> None:
     message = "the policy of 3 steps has ended: only an empty line can follow, not '1'"
     with pytest.raises(PolicyError, match=message):
         run("act", *three, "-q", "--on-impossible", reaction, typed="0\n0\n0\n1\n")
 
 
-def test_act_ends_in_an_mdp_too(save: Callable[..., tuple[Path, Path]]) -> None:
+def test_act_stops_at_the_horizon_in_an_mdp(save: Callable[..., tuple[Path, Path]]) -> None:
     model = mdps.random_mdp(3)
     paths = save(model, pomdptool.solve(model, horizon=1).policy, "json")
     states = [model.states[s] for s in np.flatnonzero(model.start)]

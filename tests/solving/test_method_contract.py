@@ -1,17 +1,17 @@
-"""What every method of solving promises, held over all of `METHODS` with the slow oracles.
+"""The contract of solvers (see `solving.solve`), checked for all of `METHODS` with slow oracles.
 
-Let V(b) be the largest of the vectors at b, and a vector's backup at b what its own action earns
-now and V, or with a horizon the best policy, from there on,
+Let V(b) be the maximum of the vectors at b, and a vector's backup at b, with V (or with a finite
+horizon the optimal value) as continuation,
 
     (B alpha)(b) = r[a] . b + g sum over o of P(o | b, a) V(b after a and o).
 
-A vector alpha of a lower bound lies below its backup; a method whose policy acts by its graph
-(`BY_GRAPH`) may compare with the best policy in place of V. A vector of an upper bound lies above
-its backup, and every action has one. The bounds enclose the optimal value of the initial belief,
-and the policy, as `agent` follows it, earns the lower one. A run that is stopped keeps all this.
+A vector alpha of a lower bound lies below its backup; for a method whose agents follow the graph
+(`BY_GRAPH`), below its backup with the optimal value. A vector of an upper bound lies above its
+backup, and every action has one. The bounds enclose the optimal value of the initial belief, and
+the agent's policy attains the lower one. All this also holds for stopped runs.
 
-A method that is added to `METHODS` is tested here as it is: as a lower bound, unless it is entered
-in `UPPER`; there the graph earns the lower bound.
+A method in `METHODS` is tested as a lower bound unless it is listed in `UPPER`; then its graph must
+attain the lower bound.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ UPPER = frozenset({"qmdp", "fib", "mdp"})
 
 HORIZON = 3
 SLACK = 1e-7
-"""Rounding that is allowed, relative to the largest value."""
+"""Tolerance for rounding, relative to the largest value."""
 
 Array = naive.Array
 Value = Callable[[Array], float]
@@ -63,12 +63,12 @@ MODELS: dict[str, Callable[[], Model]] = {
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
-def solved(model: Model, method: str, horizon: int | None, asked: int | None = None) -> Solution:
-    """Solve; with `asked` an interrupt comes when the solver has asked so many times for one.
+def solved(model: Model, method: str, horizon: int | None, checks: int | None = None) -> Solution:
+    """Solve; with `checks`, interrupt at the next check after so many.
 
-    A method may refuse a horizon; this must be said in the error.
+    A method may reject a finite horizon, with an error that mentions it.
     """
-    left = [asked]
+    left = [checks]
 
     def interrupted() -> bool:
         if left[0] is None:
@@ -97,7 +97,7 @@ def slack(model: Model, horizon: int | None) -> float:
 
 
 def backup(model: Model, b: Array, a: int, after: Value) -> float:
-    """Expected reward of an action at a belief, and the discounted value of what follows."""
+    """Expected reward of an action at a belief plus the discounted continuation value."""
     value = naive.expected_reward(model, b, a)
     for o in range(model.n_observations):
         arrived, p = naive.update(model, b, a, o)
@@ -107,16 +107,16 @@ def backup(model: Model, b: Array, a: int, after: Value) -> float:
 
 
 def rest(model: Model, done: int, horizon: int | None) -> tuple[float, float]:
-    """Least and most that the steps after the first `done` can earn."""
+    """Bounds on the discounted return of the steps after the first `done`."""
     r, g = model.expected_rewards, model.discount
     weight = sum(g**t for t in range(done, horizon)) if horizon else g**done / (1.0 - g)
     return weight * float(r.min()), weight * float(r.max())
 
 
 def optimum(model: Model, b: Array, horizon: int | None, budget: int = 300) -> tuple[float, float]:
-    """Bounds on the optimal value of a belief, by trying everything for as long as is affordable.
+    """Bounds on the optimal value of a belief, by expectimax to a depth within the budget.
 
-    With all of the horizon's steps tried both are the optimal value.
+    If the depth reaches the horizon, both are the optimal value.
     """
     branching = model.n_actions * model.n_observations
     depth = max(1, int(np.log(budget) / np.log(branching)))
@@ -127,7 +127,7 @@ def optimum(model: Model, b: Array, horizon: int | None, budget: int = 300) -> t
 
 
 def starts(model: Model) -> Iterator[tuple[float, int | None, Array]]:
-    """How episodes begin: probability, the state that is observed in an MDP, and the belief."""
+    """Initial conditions: probability, observed state (in an MDP), and belief."""
     if not model.mdp:
         yield 1.0, None, model.start
         return
@@ -135,8 +135,8 @@ def starts(model: Model) -> Iterator[tuple[float, int | None, Array]]:
         yield float(model.start[s]), s, np.eye(model.n_states)[s]
 
 
-def earned(model: Model, policy: SolvedPolicy, budget: int = 300) -> tuple[float, float]:
-    """Bounds on what the policy earns, by following it through every history for some steps."""
+def policy_value(model: Model, policy: SolvedPolicy, budget: int = 300) -> tuple[float, float]:
+    """Bounds on the policy's value, by following it through all histories of some length."""
     depth = max(1, int(np.log(budget) / np.log(max(2, model.n_observations))))
     depth = depth if policy.horizon is None else min(depth, policy.horizon)
 
@@ -160,14 +160,14 @@ def earned(model: Model, policy: SolvedPolicy, budget: int = 300) -> tuple[float
     return value + low, value + high
 
 
-# ---------------------------------------------------------------- what is promised
+# ---------------------------------------------------------------- the contract
 
 
 def check_vectors(model: Model, method: str, policy: SolvedPolicy) -> None:
-    """Each vector lies on its side of its backup, at corners and beliefs inside its face."""
+    """Check each vector against its backup, at corners and inside its face."""
     allowed = slack(model, policy.horizon)
     rows = list(policy.values.rows())
-    assert rows, "a solution has a vector at least"
+    assert rows, "a solution has at least one vector"
     actions = {row.action for row in rows}
     assert actions <= set(range(model.n_actions))
     if method in UPPER:
@@ -193,9 +193,9 @@ def check_vectors(model: Model, method: str, policy: SolvedPolicy) -> None:
 
 
 def backups(model: Model, method: str, policy: SolvedPolicy, b: Array, a: int) -> list[float]:
-    """What a vector of the action is compared with at a belief; one of them will do.
+    """Backups of an action at a belief, one of which must bound its vectors.
 
-    With a horizon a run that was stopped has vectors for the steps that were done, or for all.
+    After a stop, finite-horizon vectors may cover the completed steps or all steps.
     """
     horizon, side = policy.horizon, 0 if method in UPPER else 1
     if horizon is None and method not in BY_GRAPH:
@@ -214,7 +214,7 @@ def backups(model: Model, method: str, policy: SolvedPolicy, b: Array, a: int) -
 
 
 def check_bounds(model: Model, method: str, solution: Solution) -> None:
-    """The bounds enclose the optimum, and the policy earns the lower one."""
+    """Check that the bounds enclose the optimum and the policy attains the lower one."""
     bounds, policy = solution.bounds, solution.policy
     allowed = slack(model, policy.horizon)
     assert bounds.lower <= bounds.upper
@@ -222,14 +222,14 @@ def check_bounds(model: Model, method: str, solution: Solution) -> None:
     low, high = (sum(p * ends[side] for p, ends in both) for side in (0, 1))
     assert bounds.lower <= high + allowed, f"{method}: the optimum is at most {high}"
     assert bounds.upper >= low - allowed, f"{method}: the optimum is at least {low}"
-    most = earned(model, replace(policy, method="graph") if method in UPPER else policy)[1]
+    most = policy_value(model, replace(policy, method="graph") if method in UPPER else policy)[1]
     assert bounds.lower <= most + allowed, f"{method}: the policy earns {most} at most"
 
 
 def check_end(solution: Solution, *, precision: float = 1e-2) -> None:
-    """`converged` and `stop_reason` say how the run ended."""
+    """Check that `converged` and `stop_reason` are consistent."""
     reason = solution.stop_reason
-    assert reason, "a solution says why it stopped"
+    assert reason, "a solution has a stop reason"
     assert solution.converged == (reason in ("precision", "horizon"))
     if reason == "precision":
         assert solution.bounds.closed(precision)
@@ -257,13 +257,13 @@ def test_finite_horizon(method: str, name: str) -> None:
 
 
 @every_method
-@pytest.mark.parametrize("asked", [0, 1, 2, 5, 12, 40])
+@pytest.mark.parametrize("checks", [0, 1, 2, 5, 12, 40])
 @pytest.mark.parametrize("horizon", [None, HORIZON], ids=["infinite", "finite"])
 @pytest.mark.parametrize("name", ["random", "costs", "mdp", "tiger"])
-def test_stopped_early(method: str, name: str, horizon: int | None, asked: int) -> None:
+def test_stopped_early(method: str, name: str, horizon: int | None, checks: int) -> None:
     model = MODELS[name]()
-    solution = solved(model, method, horizon, asked)
+    solution = solved(model, method, horizon, checks)
     check_end(solution)
-    assert asked > 0 or solution.stop_reason == "interrupted", "it never asks for interrupts"
+    assert checks > 0 or solution.stop_reason == "interrupted", "it never checks for interrupts"
     check_vectors(model, method, solution.policy)
     check_bounds(model, method, solution)

@@ -1,4 +1,4 @@
-"""Perseus: its backup against plain loops, its bound below the exact value and near it."""
+"""Perseus: backups against plain loops, and its lower bound against the exact value."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pomdptool.commands.main import cli
 from pomdptool.errors import PomdpError
 from pomdptool.model import Model
 from pomdptool.solving.graph_evaluation import evaluate
-from pomdptool.solving.perseus import _Steps, explored, solve_perseus
+from pomdptool.solving.perseus import _PointBackup, sample_beliefs, solve_perseus
 from pomdptool.solving.solution import Monitor, Solution
 
 PROBLEMS = ROOT / "problems"
 
 
-def earned(model: Model, found: Solution) -> float:
-    """What the policy graph earns from the initial belief."""
-    graph = found.policy.graph
+def graph_value(model: Model, solution: Solution) -> float:
+    """Value of the policy graph at the initial belief."""
+    graph = solution.policy.graph
     assert graph is not None
     return float(evaluate(model, graph)[graph.start] @ model.start)
 
@@ -40,49 +40,49 @@ def test_a_backup_is_a_step_of_expectimax(seed: int) -> None:
     rng = np.random.default_rng(seed)
     ends = rng.normal(size=(4, model.n_states))
     for b in random_beliefs(5, model.n_states, seed):
-        action, row, _ = _Steps(model).backup(b, ends)
+        action, row, _ = _PointBackup(model).backup(b, ends)
         assert row @ b == pytest.approx(naive.expectimax(model, b, 1, ends))
         assert 0 <= action < model.n_actions
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_explored_beliefs_are_those_of_the_filter(seed: int) -> None:
+def test_sampled_beliefs_agree_with_the_filter(seed: int) -> None:
     model = random_model(seed, n_states=3, n_actions=2, n_observations=2)
-    points = explored(_Steps(model), 30, np.random.default_rng(1), Monitor())
+    points = sample_beliefs(_PointBackup(model), 30, np.random.default_rng(1), Monitor())
     assert 20 < len(points) <= 30
     reached = [model.start]
     for b in points[:1]:
         assert b.tolist() == model.start.tolist()
     for b in points[1:]:
-        ahead = [
+        successors = [
             naive.update(model, before, a, o)[0]
             for before in reached
             for a in range(model.n_actions)
             for o in range(model.n_observations)
         ]
-        assert min(np.abs(b - after).max() for after in ahead) < 1e-9
+        assert min(np.abs(b - after).max() for after in successors) < 1e-9
         reached.append(b)
 
 
 @pytest.mark.parametrize("name", ["tiger", "maze-4x3", "cheese-maze", "shuttle", "parr95"])
-def test_bound_is_below_the_exact_value_and_near_it(name: str) -> None:
+def test_lower_bound_is_close_to_the_exact_value(name: str) -> None:
     model = pomdptool.load(PROBLEMS / f"{name}.pomdp")
     exact = pomdptool.solve(model, "exact", precision=1e-3).bounds
-    found = solved(model)
-    assert found.bounds.lower <= exact.upper + 1e-9
-    assert found.bounds.lower >= exact.lower - 2e-3 * max(1.0, abs(exact.lower))
-    assert found.bounds.upper >= exact.lower
-    assert found.stop_reason in ("fixed-point", "precision")
-    assert found.converged == (found.stop_reason == "precision")
-    assert earned(model, found) >= found.bounds.lower - 1e-9
+    solution = solved(model)
+    assert solution.bounds.lower <= exact.upper + 1e-9
+    assert solution.bounds.lower >= exact.lower - 2e-3 * max(1.0, abs(exact.lower))
+    assert solution.bounds.upper >= exact.lower
+    assert solution.stop_reason in ("fixed-point", "precision")
+    assert solution.converged == (solution.stop_reason == "precision")
+    assert graph_value(model, solution) >= solution.bounds.lower - 1e-9
 
 
 def test_vectors_are_a_lower_bound_everywhere() -> None:
     model = tiger()
     exact = pomdptool.solve(model, "exact", precision=1e-6, full_simplex=True)
-    found = solved(model)
+    solution = solved(model)
     for b in random_beliefs(200, 2, 3):
-        assert found.policy.value(b) <= exact.policy.value(b) + 1e-4
+        assert solution.policy.value(b) <= exact.policy.value(b) + 1e-4
 
 
 def test_values_never_fall_from_stage_to_stage() -> None:
@@ -97,26 +97,26 @@ def test_the_same_seed_gives_the_same_vectors() -> None:
     assert rows[0] == rows[1] != rows[2]
 
 
-@pytest.mark.parametrize("asked", [0, 1, 3, 40, 1010, 1500])
-def test_an_interrupt_leaves_a_lower_bound(asked: int) -> None:
-    left = [asked]
+@pytest.mark.parametrize("checks", [0, 1, 3, 40, 1010, 1500])
+def test_interrupted_runs_return_a_lower_bound(checks: int) -> None:
+    left = [checks]
 
     def interrupted() -> bool:
         left[0] -= 1
         return left[0] < 0
 
     model = pomdptool.load(PROBLEMS / "maze-4x3.pomdp")
-    found = solve_perseus(
+    solution = solve_perseus(
         model, rng=np.random.default_rng(1), monitor=Monitor(interrupted=interrupted)
     )
-    assert found.stop_reason == "interrupted"
-    assert found.bounds.lower <= 1.90386 <= found.bounds.upper
-    assert found.policy.value(model.start) == pytest.approx(found.bounds.lower, abs=1e-9)
-    assert earned(model, found) >= found.bounds.lower - 1e-9
+    assert solution.stop_reason == "interrupted"
+    assert solution.bounds.lower <= 1.90386 <= solution.bounds.upper
+    assert solution.policy.value(model.start) == pytest.approx(solution.bounds.lower, abs=1e-9)
+    assert graph_value(model, solution) >= solution.bounds.lower - 1e-9
 
 
-def test_what_it_cannot_do_is_said() -> None:
-    with pytest.raises(PomdpError, match="give it rng"):
+def test_unsupported_options_are_rejected() -> None:
+    with pytest.raises(PomdpError, match="pass rng"):
         pomdptool.solve(tiger(), "perseus")
     with pytest.raises(PomdpError, match="no horizon"):
         pomdptool.solve(tiger(), "perseus", horizon=3, rng=np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""Every method on random models of every scale: bounds, limits, and what the policies earn.
+"""Every method on random models of all scales: bounds, limits, and policy values.
 
 Discounts from 0 to 0.9999, precisions from 1e-1 to 1e-15, rewards from 1e-9 to 1e9, also mixed;
 states that are observed, absorbing, periodic or never left, and MDPs. The oracle shares nothing
@@ -32,7 +32,7 @@ LIMIT = 0.04
 """Seconds that a method may take."""
 
 GRACE = 2.0
-"""Seconds of the processor beyond the limit: what a call of a kernel, run by Python, may take."""
+"""CPU seconds allowed beyond the time limit, for one interpreted kernel call."""
 
 BELIEFS = 400
 """Beliefs of an expectimax tree, at most."""
@@ -47,7 +47,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A model and what is asked of it."""
+    """A model and the options of a run."""
 
     model: Model
     precision: float
@@ -106,33 +106,33 @@ def sparse(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def moved(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """A successor for certain."""
+    """Deterministic transitions."""
     return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
 
 
 def kept(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """States that are hardly left, or not at all: chains that do not mix."""
+    """Nearly or fully absorbing states: chains that mix slowly."""
     leaving = rng.choice([0.0, 1e-6, 0.01], size=(shape[0], 1, 1))
     return np.asarray((1.0 - leaving) * np.eye(shape[-1]) + leaving * sparse(rng, shape))
 
 
 def sharp(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Observations that nearly tell the state."""
+    """Observations that nearly reveal the state."""
     noise = 10.0 ** -rng.integers(3, 13)
     return np.asarray((1.0 - noise) * moved(rng, shape) + noise * dense(rng, shape))
 
 
 def rewards(rng: np.random.Generator, shape: tuple[int, int], scale: int, *, mixed: bool) -> Array:
-    """Whole numbers, some 0, times a power of 10: of all, or of each."""
-    found = rng.integers(-3, 4, size=shape) * (1.0 if rng.random() < 0.5 else rng.random(shape))
-    return np.asarray(found * 10.0 ** (rng.integers(-9, 10, size=shape) if mixed else scale))
+    """Integers, some 0, times a power of 10, common to all or not."""
+    values = rng.integers(-3, 4, size=shape) * (1.0 if rng.random() < 0.5 else rng.random(shape))
+    return np.asarray(values * 10.0 ** (rng.integers(-9, 10, size=shape) if mixed else scale))
 
 
 # ---------------------------------------------------------------- oracle
 
 
 def observed_optimum(model: Model) -> Array:
-    """V[s] of the MDP: the best of all policies, each a dense linear system."""
+    """V[s] of the MDP: the maximum over all policies, each a dense linear system."""
     S, g, r = model.n_states, model.discount, model.expected_rewards
     s, best = np.arange(S), np.full(S, -np.inf)
     for policy in itertools.product(range(model.n_actions), repeat=S):
@@ -142,28 +142,28 @@ def observed_optimum(model: Model) -> Array:
 
 
 def blind_values(model: Model) -> Array:
-    """Q[a, s] of repeating an action for ever."""
+    """Q[a, s] of blind policies."""
     eye, g = np.eye(model.n_states), model.discount
     pairs = zip(model.T, model.expected_rewards, strict=True)
     return np.array([np.linalg.solve(eye - g * P, r) for P, r in pairs])
 
 
 def expectimax(model: Model, joint: Array, depth: int, ends: Array) -> float:
-    """Optimal value of a belief times its weight; the largest of the vectors `ends` comes last."""
+    """Optimal value of an unnormalised belief, with terminal vectors `ends`."""
     if depth == 0:
         return float((ends @ joint).max())
-    worth = model.expected_rewards @ joint
+    q = model.expected_rewards @ joint
     for a in range(model.n_actions):
         moved = joint @ model.T[a]
         for o in range(model.n_observations):
             after = moved * model.Z[a, :, o]
             if after.any():
-                worth[a] += model.discount * expectimax(model, after, depth - 1, ends)
-    return float(worth.max())
+                q[a] += model.discount * expectimax(model, after, depth - 1, ends)
+    return float(q.max())
 
 
 def oracle(model: Model, depth: int, ends: Array) -> float:
-    """Value at the start, where an MDP's state is observed."""
+    """Value at the initial belief; in an MDP its state is observed."""
     if not model.mdp:
         return expectimax(model, model.start, depth, ends)
     return sum(expectimax(model, row, depth, ends) for row in np.diag(model.start))
@@ -175,21 +175,21 @@ def depth_for(model: Model) -> int:
 
 
 def bracket(model: Model) -> tuple[float, float]:
-    """Bounds on the optimum without a horizon."""
+    """Bounds on the optimal value with an infinite horizon."""
     depth = depth_for(model)
     above = oracle(model, depth, observed_optimum(model)[np.newaxis])
     return oracle(model, depth, blind_values(model)), above
 
 
 def scale_of(model: Model, horizon: int | None = None) -> float:
-    """The largest value that there can be: rounding is relative to it."""
+    """Bound on |V|, to which rounding is relative."""
     g = model.discount
     steps = 1.0 / (1.0 - g) if horizon is None else float(horizon)
     return float(np.abs(model.expected_rewards).max()) * steps
 
 
 def earned(model: Model, graph: PolicyGraph) -> float:
-    """What a policy graph earns from the start, by one linear system."""
+    """Value of a policy graph at the initial belief, by one linear system."""
     n, S = graph.n_nodes, model.n_states
     if n * S > 1500:
         return earned_sparse(model, graph)
@@ -204,7 +204,7 @@ def earned(model: Model, graph: PolicyGraph) -> float:
 
 
 def earned_sparse(model: Model, graph: PolicyGraph) -> float:
-    """The same for a large graph."""
+    """The same, for large graphs."""
     from scipy.sparse import coo_matrix, identity
     from scipy.sparse.linalg import spsolve
 
@@ -238,7 +238,7 @@ def graph_of(policy: SolvedPolicy) -> PolicyGraph | None:
 
 
 def check_solution(case: Case, solution: Solution, low: float, high: float, scale: float) -> None:
-    """Hold the bounds against the oracle's, and the policy's return against the lower bound."""
+    """Compare the bounds with the oracle's, and the policy's value with the lower bound."""
     model, bounds, slack = case.model, solution.bounds, 1e-11 * scale
     assert np.isfinite([bounds.lower, bounds.upper]).all()
     assert bounds.lower <= bounds.upper

@@ -30,7 +30,7 @@ def test_bounds_agree_with_the_oracle_at_a_horizon(seed: int, method: str) -> No
 
 @pytest.mark.parametrize("method", BOUNDS)
 @pytest.mark.parametrize("seed", range(4))
-def test_fixed_points_lie_on_their_certain_side(seed: int, method: Any) -> None:
+def test_fixed_points_are_valid_bounds(seed: int, method: Any) -> None:
     model = random_model(seed, discount=0.8)
     for precision in (1.0, 1e-3, 1e-9):
         Q = fixed_point(model, method, precision=precision, horizon=None, monitor=Monitor()).Q
@@ -54,8 +54,8 @@ def test_exact_agrees_with_expectimax(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_certified_error_holds_all_over_the_simplex(seed: int) -> None:
-    """No Bellman backup may exceed the vectors by more than what was certified."""
+def test_certified_error_holds_at_all_beliefs(seed: int) -> None:
+    """No Bellman backup may exceed the vectors by more than the certified error."""
     model = random_model(seed, n_states=3, discount=0.9)
     solution = pomdptool.solve(model, "exact", precision=1e-4)
     assert solution.converged
@@ -63,11 +63,11 @@ def test_certified_error_holds_all_over_the_simplex(seed: int) -> None:
     for b in random_beliefs(300, 3, seed):
         backup = -np.inf
         for a in range(model.n_actions):
-            worth = naive.expected_reward(model, b, a)
+            value_of_action = naive.expected_reward(model, b, a)
             for o in range(model.n_observations):
                 after, p = naive.update(model, b, a, o)
-                worth += model.discount * p * value(after)
-            backup = max(backup, worth)
+                value_of_action += model.discount * p * value(after)
+            backup = max(backup, value_of_action)
         assert backup - value(b) <= solution.bounds.gap * (1 - model.discount) + 1e-9
 
 
@@ -82,7 +82,7 @@ def test_bounds_bracket_the_exact_value_in_order(seed: int) -> None:
     assert upper[2] <= upper[1] + 1e-6 <= upper[0] + 2e-6
 
 
-def test_tiger_without_end() -> None:
+def test_tiger_with_infinite_horizon() -> None:
     solution = pomdptool.solve(tiger(), "exact")
     assert solution.converged
     assert solution.stop_reason == "precision"
@@ -93,7 +93,7 @@ def test_tiger_without_end() -> None:
     assert solution.policy.act(np.array([0.01, 0.99])) == 1
 
 
-def test_a_costs_model_is_minimised() -> None:
+def test_costs_are_minimised() -> None:
     costly = make_model(
         np.ones((2, 1, 1)), np.ones((2, 1, 1)), [[-3.0], [-2.0]], discount=0.5, costs=True
     )
@@ -102,7 +102,7 @@ def test_a_costs_model_is_minimised() -> None:
     assert solution.bounds.lower == pytest.approx(-4.0, abs=1e-3)
 
 
-def test_an_observed_model_is_worth_its_mdp_after_a_step() -> None:
+def test_a_model_that_reveals_its_state_agrees_with_qmdp() -> None:
     rng = np.random.default_rng(3)
     T = rng.dirichlet(np.ones(4), size=(2, 4))
     model = make_model(T, None, rng.normal(size=(2, 4)), discount=0.9)
@@ -111,7 +111,7 @@ def test_an_observed_model_is_worth_its_mdp_after_a_step() -> None:
     assert exact.lower == pytest.approx(qmdp.upper, abs=1e-4)
 
 
-def test_discount_one_needs_an_end() -> None:
+def test_discount_one_requires_a_horizon() -> None:
     model = replace(tiger(), discount=1.0)
     for method in ("exact", *BOUNDS):
         with pytest.raises(pomdptool.PomdpError, match="horizon"):
@@ -120,12 +120,12 @@ def test_discount_one_needs_an_end() -> None:
     assert pomdptool.solve(model, "exact", discount=0.5).converged
 
 
-def test_unknown_method_suggests_the_near_one() -> None:
+def test_unknown_methods_suggest_a_similar_name() -> None:
     with pytest.raises(pomdptool.PomdpError, match="did you mean 'exact'"):
         pomdptool.solve(tiger(), "exakt")
 
 
-def test_limits_return_a_certified_best_so_far() -> None:
+def test_limits_return_certified_bounds() -> None:
     hard = random_model(1, n_states=8, n_actions=4, n_observations=4, discount=0.99)
     exact = pomdptool.solve(hard, "fib").bounds
     for options in ({"time_limit": 0.3}, {"max_vectors": 20}):
@@ -141,7 +141,7 @@ def test_limits_return_a_certified_best_so_far() -> None:
         assert finite.bounds.upper >= value.lower
 
 
-def test_an_interrupt_returns_the_best_so_far() -> None:
+def test_interrupts_return_the_best_result_so_far() -> None:
     asked: list[bool] = []
 
     def interrupted() -> bool:
@@ -156,11 +156,11 @@ def test_an_interrupt_returns_the_best_so_far() -> None:
 
 
 def test_progress_is_reported_and_kept() -> None:
-    seen: list[pomdptool.Progress] = []
-    solution = pomdptool.solve(tiger(), "exact", on_step=seen.append)
-    assert set(solution.trace) <= set(seen)
+    reports: list[pomdptool.Progress] = []
+    solution = pomdptool.solve(tiger(), "exact", on_step=reports.append)
+    assert set(solution.trace) <= set(reports)
     assert [p.iteration for p in solution.trace] == list(range(1, len(solution.trace) + 1))
-    assert all(p.lower <= p.upper for p in seen)
+    assert all(p.lower <= p.upper for p in reports)
 
 
 @pytest.mark.parametrize("path", PROBLEMS, ids=lambda path: path.stem)
@@ -172,7 +172,7 @@ def test_every_problem_has_bounds_that_do_not_cross(path: Any) -> None:
     assert max(b.lower for b in bounds) <= min(b.upper for b in bounds) + 1e-9
 
 
-# ------------------------------------------------- values of the reference solver
+# ------------------------------------------------- reference solver
 
 
 def reference() -> Iterator[Any]:
@@ -183,7 +183,7 @@ def reference() -> Iterator[Any]:
 
 
 ROUNDED = {"1d.POMDP": 2e-6, "aloha-10max.POMDP": 5e-6}
-"""Files whose six-digit rows the reference does not renormalise."""
+"""Tolerances for files with six-digit rows, which the reference solver does not renormalise."""
 
 
 @pytest.mark.filterwarnings("ignore::pomdptool.PomdpWarning")

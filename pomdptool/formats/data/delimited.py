@@ -1,4 +1,4 @@
-"""CSV, TSV and their kin: rows of text to batches, parsed in bulk."""
+"""CSV, TSV and other delimited text, parsed in bulk."""
 
 from __future__ import annotations
 
@@ -10,50 +10,52 @@ from typing import Any
 from pomdptool.errors import DataError
 from pomdptool.formats.data.columns import to_batch
 from pomdptool.formats.data.conventions import Conventions
-from pomdptool.formats.data.gather import AXES, Batch
-from pomdptool.formats.data.input import Feed, count_lines, row_blocks
-from pomdptool.formats.data.report import Problems
-from pomdptool.formats.data.steps import FLAGS
-from pomdptool.formats.data.text import is_number, read_header, row_lines, separator
+from pomdptool.formats.data.gather import SYMBOL_KINDS, RowBatch
+from pomdptool.formats.data.input import ByteStream, count_lines, row_blocks
+from pomdptool.formats.data.report import DataReport
+from pomdptool.formats.data.steps import END_FLAGS
+from pomdptool.formats.data.text import detect_delimiter, is_number, read_header, row_lines
 from pomdptool.formats.limits import MAX_ROW
 
 BOM = b"\xef\xbb\xbf"
 
 
 def csv_batches(
-    feed: Feed, problems: Problems, conventions: Conventions, preferred: str = ","
-) -> Iterator[Batch]:
-    """Read rows whose values are separated as the header shows: `,`, `;`, a tab or `|`."""
-    if feed.peek(3) == BOM:
-        feed.read(3)
-    delimiter = separator(feed.peek(1 << 16), preferred, problems.columns)
-    blocks = row_blocks(feed, delimiter)
+    stream: ByteStream, report: DataReport, conventions: Conventions, preferred: str = ","
+) -> Iterator[RowBatch]:
+    """Read delimited rows; the header shows the delimiter: `,`, `;`, a tab or `|`."""
+    if stream.peek(3) == BOM:
+        stream.read(3)
+    delimiter = detect_delimiter(stream.peek(1 << 16), preferred, report.columns)
+    blocks = row_blocks(stream, delimiter)
     first = next(blocks, b"")
-    header = read_header(first, delimiter, problems)
-    wanted = problems.find(header.names)
+    header = read_header(first, delimiter, report)
+    positions = report.find_columns(header.names)
     n = len(header.names)
     blocks = itertools.chain([first[header.size :]], blocks)
     empty = ["", *(text for text in conventions.missing if not is_number(text))]
-    parse = partial(_csv_table, n_columns=n, wanted=wanted, delimiter=delimiter, empty=empty)
-    for rows, line in _bodies(blocks, header.lines + 1, keep_blank=n == 1):
-        table, said = parse(rows)
+    parse = partial(_parse_rows, n_columns=n, positions=positions, delimiter=delimiter, empty=empty)
+    for rows, line in _without_line_ends(blocks, header.lines + 1, keep_blank=n == 1):
+        table, failure = parse(rows)
         lines = None
-        if said or table.num_rows != count_lines(rows) or _open_quote(rows):
-            lines = row_lines(rows, line, n, delimiter, problems)
-        if said and not problems.any:
-            problems.add(line, f"no table from here on: {said}")
-        if problems.any:
+        if failure or table.num_rows != count_lines(rows) or rows.count(b'"') % 2:
+            lines = row_lines(rows, line, n, delimiter, report)
+        if failure and not report.has_errors:
+            report.error(line, f"cannot be parsed from here on: {failure}")
+        if report.has_errors:
             return
         if lines is not None and len(lines) != table.num_rows:
             lines = None
-        arrays = {role: table.column(str(k)).combine_chunks() for role, k in wanted.items()}
-        yield to_batch(arrays, table.num_rows, line, lines, problems, conventions.missing)
+        arrays = {role: table.column(str(k)).combine_chunks() for role, k in positions.items()}
+        yield to_batch(arrays, table.num_rows, line, lines, report, conventions.missing)
 
 
-def _bodies(blocks: Iterator[bytes], line: int, *, keep_blank: bool) -> Iterator[tuple[bytes, int]]:
-    """Rows of each block, without the line end of the last, and the line that they begin at.
+def _without_line_ends(
+    blocks: Iterator[bytes], line: int, *, keep_blank: bool
+) -> Iterator[tuple[bytes, int]]:
+    """Rows of each block, without the last line end, and their first line.
 
-    Blank lines stay where they are values of a single column, unless they end the file.
+    In a file with a single column, blank lines are missing values and kept, except at the end.
     """
     held = b""
     for block in blocks:
@@ -71,65 +73,42 @@ def _bodies(blocks: Iterator[bytes], line: int, *, keep_blank: bool) -> Iterator
             line += count_lines(data[: len(data) - len(held)])
 
 
-def _open_quote(rows: bytes) -> bool:
-    return b'"' in rows and rows.count(b'"') % 2 == 1
-
-
-def _csv_table(
-    rows: bytes, n_columns: int, wanted: Mapping[str, int], delimiter: str, empty: list[str]
+def _parse_rows(
+    rows: bytes, n_columns: int, positions: Mapping[str, int], delimiter: str, empty: list[str]
 ) -> tuple[Any, str]:
-    """Columns, null where empty, of text where numbers are none; or None and what is wrong.
+    """Columns, null if empty, as text if not numeric; or None and an error message.
 
-    Where values are separated by `;`, numbers may have a decimal comma.
+    With the delimiter `;`, numbers may have a decimal comma.
     """
-    import pyarrow as pa
-
-    text = pa.string()
-    types = {"step": pa.int64(), "reward": pa.float64()}
-    types |= dict.fromkeys([*AXES, *FLAGS], pa.dictionary(pa.int32(), text))
-    typed = {wanted[role]: types[role] for role in wanted}
-    plain = dict.fromkeys(wanted.values(), text)
-    attempts = [(typed, "."), *([(typed, ",")] if delimiter == ";" else []), (plain, ".")]
-    said = ""
-    for columns, point in attempts:
-        try:
-            return _csv_columns(rows, n_columns, columns, delimiter, empty, point), ""
-        except pa.ArrowInvalid as error:
-            said = str(error).partition("\n")[0]
-        except MemoryError:
-            raise
-        except pa.ArrowException as error:  # such as a thread that cannot be started
-            raise DataError(f"pyarrow cannot read the data: {error}") from None
-    return None, said
-
-
-def _csv_columns(
-    rows: bytes,
-    n_columns: int,
-    types: Mapping[int, Any],
-    delimiter: str,
-    empty: list[str],
-    point: str,
-) -> Any:
-    """Some columns of rows, by their position as text. Raises ArrowInvalid."""
     import pyarrow as pa
     from pyarrow import csv
 
-    return csv.read_csv(
-        pa.BufferReader(rows),
-        read_options=csv.ReadOptions(
-            column_names=list(map(str, range(n_columns))), block_size=2 * MAX_ROW
-        ),
-        parse_options=csv.ParseOptions(
-            delimiter=delimiter,
-            newlines_in_values=b'"' in rows,
-            ignore_empty_lines=n_columns > 1,
-        ),
-        convert_options=csv.ConvertOptions(
-            include_columns=list(map(str, types)),
-            column_types={str(k): kind for k, kind in types.items()},
+    text = pa.string()
+    types = {"step": pa.int64(), "reward": pa.float64()}
+    types |= dict.fromkeys([*SYMBOL_KINDS, *END_FLAGS], pa.dictionary(pa.int32(), text))
+    typed = {k: types[role] for role, k in positions.items()}
+    untyped = dict.fromkeys(positions.values(), text)
+    attempts = [(typed, "."), *([(typed, ",")] if delimiter == ";" else []), (untyped, ".")]
+    names = list(map(str, range(n_columns)))
+    reading = csv.ReadOptions(column_names=names, block_size=2 * MAX_ROW)
+    parsing = csv.ParseOptions(
+        delimiter=delimiter, newlines_in_values=b'"' in rows, ignore_empty_lines=n_columns > 1
+    )
+    failure = ""
+    for columns, point in attempts:
+        conversion = csv.ConvertOptions(
+            include_columns=list(map(str, columns)),
+            column_types={str(k): column_type for k, column_type in columns.items()},
             strings_can_be_null=True,
             null_values=empty,
             decimal_point=point,
-        ),
-    )
+        )
+        try:
+            return csv.read_csv(pa.BufferReader(rows), reading, parsing, conversion), ""
+        except pa.ArrowInvalid as error:
+            failure = str(error).partition("\n")[0]
+        except MemoryError:
+            raise
+        except pa.ArrowException as error:  # such as a thread that does not start
+            raise DataError(f"pyarrow cannot read the data: {error}") from None
+    return None, failure

@@ -1,4 +1,4 @@
-"""The bytes of a table: decompressed, bounded, and cut into blocks of whole rows."""
+"""Bytes of a data file: decompressed, bounded, and split into blocks of whole rows."""
 
 from __future__ import annotations
 
@@ -18,29 +18,21 @@ from pomdptool.formats.limits import MAX_BYTES, MAX_ROW
 from pomdptool.formats.text_input import GZIP, other_encoding
 
 BLOCK = 1 << 23
-"""Bytes that are read at once."""
+"""Bytes read at once."""
 
 
 @dataclass(slots=True)
-class Feed:
-    """The bytes of a source, the first of which can be looked at beforehand.
-
-    Attributes
-    ----------
-    file
-        Name to report.
-    bounded
-        Whether more than `MAX_BYTES` are refused (they were compressed, and may be few there).
-    """
+class ByteStream:
+    """A binary stream with look-ahead, limited to `MAX_BYTES` if `bounded` (decompressed)."""
 
     raw: IO[bytes]
     file: str
     bounded: bool = False
     _head: bytes = b""
-    _given: int = field(default=0, init=False)
+    _n_read: int = field(default=0, init=False)
 
     def peek(self, n: int) -> bytes:
-        """First n bytes, fewer only where the source has no more."""
+        """First n bytes, fewer only at the end of the stream."""
         while len(self._head) < n:
             more = self._raw_read(n - len(self._head))
             if not more:
@@ -49,17 +41,14 @@ class Feed:
         return self._head[:n]
 
     def read(self, n: int) -> bytes:
-        """Next bytes, at most n; none at the end.
+        """Next bytes, at most n; empty at the end.
 
-        Raises
-        ------
-        DataError
-            If the compression is broken, or there is too much.
+        Raises DataError if the compression is broken, or the limit is exceeded.
         """
         data, self._head = self._head[:n], self._head[n:]
         data = data or self._raw_read(n)
-        self._given += len(data)
-        if self.bounded and self._given > MAX_BYTES:
+        self._n_read += len(data)
+        if self.bounded and self._n_read > MAX_BYTES:
             raise DataError(f"{self.file}: more than {MAX_BYTES >> 30} GiB when decompressed")
         return data
 
@@ -70,115 +59,90 @@ class Feed:
             raise DataError(f"{self.file}: broken compression: {error}") from None
 
 
-def decompressed(feed: Feed) -> Feed:
-    """Look through gzip, which its first bytes give away."""
-    if feed.peek(2) != GZIP:
-        return feed
-    stream = gzip.GzipFile(fileobj=cast("IO[bytes]", feed), mode="rb")
-    return Feed(cast("IO[bytes]", stream), feed.file, bounded=True)
+def decompress(stream: ByteStream) -> ByteStream:
+    """Decompress gzip, recognised by its first bytes."""
+    if stream.peek(2) != GZIP:
+        return stream
+    unzipped = gzip.GzipFile(fileobj=cast("IO[bytes]", stream), mode="rb")
+    return ByteStream(cast("IO[bytes]", unzipped), stream.file, bounded=True)
 
 
-def check_text(feed: Feed) -> None:
-    """Refuse what by its first bytes is no text, or not UTF-8.
+def check_text(stream: ByteStream) -> None:
+    """Check that the first bytes look like UTF-8 text.
 
-    Raises
-    ------
-    DataError
-        It names the encoding, where the bytes do.
+    Raises DataError with the encoding if it is recognised.
     """
-    head = feed.peek(4)
+    head = stream.peek(4)
     encoding = other_encoding(head)
-    said = f"this is {encoding} text; expected UTF-8" if encoding else ""
+    message = f"this is {encoding} text; expected UTF-8" if encoding else ""
     if head.startswith(b"\0"):
-        said = "this is not a text file: it begins with a zero byte"
-    if said:
-        said = f"{feed.file}:1: {said}"
-        raise DataError(said, [said])
+        message = "this is not a text file: it begins with a zero byte"
+    if message:
+        message = f"{stream.file}:1: {message}"
+        raise DataError(message, [message])
 
 
-def everything(feed: Feed) -> bytes:
-    """Return all that is left of a feed.
+def seekable(stream: ByteStream) -> IO[bytes]:
+    """Return a seekable file: the source itself, else a copy in memory.
 
-    Raises
-    ------
-    DataError
-        If it is more than `MAX_BYTES`.
+    Raises DataError if the copy exceeds `MAX_BYTES`.
     """
-    feed.bounded = True
-    return b"".join(iter(lambda: feed.read(BLOCK), b""))
+    if stream.bounded or not stream.raw.seekable():
+        stream.bounded = True
+        return io.BytesIO(b"".join(iter(lambda: stream.read(BLOCK), b"")))
+    stream.raw.seek(0)
+    return stream.raw
 
 
-def seekable(feed: Feed) -> IO[bytes]:
-    """Return a file that can be read anywhere: the source itself, else all of it in memory.
+def row_blocks(stream: ByteStream, delimiter: str | None = None) -> Iterator[bytes]:
+    """Split a text into blocks of whole rows.
 
-    Raises
-    ------
-    DataError
-        If that is more than `MAX_BYTES`.
-    """
-    if feed.bounded or not feed.raw.seekable():
-        return io.BytesIO(everything(feed))
-    feed.raw.seek(0)
-    return feed.raw
+    With a delimiter, values may be quoted and contain line ends; without one, a line is a row.
 
-
-def row_blocks(feed: Feed, delimiter: str | None = None) -> Iterator[bytes]:
-    """Cut a text into blocks that end where a row does.
-
-    Parameters
-    ----------
-    delimiter
-        Separator of values that may be quoted, so that line ends belong to them; None: a line is a
-        row.
-
-    Raises
-    ------
-    DataError
-        If a row is longer than `MAX_ROW`.
+    Raises DataError if a row is longer than `MAX_ROW`.
     """
     kept, line = b"", 1
-    while data := feed.read(BLOCK):
+    while data := stream.read(BLOCK):
         data = kept + data
         end = _end_of_rows(data, quotes=delimiter is not None)
         if delimiter is not None and len(data) - end > MAX_ROW:
             end = _end_of_csv_rows(data, delimiter)
         if end:
-            _check_lines(data[:end], feed.file, line)
+            _check_lines(data[:end], stream.file, line)
             yield data[:end]
             line += count_lines(data[:end])
         kept = data[end:]
         if len(kept) > MAX_ROW:
-            raise too_long(feed.file, line, quoted=delimiter is not None and b'"' in kept)
+            raise _row_too_long(stream.file, line, quoted=delimiter is not None and b'"' in kept)
     if kept:
-        _check_lines(kept, feed.file, line)
+        _check_lines(kept, stream.file, line)
         yield kept
 
 
 def _check_lines(block: bytes, file: str, line: int) -> None:
-    """Refuse a line that is longer than a row may be."""
+    """Raise a DataError if a line is longer than `MAX_ROW`."""
     if len(block) > MAX_ROW and (b"\n" in block or b"\r" not in block):
         ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
         lengths = np.diff(ends, prepend=-1, append=len(block))
         k = int(lengths.argmax())
         if lengths[k] > MAX_ROW:
-            raise too_long(file, line + k, quoted=False)
+            raise _row_too_long(file, line + k, quoted=False)
 
 
-def too_long(file: str, line: int, *, quoted: bool) -> DataError:
-    """Return the error of a row longer than `MAX_ROW` that begins at a line."""
-    said = f"{file}:{line}: a row of more than {MAX_ROW >> 10} KiB"
-    said += ": a quote opens in it and does not close" if quoted else ""
-    return DataError(said, [said])
+def _row_too_long(file: str, line: int, *, quoted: bool) -> DataError:
+    message = f"{file}:{line}: a row of more than {MAX_ROW >> 10} KiB"
+    message += ": unclosed quote" if quoted else ""
+    return DataError(message, [message])
 
 
 def _end_of_rows(data: bytes, *, quotes: bool) -> int:
-    """Where the last whole row ends: after a line end with an even count of quotes before it."""
+    """End of the last whole row: a line end with an even number of quotes before it."""
     quotes = quotes and b'"' in data
     odd = quotes and data.count(b'"') % 2
     end = len(data)
     while True:
         cut = data.rfind(b"\n", 0, end)
-        if cut < 0:  # perhaps lines end in CR alone; the last byte may be half of a CR LF
+        if cut < 0:  # lines may end in CR alone; the last byte may be half of a CR LF
             cut = data.rfind(b"\r", 0, end - 1)
         if cut < 0:
             return 0
@@ -190,17 +154,17 @@ def _end_of_rows(data: bytes, *, quotes: bool) -> int:
 
 
 def _end_of_csv_rows(data: bytes, delimiter: str) -> int:
-    """Where the last whole row ends, row by row: a quote inside an unquoted value is a character.
+    """End of the last whole row, row by row: a quote inside an unquoted value is a character.
 
     A row longer than `MAX_ROW` is not whole.
     """
-    taken = 0
+    n_read = 0
 
     def lines() -> Iterator[str]:
-        nonlocal taken
+        nonlocal n_read
         for line in io.StringIO(data.decode("latin-1"), newline=""):
             if line.endswith(("\n", "\r")):
-                taken += len(line)
+                n_read += len(line)
                 yield line
 
     end = 0
@@ -211,14 +175,14 @@ def _end_of_csv_rows(data: bytes, delimiter: str) -> int:
                 next(reader)
             except (StopIteration, csv.Error):
                 return end
-            if taken - end > MAX_ROW:
+            if n_read - end > MAX_ROW:
                 return end
-            end = taken
+            end = n_read
 
 
 @contextlib.contextmanager
 def long_values() -> Iterator[None]:
-    """Let Python's CSV reader take values as long as a row may be."""
+    """Let Python's CSV reader accept values of `MAX_ROW` characters."""
     before = csv.field_size_limit(MAX_ROW)
     try:
         yield
@@ -227,8 +191,8 @@ def long_values() -> Iterator[None]:
 
 
 def count_lines(block: bytes) -> int:
-    """Lines of a block, the last one whether it is ended or not."""
-    bytes_there = np.frombuffer(block, dtype=np.uint8)
-    ends = int(np.count_nonzero(bytes_there == ord("\n")))
-    ends = ends or int(np.count_nonzero(bytes_there == ord("\r")))
+    """Number of lines of a block, including an unterminated last one."""
+    data = np.frombuffer(block, dtype=np.uint8)
+    ends = int(np.count_nonzero(data == ord("\n")))
+    ends = ends or int(np.count_nonzero(data == ord("\r")))
     return ends + (not block.endswith((b"\n", b"\r")))

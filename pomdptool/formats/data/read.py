@@ -1,16 +1,15 @@
-"""Tables of episodes read: CSV, TSV, JSON lines and Parquet, in batches of rows.
+"""Read data files of episodes: CSV, TSV, JSON lines and Parquet, in batches of rows.
 
-One row is one step: the action done and the observation (and reward) that followed it. Columns:
-`observation`, and where they are there `episode`, `step` (else the order of the file counts),
-`action` (else there is one action), `reward`, `terminated` and `truncated` (whether the episode
-ended with that step, in a terminal state or cut off, as in Gymnasium), `state` (before the action)
-and `next_state`; others are passed over. Without `episode` an episode lasts until it terminated or
-was truncated, and without these all rows are one sequence. An empty observation is missing. An
-empty action in an episode's first row means that the observation came before any.
+One row is one step: an action and the observation (and reward) that followed it. The column
+`observation` is required. Optional are `episode`, `step` (default: file order), `action` (default:
+a single action), `reward`, `terminated` and `truncated` (whether the episode ended with this step,
+in a terminal state or cut off, as in Gymnasium), `state` (before the action) and `next_state`;
+others are ignored. Without `episode`, an episode lasts until terminated or truncated; without
+these columns all rows form one episode. An empty observation is missing. An empty action in an
+episode's first row means an observation before the first action.
 
-Actions, observations and states are names. Without a model or an alphabet whose names they are, the
-symbols that occur are the names, numbers in their order; whole numbers may also be indices, from 0
-on, of a model's names or of an alphabet.
+Actions, observations and states are names. Without a model or an alphabet, the symbols that occur
+are the names, numbers in numerical order; with one, whole numbers may also be indices from 0.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from pomdptool.errors import DataError, PomdpWarning
 from pomdptool.formats.data.columns import to_batch
 from pomdptool.formats.data.conventions import Conventions, Ends, Gaps
 from pomdptool.formats.data.delimited import BOM, csv_batches
-from pomdptool.formats.data.gather import Batch, Gather
+from pomdptool.formats.data.gather import EpisodeBuilder, RowBatch
 from pomdptool.formats.data.input import (
-    Feed,
+    ByteStream,
     check_text,
     count_lines,
-    decompressed,
+    decompress,
     row_blocks,
     seekable,
 )
-from pomdptool.formats.data.report import Columns, Problems
-from pomdptool.formats.data.text import json_rows, keys_of
-from pomdptool.formats.kinds import also_compressed, kind_of_path
+from pomdptool.formats.data.report import Columns, DataReport
+from pomdptool.formats.data.text import all_keys, json_rows
+from pomdptool.formats.kinds import kind_of_path, with_compressed
 from pomdptool.formats.limits import MAX_STEPS
 
 if TYPE_CHECKING:
@@ -48,12 +47,12 @@ if TYPE_CHECKING:
 DataKind = Literal["csv", "tsv", "jsonl", "parquet"]
 
 DATA_KINDS: dict[str, DataKind] = {
-    **also_compressed({".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}),
+    **with_compressed({".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}),
     ".parquet": "parquet",
 }
 
 PARQUET_ROWS = 1 << 17
-"""Rows of a Parquet file that are read at once."""
+"""Rows of a Parquet file read at once."""
 
 
 def read_episodes(
@@ -70,45 +69,43 @@ def read_episodes(
 ) -> Episodes:
     """Read episodes from a path, standard input (`-`) or an open binary file.
 
-    What looks unlike what is assumed of it is a `PomdpWarning`: a column that is missing where
-    another one has nearly its name, a symbol such as NA, a gap in the steps, episodes of different
-    lengths where nothing says how they ended.
+    A `PomdpWarning` is issued for a missing column if another one has a similar name, a symbol such
+    as NA, a gap in the steps, and episodes of different lengths whose ends are unknown.
 
     Parameters
     ----------
     columns
-        What the columns are called, where it is not `episode`, `step`, `action` and so on.
+        Column names, if not `episode`, `step`, `action` and so on.
     like
-        Model whose actions, observations and states the symbols name; whole numbers that are no
-        names are indices.
+        Model in which the symbols are looked up, as names or else as indices.
     kind
-        "csv", "tsv", "jsonl" or "parquet"; by default known by the extension, else by the first
-        bytes. Compression by gzip is always looked through.
+        "csv", "tsv", "jsonl" or "parquet"; by default from the extension, else from the first
+        bytes. Gzip is always detected.
     missing
-        Texts that stand for a missing action, observation, state or reward, beside the empty one.
-        One that is a number is never a missing reward.
+        Texts that mean a missing action, observation, state or reward, besides the empty one.
+        A number is never a missing reward.
     actions, observations
-        The alphabets, in order, in place of the symbols that occur; with `like`, names of the
-        model, in the order of the indices that the data have.
+        Ordered alphabets, instead of the symbols that occur; with `like`, names of the model in
+        the order of the data's indices.
     gaps
-        Whether steps that `step` leaves out are none, or steps without an observation ("missing"),
-        which takes data with one action.
+        Whether skipped numbers in `step` are ignored ("consecutive"), or steps without an
+        observation ("missing"), which requires data with a single action.
     ends
-        How all episodes ended: in a terminal state ("absorbing"), or cut off anywhere ("cut"); by
-        default as `terminated` and `truncated` say.
+        How all episodes ended: in a terminal state ("absorbing"), or cut off in any state ("cut");
+        by default as in `terminated` and `truncated`.
 
     Returns
     -------
     Episodes
-        In order of their first appearance, each sorted by `step` where there is such a column.
+        In order of first appearance, each sorted by the column `step` if present.
 
     Raises
     ------
     DataError
-        If the file is not such a table, or its rows make no episodes; the text names file, line and
-        column, `findings` has up to 100 of them.
+        If the file is not a valid data file; with file, line and column, and up to 100 errors in
+        `findings`.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     conventions = Conventions(
         columns or Columns(),
@@ -118,40 +115,40 @@ def read_episodes(
         gaps,
         ends,
     )
-    episodes, notes = examined_episodes(source, conventions, like=like, kind=kind)
-    for note in notes:
-        warnings.warn(note, PomdpWarning, stacklevel=2)
+    episodes, messages = read_with_warnings(source, conventions, like=like, kind=kind)
+    for message in messages:
+        warnings.warn(message, PomdpWarning, stacklevel=2)
     return episodes
 
 
-def examined_episodes(
+def read_with_warnings(
     source: str | Path | IO[bytes],
     conventions: Conventions,
     *,
     like: Model | None = None,
     kind: DataKind | None = None,
 ) -> tuple[Episodes, tuple[str, ...]]:
-    """Read episodes as `read_episodes` does; also its warnings, which are not issued."""
+    """Read episodes as `read_episodes`, but return the warnings instead of issuing them."""
     with contextlib.ExitStack() as stack:
         if source == "-":
-            feed = Feed(sys.stdin.buffer, "<stdin>")
+            stream = ByteStream(sys.stdin.buffer, "<stdin>")
         elif isinstance(source, (str, Path)):
-            feed = Feed(stack.enter_context(Path(source).open("rb")), str(source))
+            stream = ByteStream(stack.enter_context(Path(source).open("rb")), str(source))
             kind = kind or kind_of_path(source, DATA_KINDS)
         else:
-            feed = Feed(source, str(getattr(source, "name", "<data>")))
-        feed = decompressed(feed)
-        kind = kind or _kind_of_bytes(feed.peek(1 << 16))
+            stream = ByteStream(source, str(getattr(source, "name", "<data>")))
+        stream = decompress(stream)
+        kind = kind or _kind_of_bytes(stream.peek(1 << 16))
         if kind != "parquet":
-            check_text(feed)
-        problems = Problems(feed.file, conventions.columns, rows=kind == "parquet")
-        gather = Gather(problems, conventions)
-        for batch in _READERS[kind](feed, problems, conventions):
-            gather.add(batch)
-            if problems.full:
+            check_text(stream)
+        report = DataReport(stream.file, conventions.columns, rows=kind == "parquet")
+        builder = EpisodeBuilder(report, conventions)
+        for batch in _READERS[kind](stream, report, conventions):
+            builder.add(batch)
+            if report.full:
                 break
-        episodes = gather.episodes(like)
-        return episodes, (*problems.misspelt, *problems.doubts)
+        episodes = builder.episodes(like)
+        return episodes, (*report.misspelt, *report.warnings)
 
 
 def _kind_of_bytes(head: bytes) -> DataKind:
@@ -160,60 +157,66 @@ def _kind_of_bytes(head: bytes) -> DataKind:
     return "jsonl" if head.removeprefix(BOM).lstrip().startswith(b"{") else "csv"
 
 
-def _json_batches(feed: Feed, problems: Problems, conventions: Conventions) -> Iterator[Batch]:
-    """Read by Python's parser: Arrow's (26.0) dies on some lines that are not JSON."""
-    if feed.peek(3) == BOM:
-        feed.read(3)
+def _json_batches(
+    stream: ByteStream, report: DataReport, conventions: Conventions
+) -> Iterator[RowBatch]:
+    """Read JSON lines with Python's parser: Arrow's (26.0) crashes on some invalid lines."""
+    if stream.peek(3) == BOM:
+        stream.read(3)
     line = 1
     known: list[str] = []
-    wanted: dict[str, int] = {}
-    for block in row_blocks(feed):
-        rows, lines = json_rows(block, line, problems)
-        if problems.any:
+    positions: dict[str, int] = {}
+    for block in row_blocks(stream):
+        rows, lines = json_rows(block, line, report)
+        if report.has_errors:
             return
         if rows:
-            before = wanted.keys()
-            known = list(dict.fromkeys([*known, *keys_of(rows)]))
-            wanted = problems.find(known)
-            for role in wanted.keys() - before if before else ():
-                problems.add(line, "there was none in the lines before", role)
-            arrays = {role: [row.get(known[k]) for row in rows] for role, k in wanted.items()}
-            yield to_batch(arrays, len(rows), line, lines, problems, conventions.missing)
+            before = positions.keys()
+            known = list(dict.fromkeys([*known, *all_keys(rows)]))
+            positions = report.find_columns(known)
+            for role in positions.keys() - before if before else ():
+                report.error(line, "this column is missing in earlier lines", role)
+            arrays = {role: [row.get(known[k]) for row in rows] for role, k in positions.items()}
+            yield to_batch(arrays, len(rows), line, lines, report, conventions.missing)
         line += count_lines(block)
-    if not wanted:
-        said = f"{feed.file}:1: the file is empty"
-        raise DataError(said, [said])
+    if not positions:
+        message = f"{stream.file}:1: the file is empty"
+        raise DataError(message, [message])
 
 
-def _parquet_batches(feed: Feed, problems: Problems, conventions: Conventions) -> Iterator[Batch]:
+def _parquet_batches(
+    stream: ByteStream, report: DataReport, conventions: Conventions
+) -> Iterator[RowBatch]:
     import pyarrow as pa
 
     try:
-        yield from _parquet_parts(feed, problems, conventions)
+        yield from _parquet_parts(stream, report, conventions)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        said = str(error).partition("\n")[0]
-        raise DataError(f"{feed.file}: broken Parquet: {said}") from None
+        message = str(error).partition("\n")[0]
+        raise DataError(f"{stream.file}: broken Parquet: {message}") from None
 
 
-def _parquet_parts(feed: Feed, problems: Problems, conventions: Conventions) -> Iterator[Batch]:
+def _parquet_parts(
+    stream: ByteStream, report: DataReport, conventions: Conventions
+) -> Iterator[RowBatch]:
     from pyarrow import parquet
 
-    file = parquet.ParquetFile(seekable(feed))
+    file = parquet.ParquetFile(seekable(stream))
     if file.metadata.num_rows > MAX_STEPS:
-        raise DataError(f"{feed.file}: more than {MAX_STEPS} rows")
+        raise DataError(f"{stream.file}: more than {MAX_STEPS} rows")
     names = file.schema_arrow.names
-    wanted = problems.find(names)
-    columns = [names[k] for k in wanted.values()]
+    positions = report.find_columns(names)
+    columns = [names[k] for k in positions.values()]
     row = 1
     for part in file.iter_batches(batch_size=PARQUET_ROWS, columns=columns):
-        arrays = {role: part.column(names[k]) for role, k in wanted.items()}
-        yield to_batch(arrays, part.num_rows, row, None, problems, conventions.missing)
+        arrays = {role: part.column(names[k]) for role, k in positions.items()}
+        yield to_batch(arrays, part.num_rows, row, None, report, conventions.missing)
         row += part.num_rows
 
 
-_READERS: dict[DataKind, Callable[[Feed, Problems, Conventions], Iterator[Batch]]] = {
+_READERS: dict[DataKind, Callable[[ByteStream, DataReport, Conventions], Iterator[RowBatch]]] = {
     "csv": csv_batches,
     "tsv": partial(csv_batches, preferred="\t"),
     "jsonl": _json_batches,

@@ -1,4 +1,4 @@
-"""What the columns of a table are called, and what is wrong with it, line by line."""
+"""Column names of a data file, and the errors and warnings about it by line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pomdptool.formats.limits import MAX_FINDINGS
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the columns of a table are called."""
+    """Column names of a data file."""
 
     episode: str = "episode"
     step: str = "step"
@@ -23,68 +23,52 @@ class Columns:
     terminated: str = "terminated"
     truncated: str = "truncated"
 
-    def is_called(self, name: str, role: str) -> bool:
-        """Whether a name is that of a column, regardless of case and surrounding blanks."""
+    def matches(self, name: str, role: str) -> bool:
+        """Whether a name is that of a column, ignoring case and surrounding blanks."""
         wanted: str = getattr(self, role)
         return name == wanted or name.strip().casefold() == wanted.strip().casefold()
 
-    def find(self, there: Sequence[str], file: str) -> dict[str, int]:
-        """Position of each of these columns among those that are there.
+    def find(self, header: Sequence[str], file: str) -> dict[str, int]:
+        """Position of each column in a header.
 
-        A name is found as it is written, else regardless of case and surrounding blanks.
+        An exact match is preferred to one that ignores case and surrounding blanks.
 
-        Raises
-        ------
-        DataError
-            If a column is missing that is needed (observations, and any that was renamed), or
-            occurs twice.
+        Raises DataError if a required column is missing (observations, and any that was renamed),
+        or a column occurs twice.
         """
-        found = {}
-        loose = [name.strip().casefold() for name in there]
+        positions = {}
+        folded = [name.strip().casefold() for name in header]
         for role in fields(self):
             name = getattr(self, role.name)
-            names = there if name in there else loose
-            name_there = name if name in there else name.strip().casefold()
-            if names.count(name_there) > 1:
+            names = header if name in header else folded
+            key = name if name in header else name.strip().casefold()
+            if names.count(key) > 1:
                 raise DataError(f"{file}: there are several columns {name!r}")
-            if name_there in names:
-                found[role.name] = names.index(name_there)
+            if key in names:
+                positions[role.name] = names.index(key)
             elif role.name == "observation" or name != role.default:
-                known = ", ".join(map(repr, there[:20])) + ", ..." * (len(there) > 20)
+                known = ", ".join(map(repr, header[:20])) + ", ..." * (len(header) > 20)
                 raise DataError(
-                    f"{file}: there is no column {name!r} among {known}{nearest(name, there)}"
+                    f"{file}: there is no column {name!r} among {known}{nearest(name, header)}"
                 )
-        return found
+        return positions
 
 
-WITHOUT = {
-    "episode": "all rows are one sequence",
-    "step": "rows are taken as they come",
-    "action": "one action is taken",
-    "reward": "there are no rewards",
-    "terminated": "nothing says which episodes reached a terminal state",
+IF_MISSING = {
+    "episode": "all rows form one episode",
+    "step": "rows are kept in file order",
+    "action": "a single action is assumed",
+    "reward": "no rewards are read",
+    "terminated": "no episode is known to have reached a terminal state",
 }
-"""What the lack of a column means, of those that data may be without."""
+"""Consequence of an optional column that is missing."""
 
 
 @dataclass(slots=True)
-class Problems:
-    """What is wrong with a file, by line; and, less than that, what its columns may not mean.
+class DataReport:
+    """Errors in a data file by line (Parquet: by row, if `rows`), and warnings about it.
 
-    Attributes
-    ----------
-    file
-        Name to report.
-    columns
-        What its columns are called.
-    rows
-        Whether rows are counted in place of lines (there are none).
-    unused
-        Names of columns that are passed over.
-    misspelt
-        Columns that are missing where one that is passed over has nearly their name.
-    doubts
-        What looks unlike what is assumed of it.
+    `misspelt` are warnings about missing columns with a similar name among the unused ones.
     """
 
     file: str
@@ -92,52 +76,53 @@ class Problems:
     rows: bool = False
     unused: list[str] = field(default_factory=list, init=False)
     misspelt: tuple[str, ...] = field(default=(), init=False)
-    doubts: list[str] = field(default_factory=list, init=False)
-    _found: list[tuple[int, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list, init=False)
+    _errors: list[tuple[int, str]] = field(default_factory=list)
     _more: bool = False
 
-    def find(self, there: Sequence[str]) -> dict[str, int]:
-        """Position of each column, as `Columns.find`; note those that may be misspelt."""
-        found = self.columns.find(there, self.file)
-        self.unused = [name for k, name in enumerate(there) if k not in found.values()]
-        missing = [role for role in WITHOUT if role not in found]
-        named = [(getattr(self.columns, role), WITHOUT[role]) for role in missing]
+    def find_columns(self, header: Sequence[str]) -> dict[str, int]:
+        """Position of each column, as `Columns.find`; warns of those that may be misspelt."""
+        positions = self.columns.find(header, self.file)
+        self.unused = [name for k, name in enumerate(header) if k not in positions.values()]
+        missing = [role for role in IF_MISSING if role not in positions]
+        named = [(getattr(self.columns, role), IF_MISSING[role]) for role in missing]
         self.misspelt = tuple(
-            f"{self.file}: there is no column {name!r}: {means}{hint}"
-            for name, means in named
+            f"{self.file}: there is no column {name!r}: {consequence}{hint}"
+            for name, consequence in named
             if (hint := nearest(name, self.unused))
         )
-        return found
+        return positions
 
-    def add(self, line: int, message: str, role: str = "") -> None:
-        """Note what is wrong with a line, in a column of that role."""
+    def error(self, line: int, message: str, role: str = "") -> None:
+        """Record an error on a line, in a column."""
         place = f"{self.file}: row {line}" if self.rows else f"{self.file}:{line}"
-        column = f"column {getattr(self.columns, role)!r}: " if role else ""
         if self.full:
             self._more = True
         else:
-            self._found.append((line, f"{place}: {column}{message}"))
+            self._errors.append((line, f"{place}: {self._column(role)}{message}"))
 
-    def doubt(self, message: str, role: str = "") -> None:
-        """Warn of what looks unlike what is assumed, in a column of that role."""
-        column = f"column {getattr(self.columns, role)!r}: " if role else ""
-        self.doubts.append(f"{self.file}: {column}{message}")
+    def warn(self, message: str, role: str = "") -> None:
+        """Record a warning about a column."""
+        self.warnings.append(f"{self.file}: {self._column(role)}{message}")
+
+    def _column(self, role: str) -> str:
+        return f"column {getattr(self.columns, role)!r}: " if role else ""
 
     @property
     def full(self) -> bool:
-        """Whether as many were found as are kept."""
-        return len(self._found) >= MAX_FINDINGS
+        """Whether the maximum number of errors is reached."""
+        return len(self._errors) >= MAX_FINDINGS
 
     @property
-    def any(self) -> bool:
-        """Whether something is wrong."""
-        return bool(self._found)
+    def has_errors(self) -> bool:
+        """Whether there are errors."""
+        return bool(self._errors)
 
-    def stop(self) -> None:
-        """Raise a DataError if something is wrong."""
-        if not self._found:
+    def raise_errors(self) -> None:
+        """Raise a DataError if there are errors."""
+        if not self._errors:
             return
-        texts = [text for _, text in sorted(self._found, key=lambda item: item[0])]
+        texts = [text for _, text in sorted(self._errors, key=lambda item: item[0])]
         least = "at least " if self._more else ""
         more = f" (and {least}{len(texts) - 1} more)" if len(texts) > 1 else ""
         raise DataError(texts[0] + more, texts)

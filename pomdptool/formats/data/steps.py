@@ -1,4 +1,4 @@
-"""From rows to episodes: their order, the steps that are left out, and how each episode ended."""
+"""Rows of a data file sorted by episode and step, with gaps and the ends of episodes."""
 
 from __future__ import annotations
 
@@ -10,91 +10,94 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pomdptool.episodes import CUT, TERMINATED, TRUNCATED
-from pomdptool.formats.data.report import Problems
+from pomdptool.formats.data.report import DataReport
 from pomdptool.formats.limits import MAX_FINDINGS
 from pomdptool.sparse import Int32Array, IntArray
 
-LONGEST_GAP = 1 << 31
-"""Steps that are counted at most of those left out in one place: more than a table may have."""
+MAX_GAP = 1 << 31
+"""Longest gap that is counted exactly; longer than a data file may be."""
 
-FLAGS = ("terminated", "truncated")
-"""Columns that say how an episode ended."""
+END_FLAGS = ("terminated", "truncated")
+"""Columns that show how an episode ended."""
 
 
 @dataclass(slots=True)
-class Places:
-    """Where rows stand in the file, and what is wrong with them.
+class RowLines:
+    """Line of each row in the file, and names of episodes by their codes, for error messages."""
 
-    Attributes
-    ----------
-    problems
-        What is wrong, and what columns are called.
-    episodes
-        Names of the episodes, by their codes.
-    """
-
-    problems: Problems
+    report: DataReport
     episodes: list[str] = field(default_factory=list)
     _batches: list[tuple[int, int, IntArray | None]] = field(default_factory=list)
 
     def add(self, first: int, line: int, lines: IntArray | None) -> None:
-        """Note the lines of a batch of rows, the first of which is counted over all batches."""
+        """Add the lines of a batch, whose first row has the index `first` in the file."""
         self._batches.append((first, line, lines))
 
     def line(self, row: int) -> int:
         """Line of a row."""
-        k = bisect.bisect_right(self._batches, row, key=lambda place: place[0]) - 1
+        k = bisect.bisect_right(self._batches, row, key=lambda batch: batch[0]) - 1
         first, line, lines = self._batches[k]
         return line + row - first if lines is None else int(lines[row - first])
 
-    def report(self, rows: IntArray, message: str, role: str) -> None:
-        """Note what is wrong with some rows."""
+    def error(self, rows: IntArray, message: str, role: str) -> None:
+        """Record the same error for several rows."""
         for row in rows[: MAX_FINDINGS + 1].tolist():
-            self.problems.add(self.line(row), message, role)
+            self.report.error(self.line(row), message, role)
 
     def in_episode(self, code: int) -> str:
-        """Name an episode, where it has a name."""
+        """Name an episode, if it has a name."""
         return f" in episode {self.episodes[code]!r}" if self.episodes else ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Order:
-    """Rows in the order of episodes and steps.
+class RowOrder:
+    """Rows sorted by episode and step.
 
     Attributes
     ----------
     rows
-        Shape (n_rows,): the row that comes at each place; None: as they are in the file.
+        Shape (n_rows,): row at each sorted position; None: file order.
     first
-        Shape (n_episodes + 1,): where each episode begins.
-    left_out
-        Shape (n_rows,): how many steps are left out before the row at each place.
+        Shape (n_episodes + 1,): position at which each episode begins.
+    skipped
+        Shape (n_rows,): number of steps skipped before each position.
     """
 
     rows: IntArray | None
     first: IntArray
-    left_out: IntArray
+    skipped: IntArray
 
-    def row(self, place: int) -> int:
-        """Row at a place."""
-        return place if self.rows is None else int(self.rows[place])
+    def row(self, position: int) -> int:
+        """Row at a position."""
+        return position if self.rows is None else int(self.rows[position])
 
-    def placed(self, values: np.ndarray) -> np.ndarray:
-        """Values of rows in order."""
+    def sort(self, values: np.ndarray) -> np.ndarray:
+        """Sort values of rows."""
         return values if self.rows is None else values[self.rows]
 
-    def rows_at(self, places: IntArray) -> IntArray:
-        """Rows at some places."""
-        return places if self.rows is None else self.rows[places]
+    def rows_at(self, positions: IntArray) -> IntArray:
+        """Rows at some positions."""
+        return positions if self.rows is None else self.rows[positions]
+
+    def fill(self, values: np.ndarray, missing: float) -> np.ndarray:
+        """Insert a missing value into sorted values for each skipped step."""
+        at = np.arange(len(values)) + np.cumsum(self.skipped)
+        full = np.full(len(values) + int(self.skipped.sum()), missing, dtype=values.dtype)
+        full[at] = values
+        return full
+
+    def first_filled(self) -> IntArray:
+        """First step of each episode after filling."""
+        return np.asarray(self.first + np.concatenate([[0], np.cumsum(self.skipped)])[self.first])
 
 
-def order_of(episode: Int32Array, steps: IntArray | None, places: Places) -> Order:
-    """Order rows by the code of their episode, which is never NONE, and their step."""
+def sort_rows(episode: Int32Array, steps: IntArray | None, lines: RowLines) -> RowOrder:
+    """Sort rows by the code of their episode, which is never NONE, and their step."""
     first = np.concatenate([[0], np.cumsum(np.bincount(episode))])
-    none = np.zeros(len(episode), dtype=np.int64)
+    skipped = np.zeros(len(episode), dtype=np.int64)
     if steps is None:
-        _check_together(episode, places)
-        return Order(None, first, none)
+        _check_contiguous(episode, lines)
+        return RowOrder(None, first, skipped)
     rows: IntArray | None = None
     same, rising = episode[1:] == episode[:-1], steps[1:] > steps[:-1]
     if not np.all((episode[1:] > episode[:-1]) | (same & rising)):
@@ -102,77 +105,64 @@ def order_of(episode: Int32Array, steps: IntArray | None, places: Places) -> Ord
         episode, steps = episode[rows], steps[rows]
         same = episode[1:] == episode[:-1]
         for k in (np.flatnonzero(same & (steps[1:] == steps[:-1])) + 1)[: MAX_FINDINGS + 1]:
-            message = f"step {steps[k]} occurs twice{places.in_episode(int(episode[k]))}"
-            places.problems.add(places.line(int(rows[k])), message, "step")
+            message = f"step {steps[k]} occurs twice{lines.in_episode(int(episode[k]))}"
+            lines.report.error(lines.line(int(rows[k])), message, "step")
     gaps = (steps[1:] - steps[:-1] - 1).astype(np.uint64)  # also right where the sum overflows
-    none[1:] = np.where(same, np.minimum(gaps, LONGEST_GAP), 0)
-    return Order(rows, first, none)
+    skipped[1:] = np.where(same, np.minimum(gaps, MAX_GAP), 0)
+    return RowOrder(rows, first, skipped)
 
 
-def _check_together(episode: Int32Array, places: Places) -> None:
-    """Without steps, the rows of an episode must follow one another."""
+def _check_contiguous(episode: Int32Array, lines: RowLines) -> None:
+    """Without steps, the rows of an episode must be consecutive."""
     highest = np.maximum.accumulate(episode)
     back = (episode[1:] != episode[:-1]) & (episode[1:] < highest[1:])
     for row in (np.flatnonzero(back) + 1)[: MAX_FINDINGS + 1].tolist():
         message = (
-            f"a row{places.in_episode(int(episode[row]))}, after another began: "
-            f"a column {places.problems.columns.step!r} would settle their order"
+            f"a row{lines.in_episode(int(episode[row]))} after another episode began: add a "
+            f"column {lines.report.columns.step!r} to define the order"
         )
-        places.problems.add(places.line(row), message, "episode")
+        lines.report.error(lines.line(row), message, "episode")
 
 
-def episodes_by_ends(flags: Mapping[str, NDArray[np.bool_]], n_rows: int) -> Int32Array:
-    """Code of each row's episode, where it lasts until it terminated or was truncated."""
+def split_at_ends(flags: Mapping[str, NDArray[np.bool_]], n_rows: int) -> Int32Array:
+    """Code of each row's episode if episodes last until terminated or truncated."""
     ended = np.zeros(n_rows, dtype=bool)
     for flag in flags.values():
         ended |= flag
     return np.concatenate([[0], np.cumsum(ended)[:-1]]).astype(np.int32)
 
 
-def ends_of(
-    flags: Mapping[str, NDArray[np.bool_]], order: Order, places: Places
+def episode_ends(
+    flags: Mapping[str, NDArray[np.bool_]], order: RowOrder, lines: RowLines
 ) -> IntArray | None:
-    """How each episode ended; None where the table does not say.
+    """How each episode ended; None if the data do not show it.
 
-    An episode that neither terminated nor was truncated stops with the log, outside of a terminal
-    state as truncated ones do. Without a column `terminated`, those that were truncated were cut
-    off in any state.
+    An episode that neither terminated nor was truncated ends with the log, in a nonterminal state
+    like truncated ones. Without a column `terminated`, truncated episodes were cut off in any
+    state.
     """
-    last = np.zeros(len(order.left_out), dtype=bool)
+    last = np.zeros(len(order.skipped), dtype=bool)
     last[order.first[1:] - 1] = True
     for role, flag in flags.items():
-        early = np.flatnonzero(order.placed(flag) & ~last)
-        places.report(order.rows_at(early), f"the episode has {role}, but goes on", role)
+        early = np.flatnonzero(order.sort(flag) & ~last)
+        lines.error(order.rows_at(early), f"the episode is {role} here but continues", role)
     terminated, truncated = (
-        order.placed(flags[role])[last] if role in flags else None for role in FLAGS
+        order.sort(flags[role])[last] if role in flags else None for role in END_FLAGS
     )
     if terminated is not None:
         return np.where(terminated, TERMINATED, TRUNCATED)
     return None if truncated is None or not truncated.all() else np.full(len(truncated), CUT)
 
 
-def report_gaps(order: Order, steps: IntArray, episode: Int32Array, places: Places) -> None:
-    """Warn of the first gap, and say how many there are."""
-    gaps = np.flatnonzero(order.left_out)
+def warn_of_gaps(order: RowOrder, steps: IntArray, episode: Int32Array, lines: RowLines) -> None:
+    """Warn of the first gap, with the number of others."""
+    gaps = np.flatnonzero(order.skipped)
     if not len(gaps):
         return
     row, before = order.row(int(gaps[0])), order.row(int(gaps[0]) - 1)
-    more = f" and {len(gaps) - 1} more gaps" if len(gaps) > 1 else ""
-    places.problems.doubt(
-        f"step {steps[row]} follows step {steps[before]}{places.in_episode(int(episode[row]))}"
-        f"{more}: taken as consecutive; if steps are missing, --gaps missing",
+    more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
+    lines.report.warn(
+        f"step {steps[row]} follows step {steps[before]}{lines.in_episode(int(episode[row]))}"
+        f"{more}: treated as consecutive; use --gaps missing if steps are missing",
         "step",
     )
-
-
-def filled(values: np.ndarray, order: Order, fill: float) -> np.ndarray:
-    """Values in order, with another one for each step that is left out."""
-    at = np.arange(len(values)) + np.cumsum(order.left_out)
-    full = np.full(len(values) + int(order.left_out.sum()), fill, dtype=values.dtype)
-    full[at] = values
-    return full
-
-
-def first_of_filled(order: Order) -> IntArray:
-    """Where episodes begin once the steps left out are filled in."""
-    return np.asarray(order.first + np.concatenate([[0], np.cumsum(order.left_out)])[order.first])

@@ -1,7 +1,7 @@
-"""Rows of text looked at one by one: the header of a CSV file, where a row stands, JSON lines.
+"""Text parsed row by row: the header of a CSV file, line numbers of rows, JSON lines.
 
-CSV bodies are parsed in bulk elsewhere; here is what is asked of a block where something is wrong
-with it, or lines and rows are not the same.
+CSV blocks are parsed in bulk by `delimited`; row by row only to locate errors and rows of several
+lines.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from pomdptool.formats.data.input import count_lines, long_values
-from pomdptool.formats.data.report import Columns, Problems
+from pomdptool.formats.data.report import Columns, DataReport
 from pomdptool.formats.limits import MAX_ROW
 from pomdptool.formats.strict_json import unique_keys
 from pomdptool.printable import first_surrogate
 from pomdptool.sparse import IntArray
 
-SEPARATORS = (",", ";", "\t", "|")
-"""What may separate the values of a row, where the header shows it."""
+DELIMITERS = (",", ";", "\t", "|")
+"""Delimiters that are detected in a header."""
 
 _NUMBER = re.compile(
     r"[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf(inity)?|nan)", re.IGNORECASE
@@ -37,17 +37,7 @@ _WHOLE = re.compile(r"[-+]?[0-9]{1,18}(\.0*)?")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Names of a CSV file's columns.
-
-    Attributes
-    ----------
-    names
-        As they stand there.
-    size
-        Bytes up to the first row.
-    lines
-        Lines up to there.
-    """
+    """Header of a CSV file: column names, and its size in bytes and lines."""
 
     names: list[str]
     size: int
@@ -55,7 +45,7 @@ class Header:
 
 
 def utf8_error(block: bytes, line: int) -> tuple[int, str] | None:
-    """Line and message of the first byte that is not UTF-8, in a block that begins at a line."""
+    """Line and message of the first byte of a block that is not UTF-8."""
     try:
         block.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -64,66 +54,58 @@ def utf8_error(block: bytes, line: int) -> tuple[int, str] | None:
     return None
 
 
-def read_header(block: bytes, delimiter: str, problems: Problems) -> Header:
+def read_header(block: bytes, delimiter: str, report: DataReport) -> Header:
     """Read the first row that is not blank.
 
-    Raises
-    ------
-    DataError
-        If there is none, or it is not text.
+    Raises DataError if the block is empty or not text.
     """
     if error := utf8_error(block[: block.find(b"\n") + 1] or block, 1):
-        problems.add(*error)
-        problems.stop()
+        report.error(*error)
+        report.raise_errors()
     text = block[:MAX_ROW].decode("utf-8", errors="surrogateescape")
-    taken: list[str] = []
+    header: list[str] = []
 
     def lines() -> Iterator[str]:
         for line in io.StringIO(text, newline=""):
-            taken.append(line)
+            header.append(line)
             yield line
 
     reader = csv.reader(lines(), delimiter=delimiter)
     try:
         names = next(filter(None, reader), None)
     except csv.Error as error:
-        problems.add(1, f"bad header: {error}")
-        problems.stop()
+        report.error(1, f"bad header: {error}")
+        report.raise_errors()
     if not names:
-        problems.add(1, "the file is empty")
-        problems.stop()
+        report.error(1, "the file is empty")
+        report.raise_errors()
         names = []
-    size = len("".join(taken).encode("utf-8", errors="surrogateescape"))
-    return Header(names, size, len(taken))
+    size = len("".join(header).encode("utf-8", errors="surrogateescape"))
+    return Header(names, size, len(header))
 
 
-def separator(head: bytes, preferred: str, columns: Columns) -> str:
-    """Separator for which a header has the column of observations; the preferred one if none."""
+def detect_delimiter(head: bytes, preferred: str, columns: Columns) -> str:
+    """Delimiter for which the header has a column of observations; else the preferred one."""
     text = head.decode("utf-8", errors="replace").lstrip("\ufeff\r\n")
     line = text.splitlines()[:1]
-    for candidate in (preferred, *SEPARATORS):
+    for candidate in (preferred, *DELIMITERS):
         names = next(csv.reader(line, delimiter=candidate), [])
-        if any(columns.is_called(name, "observation") for name in names):
+        if any(columns.matches(name, "observation") for name in names):
             return candidate
     return preferred
 
 
 def row_lines(
-    block: bytes, first: int, n_columns: int, delimiter: str, problems: Problems
+    block: bytes, first: int, n_columns: int, delimiter: str, report: DataReport
 ) -> IntArray:
-    """Line on which each row of a CSV block begins, looked up one by one.
+    """First line of each row of a CSV block that begins at the line `first`.
 
-    Rows with another count of values than there are columns, and bad quotes, are reported.
-
-    Parameters
-    ----------
-    first
-        Line that the block begins at.
+    Rows with too few or too many values and bad quotes are reported.
     """
     if error := utf8_error(block, first):
-        problems.add(*error)
+        report.error(*error)
         return np.zeros(0, dtype=np.int64)
-    found = []
+    lines = []
     text = io.StringIO(block.decode("utf-8"), newline="")
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     line = first
@@ -131,68 +113,64 @@ def row_lines(
         with long_values():
             for row in reader:
                 if row or n_columns == 1:
-                    found.append(line)
+                    lines.append(line)
                 if row and len(row) != n_columns:
                     values = "1 value" if len(row) == 1 else f"{len(row)} values"
-                    problems.add(line, f"{values} in a row, where the header has {n_columns}")
+                    report.error(line, f"the row has {values}, the header has {n_columns}")
                 line = first + reader.line_num
     except csv.Error as error:
-        ended = "unexpected end" in str(error)
-        said = "a quote opens in this row and does not close" if ended else error
-        problems.add(line, f"bad quotes: {said}")
-    return np.array(found, dtype=np.int64)
+        unclosed = "unexpected end" in str(error)
+        report.error(line, f"bad quotes: {'unclosed quote' if unclosed else error}")
+    return np.array(lines, dtype=np.int64)
 
 
 def json_rows(
-    block: bytes, first: int, problems: Problems
+    block: bytes, first: int, report: DataReport
 ) -> tuple[list[dict[str, Any]], IntArray | None]:
-    """Objects of a block of JSON lines, and the line of each where they do not follow one another.
+    """Objects of a block of JSON lines, and their lines unless consecutive.
 
-    Lines that are no objects are reported.
+    Lines that are not objects are reported.
     """
     if error := utf8_error(block, first):
-        problems.add(*error)
+        report.error(*error)
         return [], None
     lines = block.decode("utf-8").split("\n")
     filled = [k for k, line in enumerate(lines) if line and not line.isspace()]
     kept = lines if len(filled) == len(lines) else [lines[k] for k in filled]
-    together = bool(filled) and filled[-1] == len(filled) - 1
-    places = None if together else np.array(filled, dtype=np.int64) + first
+    consecutive = bool(filled) and filled[-1] == len(filled) - 1
+    numbers = None if consecutive else np.array(filled, dtype=np.int64) + first
     try:
         rows = json.loads("[" + ",".join(kept) + "]", object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         rows = []
     if len(rows) == len(kept) and all(isinstance(row, dict) for row in rows):
-        return rows, places
+        return rows, numbers
     return [
-        row for k in filled if (row := _json_row(lines[k], first + k, problems)) is not None
-    ], places
+        row for k in filled if (row := _json_row(lines[k], first + k, report)) is not None
+    ], numbers
 
 
-def _json_row(text: str, line: int, problems: Problems) -> dict[str, Any] | None:
+def _json_row(text: str, line: int, report: DataReport) -> dict[str, Any] | None:
     try:
         row = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
-        problems.add(line, f"this is not JSON: {getattr(error, 'msg', error)}")
+        report.error(line, f"this is not JSON: {getattr(error, 'msg', error)}")
         return None
     if isinstance(row, dict):
         return row
-    problems.add(line, "a line must be one JSON object")
+    report.error(line, "a line must be one JSON object")
     return None
 
 
-def keys_of(rows: list[dict[str, Any]]) -> list[str]:
-    """Every key of some objects, in order of first appearance."""
+def all_keys(rows: list[dict[str, Any]]) -> list[str]:
+    """Keys of several objects, in order of first appearance."""
     return list(dict.fromkeys(itertools.chain.from_iterable(rows)))
 
 
-def text_in(value: Any) -> str | None:
-    """Name, or number in digits, that a value of a table is; None where it is empty.
+def to_text(value: Any) -> str | None:
+    """Convert a value to a name, or to a number in digits; None if empty.
 
-    Raises
-    ------
-    ValueError
-        If it is neither.
+    Raises ValueError if the value is neither.
     """
     if value is None or isinstance(value, str):
         if value and first_surrogate(value) is not None:
@@ -214,15 +192,12 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
-def number_in(
+def to_number(
     value: Any, *, whole: bool = False, missing: frozenset[str] = frozenset()
 ) -> float | int | None:
-    """Return the number that a value of a table is; None where it is empty or missing.
+    """Convert a value to a number; None if empty or missing.
 
-    Raises
-    ------
-    ValueError
-        If it is none, or no whole one where that is asked for.
+    Raises ValueError if the value is not a number, or not a whole one where required.
     """
     text = "" if value is None else str(value).strip()
     if not text:

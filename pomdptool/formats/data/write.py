@@ -1,9 +1,8 @@
-"""Tables of episodes written: CSV, TSV, JSON lines and Parquet, part by part.
+"""Write data files of episodes: CSV, TSV, JSON lines and Parquet, part by part.
 
-Columns are `episode` (numbers, running on over the parts where the data has none), `step` (from 0),
-`action`, `observation`, and where they are there `reward`, `terminated` and `truncated` (0 or 1),
-`state` and `next_state`. What is missing is empty, in JSON null. Numbers are written so that they
-read back equal.
+Columns are `episode` (numbered over all parts unless the data have numbers), `step` (from 0),
+`action`, `observation`, and if present `reward`, `terminated` and `truncated` (0 or 1), `state` and
+`next_state`. Missing values are empty, in JSON null. Numbers read back equal.
 """
 
 from __future__ import annotations
@@ -20,43 +19,40 @@ import numpy as np
 
 from pomdptool.episodes import NONE, Episodes
 from pomdptool.errors import DataError
-from pomdptool.formats.atomic import writing_whole
+from pomdptool.formats.atomic import open_atomic
 from pomdptool.formats.data.read import DATA_KINDS, DataKind
 from pomdptool.formats.kinds import kind_of_path
 from pomdptool.sparse import IntArray
 
 ROWS = 1 << 16
-"""Rows that are put into text at once."""
+"""Rows converted to text at once."""
 
 GROUP = 1 << 18
-"""Rows of a group of a Parquet file, about."""
+"""Approximate rows of a Parquet row group."""
 
 
 def write_episodes(
-    parts: Iterable[Episodes],
-    target: str | Path | IO[bytes],
-    *,
-    kind: DataKind | None = None,
+    parts: Iterable[Episodes], target: str | Path | IO[bytes], *, kind: DataKind | None = None
 ) -> None:
-    """Write episodes as they come: to a path, standard output (`-`) or an open binary file.
+    """Write episodes part by part: to a path, standard output (`-`) or an open binary file.
 
-    A file is written whole or not at all, whatever ends the parts; a stream is flushed after each.
+    A file is written completely or not at all; a stream is flushed after each part.
 
     Parameters
     ----------
     parts
-        Lots of episodes with the same columns. Memory is that of one lot.
+        Episodes with the same columns. One part is held in memory.
     kind
-        "csv", "tsv", "jsonl" or "parquet"; by default known by the path's extension, for a stream
+        "csv", "tsv", "jsonl" or "parquet"; by default from the extension of the path, for a stream
         "csv". A path that ends in `.gz` is compressed.
 
     Raises
     ------
     DataError
         If there are no parts, they differ in columns, a name is empty, a reward is infinite, or the
-        extension names no format.
+        extension is unknown.
     OSError
-        If the file cannot be written; `BrokenPipeError` where nobody reads a stream any more.
+        If the file cannot be written; `BrokenPipeError` if the reader of a stream has closed it.
     """
     if target == "-":
         _write(parts, sys.stdout.buffer, kind or "csv")
@@ -65,7 +61,7 @@ def write_episodes(
         kind = kind or kind_of_path(path, DATA_KINDS)
         if kind is None:
             raise DataError(f"{path}: episodes are written as .csv, .tsv, .jsonl or .parquet")
-        with writing_whole(path) as file, _compressed(file, path) as stream:
+        with open_atomic(path) as file, _compressed(file, path) as stream:
             _write(parts, stream, kind)
     else:
         _write(parts, target, kind or "csv")
@@ -102,18 +98,18 @@ def _write(parts: Iterable[Episodes], stream: IO[bytes], kind: DataKind) -> None
 
 
 def _columns(part: Episodes) -> list[str]:
-    more = {
+    optional = {
         "reward": part.rewards,
         **dict.fromkeys(("terminated", "truncated"), part.ends),
         "state": part.states,
         "next_state": part.next_states,
     }
-    present = [name for name, values in more.items() if values is not None]
+    present = [name for name, values in optional.items() if values is not None]
     return ["episode", "step", "action", "observation", *present]
 
 
 def _rows(part: Episodes, done: int) -> Iterator[dict[str, Any]]:
-    """Columns of some steps at a time as Arrow arrays; symbols are dictionaries with null."""
+    """Columns of up to `ROWS` steps at a time as Arrow arrays, symbols dictionary-encoded."""
     import pyarrow as pa
 
     if part.rewards is not None and np.isinf(part.rewards).any():
@@ -133,9 +129,8 @@ def _rows(part: Episodes, done: int) -> Iterator[dict[str, Any]]:
             "observation": _symbols(part.observations[some], observations),
         }
         if part.rewards is not None:
-            rows["reward"] = pa.array(
-                part.rewards[some] + 0.0, from_pandas=True
-            )  # no -0, NaN is null
+            # adding 0 turns -0 into 0; NaN becomes null
+            rows["reward"] = pa.array(part.rewards[some] + 0.0, from_pandas=True)
         if part.ends is not None:
             last = at == part.first[episode + 1] - 1
             terminated = last & part.terminated[episode]
@@ -152,7 +147,7 @@ def _names(names: tuple[str, ...]) -> Any:
     import pyarrow as pa
 
     if "" in names:
-        raise DataError("an empty name cannot be written: it would read as missing")
+        raise DataError("an empty name cannot be written: it would be read as missing")
     try:
         return pa.array(names, pa.string())
     except UnicodeEncodeError as error:
@@ -165,8 +160,6 @@ def _symbols(indices: IntArray, names: Any) -> Any:
     codes = pa.array(indices.astype(np.int32), mask=indices == NONE)
     return pa.DictionaryArray.from_arrays(codes, names)
 
-
-# ---------------------------------------------------------------- text
 
 Sink = Callable[[dict[str, Any]], None]
 
@@ -204,7 +197,7 @@ def _json_sink(stream: IO[bytes], columns: list[str]) -> Iterator[Sink]:
 
 
 def _texts(array: Any, quote: Callable[[str], str], missing: str) -> Any:
-    """Each value as it stands in the text."""
+    """Text of each value."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(array.type):
@@ -214,13 +207,10 @@ def _texts(array: Any, quote: Callable[[str], str], missing: str) -> Any:
 
 
 def _characters(texts: Any) -> memoryview:
-    """All the texts of an array that begins its buffer, laid end to end."""
+    """Concatenated texts of an array that begins its buffer."""
     _, ends, data = texts.buffers()
     end = int(np.frombuffer(ends, dtype=np.int32)[len(texts)])
     return memoryview(data)[:end]
-
-
-# ---------------------------------------------------------------- Parquet
 
 
 @contextlib.contextmanager

@@ -1,1 +1,1 @@
-"""Policies to text and back: JSON, .alpha, .pg, DOT and APPL's .policy."""
+"""Policy files: JSON, .alpha, .pg, DOT and APPL's .policy."""

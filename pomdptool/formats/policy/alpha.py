@@ -1,7 +1,7 @@
-"""The .alpha form of the reference solver: vectors over all states, each with its action.
+"""The .alpha format of pomdp-solve: alpha vectors over all states, each with its action.
 
 For each vector a line with the action's index, a line with a value for each state, and a blank
-line. It holds rewards, negated costs, in any case. Blank lines are skipped wherever they stand.
+line. Values are rewards; costs are negated. Blank lines are ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
 def write_alpha(values: AlphaVectors) -> str:
-    """Text in .alpha form."""
+    """Write the .alpha format."""
     return "".join(
         f"{action}\n{' '.join(map(repr, vector.tolist()))}\n\n"
         for action, vector in zip(values.actions.tolist(), values.values, strict=True)
@@ -29,19 +29,13 @@ def write_alpha(values: AlphaVectors) -> str:
 def read_alpha(
     text: str, file: str, n_states: int | None = None, n_actions: int | None = None
 ) -> AlphaVectors:
-    """Read the .alpha form.
+    """Read the .alpha format.
 
-    Parameters
-    ----------
-    n_states, n_actions
-        What the vectors are for; without them all vectors must be as long as the first, and actions
-        may be any.
+    Without `n_states` all vectors must be as long as the first; without `n_actions` any action is
+    accepted.
 
-    Raises
-    ------
-    FormatError
-        With every line that is wrong: what is no number or not finite, a vector of another length,
-        an action that does not exist.
+    Raises FormatError with every invalid line: a value that is not a finite number, a vector of the
+    wrong length, an unknown action.
     """
     reader = _Reader(file, n_states, n_actions)
     for k, line in enumerate(re.split(r"\r\n|\r|\n", text)):
@@ -51,7 +45,7 @@ def read_alpha(
 
 
 class _Reader:
-    """Collects the vectors, and what is wrong with them."""
+    """Collects vectors and errors."""
 
     def __init__(self, file: str, n_states: int | None, n_actions: int | None) -> None:
         self.file = file
@@ -62,7 +56,7 @@ class _Reader:
         self.action_is_next = True
         self.last = (1, 1)
 
-    def wrong(self, line: int, column: int, code: str, message: str) -> None:
+    def error(self, line: int, column: int, code: str, message: str) -> None:
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(Finding(self.file, line, column, "error", code, message))
 
@@ -79,15 +73,15 @@ class _Reader:
         first, *more = re.finditer(r"\S+", text)
         if not re.fullmatch("[0-9]{1,9}", first[0]):
             message = f"expected the number of an action, not {first[0][:40]!r}"
-            self.wrong(line, first.start() + 1, "PT001", message)
+            self.error(line, first.start() + 1, "PT001", message)
             return 0
         action = int(first[0])
         if more:
             message = "expected the number of an action alone on its line"
-            self.wrong(line, more[0].start() + 1, "PT001", message)
+            self.error(line, more[0].start() + 1, "PT001", message)
         elif self.n_actions is not None and action >= self.n_actions:
             message = f"there is no action {action}: the actions are 0 to {self.n_actions - 1}"
-            self.wrong(line, first.start() + 1, "PT002", message)
+            self.error(line, first.start() + 1, "PT002", message)
         return action
 
     def values(self, line: int, text: str) -> list[float]:
@@ -98,20 +92,20 @@ class _Reader:
                 message = f"expected a number, not {match[0][:40]!r}"
                 if not math.isnan(value):
                     message = f"the number {match[0][:40]} is too large"
-                self.wrong(line, match.start() + 1, "PT005", message)
+                self.error(line, match.start() + 1, "PT005", message)
             values.append(value)
         self.n_states = len(values) if self.n_states is None else self.n_states
         if len(values) != self.n_states:
             message = f"expected {self.n_states} values, not {len(values)}"
-            self.wrong(line, len(text.rstrip()) + 1, "PT006", message)
+            self.error(line, len(text.rstrip()) + 1, "PT006", message)
         return values
 
     def vectors(self) -> AlphaVectors:
-        """Build the vectors, once the lines are read."""
+        """Build the vectors after the last line."""
         if not self.actions:
-            self.wrong(1, 1, "PT011", "there are no vectors")
+            self.error(1, 1, "PT011", "there are no vectors")
         elif not self.action_is_next:
-            self.wrong(*self.last, "PT006", "the values of the last vector are missing")
+            self.error(*self.last, "PT006", "the values of the last vector are missing")
         if self.findings:
             raise FormatError(self.findings)
         return AlphaVectors(np.array(self.actions, np.int64), np.array(self.rows))

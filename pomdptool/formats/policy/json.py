@@ -1,8 +1,8 @@
-"""Policies from JSON, which `policies` describes.
+"""Read policies in JSON (see `write` for the format).
 
-Vectors over all states are the value function as it is. Of vectors on faces the value of a belief
-inside one of them is known, and with the model that of any belief; with a horizon these are the
-vectors after the first step, so that the model is needed always.
+Vectors over all states are the value function. Vectors on faces give the value of beliefs on these
+faces only; other beliefs need the model. With a finite horizon they are the vectors after the first
+step, so that every belief needs the model.
 """
 
 from __future__ import annotations
@@ -12,21 +12,14 @@ from dataclasses import replace
 import numpy as np
 
 from pomdptool.distributions import SUM_TOLERANCE
-from pomdptool.formats.json_documents import Place, read_document
+from pomdptool.formats.json_documents import JsonValue, read_document
 from pomdptool.formats.policy.write import FORMAT
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors
 from pomdptool.lookahead import FaceVectors, LookAhead, on_faces
 from pomdptool.model import Model
-from pomdptool.policy import (
-    AlphaVectors,
-    Bounds,
-    Problem,
-    SolvedPolicy,
-    ValueFunction,
-    check_fits,
-)
+from pomdptool.policy import AlphaVectors, Bounds, Problem, SolvedPolicy, ValueFunction, check_fits
 from pomdptool.sparse import FloatArray
 
 
@@ -36,12 +29,12 @@ def read_policy_json(text: str, file: str, model: Model | None = None) -> Solved
     Raises
     ------
     FormatError
-        If the text is not a policy; it names the place, or the key.
+        If the text is not a policy; with the place or key.
     PolicyError
         If it does not fit the model.
     """
     document = read_document(text.removeprefix(BYTE_ORDER_MARK), file, FORMAT)
-    whole = Place(document, "", file)
+    whole = JsonValue(document, "", file)
     problem = _problem(whole["problem"])
     if model is not None:
         check_fits(problem, model)
@@ -49,14 +42,14 @@ def read_policy_json(text: str, file: str, model: Model | None = None) -> Solved
     return _Reader(problem, model).policy(whole)
 
 
-def _problem(place: Place) -> Problem:
+def _problem(place: JsonValue) -> Problem:
     states = place["states"].names()
     start = place["start"].numbers(len(states))
     if start.min() < 0.0 or abs(float(start.sum()) - 1.0) > SUM_TOLERANCE:
-        raise place["start"].wrong("must hold probabilities that sum to 1")
+        raise place["start"].error("must hold probabilities that sum to 1")
     discount = place["discount"].number()
     if not 0.0 <= discount <= 1.0:
-        raise place["discount"].wrong("must lie between 0 and 1")
+        raise place["discount"].error("must lie between 0 and 1")
     return Problem(
         name=place["name"].text(),
         digest=place["digest"].text(),
@@ -70,28 +63,28 @@ def _problem(place: Place) -> Problem:
     )
 
 
-def _count(place: Place) -> float:
-    """A number, which stays whole where it is."""
+def _count(place: JsonValue) -> float:
+    """A number; integers stay integers."""
     number = place.number()
     return int(number) if isinstance(place.value, int) else number
 
 
 class _Reader:
-    """Reads what belongs to a problem."""
+    """Reads the parts of a policy."""
 
     def __init__(self, problem: Problem, model: Model | None) -> None:
         self.problem, self.model = problem, model
         self.sign = -1.0 if problem.costs else 1.0
 
-    def policy(self, place: Place) -> SolvedPolicy:
+    def policy(self, place: JsonValue) -> SolvedPolicy:
         horizon = None if place["horizon"].value is None else place["horizon"].count(1)
         graph, graph_value = self.graph(place["graph"])
-        terminal, stages = place.get("terminal_values"), place.get("stages")
-        ends = None if terminal is None else self.terminal(terminal)
+        stages, terminal_values = place.get("stages"), place.get("terminal_values")
+        terminal = None if terminal_values is None else self.terminal(terminal_values)
         values = self.values(place["vectors"], horizon, place.get("floor"))
         if isinstance(values, LinkedVectors):
-            graph, worth = values.graph(), place.get("graph_value")
-            graph_value = None if worth is None else self.sign * worth.number()
+            graph, value = values.graph(), place.get("graph_value")
+            graph_value = None if value is None else self.sign * value.number()
         return SolvedPolicy(
             problem=self.problem,
             method=place["method"].text(),
@@ -103,30 +96,30 @@ class _Reader:
             graph=graph,
             stats={key: _count(x) for key, x in place["stats"].members().items()},
             graph_value=graph_value,
-            stages=() if stages is None else self.stages(stages, ends),
-            terminal=ends,
+            stages=() if stages is None else self.stages(stages, terminal),
+            terminal=terminal,
             trace=self.trace(place.get("trace")),
         )
 
-    def trace(self, place: Place | None) -> tuple[tuple[float, float, float, int], ...]:
-        """Seconds, bounds and vectors over time."""
+    def trace(self, place: JsonValue | None) -> tuple[tuple[float, float, float, int], ...]:
+        """Seconds, bounds and number of vectors over time."""
         rows = []
         for row in () if place is None else place.items():
             entries = list(row.items())
             if len(entries) != 4:
-                raise row.wrong("must hold seconds, two bounds and a count")
-            ends = [self.sign * entry.number(infinite=True) for entry in entries[1:3]]
-            rows.append((entries[0].number(), min(ends), max(ends), entries[3].count(0)))
+                raise row.error("must hold seconds, two bounds and a count")
+            bounds = [self.sign * entry.number(infinite=True) for entry in entries[1:3]]
+            rows.append((entries[0].number(), min(bounds), max(bounds), entries[3].count(0)))
         return tuple(rows)
 
-    def bounds(self, place: Place) -> Bounds:
-        ends = [self.sign * place[key].number(infinite=True) for key in ("lower", "upper")]
-        low, high = ends if self.sign > 0.0 else ends[::-1]
+    def bounds(self, place: JsonValue) -> Bounds:
+        bounds = [self.sign * place[key].number(infinite=True) for key in ("lower", "upper")]
+        low, high = bounds if self.sign > 0.0 else bounds[::-1]
         if low > high:
-            raise place.wrong('must have "lower" below "upper"')
+            raise place.error('must have "lower" below "upper"')
         return Bounds(low, high)
 
-    def graph(self, place: Place) -> tuple[PolicyGraph | None, float | None]:
+    def graph(self, place: JsonValue) -> tuple[PolicyGraph | None, float | None]:
         """The graph and its value."""
         if place.value is None:
             return None, None
@@ -138,7 +131,7 @@ class _Reader:
         for node in nodes:
             links = list(node["next"].items())
             if len(links) != n_observations:
-                raise node["next"].wrong(f"must hold {n_observations} nodes, one an observation")
+                raise node["next"].error(f"must hold {n_observations} nodes, one per observation")
             table.append([NOWHERE if m.value is None else m.index(len(nodes)) for m in links])
         graph = PolicyGraph(
             np.array(actions, np.int64), np.array(table, np.int64), start, n_initial=n_initial
@@ -148,55 +141,57 @@ class _Reader:
             return graph, None
         return graph, self.sign * value.number()
 
-    def start(self, place: Place, n_nodes: int) -> tuple[int, int]:
-        """The node to begin in, or 0 and the number of initial nodes, one for each state."""
+    def start(self, place: JsonValue, n_nodes: int) -> tuple[int, int]:
+        """The initial node, or 0 and the number of initial nodes, one for each state."""
         if not isinstance(place.value, list):
             return place.index(n_nodes), 0
         n = len(self.problem.states)
         if place.value != list(range(n)) or n > n_nodes:
-            raise place.wrong(f"must be a node, or the nodes 0 to {n - 1}, one for each state")
+            raise place.error(f"must be a node, or the nodes 0 to {n - 1}, one for each state")
         return 0, n
 
-    def terminal(self, place: Place) -> FloatArray:
+    def terminal(self, place: JsonValue) -> FloatArray:
         rows = [row.numbers(len(self.problem.states)) for row in place.items()]
         if not rows:
-            raise place.wrong("must hold at least one vector")
+            raise place.error("must hold at least one vector")
         return self.sign * np.array(rows) + 0.0
 
-    def values(self, place: Place, horizon: int | None, floor: Place | None) -> ValueFunction:
+    def values(
+        self, place: JsonValue, horizon: int | None, floor: JsonValue | None
+    ) -> ValueFunction:
         """The value function of the policy."""
         if floor is not None:
             return self.linked(place, self.sign * floor.number())
-        found = self.vectors(place)
-        if isinstance(found, AlphaVectors):
-            return found
+        vectors = self.vectors(place)
+        if isinstance(vectors, AlphaVectors):
+            return vectors
         if self.model is not None:
-            return LookAhead(self.model, found, found)
-        return found if horizon is None else replace(found, ahead=True)
+            return LookAhead(self.model, vectors, vectors)
+        return vectors if horizon is None else replace(vectors, after_step=True)
 
-    def stages(self, place: Place, ends: FloatArray | None) -> tuple[ValueFunction, ...]:
+    def stages(self, place: JsonValue, terminal: FloatArray | None) -> tuple[ValueFunction, ...]:
         """Value functions with 1, 2, ... steps to go."""
         S = len(self.problem.states)
         before: ValueFunction = AlphaVectors(np.zeros(1, np.int64), np.zeros((1, S)))
-        if ends is not None:
-            before = AlphaVectors(np.zeros(len(ends), np.int64), ends)
+        if terminal is not None:
+            before = AlphaVectors(np.zeros(len(terminal), np.int64), terminal)
         stages: list[ValueFunction] = []
         for k, stage in enumerate(place.items()):
             if stage["steps"].count(1) != k + 1:
-                raise stage["steps"].wrong(f"must be {k + 1}: the stages are in order")
-            found = self.vectors(stage["vectors"])
-            if isinstance(found, AlphaVectors) or self.model is None:
-                stages.append(found)
+                raise stage["steps"].error(f"must be {k + 1}: the stages are in order")
+            vectors = self.vectors(stage["vectors"])
+            if isinstance(vectors, AlphaVectors) or self.model is None:
+                stages.append(vectors)
             else:
-                stages.append(LookAhead(self.model, before, found))
-            before = found
+                stages.append(LookAhead(self.model, before, vectors))
+            before = vectors
         return tuple(stages)
 
-    def linked(self, place: Place, floor: float) -> LinkedVectors:
-        """A list of vectors that are linked."""
+    def linked(self, place: JsonValue, floor: float) -> LinkedVectors:
+        """Linked vectors."""
         rows = list(place.items())
         if not rows:
-            raise place.wrong("must hold at least one vector")
+            raise place.error("must hold at least one vector")
         blocks: dict[tuple[int, ...], int] = {}
         actions, table, block, values = [], [], [], []
         n_observations = len(self.problem.observations)
@@ -207,7 +202,7 @@ class _Reader:
             values.append(self.sign * row["values"].numbers(len(states)) + 0.0)
             links = list(row["next"].items())
             if len(links) != n_observations:
-                raise row["next"].wrong(f"must hold {n_observations} vectors, one an observation")
+                raise row["next"].error(f"must hold {n_observations} vectors, one per observation")
             table.append([NOWHERE if m.value is None else m.index(len(rows)) for m in links])
         return LinkedVectors(
             actions=np.array(actions, np.int64),
@@ -218,11 +213,11 @@ class _Reader:
             floor=floor,
         )
 
-    def vectors(self, place: Place) -> AlphaVectors | FaceVectors:
-        """A list of vectors, all of them over all states or each on a face."""
+    def vectors(self, place: JsonValue) -> AlphaVectors | FaceVectors:
+        """Vectors, all of them over all states or each on a face."""
         rows = list(place.items())
         if not rows:
-            raise place.wrong("must hold at least one vector")
+            raise place.error("must hold at least one vector")
         faces: dict[tuple[int, ...] | None, tuple[list[int], list[FloatArray]]] = {}
         for row in rows:
             face = row.get("states")
@@ -232,7 +227,7 @@ class _Reader:
             size = len(self.problem.states if states is None else states)
             values.append(row["values"].numbers(size))
         if None in faces and len(faces) > 1:
-            raise place.wrong('must have "states" in every vector, or in none')
+            raise place.error('must have "states" in every vector, or in none')
         sets = [
             (AlphaVectors(np.array(actions, np.int64), self.sign * np.array(values) + 0.0), states)
             for states, (actions, values) in faces.items()

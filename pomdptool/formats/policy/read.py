@@ -1,4 +1,4 @@
-"""Policies from files: our JSON (see `policy_json`), the .alpha form and APPL's."""
+"""Read policies: JSON, the .alpha format and APPL's .policy."""
 
 from __future__ import annotations
 
@@ -15,15 +15,9 @@ from pomdptool.formats.policy.appl import read_appl
 from pomdptool.formats.policy.json import read_policy_json
 from pomdptool.formats.policy.write import POLICY_KINDS
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
-from pomdptool.formats.text_input import text_of
+from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
-from pomdptool.policy import (
-    AlphaVectors,
-    Bounds,
-    SolvedPolicy,
-    check_names,
-    problem_of,
-)
+from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_names, problem_of
 from pomdptool.sparse import FloatArray
 
 
@@ -35,27 +29,27 @@ def load_policy(
     Parameters
     ----------
     model
-        The model that the policy must have been made for. An .alpha and an APPL file need it;
-        JSON with vectors on faces needs it for the value of beliefs over other states.
+        The model that was solved; checked against the policy. Required for .alpha and .policy
+        files, and for the value of beliefs outside the faces of JSON vectors.
 
     Raises
     ------
     FormatError
         If the file is not a policy.
     PolicyError
-        If it does not fit the model, or needs one.
+        If the policy does not fit the model, or needs one.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
-    return read_policy(*text_of(source), model)
+    return read_policy(*read_source(source), model)
 
 
 def read_policy(text: str, file: str, model: Model | None = None) -> SolvedPolicy:
-    """Read a policy from text; the rest as `load_policy`."""
+    """Read a policy from text; otherwise as `load_policy`."""
     if _is_json(text, file):
         return read_policy_json(text, file, model)
     if model is None:
-        raise PolicyError(f"{file}: such a file does not name its problem: give the model")
+        raise PolicyError(f"{file}: this format does not name its states: the model is required")
     appl = text.lstrip(BYTE_ORDER_MARK + " \t\r\n").startswith("<")
     read = read_appl if appl else read_alpha
     values = read(text, file, model.n_states, model.n_actions)
@@ -71,45 +65,43 @@ def read_policy(text: str, file: str, model: Model | None = None) -> SolvedPolic
 
 
 def load_vectors(source: str | Path | IO[str] | IO[bytes], model: Model) -> FloatArray:
-    """Read vectors over all states of a model, shape (n, S), in rewards, from a policy.
+    """Read the alpha vectors of a policy over all states of a model, shape (n, S), in rewards.
 
-    The policy may be of another model with the same states.
+    The policy may be for another model with the same states.
 
     Raises
     ------
     FormatError
         If the file is not a policy.
     PolicyError
-        If its states are others, or its vectors cover only some of them.
+        If its states differ, or its vectors cover only some of them.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
-    text, file = text_of(source)
+    text, file = read_source(source)
     if not _is_json(text, file):
         return read_alpha(text, file, model.n_states, model.n_actions).values
     policy = read_policy_json(text, file)
     if not isinstance(policy.values, AlphaVectors):
-        raise PolicyError(
-            f"{file}: its vectors cover only some of the states each: solve for the full set"
-        )
+        raise PolicyError(f"{file}: each vector covers only some states: solve with --full-simplex")
     check_names(policy.problem, model, "states")
     return policy.values.values
 
 
 def _is_json(text: str, file: str) -> bool:
-    """Whether the text is JSON: it begins so, or the file is named so.
+    """Whether the text is JSON by its first character or the extension of the file.
 
     Raises
     ------
     FormatError
         If the text is a model.
     PolicyError
-        If the file is named as a form without values.
+        If the format has no values.
     """
-    begun = kind_of_text(text)
+    text_kind = kind_of_text(text)
     if is_model(text):
         raise FormatError.at(file, 1, 1, "PT001", "this is a model, not a policy")
     kind = kind_of_path(file, POLICY_KINDS)
     if kind in ("pg", "dot"):
         raise PolicyError(f"{file}: a policy with values is read from .json or .alpha")
-    return begun == "json" or (kind == "json" and begun is None)
+    return text_kind == "json" or (kind == "json" and text_kind is None)

@@ -1,27 +1,26 @@
-"""Policies to text: JSON, the .alpha and .pg forms of the reference solver, APPL's, and DOT.
+"""Write policies: the JSON format is described here, the others in their modules.
 
 JSON: one object with `format` ("pomdptool/policy"), `version` (1), `problem` (`name`, `digest`,
 `states`, `actions`, `observations`, `discount`, `values`, `start`), `method`, `converged`,
-`stop_reason`, `bounds` (`lower`, `upper` at the start belief, both certified), `horizon`,
-`graph` (null, or the controller from the start: `{"start": 0, "nodes": [{"action": index, "next":
-[node or null, one an observation]}], "value": what it earns from the start belief, or null}`),
-`stats`, and `vectors`: a list of `{"action": index, "values": [one a state]}`, with `"states":
-[indices]` where a vector covers only those (a face of the belief simplex: the value of a belief
-over other states is a step of look-ahead away). `trace` lists seconds, bounds at the start belief
-and vectors over time.
+`stop_reason`, `bounds` (`lower`, `upper` at the initial belief, both certified), `horizon`,
+`graph` (null, or the policy graph: `{"start": node, "nodes": [{"action": index, "next": [node or
+null per observation]}], "value": expected return from the initial belief, or null}`; in an MDP
+"start" lists one initial node per state: [0, 1, ...]), `stats`, and `vectors`: a list of
+`{"action": index, "values": [one per state]}`, with `"states": [indices]` if a vector covers only
+a face of the belief simplex; other beliefs then need one step of look-ahead. `trace` lists seconds,
+bounds at the initial belief and number of vectors over time.
 
-Where the vectors form a controller, each has `"next": [vector or null, one an observation]`, the
-first is that of the start belief, `graph` is null, its value `graph_value`, and `floor` is what any
-policy earns from any state: it stands for states that a vector does not cover. With a horizon,
-vectors on faces are those with one step less to go: every belief at the first step is a step of
-look-ahead away.
+If the vectors form a controller, each has `"next": [vector or null per observation]`, the first is
+the one at the initial belief, `graph` is null, `graph_value` its expected return, and `floor` a
+lower bound on every policy's value in every state, used for states that a vector does not cover.
+With a finite horizon, vectors on faces have one step less to go, so that every belief at the first
+step needs one step of look-ahead.
 
-Where they were asked for, `stages` lists `{"steps": k, "vectors": [...]}` for k = 1, 2, ... steps
-to go; here vectors on faces have k steps to go as well. Where beliefs after the last step are worth
-something, `terminal_values` lists vectors over all states, the largest of which that is.
+On request, `stages` lists `{"steps": k, "vectors": [...]}` for k = 1, 2, ... steps to go; here
+vectors on faces have k steps to go too. Terminal rewards are `terminal_values`: vectors over all
+states, whose upper envelope is the value after the last step.
 
-What solves a cost model is written in costs: there all values and bounds are negated, and the best
-is the least.
+For a cost model all values and bounds are costs, that is, negated.
 """
 
 from __future__ import annotations
@@ -30,19 +29,20 @@ import json
 from typing import Any, Literal
 
 from pomdptool.errors import PolicyError
-from pomdptool.formats.json_documents import plain
-from pomdptool.formats.kinds import also_compressed
+from pomdptool.formats.json_documents import to_jsonable
+from pomdptool.formats.kinds import with_compressed
 from pomdptool.formats.policy.alpha import write_alpha
 from pomdptool.formats.policy.appl import write_appl
-from pomdptool.formats.policy.graphs import graph_document, write_dot, write_pg
-from pomdptool.graph import NOWHERE
+from pomdptool.formats.policy.dot import write_dot
+from pomdptool.formats.policy.pg import write_pg
+from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors, over_all_states
 from pomdptool.policy import Row, SolvedPolicy, ValueFunction
 from pomdptool.sparse import FloatArray
 
 PolicyKind = Literal["json", "alpha", "appl", "pg", "dot"]
 
-POLICY_KINDS: dict[str, PolicyKind] = also_compressed(
+POLICY_KINDS: dict[str, PolicyKind] = with_compressed(
     {".json": "json", ".alpha": "alpha", ".policy": "appl", ".pg": "pg", ".dot": "dot"}
 )
 
@@ -52,17 +52,9 @@ FORMAT = "pomdptool/policy"
 def encode_policy(
     policy: SolvedPolicy, kind: PolicyKind, probabilities: FloatArray | None = None
 ) -> str:
-    """Text of a policy.
+    """Text of a policy; DOT also shows `probabilities`, shape (n, Z), of observations in nodes.
 
-    Parameters
-    ----------
-    probabilities
-        Shape (n, Z): of each observation in each node of the graph, shown in DOT.
-
-    Raises
-    ------
-    PolicyError
-        Where the policy has no graph, or .alpha is asked for and vectors cover only some states.
+    Raises PolicyError if the format needs a graph or vectors over all states that the policy lacks.
     """
     if kind == "json":
         return _json(policy)
@@ -73,8 +65,8 @@ def encode_policy(
     if policy.graph is None:
         why = f"method {policy.method!r} gives no policy graph"
         if policy.method in ("exact", "sarsop"):
-            why = "there is no policy graph: it is too large, or the solver stopped before"
-        raise PolicyError(f"{why}; write .json, which holds the vectors")
+            why = "no policy graph was built: it is too large, or the solver stopped early"
+        raise PolicyError(f"{why}; write .json, which has the vectors")
     if kind == "pg":
         return write_pg(policy.graph)
     return write_dot(policy.graph, policy.problem, probabilities)
@@ -101,12 +93,12 @@ def _json(policy: SolvedPolicy) -> str:
         "method": policy.method,
         "converged": policy.converged,
         "stop_reason": policy.stop_reason,
-        "bounds": {"lower": plain(low), "upper": plain(high)},
+        "bounds": {"lower": to_jsonable(low), "upper": to_jsonable(high)},
         "horizon": policy.horizon,
         "graph": _graph(policy, sign),
         "stats": policy.stats,
         "trace": [
-            [seconds, *map(plain, sorted((sign * lower, sign * upper))), vectors]
+            [seconds, *map(to_jsonable, sorted((sign * lower, sign * upper))), vectors]
             for seconds, lower, upper, vectors in policy.trace
         ],
     }
@@ -146,3 +138,14 @@ def _vector(row: Row, sign: float) -> dict[str, Any]:
     if row.next is not None:
         vector["next"] = [None if m == NOWHERE else m for m in row.next]
     return vector
+
+
+def graph_document(graph: PolicyGraph) -> dict[str, Any]:
+    """JSON object of a policy graph."""
+    return {
+        "start": graph.roots.tolist() if graph.n_initial else graph.start,
+        "nodes": [
+            {"action": action, "next": [None if m == NOWHERE else m for m in row]}
+            for action, row in zip(graph.actions.tolist(), graph.next.tolist(), strict=True)
+        ],
+    }

@@ -1,4 +1,8 @@
-"""Statements of a .pomdp file to a Model: meaning, order, and every check."""
+"""Builds the Model from the statements of a .pomdp file, and checks sizes and row sums.
+
+Single entries of T, O and R come in bulk (see `bulk_entries`); rows and matrices, as in
+`T: a : s` or `O: a`, are read here.
+"""
 
 from __future__ import annotations
 
@@ -10,90 +14,86 @@ import numpy as np
 from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.limits import MAX_ENTRIES, MAX_FINDINGS, MAX_ROWS
-from pomdptool.formats.pomdp.axes import Axis
-from pomdptool.formats.pomdp.bulk_entries import STRAY_COLON, Columns, places_in_run, read_run
-from pomdptool.formats.pomdp.preamble import Head, read_head, read_start
-from pomdptool.formats.pomdp.probability_tables import Content, RowTable, TooManyEntriesError
+from pomdptool.formats.pomdp.axes import Axes, Axis
+from pomdptool.formats.pomdp.bulk_entries import STRAY_COLON, EntryColumns, entry_offsets, read_bulk
+from pomdptool.formats.pomdp.preamble import Preamble, read_preamble, read_start
+from pomdptool.formats.pomdp.probability_tables import ProbabilityTable, RowContent, TableSizeError
 from pomdptool.formats.pomdp.reward_rules import RewardRules
-from pomdptool.formats.pomdp.syntax import Run, Setting, Start, Statement, Word
-from pomdptool.formats.pomdp.tokens import place_of_number, read_numbers
+from pomdptool.formats.pomdp.syntax import BulkEntries, StartBelief, Statement, TableStatement, Word
+from pomdptool.formats.pomdp.tokens import offset_of_number, read_numbers
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
 
 
 def build(statements: Sequence[Statement], findings: Findings) -> Model | None:
-    """Build the model; None where the findings hold an error.
+    """Build the model; None after an error.
 
-    A table of which some statement could not be read is not checked for its sums.
+    The row sums of a table are not checked if one of its statements was invalid.
     """
     failed = set("TO") if findings.errors else set()
-    head = read_head(statements, findings)
-    if head.states is None or head.actions is None or not head.form_known:
+    preamble = read_preamble(statements, findings)
+    if preamble.states is None or preamble.actions is None or not preamble.form_known:
         return None
-    if len(head.states) * len(head.actions) > MAX_ROWS:
-        findings.error(
-            "PT010",
-            head.actions_at,
-            f"{len(head.actions)} actions x {len(head.states)} states are more than {MAX_ROWS}",
-        )
+    S, A = len(preamble.states), len(preamble.actions)
+    if S * A > MAX_ROWS:
+        message = f"{A} actions x {S} states are more than {MAX_ROWS}"
+        findings.error("PT010", preamble.actions_at, message)
         return None
-    start = next((s for s in statements if isinstance(s, Start)), None)
-    builder = _Builder(head, head.states, head.actions, findings, failed)
+    start = next((s for s in statements if isinstance(s, StartBelief)), None)
+    builder = _Builder(preamble, preamble.states, preamble.actions, findings, failed)
     return builder.build(statements, start)
 
 
 @dataclass(slots=True)
 class _Builder:
-    head: Head
+    preamble: Preamble
     states: Axis
     actions: Axis
     findings: Findings
     failed: set[str]
-    axes: dict[str, tuple[Axis, ...]] = field(init=False)
-    tables: dict[str, RowTable] = field(init=False)
+    axes: Axes = field(init=False)
+    tables: dict[str, ProbabilityTable] = field(init=False)
     rules: RewardRules = field(init=False)
     start: FloatArray | None = None
     stamps: list[int] = field(default_factory=list)
-    stamped: list[Run | Setting] = field(default_factory=list)
-    places: dict[int, list[int]] = field(default_factory=dict)
+    stamped: list[BulkEntries | TableStatement] = field(default_factory=list)
+    bulk_offsets: dict[int, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        S, A, observations = self.states, self.actions, self.head.observations
+        S, A, observations = self.states, self.actions, self.preamble.observations
         self.axes = {"T": (A, S, S), "R": (A, S, S)}
-        self.tables = {"T": RowTable(len(A), len(S), len(S))}
+        self.tables = {"T": ProbabilityTable(len(A), len(S), len(S))}
         if observations is not None:
             self.axes |= {"O": (A, S, observations), "R": (A, S, S, observations)}
-            self.tables["O"] = RowTable(len(A), len(S), len(observations))
+            self.tables["O"] = ProbabilityTable(len(A), len(S), len(observations))
         n_observations = len(observations) if observations else 1
         self.rules = RewardRules((len(A), len(S), len(S), n_observations))
 
-    def build(self, statements: Sequence[Statement], start: Start | None) -> Model | None:
+    def build(self, statements: Sequence[Statement], start: StartBelief | None) -> Model | None:
         self.start = read_start(start, self.states, self.findings)
         next_stamp = 0
         for statement in statements:
             if self.findings.full:
                 return None
-            if isinstance(statement, (Run, Setting)):
+            if isinstance(statement, (BulkEntries, TableStatement)):
                 self.stamps.append(next_stamp)
                 self.stamped.append(statement)
                 try:
                     next_stamp += self._apply(statement, next_stamp)
-                except TooManyEntriesError as error:
+                except TableSizeError as error:
                     self._report_too_many(error)
                     return None
         return self._finish()
 
-    # ------------------------------------------------------------ statements
-
-    def _apply(self, statement: Run | Setting, stamp: int) -> int:
-        """Apply a statement; return how many stamps it takes."""
-        if isinstance(statement, Setting):
+    def _apply(self, statement: BulkEntries | TableStatement, stamp: int) -> int:
+        """Apply a statement; return the number of stamps that it uses."""
+        if isinstance(statement, TableStatement):
             before = self.findings.errors
             self._set(statement, stamp)
             if self.findings.errors > before:
                 self.failed.add(statement.table)
             return 1
-        entries = read_run(statement, self.axes, self.findings)
+        entries = read_bulk(statement, self.axes, self.findings)
         self.failed |= entries.failed
         for part in entries.columns:
             if part.table == "R":
@@ -102,7 +102,7 @@ class _Builder:
                 self.tables[part.table].set_entries(part, stamp)
         return entries.count
 
-    def _set(self, statement: Setting, stamp: int) -> None:
+    def _set(self, statement: TableStatement, stamp: int) -> None:
         axes = self.axes.get(statement.table)
         if axes is None:
             message = f"{statement.table} needs `observations:` in the preamble"
@@ -110,12 +110,11 @@ class _Builder:
             return
         if not self._fits(statement, axes):
             return
-        found = [
-            axis.find(ref.text, ref.at, self.findings)
-            for axis, ref in zip(axes, statement.refs, strict=False)
-        ]
-        refs = [index for index in found if index is not None]
-        if len(refs) < len(found):
+        refs = []
+        for axis, ref in zip(axes, statement.refs, strict=False):
+            if (index := axis.lookup(ref.text, ref.at, self.findings)) is not None:
+                refs.append(index)
+        if len(refs) < len(statement.refs):
             return
         if statement.colon:
             self.findings.dialect("PT107", statement.colon.at, STRAY_COLON)
@@ -124,16 +123,16 @@ class _Builder:
         else:
             self._set_probability(statement, axes, refs, stamp)
 
-    def _fits(self, statement: Setting, axes: tuple[Axis, ...]) -> bool:
-        """Whether R names as many axes as this kind of file has."""
+    def _fits(self, statement: TableStatement, axes: tuple[Axis, ...]) -> bool:
+        """Whether R has a form that this file allows (POMDP or MDP)."""
         if statement.table != "R":
             return True
         n = len(statement.refs)
         if statement.colon and n < len(axes):
-            found = statement.value.text.split()[0][:40]
-            message = f"expected an observation and a number, found {found!r}"
+            word = statement.value.text.split()[0][:40]
+            message = f"expected an observation and a number, found {word!r}"
             if statement.value.kind == "LAST":
-                message = f"expected a number after the observation {found!r}"
+                message = f"expected a number after the observation {word!r}"
             self.findings.error("PT001", statement.value.at, message)
             return False
         if n > len(axes):
@@ -146,7 +145,7 @@ class _Builder:
         return False
 
     def _set_probability(
-        self, statement: Setting, axes: tuple[Axis, ...], refs: list[int], stamp: int
+        self, statement: TableStatement, axes: tuple[Axis, ...], refs: list[int], stamp: int
     ) -> None:
         table, word = self.tables[statement.table], statement.value
         if word.kind == "NUMBERS":
@@ -156,24 +155,24 @@ class _Builder:
                 return
             if len(refs) == 3:
                 one = tuple(np.array([ref]) for ref in refs)
-                entry = Columns(statement.table, one, values.reshape(1), np.zeros(1, np.int64))
+                entry = EntryColumns(statement.table, one, values.reshape(1), np.zeros(1, np.int64))
                 table.set_entries(entry, stamp)
                 return
-            content = Content(values, by_state=len(refs) == 1)
+            content = RowContent(values, by_state=len(refs) == 1)
         elif word.kind == "UNIFORM":
-            content = Content(np.full(table.n_columns, 1.0 / table.n_columns))
+            content = RowContent(np.full(table.n_columns, 1.0 / table.n_columns))
         elif word.kind == "IDENTITY":
-            content = Content(np.ones(1), diagonal=True)
+            content = RowContent(np.ones(1), diagonal=True)
         else:
             if self.start is None:
                 self.failed.add("T")
                 return
             (support,) = np.nonzero(self.start)
-            content = Content(self.start[support], support)
+            content = RowContent(self.start[support], support)
         table.set_rows(refs[0], refs[1] if len(refs) > 1 else -1, content, stamp)
 
     def _set_reward(
-        self, statement: Setting, axes: tuple[Axis, ...], refs: list[int], stamp: int
+        self, statement: TableStatement, axes: tuple[Axis, ...], refs: list[int], stamp: int
     ) -> None:
         open_axes = tuple(len(axis) for axis in axes[len(refs) :])
         values = self._numbers(statement.value, open_axes, signed=True)
@@ -182,7 +181,7 @@ class _Builder:
         named = [np.full(values.size, ref) for ref in refs]
         grid = [index.ravel() for index in np.indices(open_axes)]
         order = np.zeros(values.size, dtype=np.int64)
-        self.rules.add(Columns("R", (*named, *grid), values.ravel(), order), stamp)
+        self.rules.add(EntryColumns("R", (*named, *grid), values.ravel(), order), stamp)
 
     def _numbers(self, word: Word, shape: tuple[int, ...], *, signed: bool) -> FloatArray | None:
         values = read_numbers(word, self.findings, signed=signed)
@@ -190,22 +189,17 @@ class _Builder:
             return None
         expected = int(np.prod(shape, dtype=np.int64))
         if len(values) != expected:
-            what = " x ".join(map(str, shape)) + f" = {expected}" if len(shape) > 1 else expected
-            self.findings.error(
-                "PT006",
-                place_of_number(word, expected),
-                f"expected {what} number{'s' * (expected != 1)}, found {len(values)}",
-            )
+            size = " x ".join(map(str, shape)) + f" = {expected}" if len(shape) > 1 else expected
+            message = f"expected {size} number{'s' * (expected != 1)}, found {len(values)}"
+            self.findings.error("PT006", offset_of_number(word, expected), message)
             return None
         return values.reshape(shape)
-
-    # ------------------------------------------------------------ the whole
 
     def _finish(self) -> Model | None:
         try:
             for table in self.tables.values():
                 table.check_size()
-        except TooManyEntriesError as error:
+        except TableSizeError as error:
             self._report_too_many(error)
             return None
         finished: dict[str, SparseRows] = {}
@@ -218,41 +212,41 @@ class _Builder:
         if not self.rules.rules:
             self.findings.dialect("PT109", 0, "no R: every reward is 0")
         T = finished["T"]
-        sign = -1.0 if self.head.costs else 1.0
-        observations = self.head.observations
+        sign = -1.0 if self.preamble.costs else 1.0
+        observations = self.preamble.observations
         rewards = self.rules.finish(T, finished.get("O", T), sign)
         return make_model(
             T,
             finished.get("O"),
             rewards,
-            discount=self.head.discount,
+            discount=self.preamble.discount,
             start=self.start,
             states=self.states.names,
             actions=self.actions.names,
             observations=observations.names if observations else None,
-            costs=self.head.costs,
+            costs=self.preamble.costs,
             name=self.findings.source.stem,
         )
 
-    def _report_too_many(self, error: TooManyEntriesError) -> None:
-        message = f"{error.entries} entries of one table are set; at most {MAX_ENTRIES} fit"
-        self.findings.error("PT010", self._place(error.stamp, None), message)
+    def _report_too_many(self, error: TableSizeError) -> None:
+        message = f"a table has {error.entries} entries; the limit is {MAX_ENTRIES}"
+        self.findings.error("PT010", self._offset(error.stamp, None), message)
 
-    def _place(self, stamp: int, state: int | None) -> int:
-        """Offset of what carries a stamp; within a matrix, of the row of a state."""
+    def _offset(self, stamp: int, state: int | None) -> int:
+        """Offset of the entry or statement with a stamp; in a matrix, of the row of a state."""
         k = int(np.searchsorted(self.stamps, stamp, side="right")) - 1
         statement = self.stamped[k]
-        if isinstance(statement, Run):
-            if statement.at not in self.places:
-                self.places[statement.at] = places_in_run(statement)
-            return self.places[statement.at][stamp - self.stamps[k]]
+        if isinstance(statement, BulkEntries):
+            if statement.at not in self.bulk_offsets:
+                self.bulk_offsets[statement.at] = entry_offsets(statement)
+            return self.bulk_offsets[statement.at][stamp - self.stamps[k]]
         if statement.value.kind == "NUMBERS" and len(statement.refs) == 1 and state is not None:
             width = self.tables[statement.table].n_columns
-            return place_of_number(statement.value, state * width)
+            return offset_of_number(statement.value, state * width)
         return statement.at
 
     def _check_sums(self, name: str, rows: SparseRows) -> None:
-        """Report rows that do not sum to 1: one finding for each place that set some of them."""
+        """Report rows that do not sum to 1, one error for each statement that set some of them."""
         sums = rows.row_sums()
         bad = np.flatnonzero(~(np.abs(sums - 1.0) <= SUM_TOLERANCE))
         if not len(bad):
@@ -272,11 +266,11 @@ class _Builder:
             self._report_sum(name, members, float(sums[members[0]]), stamp)
 
     def _group(self, row: int, stamp: int) -> tuple[int, int | None]:
-        """Rows that are reported together have this in common: what set them."""
+        """Key of the rows that are reported together: their statement, or their matrix row."""
         state = row % len(self.states)
         k = int(np.searchsorted(self.stamps, stamp, side="right")) - 1
         statement = self.stamped[k]
-        matrix = isinstance(statement, Setting) and len(statement.refs) == 1
+        matrix = isinstance(statement, TableStatement) and len(statement.refs) == 1
         return stamp, state if matrix else None
 
     def _row_name(self, row: int) -> str:
@@ -287,12 +281,12 @@ class _Builder:
         message = (
             f"{name}: the row of {self._row_name(int(rows[0]))} is never set: its sum is 0, not 1"
         )
-        self.findings.error("PT007", self.head.actions_at, message + _and_more(len(rows) - 1))
+        self.findings.error("PT007", self.preamble.actions_at, message + _and_more(len(rows) - 1))
 
     def _report_sum(self, name: str, rows: list[int], total: float, stamp: int) -> None:
         message = f"{name}: the row of {self._row_name(rows[0])} sums to {total:.7g}, not 1"
-        place = self._place(stamp, rows[0] % len(self.states))
-        self.findings.error("PT007", place, message + _and_more(len(rows) - 1))
+        at = self._offset(stamp, rows[0] % len(self.states))
+        self.findings.error("PT007", at, message + _and_more(len(rows) - 1))
 
 
 def _and_more(rows: int) -> str:

@@ -1,4 +1,4 @@
-"""Names in a .pomdp file: a letter, then letters, digits, `_` and `-`, but no reserved word."""
+"""Valid names of a .pomdp file: a letter, then letters, digits, `_` and `-`; no reserved word."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def valid_names(model: Model) -> tuple[Model, list[str]]:
-    """Replace names that the format does not allow, and say which.
+    """Replace names that the format does not allow; also returns a message for each change.
 
-    Names that are their own index ("0", "1", ...) are allowed: the file counts them.
+    Names equal to their index ("0", "1", ...) are allowed: the file declares their number.
     """
-    said: list[str] = []
+    messages: list[str] = []
     changed: dict[str, Any] = {}
-    for what in ("states", "actions") if model.mdp else ("states", "actions", "observations"):
-        old: tuple[str, ...] = getattr(model, what)
-        new = _valid(old, what[0])
+    for axis in ("states", "actions") if model.mdp else ("states", "actions", "observations"):
+        old: tuple[str, ...] = getattr(model, axis)
+        new = _valid(old, axis[0])
         if new != old:
-            changed[what] = new
+            changed[axis] = new
             pairs = [f"{a!r} is written as {b!r}" for a, b in zip(old, new, strict=True) if a != b]
             more = f" (and {len(pairs) - 3} more)" if len(pairs) > 3 else ""
-            said.append(f"{what}: {', '.join(pairs[:3])}{more}")
+            messages.append(f"{axis}: {', '.join(pairs[:3])}{more}")
     if model.mdp and "states" in changed:
         changed["observations"] = changed["states"]
-    return (replace(model, **changed) if changed else model), said
+    return (replace(model, **changed) if changed else model), messages
 
 
 def _valid(names: tuple[str, ...], prefix: str) -> tuple[str, ...]:
-    if is_counted(names):
+    if are_numbered(names):
         return names
     allowed = [bool(_NAME.fullmatch(n)) and n not in RESERVED for n in names]
     taken = {name for name, ok in zip(names, allowed, strict=True) if ok}
@@ -52,10 +52,10 @@ def _valid(names: tuple[str, ...], prefix: str) -> tuple[str, ...]:
 
 
 def allowed_name(name: str, prefix: str) -> str:
-    """Return the name if the format allows it, else what is written for it unless that is taken.
+    """Replace a name that the format does not allow.
 
-    Other characters than letters, digits, `_` and `-` become `_`, and what does not begin with a
-    letter, or is reserved, gets a prefix: 404 is written as `o_404`.
+    Characters other than letters, digits, `_` and `-` become `_`; a name that does not begin with a
+    letter, or is reserved, gets a prefix: 404 becomes `o_404`.
     """
     base = re.sub(r"[^A-Za-z0-9_-]", "_", name)
     if not _NAME.fullmatch(base) or base in RESERVED:
@@ -63,6 +63,6 @@ def allowed_name(name: str, prefix: str) -> str:
     return base
 
 
-def is_counted(names: tuple[str, ...]) -> bool:
-    """Whether each name is its own index, so that the file can give their number instead."""
+def are_numbered(names: tuple[str, ...]) -> bool:
+    """Whether each name equals its index, so that the file can declare their number instead."""
     return all(name == str(i) for i, name in enumerate(names))

@@ -1,9 +1,8 @@
-"""T and O from their statements: later statements win, and nothing dense is ever built.
+"""Assembles T and O, as sparse rows, from their statements; later statements win.
 
-Each statement has a stamp, its place in the order of the file. A statement that sets a whole row
-(a row, a matrix, `*` for the last index) hides what came before it in that row; single entries
-lie over it. So a row is the content of the last statement that set it whole, overlaid by the later
-entries, the latest for each column.
+Each statement has a stamp, its position in the file. A statement that sets a whole row (a row, a
+matrix, `*` for the last index) replaces everything before it in that row. So a row is the content
+of the last statement that set it whole, overridden by later entries, the latest for each column.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pomdptool.formats.limits import MAX_ENTRIES
-from pomdptool.formats.pomdp.bulk_entries import Columns
+from pomdptool.formats.pomdp.bulk_entries import EntryColumns
 from pomdptool.sparse import BLOCK, FloatArray, IntArray, SparseRows, from_entries
 
 
-class TooManyEntriesError(Exception):
-    """More than MAX_ENTRIES would be set; carries their number and the stamp that asked for it."""
+class TableSizeError(Exception):
+    """More than MAX_ENTRIES entries; has their number and the stamp of the statement."""
 
     def __init__(self, entries: int, stamp: int) -> None:
         super().__init__(entries)
@@ -28,17 +27,11 @@ class TooManyEntriesError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What a whole row is set to.
+class RowContent:
+    """Content of the rows that a statement sets whole.
 
-    Attributes
-    ----------
-    columns, values
-        The row's entries; with `columns` None one value per column, or per row and column.
-    by_state
-        Whether `values` (S, n_columns) holds a row for each state.
-    diagonal
-        Whether the row of state s is 1 at s (`identity`).
+    `values` are the entries in `columns`, by default in all. `by_state`: `values` (S, n_columns)
+    holds a row for each state. `diagonal`: the row of state s is 1 at s (`identity`).
     """
 
     values: FloatArray
@@ -47,47 +40,47 @@ class Content:
     diagonal: bool = False
 
     def entries(self, states: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-        """Entries of the rows of these states: which of them, column, value."""
+        """Entries of the rows of these states: position in `states`, column, value."""
         k = np.arange(len(states))
         if self.diagonal:
             return k, states, np.ones(len(states))
         if self.by_state:
-            which, columns = np.nonzero(self.values[states])
-            return which, columns, self.values[states[which], columns]
+            k, columns = np.nonzero(self.values[states])
+            return k, columns, self.values[states[k], columns]
         columns = np.arange(len(self.values)) if self.columns is None else self.columns
         n = len(columns)
         return np.repeat(k, n), np.tile(columns, len(k)), np.tile(self.values, len(k))
 
     def width(self) -> int:
-        """Most entries that one row takes."""
+        """Maximal number of entries of a row."""
         return 1 if self.diagonal else self.values.shape[-1]
 
 
 @dataclass(slots=True)
-class RowTable:
-    """T or O while its statements are read."""
+class ProbabilityTable:
+    """T or O under construction."""
 
     n_actions: int
     n_states: int
     n_columns: int
     row_stamp: IntArray = field(init=False)
-    contents: dict[int, Content] = field(default_factory=dict)
+    contents: dict[int, RowContent] = field(default_factory=dict)
     constants: list[tuple[IntArray, FloatArray]] = field(default_factory=list)
     entries: list[tuple[IntArray, IntArray, FloatArray, IntArray]] = field(default_factory=list)
     count: int = 0
 
     def __post_init__(self) -> None:
-        """Every row starts unset."""
+        """Mark every row as unset (-1)."""
         self.row_stamp = np.full(self.n_actions * self.n_states, -1, dtype=np.int64)
 
-    def set_rows(self, action: int, state: int, content: Content, stamp: int) -> None:
-        """Set whole rows; -1 is every action, every state."""
+    def set_rows(self, action: int, state: int, content: RowContent, stamp: int) -> None:
+        """Set whole rows; -1 means every action, or every state."""
         rows = self.row_stamp.reshape(self.n_actions, self.n_states)
         rows[_span(action), _span(state)] = stamp
         self.contents[stamp] = content
 
-    def set_entries(self, columns: Columns, first_stamp: int) -> None:
-        """Set the entries of a run, or of one statement."""
+    def set_entries(self, columns: EntryColumns, first_stamp: int) -> None:
+        """Set single entries."""
         action, state, column = columns.refs
         stamp = columns.order + first_stamp
         pattern = (action < 0) * 1 + (state < 0) * 2 + (column < 0) * 4
@@ -108,7 +101,7 @@ class RowTable:
     def _expand(
         self, action: IntArray, state: IntArray, stamp: int
     ) -> tuple[IntArray, IntArray, IntArray]:
-        """Write out `*`: actions, states, and which of the entries given each stems from."""
+        """Expand `*`: actions, states, and the position of the entry that each comes from."""
         n_a = self.n_actions if action[0] < 0 else 1
         n_s = self.n_states if state[0] < 0 else 1
         self._check(len(action) * n_a * n_s, stamp)
@@ -136,10 +129,10 @@ class RowTable:
 
     def _check(self, more: int, stamp: int) -> None:
         if self.count + more > MAX_ENTRIES:
-            raise TooManyEntriesError(self.count + more, stamp)
+            raise TableSizeError(self.count + more, stamp)
 
     def check_size(self) -> None:
-        """Count the entries of all rows before any is made. Raises TooManyEntriesError."""
+        """Count all entries before the rows are built. Raises TableSizeError."""
         constants, rows = self._constants(), self._rows_of_stamps()
         for stamp in np.flatnonzero(rows).tolist():
             width = self.contents[stamp].width() if stamp in self.contents else 0
@@ -148,22 +141,22 @@ class RowTable:
             self.count += entries
 
     def _rows_of_stamps(self) -> IntArray:
-        """How many rows were last set whole by each stamp."""
+        """Number of rows that each stamp was the last to set whole."""
         rows = np.zeros(int(self.row_stamp.max()) + 2, dtype=np.int64)
         for first in range(0, len(self.row_stamp), BLOCK):
             rows += np.bincount(self.row_stamp[first : first + BLOCK] + 1, minlength=len(rows))
         return rows[1:]
 
     def finish(self) -> SparseRows:
-        """Resolve the order of the statements; the size has been checked."""
+        """Build the rows; call `check_size` before."""
         parts = [*self._whole_rows(), *self.entries]
         if not parts:
             none = np.zeros(0, dtype=np.int64)
             return from_entries(len(self.row_stamp), self.n_columns, none, none, np.zeros(0))
         rows, columns, values, stamps = (np.concatenate(x) for x in zip(*parts, strict=True))
-        seen = stamps >= self.row_stamp[rows]
-        if not seen.all():
-            rows, columns, values, stamps = (x[seen] for x in (rows, columns, values, stamps))
+        valid = stamps >= self.row_stamp[rows]
+        if not valid.all():
+            rows, columns, values, stamps = (x[valid] for x in (rows, columns, values, stamps))
         key = rows * self.n_columns + columns
         if not bool((key[1:] > key[:-1]).all()):
             order = np.lexsort((stamps, key))
@@ -174,19 +167,20 @@ class RowTable:
         return from_entries(len(self.row_stamp), self.n_columns, rows, columns, values)
 
     def _whole_rows(self) -> Iterator[tuple[IntArray, IntArray, FloatArray, IntArray]]:
-        """Entries of the rows that are set whole, by the statement that set them last."""
+        """Row, column, value and stamp of the entries of rows that are set whole."""
         order = np.argsort(self.row_stamp, kind="stable")
         stamps, first = np.unique(self.row_stamp[order], return_index=True)
         constants = self._constants()
         for stamp, rows in zip(stamps.tolist(), np.split(order, first[1:]), strict=True):
-            value = constants.get(stamp, 0.0)
-            content = Content(np.full(self.n_columns, value)) if value else self.contents.get(stamp)
+            content = self.contents.get(stamp)
+            if value := constants.get(stamp):
+                content = RowContent(np.full(self.n_columns, value))
             if content is not None:
-                which, columns, values = content.entries(rows % self.n_states)
-                yield rows[which], columns, values, np.full(len(which), stamp)
+                k, columns, values = content.entries(rows % self.n_states)
+                yield rows[k], columns, values, np.full(len(k), stamp)
 
     def _constants(self) -> dict[int, float]:
-        """Value by stamp of the entries that set whole rows to one number."""
+        """Value by stamp of the entries with `*` for the last index."""
         return {
             stamp: value
             for stamps, values in self.constants
@@ -194,7 +188,7 @@ class RowTable:
         }
 
     def last_stamps(self) -> IntArray:
-        """Return the stamp of the last statement that set something in each row, -1 for none."""
+        """Stamp of the last statement that set an entry of each row; -1 for none."""
         last = self.row_stamp.copy()
         for rows, _, _, stamps in self.entries:
             np.maximum.at(last, rows, stamps)

@@ -1,9 +1,9 @@
-"""Reading .pomdp text: normalise, cut into statements, build, and report."""
+"""Reads .pomdp text: normalises it, parses it into statements and builds the model."""
 
 from __future__ import annotations
 
 from pomdptool.errors import Finding
-from pomdptool.formats.findings import Findings, Source
+from pomdptool.formats.findings import Findings, SourceText
 from pomdptool.formats.pomdp.build import build
 from pomdptool.formats.pomdp.syntax import parse
 from pomdptool.model import Model
@@ -12,28 +12,21 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_pomdp(text: str, file: str, *, strict: bool) -> tuple[Model | None, tuple[Finding, ...]]:
-    """Read a model; it is None where the findings hold an error.
+    """Read a model (None after an error), and the findings.
 
-    Parameters
-    ----------
-    text
-        The whole file; line ends of any kind.
-    file
-        Name to report.
-    strict
-        Whether dialects are errors, as they are for the reference reader.
+    `file` is the name for messages; `strict` makes dialects errors, as for the reference reader.
     """
     marked = text.startswith(BYTE_ORDER_MARK)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if marked:
         text = " " + text[1:]
-    findings = Findings(Source(file, text), strict)
+    findings = Findings(SourceText(file, text), strict)
     if marked:
         findings.dialect("PT102", 0, "the file begins with a byte-order mark")
     if "\0" in text:
-        findings.error("PT011", text.index("\0"), "this is not a text file: it holds a zero byte")
+        findings.error("PT011", text.index("\0"), "not a text file: it contains a zero byte")
         return None, findings.finish()
     model = build(parse(findings), findings)
-    found = findings.finish()
-    return (None if findings.errors else model), found
+    sorted_findings = findings.finish()
+    return (None if findings.errors else model), sorted_findings

@@ -1,7 +1,7 @@
-"""Text of a .pomdp file to statements, each with its place: syntax only, no meaning.
+"""Parses .pomdp text into statements with their offsets; syntax only.
 
-The grammar is `grammars/pomdp.lark`. After an error reading goes on at the next statement, so
-that all errors of a file are found.
+The grammar is `grammars/pomdp.lark`. After a syntax error parsing resumes at the next statement, so
+that all errors of a file are reported.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Preamble:
-    """`discount`, `values`, `states`, `actions`, `observations` or `goals`, and what it says."""
+class PreambleStatement:
+    """A `discount`, `values`, `states`, `actions`, `observations` or `goals` line."""
 
     keyword: str
     at: int
@@ -47,8 +47,8 @@ class Preamble:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """The start belief; `form` is `distribution`, `include` or `exclude`."""
+class StartBelief:
+    """The initial belief; `form` is `distribution`, `include` or `exclude`."""
 
     form: str
     at: int
@@ -56,8 +56,8 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One statement of T, O or R: where (`refs`), and what (`value`)."""
+class TableStatement:
+    """A `T:`, `O:` or `R:` statement: indices (`refs`), then numbers or a keyword (`value`)."""
 
     table: str
     at: int
@@ -67,18 +67,18 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Entries of T, O and R in their full form, uncut."""
+class BulkEntries:
+    """Consecutive `T:`, `O:` and `R:` entries in full form, as text; see `bulk_entries`."""
 
     at: int
     text: str
 
 
-Statement = Preamble | Start | Setting | Run
+Statement = PreambleStatement | StartBelief | TableStatement | BulkEntries
 
 
 def parse(findings: Findings) -> list[Statement]:
-    """Cut the source into statements; syntax errors go to the findings."""
+    """Parse the source; syntax errors are added to the findings."""
     text = findings.source.text
     statements: list[Statement] = []
     at: int | None = 0
@@ -87,9 +87,9 @@ def parse(findings: Findings) -> list[Statement]:
             tree = _parser().parse(TextSlice(text, at, len(text)))
         except UnexpectedInput as error:
             statements += _read_before(error)
-            code, place, message = _explain(error, text, _place(error, text))
-            findings.error(code, place, message)
-            at = _next_statement(text, place + 1)
+            code, error_at, message = _explain(error, text, _offset(error, text))
+            findings.error(code, error_at, message)
+            at = _next_statement(text, error_at + 1)
         else:
             statements += _statements(tree)
             at = None
@@ -112,42 +112,41 @@ def _word(token: Token) -> Word:
 
 
 def _words(tokens: Sequence[Token]) -> tuple[Word, ...]:
-    """Return what a statement of the preamble says, without its keyword and colon."""
-    said = ("NUMBERS", "NAMES", "UNIFORM", "KIND")
-    return tuple(_word(t) for t in tokens if t.type in said)
+    """Values of a statement of the preamble, without its keyword and colon."""
+    return tuple(_word(t) for t in tokens if t.type in ("NUMBERS", "NAMES", "UNIFORM", "KIND"))
 
 
 class _ToStatements(Transformer[Token, Any]):
-    """One method per alias of the grammar; filtered punctuation never arrives."""
+    """One method per alias of the grammar; Lark drops punctuation."""
 
-    def discount(self, tokens: Sequence[Token]) -> Preamble:
-        return Preamble("discount", cast(int, tokens[0].start_pos), _words(tokens))
+    def discount(self, tokens: Sequence[Token]) -> PreambleStatement:
+        return PreambleStatement("discount", cast(int, tokens[0].start_pos), _words(tokens))
 
-    def values(self, tokens: Sequence[Token]) -> Preamble:
-        return Preamble("values", cast(int, tokens[0].start_pos), _words(tokens))
+    def values(self, tokens: Sequence[Token]) -> PreambleStatement:
+        return PreambleStatement("values", cast(int, tokens[0].start_pos), _words(tokens))
 
-    def list(self, tokens: Sequence[Token]) -> Preamble:
-        return Preamble(str(tokens[0]), cast(int, tokens[0].start_pos), _words(tokens))
+    def list(self, tokens: Sequence[Token]) -> PreambleStatement:
+        return PreambleStatement(str(tokens[0]), cast(int, tokens[0].start_pos), _words(tokens))
 
-    def start(self, tokens: Sequence[Token]) -> Start:
+    def start(self, tokens: Sequence[Token]) -> StartBelief:
         form = str(tokens[0]) if tokens[0].type in ("INCLUDE", "EXCLUDE") else "distribution"
-        return Start(form, cast(int, tokens[0].start_pos), _words(tokens))
+        return StartBelief(form, cast(int, tokens[0].start_pos), _words(tokens))
 
-    def entry(self, tokens: Sequence[Token]) -> Setting:
+    def entry(self, tokens: Sequence[Token]) -> TableStatement:
         refs = tuple(_word(t) for t in tokens[1:-1] if t.type == "REF")
         colons = [t for t in tokens if t.type == "COLON"]
         stray = _word(colons[0]) if colons else None
         head = tokens[0]
-        return Setting(str(head), cast(int, head.start_pos), refs, _word(tokens[-1]), stray)
+        return TableStatement(str(head), cast(int, head.start_pos), refs, _word(tokens[-1]), stray)
 
     row = matrix = matrices = entry
 
-    def run(self, tokens: Sequence[Token]) -> Run:
-        return Run(cast(int, tokens[0].start_pos), str(tokens[0]))
+    def bulk_entries(self, tokens: Sequence[Token]) -> BulkEntries:
+        return BulkEntries(cast(int, tokens[0].start_pos), str(tokens[0]))
 
 
 def _statements(value: object) -> list[Statement]:
-    if isinstance(value, (Preamble, Start, Setting, Run)):
+    if isinstance(value, (PreambleStatement, StartBelief, TableStatement, BulkEntries)):
         return [value]
     if isinstance(value, Tree):
         return [s for child in value.children for s in _statements(child)]
@@ -155,14 +154,14 @@ def _statements(value: object) -> list[Statement]:
 
 
 def _read_before(error: UnexpectedInput) -> list[Statement]:
-    """Return the statements that were complete when the error came."""
+    """Statements that were complete before the error."""
     parser = cast(Any, error).interactive_parser
     if "$END" in parser.accepts():
         return _statements(parser.feed_eof())
     return [s for value in parser.parser_state.value_stack for s in _statements(value)]
 
 
-def _place(error: UnexpectedInput, text: str) -> int:
+def _offset(error: UnexpectedInput, text: str) -> int:
     at = error.pos_in_stream
     if at is None or (isinstance(error, UnexpectedToken) and error.token.type == "$END"):
         return len(text.rstrip())
@@ -182,7 +181,7 @@ def _next_statement(text: str, at: int) -> int | None:
     return None
 
 
-# What the parser expected, for people; the first set that it accepts wholly speaks.
+# Descriptions of the terminals that the parser accepts; the first subset of them is used.
 _EXPECTED: tuple[tuple[set[str], str], ...] = (
     ({"DISCOUNT", "LIST"}, "a statement (" + ", ".join(f"`{k}:`" for k in KEYWORDS) + ")"),
     ({"NUMBERS", "NAMES", "UNIFORM"}, "probabilities, `uniform`, or states"),
@@ -199,43 +198,43 @@ _EXPECTED: tuple[tuple[set[str], str], ...] = (
 
 
 def _explain(error: UnexpectedInput, text: str, at: int) -> tuple[str, int, str]:
-    """Turn the parser's error into a code, a place and a sentence."""
+    """Code, offset and message for an error of the parser."""
     expected: set[str] = set()
     if isinstance(error, UnexpectedCharacters):
         expected = set(error.allowed or ())
     elif isinstance(error, UnexpectedToken):
         expected = set(error.accepts or error.expected)
-    what = next((words for names, words in _EXPECTED if names <= expected), "something else")
+    wanted = next((words for names, words in _EXPECTED if names <= expected), "something else")
     match = re.compile(r"[A-Za-z0-9_.+-]+|\S").match(text, at)
     if match is None:
-        return "PT001", max(at - 1, 0), f"expected {what}, but the file ends"
-    found = match[0] if len(match[0]) <= 40 else match[0][:37] + "..."
+        return "PT001", max(at - 1, 0), f"expected {wanted}, found the end of the file"
+    word = match[0] if len(match[0]) <= 40 else match[0][:37] + "..."
     reserved = _explain_reserved(expected, match, text)
     if reserved:
         return reserved
     hint = ""
     if "DISCOUNT" in expected:
-        hint = nearest(found, [k for k in KEYWORDS if len(k) > 1])
-    elif re.fullmatch(r"\d+[A-Za-z_][\w-]*", found):
-        hint = " (names begin with a letter)"
-    elif found.lower().lstrip("+-") in ("nan", "inf", "infinity"):
-        hint = " (numbers are finite)"
-    return "PT001", at, f"expected {what}, found {found!r}{hint}"
+        hint = nearest(word, [k for k in KEYWORDS if len(k) > 1])
+    elif re.fullmatch(r"\d+[A-Za-z_][\w-]*", word):
+        hint = " (names must begin with a letter)"
+    elif word.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        hint = " (numbers must be finite)"
+    return "PT001", at, f"expected {wanted}, found {word!r}{hint}"
 
 
 def _explain_reserved(
-    expected: set[str], found: re.Match[str], text: str
+    expected: set[str], match: re.Match[str], text: str
 ) -> tuple[str, int, str] | None:
-    """Say that a reserved word stands for a name, or lacks its colon; None where neither is so."""
-    word, at = found[0], found.start()
-    if word in RESERVED and expected & {"NAMES", "REF"} and not _COLON.match(text, found.end()):
+    """Error for a reserved word used as a name, or without its colon; None for other errors."""
+    word, at = match[0], match.start()
+    if word in RESERVED and expected & {"NAMES", "REF"} and not _COLON.match(text, match.end()):
         return "PT004", at, f"{word!r} is a reserved word and cannot be a name"
     before = _WORD_BEFORE.search(text[max(at - 100, 0) : at])
     if before and expected <= {"COLON", "INCLUDE", "EXCLUDE"}:
         word, at = before[1], at - len(before[0])
     elif word not in KEYWORDS or "DISCOUNT" not in expected:
         return None
-    return "PT004", at, f"expected `:` after {word!r}, which is a reserved word and no name"
+    return "PT004", at, f"expected `:` after the reserved word {word!r}"
 
 
 _COLON = re.compile(r"\s*:")

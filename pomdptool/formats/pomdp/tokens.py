@@ -1,9 +1,10 @@
-"""Blocks of numbers and name lists: cut in bulk, with the place of each item on request."""
+"""Splits blocks of numbers and lists of names; offsets of items are computed on request."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -17,65 +18,58 @@ _GLUED_SIGN = re.compile(r"(?<=[0-9.])(?=[-+])")
 _NUMBER = re.compile(r"#[^\n]*|(?:([-+])\s*)?([0-9.]+(?:[eE][-+]?[0-9]+)?)")
 _NAME = re.compile(r"#[^\n]*|([A-Za-z0-9_-]+)")
 
-NO_LEADING_DIGIT = "a number should have a digit before the point"
+NO_LEADING_DIGIT = "a number should have a digit before the decimal point"
 
 
 def without_comments(text: str) -> str:
-    """Blank comments out, keeping every offset."""
+    """Replace comments by spaces, which keeps all offsets."""
     if "#" not in text:
         return text
     return _COMMENT.sub(lambda m: " " * len(m[0]), text)
 
 
 def split_numbers(word: Word) -> list[str]:
-    """Cut a block of numbers; a detached sign is joined to its number, and begins one."""
+    """Split a block of numbers; a sign begins a number and may be detached from it."""
     text = without_comments(word.text)
     if "-" in text or "+" in text:
         text = _GLUED_SIGN.sub(" ", _DETACHED_SIGN.sub(r"\1", text))
     return text.split()
 
 
-def number_places(word: Word) -> Iterator[tuple[int, str]]:
-    """Offset and text (sign joined) of each number of a block."""
+def number_offsets(word: Word) -> Iterator[tuple[int, str]]:
+    """Offset and text of each number of a block, with its sign."""
     for match in _NUMBER.finditer(word.text):
         if match[2]:
             yield word.at + match.start(), (match[1] or "") + match[2]
 
 
-def place_of_number(word: Word, k: int) -> int:
-    """Offset of the k-th number of a block, from 0; of its last one where it has fewer."""
-    at = word.at
-    for i, (place, _) in enumerate(number_places(word)):
-        at = place
-        if i == k:
-            break
-    return at
+def offset_of_number(word: Word, k: int) -> int:
+    """Offset of number k (from 0) of a block, or of its last number if it has fewer."""
+    offsets = [at for at, _ in islice(number_offsets(word), k + 1)]
+    return offsets[-1] if offsets else word.at
 
 
-def name_places(word: Word) -> Iterator[tuple[int, str]]:
-    """Offset and text of each name, or bare index, of a list."""
+def name_offsets(word: Word) -> Iterator[tuple[int, str]]:
+    """Offset and text of each name or index of a list."""
     for match in _NAME.finditer(word.text):
         if match[1]:
             yield word.at + match.start(), match[1]
 
 
 def read_numbers(word: Word, findings: Findings, *, signed: bool) -> FloatArray | None:
-    """Read a block of finite numbers; None after an error.
-
-    Probabilities (`signed=False`) take no sign.
-    """
+    """Read a block of finite numbers, for probabilities without signs; None after an error."""
     items = split_numbers(word)
     values = np.array(list(map(float, items)))
     if not np.isfinite(values).all():
         k = int(np.flatnonzero(~np.isfinite(values))[0])
-        findings.error("PT005", place_of_number(word, k), f"the number {items[k]} is too large")
+        findings.error("PT005", offset_of_number(word, k), f"the number {items[k]} is too large")
         return None
     if not signed and min(items)[0] in "+-":
         k = next(i for i, item in enumerate(items) if item[0] in "+-")
-        findings.error("PT005", place_of_number(word, k), "a probability takes no sign")
+        findings.error("PT005", offset_of_number(word, k), "a probability must not have a sign")
         return None
-    least = min(items)[0]  # signs and the point sort before the digits
+    least = min(items)[0]  # signs and the decimal point sort before the digits
     bare = [k for k, item in enumerate(items) if item.lstrip("+-")[0] == "."] if least < "0" else []
     if bare:
-        findings.dialect("PT101", place_of_number(word, bare[0]), NO_LEADING_DIGIT, len(bare))
+        findings.dialect("PT101", offset_of_number(word, bare[0]), NO_LEADING_DIGIT, len(bare))
     return values

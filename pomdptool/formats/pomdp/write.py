@@ -1,7 +1,7 @@
-"""Model to .pomdp text: compact, and every float written so that it reads back bit for bit.
+"""Writes a model as compact .pomdp text; every float reads back bit for bit.
 
-A wildcard or a keyword stands wherever it shortens. Rewards are written from the outside in: a
-value for all, then, for each action, state, next state and observation in turn, what differs.
+Wildcards and keywords are used wherever they shorten the text. Rewards are written from general to
+specific: a value for all, then the exceptions by action, state, next state and observation.
 """
 
 from __future__ import annotations
@@ -10,19 +10,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pomdptool.formats.pomdp.names import is_counted
+from pomdptool.formats.pomdp.names import are_numbered
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, SparseRows
 
 MATRIX_STATES = 12
-"""Up to this many states a dense matrix is written as one, for people to read."""
+"""Largest number of states for which a matrix is written in full, for readability."""
 
 
 def write_pomdp(model: Model, header: str = "") -> str:
-    """Text of a model; the lines of `header` come first, as comments.
-
-    Names must be valid (see `pomdp_names.valid_names`).
-    """
+    """Text of a model with valid names (see `names.valid_names`); `header` becomes comments."""
     lines = [f"# {line}".rstrip() for line in header.splitlines()]
     if lines:
         lines.append("")
@@ -43,11 +40,11 @@ def write_pomdp(model: Model, header: str = "") -> str:
 
 
 def _names(names: tuple[str, ...]) -> str:
-    return str(len(names)) if is_counted(names) else " ".join(names)
+    return str(len(names)) if are_numbered(names) else " ".join(names)
 
 
 def _number(x: float) -> str:
-    """Shortest text that reads back as the same float; whole numbers without a point."""
+    """Shortest text that reads back as the same float; whole numbers without decimal point."""
     text = repr(float(x))
     return text[:-2] if text.endswith(".0") else text
 
@@ -71,7 +68,7 @@ def _start(model: Model) -> list[str]:
 
 
 def _table(letter: str, table: SparseRows, model: Model) -> list[str]:
-    """Write rows that all actions share with `*`, then the others action by action."""
+    """Rows that all actions share are written with `*`, the others action by action."""
     A, S = model.n_actions, model.n_states
     columns = model.states if letter == "T" else model.observations
     rows = [_slice(table, a * S, (a + 1) * S) for a in range(A)]
@@ -97,7 +94,7 @@ def _slice(table: SparseRows, first: int, last: int) -> SparseRows:
 
 
 def _shared_rows(rows: list[SparseRows]) -> np.ndarray:
-    """Which states have the same row under every action."""
+    """Mask of the states with the same row for every action."""
     first = rows[0]
     count = np.diff(first.indptr)
     shared = np.ones(first.n_rows, dtype=bool)
@@ -147,7 +144,7 @@ def _entries(
     columns: tuple[str, ...],
     chosen: np.ndarray,
 ) -> list[str]:
-    """Write some rows entry by entry; a row that is uniform over all columns takes the keyword."""
+    """Write the `chosen` rows entry by entry, uniform rows by the keyword."""
     lines = []
     n = rows.n_columns
     indices, data = rows.indices.tolist(), rows.data.tolist()
@@ -184,9 +181,9 @@ def _reward_lines(
     axes: tuple[tuple[str, ...], ...],
     inherited: float | None,
 ) -> Iterator[str]:
-    """Write a table whose first axes are fixed (`named`), given the value already written for it.
+    """Write the rewards with the first axes fixed (`named`).
 
-    `inherited` None: nothing is written yet, so that the first line is written in any case.
+    `inherited` is the value that an enclosing line sets; None for the outermost line.
     """
     values, counts = np.unique(table, return_counts=True)
     if inherited is not None and len(values) == 1 and values[0] == inherited:

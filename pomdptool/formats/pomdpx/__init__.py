@@ -1,1 +1,1 @@
-"""The .pomdpx format of APPL: XML of factored models to a Model."""
+"""Reads POMDPX, the XML format of APPL for factored models, into a flat Model."""

@@ -1,9 +1,8 @@
-"""The tree of a POMDPX file to a Model: one state space, one set of actions, one of observations.
+"""Builds a flat Model from the element tree of a POMDPX file.
 
-A state is a combination of the values of the state variables, an action one of the action
-variables, an observation one of the observation variables and of the state variables that are
-fully observed, so that what an agent sees is the same. Of observations of several variables only
-those that can be made are kept. Several rewards add up.
+A state is a combination of values of the state variables, an action of the action variables, an
+observation of the observation variables and the fully observed state variables. If observations
+have several variables, only those with positive probability are kept. Several rewards add up.
 """
 
 from __future__ import annotations
@@ -22,14 +21,20 @@ from pomdptool.formats.pomdpx.factors import (
     TOO_MANY,
     Factor,
     TooLargeError,
-    factor_of,
-    in_order,
+    make_factor,
+    topological_order,
 )
 from pomdptool.formats.pomdpx.product import RowSumError, product_rows
-from pomdptool.formats.pomdpx.rewards import Choices, Steps, rewards_of
+from pomdptool.formats.pomdpx.rewards import ActionClasses, StepSpace, rewards_of
 from pomdptool.formats.pomdpx.syntax import Element
 from pomdptool.formats.pomdpx.tables import Table, TableReader
-from pomdptool.formats.pomdpx.variables import Digits, Space, Variable, Variables, read_variables
+from pomdptool.formats.pomdpx.variables import (
+    Digits,
+    ProductSpace,
+    Variable,
+    Variables,
+    read_variables,
+)
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, repeated, stacked
 
@@ -39,7 +44,7 @@ _NUMBER = re.compile(r"[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[
 
 
 def build_pomdpx(root: Element, findings: Findings) -> Model | None:
-    """Build the model; None where the findings hold an error."""
+    """Build the model; None after an error."""
     element = _only(root, "Variable", findings)
     discount = _discount(_only(root, "Discount", findings), findings)
     variables = read_variables(element, findings) if element else None
@@ -52,13 +57,13 @@ def build_pomdpx(root: Element, findings: Findings) -> Model | None:
 
 
 def _only(root: Element, name: str, findings: Findings) -> Element | None:
-    """The one element of a name; an error where there is none or there are several."""
-    found = list(root.all(name))
-    if not found:
+    """The only element with a name; an error if there is none, or more than one."""
+    elements = list(root.all(name))
+    if not elements:
         findings.error("PT008", root.at, f"<{name}> is missing")
-    elif len(found) > 1:
-        findings.error("PT003", found[1].at, f"<{name}> occurs twice")
-    return found[0] if len(found) == 1 else None
+    elif len(elements) > 1:
+        findings.error("PT003", elements[1].at, f"<{name}> occurs twice")
+    return elements[0] if len(elements) == 1 else None
 
 
 def _discount(element: Element | None, findings: Findings) -> float | None:
@@ -68,12 +73,12 @@ def _discount(element: Element | None, findings: Findings) -> float | None:
     if _NUMBER.fullmatch(text) and float(text) <= 1.0:
         return float(text)
     message = f"the discount must lie between 0 and 1, not {text[:40]!r}"
-    findings.error("PT005", element.place(0), message)
+    findings.error("PT005", element.offset_of(0), message)
     return None
 
 
 def _sections(root: Element, variables: Variables, findings: Findings) -> dict[str, list[Table]]:
-    """The tables of each section."""
+    """Tables by section."""
     children: dict[str, tuple[Variable, ...]] = {
         "InitialStateBelief": variables.previous,
         "StateTransitionFunction": variables.current,
@@ -81,15 +86,14 @@ def _sections(root: Element, variables: Variables, findings: Findings) -> dict[s
         "RewardFunction": variables.rewards,
     }
     reader = TableReader(variables.named, findings)
-    found: dict[str, list[Table]] = {}
+    tables: dict[str, list[Table]] = {name: [] for name in children}
     for name, expected in children.items():
-        found[name] = []
         if not expected and not list(root.all(name)):
             continue
         section = _only(root, name, findings)
         if section is not None:
-            found[name] = reader.tables(section, expected)
-    return found
+            tables[name] = reader.tables(section, expected)
+    return tables
 
 
 @dataclass(slots=True)
@@ -101,31 +105,31 @@ class _Builder:
 
     def build(self, discount: float) -> Model | None:
         v = self.variables
-        states, actions = Space(v.current), Space(v.actions)
+        states, actions = ProductSpace(v.current), ProductSpace(v.actions)
         S = states.n
-        choices = self._choices(actions)
+        classes = self._action_classes(actions)
         start = self._start()
         after = states.digits(np.arange(S))
         before = {p.name: after[c.name] for p, c in zip(v.previous, v.current, strict=True)}
-        T = self._stack("StateTransitionFunction", choices, before, states)
+        T = self._stack("StateTransitionFunction", classes, before, states)
         if start is None or T is None:
             return None
-        seen = Space((*v.observations, *(v.current[k] for k in v.observed)))
+        observations = ProductSpace((*v.observations, *(v.current[k] for k in v.observed)))
         mdp = not v.observations and len(v.observed) == len(v.current)
-        Z = None if mdp else self._stack("ObsFunction", choices, after, seen)
+        Z = None if mdp else self._stack("ObsFunction", classes, after, observations)
         if not mdp and Z is None:
             return None
-        kept = np.arange(seen.n)
-        if Z is not None and len(seen.variables) > 1:
-            kept, Z = _made(Z)
-        steps = Steps(
-            choices,
-            {"previous": before, "current": after, "observation": seen.digits(kept)},
+        kept = np.arange(observations.n)
+        if Z is not None and len(observations.variables) > 1:
+            kept, Z = _possible_observations(Z)
+        steps = StepSpace(
+            classes,
+            {"previous": before, "current": after, "observation": observations.digits(kept)},
             (S, S, len(kept)),
         )
         rewards = rewards_of(self.tables["RewardFunction"], steps, T, Z or T)
         if not self.tables["RewardFunction"]:
-            self.findings.dialect("PT109", 0, "no reward: every one is 0")
+            self.findings.dialect("PT109", 0, "no rewards: every reward is 0")
         model = make_model(
             T,
             Z,
@@ -134,32 +138,32 @@ class _Builder:
             start=start,
             states=states.names("s"),
             actions=actions.names("a"),
-            observations=None if Z is None else seen.names("o", kept),
+            observations=None if Z is None else observations.names("o", kept),
             name=self.findings.source.stem,
         )
         return replace(model, renormalised=model.renormalised | self.renormalised)
 
-    def _choices(self, actions: Space) -> Choices:
-        """Actions that no rule tells apart share a class."""
+    def _action_classes(self, actions: ProductSpace) -> ActionClasses:
+        """Group actions that have the same rules in all tables."""
         tables = [table for tables in self.tables.values() for table in tables]
         key = np.zeros(actions.n, dtype=np.int64)
         digits = actions.digits(np.arange(actions.n))
         for variable in actions.variables:
             named = np.unique(np.concatenate([table.named_values(variable) for table in tables]))
             others = int(len(named) < variable.n)
-            place = np.zeros(variable.n, dtype=np.int64)
-            place[named] = others + np.arange(len(named))
-            key = key * (others + len(named)) + place[digits[variable.name]]
+            rank = np.zeros(variable.n, dtype=np.int64)
+            rank[named] = others + np.arange(len(named))
+            key = key * (others + len(named)) + rank[digits[variable.name]]
         _, first, of_action = np.unique(key, return_index=True, return_inverse=True)
         classes = [{name: int(digit[k]) for name, digit in digits.items()} for k in first]
-        return Choices(classes, of_action)
+        return ActionClasses(classes, of_action)
 
     def _start(self) -> FloatArray | None:
-        section, states = "InitialStateBelief", Space(self.variables.previous)
+        section, states = "InitialStateBelief", ProductSpace(self.variables.previous)
         factors = self._factors(section, self._ordered(section), {})
         if factors is None:
             return None
-        rows = self._caught(lambda: product_rows(factors, {}, 1, states, MAX_NAMES), {})
+        rows = self._catch(lambda: product_rows(factors, {}, 1, states, MAX_NAMES), {})
         if rows is None:
             return None
         start = np.zeros(states.n)
@@ -168,14 +172,12 @@ class _Builder:
         for k in self.variables.observed:
             variable = states.variables[k]
             if len(np.unique(digits[variable.name])) > 1:
-                message = (
-                    f"which {variable.name!r} the start is in is seen after the first action only"
-                )
+                message = f"the initial {variable.name!r} is observed only after the first action"
                 self.findings.warning("PT110", variable.at, message)
         return start
 
     def _ordered(self, section: str) -> list[Table]:
-        ordered = in_order(self.tables[section])
+        ordered = topological_order(self.tables[section])
         if isinstance(ordered, list):
             return ordered
         message = f"{ordered.child.name!r} depends on itself, through its parents"
@@ -183,31 +185,32 @@ class _Builder:
         return []
 
     def _stack(
-        self, section: str, choices: Choices, given: dict[str, Digits], columns: Space
+        self, section: str, classes: ActionClasses, fixed: dict[str, Digits], columns: ProductSpace
     ) -> SparseRows | None:
-        """Rows over `columns` for each action, from the product of a section's tables.
+        """Rows over `columns` for all actions: the product of a section's tables.
 
-        Actions for which the tables say the same share the work.
+        `fixed` has the values of the variables that the rows fix. Rows are built once for all
+        actions with the same rules.
         """
         tables = self._ordered(section)
-        done: dict[tuple[object, ...], list[SparseRows]] = {}
+        cache: dict[tuple[object, ...], list[SparseRows]] = {}
         of_class = []
-        entries, actions = 0, np.bincount(choices.of_action).tolist()
-        for k, action in enumerate(choices.classes):
+        entries, actions = 0, np.bincount(classes.of_action).tolist()
+        for k, action in enumerate(classes.representatives):
             key = tuple(table.key_for(action) for table in tables)
-            if key not in done:
-                room = (MAX_ENTRIES - entries) // actions[k]
-                rows = self._rows(section, tables, action, given, columns, room)
+            if key not in cache:
+                max_entries = (MAX_ENTRIES - entries) // actions[k]
+                rows = self._rows(section, tables, action, fixed, columns, max_entries)
                 if rows is None:
                     return None
-                done[key] = rows
-            of_class.append(done[key])
-            entries += actions[k] * sum(block.nonzeros for block in done[key])
+                cache[key] = rows
+            of_class.append(cache[key])
+            entries += actions[k] * sum(block.nonzeros for block in cache[key])
             if entries > MAX_ENTRIES:
                 self.findings.error("PT010", tables[0].at, TOO_MANY)
                 return None
         parts: list[SparseRows] = []
-        for k, first, last in choices.runs():
+        for k, first, last in classes.runs():
             blocks = of_class[k]
             parts += blocks if last == first + 1 else [repeated(stacked(blocks), last - first)]
         return stacked(parts)
@@ -217,53 +220,52 @@ class _Builder:
         section: str,
         tables: Sequence[Table],
         action: dict[str, int],
-        given: dict[str, Digits],
-        columns: Space,
-        room: int,
+        fixed: dict[str, Digits],
+        columns: ProductSpace,
+        max_entries: int,
     ) -> list[SparseRows] | None:
-        """Rows for one action, in blocks; None after an error."""
+        """Rows of one action, in blocks; None after an error."""
         factors = self._factors(section, tables, action)
         if factors is None:
             return None
-        n = Space(self.variables.current).n
-        return self._caught(lambda: product_rows(factors, given, n, columns, room), action)
+        n = ProductSpace(self.variables.current).n
+        return self._catch(lambda: product_rows(factors, fixed, n, columns, max_entries), action)
 
     def _factors(
         self, section: str, tables: Sequence[Table], action: dict[str, int]
     ) -> list[Factor] | None:
         """Factors of an action; None after an error."""
-        factors = self._caught(lambda: [factor_of(table, action) for table in tables], action)
+        factors = self._catch(lambda: [make_factor(table, action) for table in tables], action)
         for factor in factors or ():
             self._note(section, factor.renormalised)
         return None if self.findings.errors else factors
 
-    def _caught(self, make: Callable[[], X], action: dict[str, int]) -> X | None:
-        """What is made; None after an error, which goes to the findings."""
+    def _catch(self, make: Callable[[], X], action: dict[str, int]) -> X | None:
+        """Result of `make`; None after an error, which is reported."""
         try:
             return make()
         except RowSumError as error:
-            doing = _doing(action, self.variables)
-            self.findings.error("PT007", error.at, f"{error}{doing}")
+            self.findings.error("PT007", error.at, f"{error}{_in_action(action, self.variables)}")
         except TooLargeError as error:
             self.findings.error("PT010", error.at, str(error))
         return None
 
     def _note(self, section: str, off: Renormalised) -> None:
         name = {"InitialStateBelief": "start", "StateTransitionFunction": "T"}.get(section, "O")
-        sofar = self.renormalised.get(name, Renormalised())
-        self.renormalised[name] = Renormalised(sofar.rows + off.rows, max(sofar.worst, off.worst))
+        total = self.renormalised.get(name, Renormalised())
+        self.renormalised[name] = Renormalised(total.rows + off.rows, max(total.worst, off.worst))
 
 
-def _made(Z: SparseRows) -> tuple[IntArray, SparseRows]:
-    """The observations that can be made, and the table with only these as columns."""
-    seen = np.zeros(Z.n_columns, dtype=bool)
-    seen[Z.indices] = True
-    kept, column = np.flatnonzero(seen), (np.cumsum(seen) - 1).astype(np.int32)
+def _possible_observations(Z: SparseRows) -> tuple[IntArray, SparseRows]:
+    """Observations with positive probability, and the table with only these columns."""
+    possible = np.zeros(Z.n_columns, dtype=bool)
+    possible[Z.indices] = True
+    kept, column = np.flatnonzero(possible), (np.cumsum(possible) - 1).astype(np.int32)
     indices = column[Z.indices]
     indices.setflags(write=False)
     return kept, SparseRows(len(kept), Z.indptr, indices, Z.data)
 
 
-def _doing(action: dict[str, int], variables: Variables) -> str:
+def _in_action(action: dict[str, int], variables: Variables) -> str:
     values = [variable.values[action[variable.name]] for variable in variables.actions if action]
     return f" (action {' '.join(values)!r})" if values else ""

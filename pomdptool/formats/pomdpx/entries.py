@@ -1,7 +1,7 @@
-"""The entries of a POMDPX table.
+"""Reads the entries of a POMDPX table.
 
-An entry names a value, `*` (all) or `-` for every variable; `-` runs through the values as the
-numbers of the table do, the last one fastest. Later entries win.
+An entry has a value, `*` (all) or `-` for every variable. The numbers of the entry run over the
+values of the variables marked `-`, the last one fastest. Later entries win.
 """
 
 from __future__ import annotations
@@ -12,43 +12,45 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pomdptool.errors import nearest
-from pomdptool.formats.counted import Counted
 from pomdptool.formats.findings import Findings
 from pomdptool.formats.limits import MAX_HINTS
+from pomdptool.formats.numbered_names import NumberedNames
 from pomdptool.formats.pomdpx.syntax import Element
 from pomdptool.formats.pomdpx.variables import Variable
 from pomdptool.sparse import FloatArray, IntArray
 
 MAX_CELLS = 1 << 26
-"""Most indices and values that the entries of a file set, those that `identity` means included."""
+"""Maximal number of indices and values in the entries of a file, after expanding `identity`."""
 
 _NUMBER_CHARACTERS = frozenset("0123456789+-.eE \t\n")
 
 
-def unknown(element: Element, k: int, what: str, names: Sequence[str], findings: Findings) -> None:
-    """Add an error: the k-th word of an element is not one of these names."""
+def report_unknown(
+    element: Element, k: int, noun: str, names: Sequence[str], findings: Findings
+) -> None:
+    """Report that the k-th word of an element is not one of these names."""
     words = element.words
     word = words[k] if words else ""
     hint = nearest(word, names) if findings.errors < MAX_HINTS else ""
-    message = f"{word[:40]!r} is not the name of {what}{hint}"
-    findings.error("PT002", element.place(k), message)
+    message = f"{word[:40]!r} is not the name of {noun}{hint}"
+    findings.error("PT002", element.offset_of(k), message)
 
 
-class Values(dict[str, int]):
-    """Index of each value of a variable by its name, `*` (-1) and `-` (-2).
+class ValueLookup(dict[str, int]):
+    """Index of each value of a variable by name; `*` is -1, `-` is -2.
 
-    Names are added as they are met.
+    Names of numbered values are added on first use.
     """
 
     def __init__(self, variable: Variable) -> None:
         values = variable.values
-        self.counted = values if isinstance(values, Counted) else None
-        super().__init__({} if self.counted else {value: k for k, value in enumerate(values)})
+        self.numbered = values if isinstance(values, NumberedNames) else None
+        super().__init__({} if self.numbered else {value: k for k, value in enumerate(values)})
         self |= {"*": -1, "-": -2}
 
     def __missing__(self, word: str) -> int:
-        """Take the name of a counted value."""
-        k = self.counted.find(word) if self.counted else None
+        """Accept the name of a numbered value."""
+        k = self.numbered.find(word) if self.numbered else None
         if k is None:
             raise KeyError(word)
         self[word] = k
@@ -56,33 +58,33 @@ class Values(dict[str, int]):
 
 
 @dataclass(slots=True)
-class Room:
-    """How many indices and values more the entries of a file may set."""
+class CellBudget:
+    """Number of indices and values that further entries of a file may take."""
 
     cells: int = field(default_factory=lambda: MAX_CELLS)
 
 
-class Entries:
+class EntryReader:
     """Reads the entries of one table."""
 
     def __init__(
         self,
         axes: tuple[Variable, ...],
-        index: Sequence[Values],
+        index: Sequence[ValueLookup],
         probabilities: bool,
-        room: Room,
+        budget: CellBudget,
         findings: Findings,
     ) -> None:
         self.axes = axes
         self.index = index
         self.probabilities = probabilities
-        self.room = room
+        self.budget = budget
         self.findings = findings
         self.refs: list[IntArray] = []
         self.values: list[FloatArray] = []
 
     def finish(self) -> tuple[IntArray, FloatArray]:
-        """Every rule, in the order of the file."""
+        """All rules, in the order of the file."""
         none = np.zeros((0, len(self.axes)), dtype=np.int64)
         return np.concatenate([none, *self.refs]), np.concatenate([np.zeros(0), *self.values])
 
@@ -90,7 +92,7 @@ class Entries:
         """Read an entry."""
         tag = "ProbTable" if self.probabilities else "ValueTable"
         if [child.name for child in entry.children] != ["Instance", tag]:
-            message = f"<Entry> holds an <Instance> and then a <{tag}>"
+            message = f"<Entry> must contain an <Instance> and then a <{tag}>"
             self.findings.error("PT008", entry.at, message)
             return
         refs = self._instance(entry.children[0])
@@ -102,15 +104,15 @@ class Entries:
         if len(words) != len(self.axes):
             names = " ".join(axis.name for axis in self.axes) or "nothing"
             message = f"expected {len(self.axes)} values ({names[:200]}), found {len(words)}"
-            self.findings.error("PT006", element.place(len(self.axes)), message)
+            self.findings.error("PT006", element.offset_of(len(self.axes)), message)
             return None
         refs = []
         for axis, index, word in zip(self.axes, self.index, words, strict=True):
             try:
                 refs.append(index[word])
             except KeyError:
-                what = f"a value of {axis.name!r}"
-                unknown(element, len(refs), what, axis.values, self.findings)
+                noun = f"a value of {axis.name!r}"
+                report_unknown(element, len(refs), noun, axis.values, self.findings)
                 return None
         return refs
 
@@ -129,7 +131,7 @@ class Entries:
             n = int(np.prod(dims, dtype=object))
             if len(values) != n:
                 message = f"expected {n} number{'s' * (n != 1)}, found {len(values)}"
-                self.findings.error("PT006", element.place(n), message)
+                self.findings.error("PT006", element.offset_of(n), message)
                 return
             if not self._fits(n, element):
                 return
@@ -140,8 +142,8 @@ class Entries:
 
     def _uniform(self, refs: list[int], element: Element) -> None:
         if not self.probabilities or refs[-1] >= 0:
-            message = "`uniform` is of probabilities, with `-` or `*` for the last variable"
-            self.findings.error("PT012", element.place(0), message)
+            message = "`uniform` is for probabilities, with `-` or `*` for the last variable"
+            self.findings.error("PT012", element.offset_of(0), message)
             return
         every = [max(ref, -1) for ref in refs]
         if self._fits(1, element):
@@ -150,8 +152,8 @@ class Entries:
     def _identity(self, refs: list[int], running: list[int], element: Element) -> None:
         sizes = {self.axes[k].n for k in running}
         if not self.probabilities or len(running) != 2 or len(sizes) != 1:
-            message = "`identity` is of probabilities, with `-` for two variables of as many values"
-            self.findings.error("PT012", element.place(0), message)
+            message = "`identity` is for probabilities, with `-` for two variables of equal size"
+            self.findings.error("PT012", element.offset_of(0), message)
             return
         (n,) = sizes
         if not self._fits(n + 1, element):
@@ -162,12 +164,12 @@ class Entries:
         self._add(rules, np.append(0.0, np.ones(n)))
 
     def _fits(self, rules: int, element: Element) -> bool:
-        """Whether there is room for more rules; if not, an error is added."""
-        self.room.cells -= rules * (len(self.axes) + 1)
-        if self.room.cells < 0:
-            message = f"the entries set more than {MAX_CELLS} indices and values"
+        """Whether the limit allows more rules; if not, this is reported."""
+        self.budget.cells -= rules * (len(self.axes) + 1)
+        if self.budget.cells < 0:
+            message = f"the entries have more than {MAX_CELLS} indices and values"
             self.findings.error("PT010", element.at, message)
-        return self.room.cells >= 0
+        return self.budget.cells >= 0
 
     def _add(self, rules: IntArray, values: FloatArray) -> None:
         self.refs.append(rules)
@@ -184,13 +186,13 @@ class Entries:
             k = next((k for k, word in enumerate(words) if not _is_number(word)), 0)
             word = words[k] if words else ""
             message = f"expected numbers, `uniform` or `identity`, found {word[:40]!r}"
-            self.findings.error("PT001", element.place(k), message)
+            self.findings.error("PT001", element.offset_of(k), message)
             return None
         wrong = ~np.isfinite(values) if not self.probabilities else ~((values >= 0) & (values <= 2))
         if wrong.any():
             k = int(np.flatnonzero(wrong)[0])
-            what = "a probability" if self.probabilities else "a finite number"
-            self.findings.error("PT005", element.place(k), f"{words[k][:40]} is not {what}")
+            noun = "a probability" if self.probabilities else "a finite number"
+            self.findings.error("PT005", element.offset_of(k), f"{words[k][:40]} is not {noun}")
             return None
         return values
 

@@ -1,7 +1,7 @@
-"""Text of a POMDPX file to a tree of its elements, each with its place: syntax only, no meaning.
+"""Parses POMDPX text, with expat, into a tree of elements with their offsets; syntax only.
 
-The parser is expat. Only the elements of `CHILDREN` may stand in each other, so that a tree is at
-most seven deep; a document type, and with it every entity that a file could declare, is refused.
+Only the nesting in `CHILDREN` is allowed, so a tree has at most seven levels. Document types are
+refused, and with them all declarations of entities.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CHILDREN: dict[str, tuple[str, ...]] = {
     "Parameter": ("Entry",),
     "Entry": ("Instance", "ProbTable", "ValueTable"),
 }
-"""Which elements each element may hold; those that are not listed hold text."""
+"""Allowed children of each element; elements not listed contain text."""
 
 _TEXTS = frozenset(name for names in CHILDREN.values() for name in names) - set(CHILDREN)
 _LATIN = re.compile(r"<\?xml[^>]*encoding=.(?:iso-8859-1|latin-?1|us-ascii)\b", re.IGNORECASE)
@@ -43,10 +43,7 @@ _WORD = re.compile(r"[^ \t\n]+")
 
 @dataclass(slots=True)
 class Element:
-    """An element: its name, the offset of its tag, its attributes, and the elements it holds.
-
-    `parts` is its text, cut where the parser cut it, each part with its offset.
-    """
+    """An XML element; `at` is the offset of its tag, `parts` its text in parts with offsets."""
 
     name: str
     at: int
@@ -56,16 +53,16 @@ class Element:
 
     @property
     def text(self) -> str:
-        """The text within."""
+        """The whole text."""
         return "".join(part for _, part in self.parts)
 
     @property
     def words(self) -> list[str]:
-        """The text's words."""
+        """Words of the text."""
         return self.text.split()
 
-    def place(self, k: int) -> int:
-        """Offset of the k-th word, from 0; of the last one where it has fewer."""
+    def offset_of(self, k: int) -> int:
+        """Offset of word k (from 0), or of the last word if there are fewer."""
         starts = [m.start() for m in _WORD.finditer(self.text)]
         if not starts:
             return self.at
@@ -77,16 +74,16 @@ class Element:
         return self.at
 
     def all(self, name: str) -> Iterator[Element]:
-        """The elements of a name that it holds."""
+        """Children with a name."""
         return (child for child in self.children if child.name == name)
 
 
 class _RefusedError(PomdpError):
-    """Reading stops here; the findings hold the reason."""
+    """Parsing stops; the reason has been reported."""
 
 
 def parse_pomdpx(findings: Findings) -> Element | None:
-    """The root element; None where the text is not such XML, which goes to the findings."""
+    """Parse the source into its root element; None after an error."""
     reader = _Reader(findings)
     try:
         return reader.read()
@@ -133,16 +130,16 @@ class _Reader:
         return _RefusedError(message)
 
     def doctype(self, *_: object) -> None:
-        message = "a document type is not read: it may declare entities"
+        message = "a document type is refused: it may declare entities"
         raise self.refuse("PT012", self.here, message)
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
-        inside = self.open[-1]
-        allowed = CHILDREN.get(inside.name, ())
+        parent = self.open[-1]
+        allowed = CHILDREN.get(parent.name, ())
         if name not in allowed:
-            raise self.refuse("PT001", self.here, _unexpected(name, inside.name, allowed))
+            raise self.refuse("PT001", self.here, _unexpected(name, parent.name, allowed))
         element = Element(name, self.here, attributes)
-        inside.children.append(element)
+        parent.children.append(element)
         self.open.append(element)
 
     def end(self, name: str) -> None:
@@ -150,25 +147,21 @@ class _Reader:
         self.open.pop()
 
     def characters(self, text: str) -> None:
-        inside = self.open[-1]
-        if inside.name in _TEXTS:
-            inside.parts.append((self.here, text))
+        element = self.open[-1]
+        if element.name in _TEXTS:
+            element.parts.append((self.here, text))
         elif not text.isspace():
             at = self.here + len(text) - len(text.lstrip())
-            found = text.split()[0][:40]
-            raise self.refuse(
-                "PT001", at, f"<{inside.name}> holds no text, but {found!r} was found"
-            )
+            message = f"<{element.name}> must not contain text, found {text.split()[0][:40]!r}"
+            raise self.refuse("PT001", at, message)
 
 
-def _unexpected(name: str, inside: str, allowed: tuple[str, ...]) -> str:
-    shown = name[:40]
-    if not inside and name == "Policy":
-        return "this is a policy in APPL's form, not a model"
+def _unexpected(name: str, parent: str, allowed: tuple[str, ...]) -> str:
+    if not parent and name == "Policy":
+        return "this is an APPL policy, not a model"
     if name == "DAG":
-        return "decision diagrams (DAG) are not read, only tables (TBL)"
+        return "decision diagrams (DAG) are not supported, only tables (TBL)"
     if not allowed:
-        return f"<{inside}> holds text, but <{shown}> was found"
-    what = " or ".join(f"<{one}>" for one in allowed)
-    where = f" in <{inside}>" if inside else ""
-    return f"expected {what}{where}, found <{shown}>{nearest(name, allowed)}"
+        return f"<{parent}> must contain text only, found <{name[:40]}>"
+    expected = " or ".join(f"<{child}>" for child in allowed) + (f" in <{parent}>" * bool(parent))
+    return f"expected {expected}, found <{name[:40]}>{nearest(name, allowed)}"

@@ -43,7 +43,7 @@ TIE = 1e-13
 """Ratios that differ by less are ties, which the larger pivot wins, for accuracy."""
 
 TIMES_SIZE = 60
-"""Pivots per state after which a program is given up as doubtful."""
+"""Pivots per state after which a program is abandoned as doubtful."""
 
 
 class Program(NamedTuple):

@@ -43,7 +43,7 @@ SMALLEST_PIVOT = 1e-9
 """An edge along which a constraint's slack shrinks more slowly does not meet it."""
 
 TIMES_SIZE = 100
-"""Pivots per state after which a program is given up."""
+"""Pivots per state after which a program is abandoned."""
 
 REFRESH = 32
 """Pivots after which slacks are recomputed."""

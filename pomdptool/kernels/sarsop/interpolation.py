@@ -17,7 +17,7 @@ from pomdptool.kernels.sarsop.policy_evaluation import size_of
 from pomdptool.kernels.sarsop.upper_bound import allocate_mix, rounding, update_upper
 
 LP_STATES = 12
-"""Linear programs are solved in blocks of at most so many states."""
+"""Number of states of the largest block in which linear programs are solved."""
 
 LP_GROWTH = 0.2
 """Share by which a block's list must grow before a node's program is solved again."""

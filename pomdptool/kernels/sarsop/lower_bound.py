@@ -28,7 +28,7 @@ from pomdptool.kernels.sarsop.policy_evaluation import (
 )
 
 OTHERS = 8
-"""Actions that are best by neither bound are updated once in so many backups."""
+"""Backups between updates of actions that are best by neither bound."""
 
 SMALL_SHARE = 0.002
 """Successors that contribute less than this share of a node's gap are not updated."""

@@ -28,7 +28,7 @@ from pomdptool.kernels.sarsop.lower_bound import SMALL_SHARE
 from pomdptool.kernels.sarsop.policy_evaluation import size_of
 
 INFORM = 10.0
-"""The informed bound, which costs more, needs a share of the gap that is so many times larger."""
+"""Factor by which the costlier informed bound needs a larger share of the gap."""
 
 DROP = 0.1
 """A point is listed again when its bound has dropped by this share of its gap."""
@@ -120,7 +120,7 @@ def update_upper(m, s, n):
 
 @kernel(inner=True)
 def rounding(m, size):
-    """Allowance for rounding in an interpolation over so many states."""
+    """Allowance for rounding in an interpolation over `size` states."""
     return 2.0 * at.ROUNDING * (size + 4) * m.f[at.VALUE_BOUND]
 
 

@@ -1,6 +1,6 @@
-"""What the backup of one face gives, and the ends that algorithms share.
+"""The result of backing up one face, and steps that several algorithms share.
 
-A backup is a union over the actions a of  r[a] + sum over the branches of a of one vector each.
+The backup H V is the union over actions a of  r[a] + sum over the branches of a of one row each.
 """
 
 from __future__ import annotations
@@ -10,74 +10,69 @@ from dataclasses import dataclass
 import numpy as np
 
 from pomdptool.kernels.exact.backup import Branches, backups
-from pomdptool.solving.exact.lp_pruning import prune, rise
-from pomdptool.solving.exact.value_function import Part
+from pomdptool.solving.exact.lp_pruning import max_excess, prune
+from pomdptool.solving.exact.value_function import VectorSet
 from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class BackedUp:
-    """One face after a backup.
+class FaceBackup:
+    """The backup H V of the vectors V of one face.
 
     Attributes
     ----------
-    part
-        Its vectors.
+    new
+        The new vectors W.
     residual
-        By how much the backup exceeds the old vectors at most.
-    lost
-        By how much it exceeds the new ones at most.
-    vertices, programs
-        Of its polytope; linear programs that were solved.
+        Bellman residual: upper bound on H V - V over the face.
+    loss
+        Upper bound on H V - W over the face.
+    vertices, programs, backups
+        Vertices of the polytope, linear programs solved, and backups at single beliefs.
     """
 
-    part: Part
+    new: VectorSet
     residual: float
-    lost: float
+    loss: float
     vertices: int = 0
     programs: int = 0
+    backups: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Found:
-    """Vectors that make up a backup, shape (n, d), their actions, what they lack, and programs."""
+class Candidates:
+    """Vectors of one action's backup, shape (n, d), the loss so far, and linear programs solved."""
 
     vectors: FloatArray
     actions: IntArray
-    lost: float
+    loss: float
     programs: int
 
 
-def united(sets: list[Found]) -> Found:
-    """Put what was found for each action together."""
-    return Found(
-        np.vstack([found.vectors for found in sets]),
-        np.concatenate([found.actions for found in sets]),
-        max(found.lost for found in sets),
-        sum(found.programs for found in sets),
-    )
-
-
-def backed_up(found: Found, old: Part, *, given: bool, monitor: Monitor) -> BackedUp:
-    """Prune the union; with `given` the old vectors stay in where they are the largest."""
-    vectors, actions = found.vectors, found.actions
-    if given:
+def prune_union(
+    sets: list[Candidates], old: VectorSet, *, keep_old: bool, monitor: Monitor
+) -> FaceBackup:
+    """Prune the union of the actions' candidates, and of the old vectors with `keep_old`."""
+    vectors = np.vstack([candidates.vectors for candidates in sets])
+    actions = np.concatenate([candidates.actions for candidates in sets])
+    if keep_old:
         vectors, actions = np.vstack([vectors, old.vectors]), np.append(actions, old.actions)
-    kept = prune(vectors, old.beliefs, monitor.check)
-    part = Part(vectors[kept.kept], actions[kept.kept], kept.witnesses)
-    lost = found.lost + kept.lost
-    more, programs = rise(part.vectors, old.vectors, monitor.check)
-    return BackedUp(part, lost + more, lost, programs=found.programs + kept.programs + programs)
+    pruned = prune(vectors, old.beliefs, monitor.check)
+    new = VectorSet(vectors[pruned.kept], actions[pruned.kept], pruned.witnesses)
+    loss = max(candidates.loss for candidates in sets) + pruned.loss
+    excess, programs = max_excess(new.vectors, old.vectors, monitor.check)
+    programs += pruned.programs + sum(candidates.programs for candidates in sets)
+    return FaceBackup(new, loss + excess, loss, programs=programs)
 
 
-def backup_single(branches: Branches, old: Part, *, given: bool) -> BackedUp:
-    """Back up a face of one state, where the best vector is a number."""
+def backup_single(branches: Branches, old: VectorSet, *, keep_old: bool) -> FaceBackup:
+    """Back up a face of one state, whose value is a number."""
     b = np.ones((1, 1))
     vector, action = np.empty((1, 1)), np.zeros(1, np.int64)
     backups(b, branches, vector, action)
     best = int(np.argmax(old.vectors[:, 0]))
     residual = float(vector[0, 0] - old.vectors[best, 0])
-    if given and residual <= 0.0:
+    if keep_old and residual <= 0.0:
         vector, action = old.vectors[[best]], old.actions[[best]]
-    return BackedUp(Part(vector, action, b), max(residual, 0.0), 0.0)
+    return FaceBackup(VectorSet(vector, action, b), max(residual, 0.0), 0.0)

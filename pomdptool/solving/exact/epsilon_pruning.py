@@ -1,17 +1,17 @@
 """The backup of one face by incremental pruning to a tolerance.
 
-Incremental pruning (Cassandra, Littman and Zhang 1997) joins an action's branches two at a time.
-Here each set on the way, and at last the union over the actions, is grown under a linear program
-(see `kernels.exact.epsilon_pruning`): combinations are asked one after another
-whether they exceed the set anywhere by more than a tolerance; where one does, at a belief,
-the best of all combinations there is added.
-So a coarse tolerance costs little, few vectors are kept, and what is lost is known: an action's
-losses on the way add up, and the last set may fall short of what is left by its own tolerance.
+Incremental pruning (Cassandra, Littman and Zhang 1997) sums an action's branches two at a time.
+Here each cross-sum, and finally the union over the actions, is epsilon-pruned by linear programs
+(see `kernels.exact.epsilon_pruning`): if a combination exceeds the set by more than a tolerance at
+some belief, the best of all combinations there is added. So a coarse tolerance is cheap and keeps
+few vectors, and the loss is bounded: the losses of an action's cross-sums add up, and the tolerance
+of the last set is reduced by them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,83 +21,91 @@ from pomdptool.kernels.exact.backup import Branches, backups
 from pomdptool.kernels.exact.epsilon_pruning import absorb, rise
 from pomdptool.kernels.exact.simplex import Cover
 from pomdptool.kernels.jit import request_compilation, scaled_budget
-from pomdptool.solving.exact.backup import BackedUp
-from pomdptool.solving.exact.projections import joined, rows_of, stack
-from pomdptool.solving.exact.value_function import Part
+from pomdptool.solving.exact.backup import FaceBackup
+from pomdptool.solving.exact.projections import projected_sets, stack_branches, sum_branches
+from pomdptool.solving.exact.value_function import VectorSet
 from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 OPERATIONS_PER_CALL = 50_000_000
-"""Multiplications after which a kernel returns, so that limits act in time."""
+"""Multiplications of one kernel call, so that limits act in time."""
 
 SHIELDS = 200
-"""Mixtures that are kept for candidates behind them: more take longer to ask than they save."""
+"""Mixtures kept to dominate later candidates; testing more takes longer than it saves."""
 
 OFFSET = 1e-3
 """Largest offset of a vector in the linear program, relative to the tolerance."""
 
 REDUCTIONS, JOINS = 0.05, 0.25
-"""Shares of the tolerance for an action's branches, and for their joins before the last."""
+"""Shares of the tolerance for an action's branches, and for all but its last cross-sum."""
 
 SMALLEST_TOLERANCE = 1e-12
-"""Tolerances below this, relative to the span and size of values, are rounding."""
+"""Smallest tolerance above rounding, relative to the span and size of values."""
+
+
+Check = Callable[[int], None]
+"""Called with the size of a set; raises if a limit is reached."""
 
 
 class TooManyVectorsError(Exception):
-    """A set would need more vectors than it may."""
+    """A set exceeds its maximum size."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Limits:
-    """The monitor is asked about ten times a second; no set may have more than `max_vectors`."""
-
-    monitor: Monitor
-    max_vectors: float = math.inf
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Grown:
-    """A set: vectors and beliefs, shape (n, d), and actions; what it lacks; programs solved."""
+class _PrunedSet:
+    """Vectors and beliefs, shape (n, d), actions, the loss, and linear programs solved."""
 
     vectors: FloatArray
     actions: IntArray
     beliefs: FloatArray
-    lost: float
+    loss: float
     programs: int
 
 
-def backup_within(
-    branches: Branches, old: Part, *, tolerance: float, given: bool, limits: Limits
-) -> BackedUp:
-    """Back up a face; with `given` the old vectors stay in, where they matter.
+def backup_by_epsilon_pruning(
+    branches: Branches,
+    old: VectorSet,
+    *,
+    tolerance: float,
+    keep_old: bool,
+    monitor: Monitor,
+    max_vectors: float = math.inf,
+) -> FaceBackup:
+    """Back up a face; `keep_old` keeps old vectors in the result where they are maximal.
 
     Raises
     ------
     TooManyVectorsError
-        Where a set would need more vectors than it may.
+        If a set has more than `max_vectors`.
     LimitReached
-        Where the monitor says so.
+        If the monitor stops the run.
     """
+
+    def check(n: int = 0) -> None:
+        monitor.check(n)
+        if n > max_vectors:
+            raise TooManyVectorsError
+
     request_compilation(OPERATIONS_PER_CALL)
     scale = _span(branches)
     size = max(1.0, float(np.abs(branches.rewards).max()) / scale)
     tolerance = max(tolerance / scale, SMALLEST_TOLERANCE * size)
-    asked = branches._replace(rewards=branches.rewards / scale, vectors=branches.vectors / scale)
+    scaled = branches._replace(rewards=branches.rewards / scale, vectors=branches.vectors / scale)
     before = old.vectors / scale
-    union, lost, programs = _paired(asked, tolerance, limits)
-    oracle = asked
-    if given:  # each as an action of its own, after the others
-        rewards = np.vstack([asked.rewards, before])
-        union, oracle = union._replace(rewards=rewards), asked._replace(rewards=rewards)
-    grown = _grow(union, oracle, tolerance - lost, limits)
-    lost += grown.lost
-    rise, more = _rise(grown.vectors[grown.actions < len(asked.rewards)], before, limits)
-    actions = np.concatenate([np.arange(len(asked.rewards)), old.actions])
-    return BackedUp(
-        Part(scale * grown.vectors, actions[grown.actions], grown.beliefs),
-        scale * (lost + rise),
-        scale * lost,
-        programs=programs + grown.programs + more,
+    union, loss, programs = _reduced_to_pairs(scaled, tolerance, check)
+    oracle = scaled
+    if keep_old:  # each old vector as an action of its own, after the others
+        rewards = np.vstack([scaled.rewards, before])
+        union, oracle = union._replace(rewards=rewards), scaled._replace(rewards=rewards)
+    pruned = _prune(union, oracle, tolerance - loss, check)
+    loss += pruned.loss
+    excess, more = _max_excess(pruned.vectors[pruned.actions < len(scaled.rewards)], before, check)
+    actions = np.concatenate([np.arange(len(scaled.rewards)), old.actions])
+    return FaceBackup(
+        VectorSet(scale * pruned.vectors, actions[pruned.actions], pruned.beliefs),
+        scale * (loss + excess),
+        scale * loss,
+        programs=programs + pruned.programs + more,
     )
 
 
@@ -105,39 +113,42 @@ def _span(branches: Branches) -> float:
     """A power of 2 near the largest difference between values in a state."""
     low, high = branches.rewards.copy(), branches.rewards.copy()
     for a in range(len(branches.rewards)):
-        for rows in rows_of(branches, a):
+        for rows in projected_sets(branches, a):
             low[a] += rows.min(axis=0)
             high[a] += rows.max(axis=0)
     span = float((high.max(axis=0) - low.min(axis=0)).max()) or 1.0
     return float(2.0 ** round(math.log2(span)))
 
 
-def _paired(branches: Branches, tolerance: float, limits: Limits) -> tuple[Branches, float, int]:
-    """Leave at most two branches to each action; the worst action's loss, and programs."""
+def _reduced_to_pairs(
+    branches: Branches, tolerance: float, check: Check
+) -> tuple[Branches, float, int]:
+    """Reduce each action to at most two branches; also the largest loss, and linear programs."""
     pairs: list[FloatArray] = []
     actions: list[int] = []
     most, programs = 0.0, 0
     for a in range(len(branches.rewards)):
-        sets = rows_of(branches, a)
+        sets = projected_sets(branches, a)
         n, done = len(sets), []
         if n > 1:
             share = tolerance * REDUCTIONS / n
-            done = [_grow(joined([rows]), joined([rows]), share, limits) for rows in sets]
-            sets = [grown.vectors for grown in done]
+            single = [sum_branches([rows]) for rows in sets]
+            done = [_prune(branch, branch, share, check) for branch in single]
+            sets = [pruned.vectors for pruned in done]
         while len(sets) > 2:
             sets.sort(key=len)
-            pair = joined(sets[:2])
-            done.append(_grow(pair, pair, tolerance * JOINS / (n - 2), limits))
+            pair = sum_branches(sets[:2])
+            done.append(_prune(pair, pair, tolerance * JOINS / (n - 2), check))
             sets = [done[-1].vectors, *sets[2:]]
         pairs += sets
         actions += [a] * len(sets)
-        most = max(most, sum(grown.lost for grown in done))
-        programs += sum(grown.programs for grown in done)
-    return stack(branches.rewards, pairs, actions), most, programs
+        most = max(most, sum(pruned.loss for pruned in done))
+        programs += sum(pruned.programs for pruned in done)
+    return stack_branches(branches.rewards, pairs, actions), most, programs
 
 
-def _grow(candidates: Branches, oracle: Branches, tolerance: float, limits: Limits) -> _Grown:
-    """Grow a set until no candidate exceeds it by more than the tolerance."""
+def _prune(candidates: Branches, oracle: Branches, tolerance: float, check: Check) -> _PrunedSet:
+    """Build a set that no candidate exceeds by more than the tolerance."""
     d = oracle.rewards.shape[1]
     belief, first, action = np.full((1, d), 1.0 / d), np.zeros((1, d)), np.zeros(1, np.int64)
     backups(belief, oracle, first, action)
@@ -150,12 +161,10 @@ def _grow(candidates: Branches, oracle: Branches, tolerance: float, limits: Limi
         work = scaled_budget(OPERATIONS_PER_CALL)
         status = absorb(cover, candidates, oracle, tolerance, delta, work)
         n = int(cover.counts[kernel.SIZE])
-        limits.monitor.check(n)
-        if n > limits.max_vectors:
-            raise TooManyVectorsError
+        check(n)
         if status == kernel.FULL:
-            cover = _doubled(cover)
-    return _Grown(
+            cover = _enlarged(cover)
+    return _PrunedSet(
         np.ascontiguousarray(cover.columns[:, :n].T),
         cover.actions[:n],
         cover.beliefs[:n],
@@ -164,18 +173,18 @@ def _grow(candidates: Branches, oracle: Branches, tolerance: float, limits: Limi
     )
 
 
-def _rise(vectors: FloatArray, old: FloatArray, limits: Limits) -> tuple[float, int]:
-    """By how much some vectors exceed the old ones anywhere at most, and programs."""
+def _max_excess(vectors: FloatArray, old: FloatArray, check: Check) -> tuple[float, int]:
+    """Bound on the excess of some vectors over the old ones, and linear programs solved."""
     cover = _allocate(old, 0)
     done = 0
     while done < len(vectors):
         done = rise(cover, vectors, done, scaled_budget(OPERATIONS_PER_CALL))
-        limits.monitor.check()
+        check(0)
     return float(cover.lost[0]), int(cover.counts[kernel.PROGRAMS])
 
 
 def _allocate(vectors: FloatArray, n_branches: int) -> Cover:
-    """Room for a set that begins with some vectors."""
+    """Allocate a set that starts with some vectors."""
     n, d = vectors.shape
     size = max(256, n)
     integers = np.int64
@@ -203,8 +212,8 @@ def _allocate(vectors: FloatArray, n_branches: int) -> Cover:
     return cover
 
 
-def _doubled(cover: Cover) -> Cover:
-    """Make room for as many vectors again."""
+def _enlarged(cover: Cover) -> Cover:
+    """Double the capacity."""
     return cover._replace(
         columns=np.hstack([cover.columns, np.zeros_like(cover.columns)]),
         **{

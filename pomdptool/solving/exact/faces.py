@@ -1,17 +1,17 @@
-"""Faces of the belief simplex: after any action and observation a belief lies inside one of them.
+"""Faces of the belief simplex: after any action and observation the belief lies on one of them.
 
 The faces are the maximal supports, by inclusion, of the successors of all states under each action
 and observation; they may overlap. Value functions, polytopes and linear programs live on a face
-and have as many dimensions as it has states, often few. A belief over all states is one step of
-look-ahead away from them: its own best vector is r[a] + g sum over o of M[a, o] times the best
-vectors of the faces that the observations lead to.
+and have as many dimensions as the face has states, often few. The value of a belief over all states
+is one step of look-ahead away: its vector is r[a] + g sum over o of M[a, o] times the best vectors
+of the faces that the observations lead to, where M[a, o][s, s'] = P(s', o | s, a).
 
-Observations whose M are proportional tell the same and are merged.
+Observations with proportional M are equivalent and are merged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,21 +20,21 @@ from pomdptool.sparse import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Branch:
-    """g M[a, o] between a source and a face, as sparse rows.
+class Projection:
+    """The projection g M[a, o] of vectors on a successor face, as sparse rows.
 
     Attributes
     ----------
     target
-        Index of the face.
+        Index of the successor face.
     observations
-        Those that lead here with proportional probabilities.
+        The merged observations.
     shares
-        Share of each observation in the branch; they sum to 1.
+        Share of each of them in the sum; the shares sum to 1.
     rows, first
-        The source's states, locally numbered, that have entries, and where theirs begin.
+        Local numbers of the predecessor states with entries, and the first entry of each.
     columns, weights
-        Locally numbered state of the face, and g T Z, summed over the observations.
+        Local number of each entry's successor state, and g M summed over the observations.
     """
 
     target: int
@@ -46,16 +46,23 @@ class Branch:
     weights: FloatArray
 
     def project(self, vectors: FloatArray, n_states: int) -> FloatArray:
-        """Project vectors: g M v for vectors of the face, shape (n, d'); shape (n, n_states)."""
+        """Project vectors of the target face, shape (n, d'); returns shape (n, n_states)."""
         result = np.zeros((len(vectors), n_states))
         products = vectors[:, self.columns] * self.weights
         result[:, self.rows] = np.add.reduceat(products, self.first, axis=1)
         return result
 
+    def same_entries(self, other: Projection) -> bool:
+        """Whether both have the same target and the same entries, apart from their weights."""
+        return self.target == other.target and all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("rows", "columns", "first")
+        )
+
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Source:
-    """A set of states from which steps are taken: a face, or all states.
+class Face:
+    """A face of the belief simplex, or the full simplex.
 
     Attributes
     ----------
@@ -63,13 +70,13 @@ class Source:
         Shape (d,), ascending.
     rewards
         r[a, s] of these states, shape (A, d).
-    branches
-        For each action its branches.
+    projections
+        For each action its projections, one for each class of equivalent observations.
     """
 
     states: IntArray
     rewards: FloatArray
-    branches: tuple[tuple[Branch, ...], ...]
+    projections: tuple[tuple[Projection, ...], ...]
 
     @property
     def size(self) -> int:
@@ -79,41 +86,40 @@ class Source:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Faces:
-    """The faces of a model, and all of its states as one more source."""
+    """The faces of a model, and the full simplex."""
 
-    faces: tuple[Source, ...]
-    whole: Source
+    faces: tuple[Face, ...]
+    full_simplex: Face
 
 
 def find_faces(model: Model) -> Faces:
-    """Compute the faces of a model and every branch between them."""
+    """Compute the faces of a model and all projections between them."""
     steps = _Steps(model)
-    groups = _maximal(steps.supports())
-    steps.set_faces(groups)
-    sources = tuple(steps.source(states) for states in groups)
-    everything = np.arange(model.n_states)
-    whole = next((s for s in sources if s.size == model.n_states), None)
-    return Faces(sources, whole or steps.source(everything))
+    supports = _maximal(steps.supports())
+    steps.set_faces(supports)
+    faces = tuple(steps.face(states) for states in supports)
+    full = next((face for face in faces if face.size == model.n_states), None)
+    return Faces(faces, full or steps.face(np.arange(model.n_states)))
 
 
-def twins(faces: Faces) -> list[int]:
-    """For each face the first one with the same rewards and steps, as far as numbers tell."""
+def equivalent_faces(faces: Faces) -> list[int]:
+    """For each face the first one with equal rewards and projections."""
     first: dict[tuple[object, ...], int] = {}
-    return [first.setdefault(_contents(source), k) for k, source in enumerate(faces.faces)]
+    return [first.setdefault(_contents(face), k) for k, face in enumerate(faces.faces)]
 
 
-def _contents(source: Source) -> tuple[object, ...]:
-    """All numbers of a source but its states' own, to be compared."""
-    branches = [
-        (a, b.target, *(x.tobytes() for x in (b.rows, b.first, b.columns, b.weights)))
-        for a, of_action in enumerate(source.branches)
-        for b in of_action
+def _contents(face: Face) -> tuple[object, ...]:
+    """Rewards and projections as a key."""
+    projections = [
+        (a, p.target, *(x.tobytes() for x in (p.rows, p.first, p.columns, p.weights)))
+        for a, of_action in enumerate(face.projections)
+        for p in of_action
     ]
-    return (source.rewards.tobytes(), *branches)
+    return (face.rewards.tobytes(), *projections)
 
 
 def _maximal(supports: list[IntArray]) -> list[IntArray]:
-    """Supports that no other one contains, the largest first."""
+    """Supports not contained in another one, the largest first."""
     bits = {sum(1 << s for s in support.tolist()): support for support in supports}
     kept: list[int] = []
     for mask in sorted(bits, key=lambda m: (-m.bit_count(), m)):
@@ -123,7 +129,7 @@ def _maximal(supports: list[IntArray]) -> list[IntArray]:
 
 
 class _Steps:
-    """Every step (a, s, s', o) that can happen, sorted by action, observation and state."""
+    """Every possible step (a, s, s', o), sorted by action, observation and state."""
 
     def __init__(self, model: Model) -> None:
         action, state, target, observation = model.steps.indices
@@ -134,69 +140,56 @@ class _Steps:
         self.weight = model.discount * model.steps.probability[order]
         key = (action * model.n_observations + observation)[order]
         first = np.flatnonzero(np.diff(key, prepend=-1))
-        self.member = np.zeros((0, model.n_states), dtype=bool)
-        self.parts = np.split(np.arange(len(key)), first[1:])
+        self.groups = np.split(np.arange(len(key)), first[1:])
         self.actions = action[order][first]
-        self.faces: list[IntArray] = []
 
     def supports(self) -> list[IntArray]:
-        """States arrived in under each action and observation."""
-        reached = []
-        for part in self.parts:
-            seen = np.zeros(self.model.n_states, dtype=bool)
-            seen[self.target[part]] = True
-            reached.append(np.flatnonzero(seen))
-        return reached
+        """Possible successor states under each action and observation."""
+        return [np.unique(self.target[group]) for group in self.groups]
 
     def set_faces(self, faces: list[IntArray]) -> None:
-        """Note the faces that branches lead to, the largest first."""
+        """Set the faces that projections may start from, the largest first."""
         self.faces = faces
         self.member = np.zeros((len(faces), self.model.n_states), dtype=bool)
         for k, states in enumerate(faces):
             self.member[k, states] = True
 
-    def source(self, states: IntArray) -> Source:
-        """Build the steps from some states."""
-        place = np.full(self.model.n_states, -1)
-        place[states] = np.arange(len(states))
-        branches: list[list[Branch]] = [[] for _ in range(self.model.n_actions)]
-        for part, action in zip(self.parts, self.actions.tolist(), strict=True):
-            mine = part[place[self.state[part]] >= 0]
-            if len(mine):
-                _add_merged(branches[action], self._branch(mine, place))
+    def face(self, states: IntArray) -> Face:
+        """Build the face of some states."""
+        local = np.full(self.model.n_states, -1)
+        local[states] = np.arange(len(states))
+        projections: list[list[Projection]] = [[] for _ in range(self.model.n_actions)]
+        for group, action in zip(self.groups, self.actions.tolist(), strict=True):
+            inside = group[local[self.state[group]] >= 0]
+            if len(inside):
+                _add_merged(projections[action], self._projection(inside, local))
         rewards = np.ascontiguousarray(self.model.expected_rewards[:, states])
-        return Source(states, rewards, tuple(map(tuple, branches)))
+        return Face(states, rewards, tuple(map(tuple, projections)))
 
-    def _branch(self, part: IntArray, place: IntArray) -> Branch:
-        rows, targets = place[self.state[part]], self.target[part]
+    def _projection(self, group: IntArray, local: IntArray) -> Projection:
+        rows, targets = local[self.state[group]], self.target[group]
         face = int(np.flatnonzero(self.member[:, targets].all(axis=1))[-1])
         first = np.flatnonzero(np.diff(rows, prepend=-1))
         columns = np.searchsorted(self.faces[face], targets)
-        observation = (int(self.observation[part[0]]),)
-        return Branch(face, observation, (1.0,), rows[first], first, columns, self.weight[part])
+        observation = (int(self.observation[group[0]]),)
+        return Projection(
+            face, observation, (1.0,), rows[first], first, columns, self.weight[group]
+        )
 
 
-def _add_merged(branches: list[Branch], new: Branch) -> None:
-    """Append a branch, or merge it with one that it is proportional to."""
-    for k, old in enumerate(branches):
-        if (
-            old.target == new.target
-            and np.array_equal(old.rows, new.rows)
-            and np.array_equal(old.columns, new.columns)
-            and np.array_equal(old.first, new.first)
-        ):
-            total = float(old.weights.sum())
-            ratio = float(new.weights.sum()) / total if total > 0.0 else 1.0
-            if np.allclose(new.weights, ratio * old.weights, rtol=1e-12, atol=0.0):
-                shares = (*(share / (1.0 + ratio) for share in old.shares), ratio / (1.0 + ratio))
-                branches[k] = Branch(
-                    old.target,
-                    (*old.observations, *new.observations),
-                    shares,
-                    old.rows,
-                    old.first,
-                    old.columns,
-                    old.weights + new.weights,
-                )
-                return
-    branches.append(new)
+def _add_merged(projections: list[Projection], new: Projection) -> None:
+    """Append a projection, or merge it with a proportional one."""
+    for k, old in enumerate(projections):
+        if not old.same_entries(new):
+            continue
+        total = float(old.weights.sum())
+        ratio = float(new.weights.sum()) / total if total > 0.0 else 1.0
+        if np.allclose(new.weights, ratio * old.weights, rtol=1e-12, atol=0.0):
+            projections[k] = replace(
+                old,
+                observations=(*old.observations, *new.observations),
+                shares=(*(share / (1.0 + ratio) for share in old.shares), ratio / (1.0 + ratio)),
+                weights=old.weights + new.weights,
+            )
+            return
+    projections.append(new)

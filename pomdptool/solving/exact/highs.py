@@ -1,9 +1,9 @@
-"""HiGHS behind one door: nothing is printed, and every status is looked at.
+"""The linear programming solver HiGHS, silent, with every status checked.
 
-From version 1.16 on the constructor prints a banner to standard output before any option can be
-set, and C buffers what it prints until the process ends. So the file descriptor is pointed
-elsewhere while a solver is constructed. The number of threads is left alone: HiGHS has one
-scheduler per process, and refuses to run with another number than the one it was started with.
+Since version 1.16 the constructor prints a banner to standard output before any option can be set,
+and C buffers its output until the process ends. So standard output is redirected while a solver is
+constructed. The number of threads is left alone: HiGHS has one scheduler per process and refuses
+to run with a number other than the one it was started with.
 """
 
 from __future__ import annotations
@@ -37,46 +37,46 @@ def new_solver() -> Any:
     with _silent_standard_output():
         highs = highspy.Highs()
     for option, value in OPTIONS.items():
-        succeed(highs.setOptionValue(option, value), f"option {option}")
-    succeed(highs.changeObjectiveSense(highspy.ObjSense.kMaximize), "maximise")
+        check_status(highs.setOptionValue(option, value), f"option {option}")
+    check_status(highs.changeObjectiveSense(highspy.ObjSense.kMaximize), "maximise")
     return highs
 
 
-def succeed(status: Any, what: str) -> None:
-    """Raise a PomdpError where a call failed.
+def check_status(status: Any, call: str) -> None:
+    """Raise a PomdpError if a call failed.
 
-    A warning (coefficients below 1e-9 become 0) is no failure: our results are computed from the
-    vectors, not from what the solver states.
+    A warning (coefficients below 1e-9 become 0) is no failure, for results are computed from the
+    vectors and not taken from the solver.
     """
     if status.name == "kError":
-        raise PomdpError(f"the linear programming solver HiGHS failed: {what}")
+        raise PomdpError(f"the linear programming solver HiGHS failed: {call}")
 
 
-def is_solved(highs: Any) -> bool:
-    """Run the solver, again from scratch where a basis leads nowhere; return whether optimal."""
+def solve_to_optimality(highs: Any) -> bool:
+    """Solve, from scratch if the last basis fails; return whether the solution is optimal."""
     for restart in (False, True):
         if restart:
-            succeed(highs.clearSolver(), "restart")
-        status, found = highs.run(), highs.getModelStatus()
-        succeed(status, f"run: {highs.modelStatusToString(found)}")
-        if found.name == "kOptimal":
+            check_status(highs.clearSolver(), "restart")
+        status, outcome = highs.run(), highs.getModelStatus()
+        check_status(status, f"run: {highs.modelStatusToString(outcome)}")
+        if outcome.name == "kOptimal":
             return True
     return False
 
 
 @contextlib.contextmanager
 def _silent_standard_output() -> Iterator[None]:
-    """Discard what C code prints to standard output meanwhile; what it printed before is kept."""
+    """Discard output of C code to standard output; earlier buffered output is kept."""
     with _redirecting, contextlib.ExitStack() as undo:
         _flush_c_streams()
-        with contextlib.suppress(OSError):  # closed: there is nothing to protect
+        with contextlib.suppress(OSError):  # standard output is closed
             kept = os.dup(STANDARD_OUTPUT)
             undo.callback(os.close, kept)
             nowhere = os.open(os.devnull, os.O_WRONLY)
             undo.callback(os.close, nowhere)
             undo.callback(os.dup2, kept, STANDARD_OUTPUT)
             os.dup2(nowhere, STANDARD_OUTPUT)
-        undo.callback(_flush_c_streams)  # the first to be undone
+        undo.callback(_flush_c_streams)  # undone first
         yield
 
 

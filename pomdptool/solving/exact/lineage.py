@@ -1,9 +1,9 @@
-"""The controller that earns an exact run's lower bound, from how its vectors came about.
+"""The policy graph that earns the lower bound of an exact run, from the origins of its vectors.
 
-Every vector is a blind policy's, a backup of the vectors before it, or what a node of a controller
-earns (see `exact`). Each kind has an action and, for every branch, a vector that follows, which is
-older or of the same controller. Followed from the initial belief on, these links make a policy
-graph, each node of which earns at least its vector.
+Every vector is the value of a blind policy, a backup of earlier vectors, or the value of a node of
+an evaluated controller (see `value_iteration`). Each has an action and a successor vector for every
+projection, which is older or belongs to the same controller. The vectors reachable from the initial
+belief form a policy graph, each node of which earns at least its vector.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.kernels.exact.backup import Branches
-from pomdptool.solving.exact.faces import Branch, Faces, Source
-from pomdptool.solving.exact.policy_graph import root_merged
-from pomdptool.solving.exact.policy_improvement import Improved, unpruned
-from pomdptool.solving.exact.value_function import Stage, ahead
+from pomdptool.solving.exact.faces import Face, Faces, Projection
+from pomdptool.solving.exact.policy_graph import merge_root
+from pomdptool.solving.exact.policy_improvement import EvaluatedController
+from pomdptool.solving.exact.value_function import FaceValues, project, successor
 from pomdptool.sparse import FloatArray, IntArray
 
 MINIMISED = 1000
-"""Most nodes of a graph that is minimised: a round of refinement may tell but one node apart."""
+"""Most nodes of a graph that is minimised, since a round of refinement may split off one node."""
 
 MIXTURES = (1e-7, 0.0, 1e-3, 0.1)
-"""How far beliefs are moved towards the centre, one after another, until the choices are found."""
+"""How far beliefs are moved towards the centre, in order, until the choices match the vector."""
 
 
 class _Node(NamedTuple):
@@ -36,157 +36,159 @@ class _Node(NamedTuple):
 
 
 ROOT = _Node(-1, b"")
-"""The initial belief, where no face holds it: its action and links look ahead."""
+"""The initial belief, if it lies on no face: its action and links are one step of look-ahead."""
+
+_Link = tuple[Projection, _Node]
+"""The node that a projection's observations lead to."""
 
 
-class _Birth(NamedTuple):
-    """The backup that a vector came about in, its place there, and if a controller earns it."""
+class _Origin(NamedTuple):
+    """The number of a vector's backup (0: blind policies), its number there, and its kind."""
 
     backup: int
-    place: int
-    earned: bool
+    number: int
+    from_controller: bool
 
 
 @dataclass(slots=True)
 class Lineage:
-    """The sets of one run: blind policies first, then those backed up and those of controllers."""
+    """The value functions of one run: blind policies, backups, and evaluated controllers."""
 
     faces: Faces
-    blind: Stage
-    backed_up: list[tuple[Stage, Stage]] = field(default_factory=list)
-    controllers: list[tuple[int, Improved]] = field(default_factory=list)
+    blind: FaceValues
+    backed_up: list[tuple[FaceValues, FaceValues]] = field(default_factory=list)
+    controllers: list[tuple[int, EvaluatedController]] = field(default_factory=list)
 
-    def note_backup(self, old: Stage, new: Stage) -> None:
-        """Keep a set and its backup."""
+    def record_backup(self, old: FaceValues, new: FaceValues) -> None:
+        """Record a value function and its backup."""
         self.backed_up.append((old, new))
 
-    def note_controller(self, improved: Improved) -> None:
-        """Keep what the controller of the last backup earns."""
-        self.controllers.append((len(self.backed_up), improved))
+    def record_controller(self, controller: EvaluatedController) -> None:
+        """Record the controller of the last backup."""
+        self.controllers.append((len(self.backed_up), controller))
 
-    def graph(self, stage: Stage, b: FloatArray, n_observations: int) -> PolicyGraph:
-        """Policy graph from the initial belief `b`, shape (S,), to vectors of this run."""
-        births = self._births()
+    def graph(self, V: FaceValues, b: FloatArray, n_observations: int) -> PolicyGraph:
+        """Policy graph for the initial belief `b`, shape (S,), from vectors of this run."""
+        origins = self._origins()
         number: dict[_Node, int] = {}
         fresh: list[_Node] = []
         actions: list[int] = []
         rows: list[IntArray] = []
 
-        def add(action: int, links: list[tuple[Branch, _Node]]) -> None:
+        def add(action: int, links: list[_Link]) -> None:
             row = np.full(n_observations, NOWHERE)
-            for branch, node in links:
+            for projection, node in links:
                 if node not in number:
                     number[node] = len(number)
                     fresh.append(node)
-                row[list(branch.observations)] = number[node]
+                row[list(projection.observations)] = number[node]
             actions.append(action)
             rows.append(row)
 
-        if self.faces.faces[0] is self.faces.whole:
-            first = _node(0, stage[0].vectors[np.argmax(stage[0].vectors @ b)])
+        if self.faces.faces[0] is self.faces.full_simplex:
+            first = _node(0, V[0].vectors[np.argmax(V[0].vectors @ b)])
             number[first] = 0
             fresh.append(first)
         else:
             number[ROOT] = 0
-            add(*self._root(stage, b))
+            add(*self._root(V, b))
         while fresh:
             wave, fresh = fresh, []
             for node in wave:
-                add(*self._links(node, births[node]))
+                add(*self._links(node, origins[node]))
         graph = PolicyGraph(np.array(actions), np.array(rows))
-        return root_merged(graph.minimised()) if graph.n_nodes <= MINIMISED else graph
+        return merge_root(graph.minimised()) if graph.n_nodes <= MINIMISED else graph
 
-    def _births(self) -> dict[_Node, _Birth]:
-        """How every vector first came about."""
-        births: dict[_Node, _Birth] = {}
+    def _origins(self) -> dict[_Node, _Origin]:
+        """The first origin of every vector."""
+        origins: dict[_Node, _Origin] = {}
 
-        def note(stage: Stage, birth: int, earned: bool) -> None:
-            for face, part in enumerate(stage):
-                for i, vector in enumerate(part.vectors):
-                    births.setdefault(_node(face, vector), _Birth(birth, i, earned))
+        def record(V: FaceValues, backup: int, from_controller: bool) -> None:
+            for face, on_face in enumerate(V):
+                for i, vector in enumerate(on_face.vectors):
+                    origins.setdefault(_node(face, vector), _Origin(backup, i, from_controller))
 
-        note(self.blind, 0, False)
+        record(self.blind, 0, False)
         controllers = dict(self.controllers)
         for k, (_, new) in enumerate(self.backed_up, start=1):
-            note(new, k, False)
+            record(new, k, False)
             if k in controllers:
-                note(controllers[k].stage, k, True)
-        return births
+                record(controllers[k].V, k, True)
+        return origins
 
-    def _root(self, stage: Stage, b: FloatArray) -> tuple[int, list[tuple[Branch, _Node]]]:
-        source = self.faces.whole
-        worth = source.rewards @ b
-        chosen: list[list[tuple[Branch, _Node]]] = []
-        for a, branches in enumerate(source.branches):
+    def _root(self, V: FaceValues, b: FloatArray) -> tuple[int, list[_Link]]:
+        face = self.faces.full_simplex
+        values = face.rewards @ b
+        chosen: list[list[_Link]] = []
+        for a, projections in enumerate(face.projections):
             chosen.append([])
-            for branch in branches:
-                after = ahead(branch, b, self.faces)
-                vectors = stage[branch.target].vectors
-                values = vectors @ after
-                best = int(np.argmax(values))
-                worth[a] += values[best]
+            for projection in projections:
+                after = successor(projection, b, self.faces)
+                vectors = V[projection.target].vectors
+                at_successor = vectors @ after
+                best = int(np.argmax(at_successor))
+                values[a] += at_successor[best]
                 if after.any():
-                    chosen[a].append((branch, _node(branch.target, vectors[best])))
-        action = int(np.argmax(worth))
+                    chosen[a].append((projection, _node(projection.target, vectors[best])))
+        action = int(np.argmax(values))
         return action, chosen[action]
 
-    def _links(self, node: _Node, birth: _Birth) -> tuple[int, list[tuple[Branch, _Node]]]:
+    def _links(self, node: _Node, origin: _Origin) -> tuple[int, list[_Link]]:
         """A vector's action and links."""
-        source = self.faces.faces[node.face]
-        if birth.backup == 0:
-            action = int(self.blind[node.face].actions[birth.place])
-            links = [(branch, birth.place) for branch in source.branches[action]]
-            return action, _nodes(links, self.blind)
-        if birth.earned:
-            improved = dict(self.controllers)[birth.backup]
-            action = int(improved.stage[node.face].actions[birth.place])
-            rows = improved.rows[node.face][birth.place]
-            return action, _nodes(_taken(source, action, rows), improved.stage)
-        old, new = self.backed_up[birth.backup - 1]
-        return self._of_backup(
-            source, old, new[node.face].vectors[birth.place], new[node.face].beliefs[birth.place]
-        )
+        face = self.faces.faces[node.face]
+        if origin.backup == 0:
+            action = int(self.blind[node.face].actions[origin.number])
+            successors = [(projection, origin.number) for projection in face.projections[action]]
+            return action, _nodes(successors, self.blind)
+        if origin.from_controller:
+            controller = dict(self.controllers)[origin.backup]
+            action = int(controller.V[node.face].actions[origin.number])
+            rows = controller.successors[node.face][origin.number]
+            return action, _nodes(_chosen(face, action, rows), controller.V)
+        old, new = self.backed_up[origin.backup - 1]
+        vectors, beliefs = new[node.face].vectors, new[node.face].beliefs
+        return self._backup_links(face, old, vectors[origin.number], beliefs[origin.number])
 
-    def _of_backup(
-        self, source: Source, old: Stage, vector: FloatArray, belief: FloatArray
-    ) -> tuple[int, list[tuple[Branch, _Node]]]:
-        """The choices that a backed-up vector is made of: those of its belief that come closest."""
-        raw = unpruned(source, old)
-        best, least = (0, np.zeros(len(raw.actions), np.int64)), np.inf
+    def _backup_links(
+        self, face: Face, old: FaceValues, vector: FloatArray, belief: FloatArray
+    ) -> tuple[int, list[_Link]]:
+        """The choices of a backup: those at its belief that come closest to the vector."""
+        branches = project(face, old)
+        best, least = (0, np.zeros(len(branches.actions), np.int64)), np.inf
         for share in MIXTURES:
-            b = (1.0 - share) * belief + share / source.size
-            for action, rows, made in _choices(raw, b):
-                short = float((vector - made).max())
-                if short < least:
-                    best, least = (action, rows), short
+            b = (1.0 - share) * belief + share / face.size
+            for action, rows, backup in _choices(branches, b):
+                deficit = float((vector - backup).max())
+                if deficit < least:
+                    best, least = (action, rows), deficit
             if least <= 1e-12 * float(np.abs(vector).max()):
                 break
         action, rows = best
-        return action, _nodes(_taken(source, action, rows), old)
+        return action, _nodes(_chosen(face, action, rows), old)
 
 
-def _choices(raw: Branches, b: FloatArray) -> list[tuple[int, IntArray, FloatArray]]:
-    """For each action the rows that are largest at a belief, and the vector that these make."""
-    values = raw.vectors @ b
-    starts, rows = raw.starts.tolist(), np.zeros(len(raw.actions), np.int64)
-    made = raw.rewards.copy()
-    for j, a in enumerate(raw.actions.tolist()):
+def _choices(branches: Branches, b: FloatArray) -> list[tuple[int, IntArray, FloatArray]]:
+    """For each action the maximising rows at a belief, and the vector that they sum to."""
+    values = branches.vectors @ b
+    starts, rows = branches.starts.tolist(), np.zeros(len(branches.actions), np.int64)
+    sums = branches.rewards.copy()
+    for j, a in enumerate(branches.actions.tolist()):
         rows[j] = int(np.argmax(values[starts[j] : starts[j + 1]]))
-        made[a] += raw.vectors[starts[j] + rows[j]]
-    return [(a, rows, made[a]) for a in range(len(made))]
+        sums[a] += branches.vectors[starts[j] + rows[j]]
+    return [(a, rows, sums[a]) for a in range(len(sums))]
 
 
-def _taken(source: Source, action: int, rows: IntArray) -> list[tuple[Branch, int]]:
-    """An action's branches, and the row chosen after each, of rows for all actions' branches."""
-    first = sum(map(len, source.branches[:action]))
-    return [(branch, int(rows[first + j])) for j, branch in enumerate(source.branches[action])]
+def _chosen(face: Face, action: int, rows: IntArray) -> list[tuple[Projection, int]]:
+    """An action's projections with their rows, where `rows` has one for every projection."""
+    first = sum(map(len, face.projections[:action]))
+    return [(p, int(rows[first + j])) for j, p in enumerate(face.projections[action])]
 
 
-def _nodes(links: list[tuple[Branch, int]], stage: Stage) -> list[tuple[Branch, _Node]]:
-    """The vectors of a set that branches lead to."""
-    return [(branch, _node(branch.target, stage[branch.target].vectors[i])) for branch, i in links]
+def _nodes(successors: list[tuple[Projection, int]], V: FaceValues) -> list[_Link]:
+    """Links to vectors by their indices."""
+    return [(p, _node(p.target, V[p.target].vectors[i])) for p, i in successors]
 
 
 def _node(face: int, vector: FloatArray) -> _Node:
-    """Name a vector; adding 0 makes 0 of -0."""
+    """The node of a vector; adding 0 turns -0 into 0."""
     return _Node(face, (vector + 0.0).tobytes())

@@ -1,8 +1,8 @@
-"""Policy improvement on faces: the controller that a stage describes, and what it earns.
+"""Policy improvement on faces: evaluate the controller that is greedy at the vectors' beliefs.
 
-Each vector is a node: at its belief it takes the best action and, for each branch, the best vector
-ahead. What the controller earns is the value of a policy, so its vectors bound the optimum from
-below, and they are usually far above one backup (Hansen 1998).
+Each vector is a node: it takes the greedy action at its belief and, for each projection, moves to
+the best vector of the target face. The controller's value is a lower bound of the optimum, usually
+far above a single backup (Hansen 1998).
 """
 
 from __future__ import annotations
@@ -16,78 +16,73 @@ from pomdptool.kernels.exact import graph_evaluation as kernel
 from pomdptool.kernels.exact.backup import Branches, choices
 from pomdptool.kernels.exact.graph_evaluation import Controller
 from pomdptool.kernels.jit import scaled_budget
-from pomdptool.solving.exact.faces import Faces, Source
-from pomdptool.solving.exact.value_function import Part, Stage
-from pomdptool.solving.observed.policy_iteration import UNIT
-from pomdptool.solving.observed.policy_iteration import evaluated as evaluated_policy
+from pomdptool.solving.exact.faces import Faces
+from pomdptool.solving.exact.value_function import FaceValues, VectorSet, project
+from pomdptool.solving.observed.policy_iteration import UNIT_ROUNDOFF
+from pomdptool.solving.observed.policy_iteration import evaluate_policy as evaluate_greedy_policy
 from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray, ragged
 
 SWEEPS = 400
-"""Sweeps of a controller after which its linear system is solved instead."""
+"""Sweeps of successive approximation after which the linear system is solved instead."""
 
 MAX_SWEEPS = 4000
-"""Sweeps where that takes long too."""
+"""Sweeps for a linear system that is slow to solve."""
 
 ROUNDING = 1e-13
-"""Change of a sweep, relative to the largest value, that may be rounding."""
+"""Change of a sweep, relative to the largest value, that counts as converged."""
 
 WORK_PER_CALL = 100_000_000
-"""Multiplications after which a kernel returns, so that limits act in time."""
+"""Multiplications of one kernel call, so that limits act in time."""
 
 INWARD = 1e-7
-"""How far beliefs are moved towards the centre, where vectors that tie at the rim differ."""
+"""How far beliefs are moved towards the centre, to break ties on the boundary."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Improved:
-    """What a controller earns: a vector for each one of a stage, with the same beliefs.
+class EvaluatedController:
+    """The value of a controller: a vector for each node, with the node's belief.
 
-    `rows` holds for each face, node and branch the vector that follows, of the branch's face.
+    `successors` holds for each face, node and projection a vector's index on the target face.
     """
 
-    stage: Stage
-    rows: list[IntArray]
+    V: FaceValues
+    successors: list[IntArray]
 
 
-def evaluated(
-    faces: Faces, stage: Stage, discount: float, monitor: Monitor | None = None
-) -> Improved:
-    """Value of the controller that a stage describes.
+def evaluate_controller(
+    faces: Faces, V: FaceValues, discount: float, monitor: Monitor | None = None
+) -> EvaluatedController:
+    """Evaluate the controller that is greedy with respect to V at the beliefs of its vectors.
 
     Raises
     ------
     LimitReached
-        Where the monitor says so.
+        If the monitor stops the run.
     """
     monitor = monitor or Monitor()
-    controller, actions, rows = _controller(faces, stage, monitor)
-    values = np.concatenate([part.vectors.ravel() for part in stage])
-    change = _settled(controller, values, monitor)
+    controller, actions, successors = _controller(faces, V, monitor)
+    values = np.concatenate([nodes.vectors.ravel() for nodes in V])
+    change = _iterate(controller, values, monitor)
     if change > ROUNDING * float(np.abs(values).max()):
-        values = _solved(controller, values, discount, monitor)
+        values = _solve(controller, values, discount, monitor)
         change = kernel.evaluate(controller, values, 0.0, 1)
     longest = 2 + int(np.diff(controller.row_first).max(initial=0)) * int(
         np.diff(controller.link_first).max()
     )
-    change += UNIT * longest * float(np.abs(values).max())
+    change += UNIT_ROUNDOFF * longest * float(np.abs(values).max())
     values -= discount / (1.0 - discount) * change
-    parts, first = [], 0
-    for part, action in zip(stage, actions, strict=True):
-        last = first + part.vectors.size
-        parts.append(Part(values[first:last].reshape(part.vectors.shape), action, part.beliefs))
+    value, first = [], 0
+    for nodes, action in zip(V, actions, strict=True):
+        last = first + nodes.vectors.size
+        vectors = values[first:last].reshape(nodes.vectors.shape)
+        value.append(VectorSet(vectors, action, nodes.beliefs))
         first = last
-    return Improved(tuple(parts), rows)
+    return EvaluatedController(tuple(value), successors)
 
 
-def _settled(controller: Controller, values: FloatArray, monitor: Monitor) -> float:
-    """Sweep the values in place until they stay, up to rounding, or long enough; the last change.
-
-    Raises
-    ------
-    LimitReached
-        Where the monitor says so.
-    """
+def _iterate(controller: Controller, values: FloatArray, monitor: Monitor) -> float:
+    """Sweep in place until the values converge, or `SWEEPS` times; returns the last change."""
     tolerance = ROUNDING * float(np.abs(values).max())
     entries = np.diff(controller.row_first[controller.branch_first])
     work = len(values) + int(entries[controller.link_branch].sum())
@@ -101,19 +96,14 @@ def _settled(controller: Controller, values: FloatArray, monitor: Monitor) -> fl
     return change
 
 
-def _solved(
+def _solve(
     controller: Controller, values: FloatArray, discount: float, monitor: Monitor
 ) -> FloatArray:
-    """Solve the controller's linear system, from some values on."""
+    """Solve the controller's linear system, starting from some values."""
     matrix, r = _transitions(controller), controller.rewards
-    values = evaluated_policy(
-        matrix,
-        r,
-        values[np.newaxis],
-        target=ROUNDING * float(np.abs(values).max()),
-        sweeps=MAX_SWEEPS,
-        monitor=monitor,
-        vectors=0,
+    target = ROUNDING * float(np.abs(values).max())
+    values = evaluate_greedy_policy(
+        matrix, r, values[np.newaxis], target=target, sweeps=MAX_SWEEPS, monitor=monitor, vectors=0
     )[0]
     change = r + matrix @ values - values
     values += 0.5 * (change.min() + change.max()) / (1.0 - discount)
@@ -121,7 +111,7 @@ def _solved(
 
 
 def _transitions(c: Controller) -> Any:
-    """The controller's states after a step, times the discount, as a sparse matrix."""
+    """The transition matrix between nodes' states, times the discount."""
     from scipy.sparse import csr_matrix
 
     node = np.repeat(np.arange(len(c.link_first) - 1), np.diff(c.link_first))
@@ -135,64 +125,51 @@ def _transitions(c: Controller) -> Any:
 
 
 def _controller(
-    faces: Faces, stage: Stage, monitor: Monitor
+    faces: Faces, V: FaceValues, monitor: Monitor
 ) -> tuple[Controller, list[IntArray], list[IntArray]]:
-    """Choose actions and successors at the beliefs, and lay the controller out flat."""
-    sizes = [part.vectors.shape for part in stage]
+    """Greedy actions and successors at the beliefs, and the flat arrays of their controller."""
+    sizes = [nodes.vectors.shape for nodes in V]
     node_base = np.cumsum([0, *(n for n, _ in sizes)])
     node_first = np.cumsum([0, *(d for n, d in sizes for _ in range(n))])
-    branch_base = np.cumsum([0, *(sum(map(len, source.branches)) for source in faces.faces)])
+    branch_base = np.cumsum([0, *(sum(map(len, face.projections)) for face in faces.faces)])
     rewards, actions, branch_of_link, target_of_link, n_links = [], [], [], [], []
-    followed: list[IntArray] = []
-    for k, (source, part) in enumerate(zip(faces.faces, stage, strict=True)):
-        raw = unpruned(source, stage)
-        inward = (1.0 - INWARD) * part.beliefs + INWARD / source.size
-        action, rows = _best(raw, inward, monitor)
-        targets = np.array([node_base[b.target] for bs in source.branches for b in bs], np.int64)
-        taken = raw.actions[np.newaxis, :] == action[:, np.newaxis]
+    successors: list[IntArray] = []
+    for k, (face, nodes) in enumerate(zip(faces.faces, V, strict=True)):
+        branches = project(face, V)
+        inward = (1.0 - INWARD) * nodes.beliefs + INWARD / face.size
+        action, rows = _greedy(branches, inward, monitor)
+        targets = np.array([node_base[p.target] for ps in face.projections for p in ps], np.int64)
+        taken = branches.actions[np.newaxis, :] == action[:, np.newaxis]
         node, branch = np.nonzero(taken)
         branch_of_link.append(branch_base[k] + branch)
         target_of_link.append(targets[branch] + rows[node, branch])
         n_links.append(taken.sum(axis=1))
-        rewards.append(source.rewards[action].ravel())
+        rewards.append(face.rewards[action].ravel())
         actions.append(action)
-        followed.append(rows)
-    branches = [b for source in faces.faces for bs in source.branches for b in bs]
-    lengths = [np.diff(np.append(b.first, len(b.columns))) for b in branches]
+        successors.append(rows)
+    projections = [p for face in faces.faces for ps in face.projections for p in ps]
+    lengths = [np.diff(np.append(p.first, len(p.columns))) for p in projections]
     controller = Controller(
         node_first=node_first,
         rewards=np.concatenate(rewards),
         link_first=np.cumsum(np.concatenate([[0], *n_links])),
         link_branch=np.concatenate(branch_of_link),
         link_target=np.concatenate(target_of_link),
-        branch_first=np.cumsum([0, *(len(b.rows) for b in branches)]),
-        row_state=np.concatenate([b.rows for b in branches]),
+        branch_first=np.cumsum([0, *(len(p.rows) for p in projections)]),
+        row_state=np.concatenate([p.rows for p in projections]),
         row_first=np.cumsum(np.concatenate([[0], *lengths])),
-        columns=np.concatenate([b.columns for b in branches]),
-        weights=np.concatenate([b.weights for b in branches]),
+        columns=np.concatenate([p.columns for p in projections]),
+        weights=np.concatenate([p.weights for p in projections]),
     )
-    return controller, actions, followed
+    return controller, actions, successors
 
 
-def _best(raw: Branches, beliefs: FloatArray, monitor: Monitor) -> tuple[IntArray, IntArray]:
-    """Best action at some beliefs, and for every branch the row that is largest there."""
-    n, work = len(beliefs), max(1, raw.rewards.size + raw.vectors.size)
-    action, rows = np.zeros(n, np.int64), np.zeros((n, len(raw.actions)), np.int64)
+def _greedy(branches: Branches, beliefs: FloatArray, monitor: Monitor) -> tuple[IntArray, IntArray]:
+    """Greedy action at each belief, and the maximising row of every branch."""
+    n, work = len(beliefs), max(1, branches.rewards.size + branches.vectors.size)
+    action, rows = np.zeros(n, np.int64), np.zeros((n, len(branches.actions)), np.int64)
     step = max(1, scaled_budget(WORK_PER_CALL) // work)
     for i in range(0, n, step):
-        choices(beliefs[i : i + step], raw, action[i : i + step], rows[i : i + step])
+        choices(beliefs[i : i + step], branches, action[i : i + step], rows[i : i + step])
         monitor.check()
     return action, rows
-
-
-def unpruned(source: Source, stage: Stage) -> Branches:
-    """Project a stage through a source's branches, row for row."""
-    projected: list[FloatArray] = []
-    actions: list[int] = []
-    for a, branches in enumerate(source.branches):
-        for branch in branches:
-            projected.append(branch.project(stage[branch.target].vectors, source.size))
-            actions.append(a)
-    starts = np.cumsum([0, *map(len, projected)])
-    stacked = np.ascontiguousarray(np.vstack(projected))
-    return Branches(source.rewards, starts, stacked, np.array(actions, np.int64))

@@ -1,4 +1,4 @@
-"""A value function kept on faces, and the backup of one source from it."""
+"""A value function on faces, and the projections that back it up."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pomdptool.kernels.exact import dominance as kernel
 from pomdptool.kernels.exact.backup import Branches
 from pomdptool.lookahead import FaceVectors, on_faces
 from pomdptool.policy import AlphaVectors
-from pomdptool.solving.exact.faces import Branch, Faces, Source
-from pomdptool.solving.exact.projections import stack
+from pomdptool.solving.exact.faces import Face, Faces, Projection
+from pomdptool.solving.exact.projections import stack_branches
 from pomdptool.sparse import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Part:
+class VectorSet:
     """The vectors on one face.
 
     Attributes
@@ -26,7 +26,7 @@ class Part:
     actions
         Shape (n,).
     beliefs
-        Shape (m, d): where the vectors are the largest; in a backed-up part one for each.
+        Shape (m, d): beliefs where the vectors are maximal; one for each vector after a backup.
     """
 
     vectors: FloatArray
@@ -34,71 +34,80 @@ class Part:
     beliefs: FloatArray
 
 
-Stage = tuple[Part, ...]
-"""One part for each face."""
+FaceValues = tuple[VectorSet, ...]
+"""A value function: the vectors on each face."""
 
 
-def n_vectors(stage: Stage) -> int:
-    """How many vectors all faces have."""
-    return sum(len(part.vectors) for part in stage)
+def n_vectors(V: FaceValues) -> int:
+    """Number of vectors on all faces."""
+    return sum(len(on_face.vectors) for on_face in V)
 
 
-def by_action(part: Part) -> AlphaVectors:
-    """The vectors of a face that holds all states, in the order of their actions."""
-    order = np.argsort(part.actions, kind="stable")
-    return AlphaVectors(part.actions[order], part.vectors[order])
+def sorted_by_action(vector_set: VectorSet) -> AlphaVectors:
+    """The vectors of the full simplex, sorted by their actions."""
+    order = np.argsort(vector_set.actions, kind="stable")
+    return AlphaVectors(vector_set.actions[order], vector_set.vectors[order])
 
 
-def face_vectors(faces: Faces, stage: Stage) -> FaceVectors:
-    """All vectors of a stage, each with the states of its face."""
-    pairs = zip(stage, faces.faces, strict=True)
-    vectors = [(AlphaVectors(part.actions, part.vectors), face.states) for part, face in pairs]
-    return on_faces(vectors, faces.whole.size)
+def face_vectors(faces: Faces, V: FaceValues) -> FaceVectors:
+    """All vectors, each with the states of its face."""
+    pairs = zip(V, faces.faces, strict=True)
+    vectors = [(AlphaVectors(own.actions, own.vectors), face.states) for own, face in pairs]
+    return on_faces(vectors, faces.full_simplex.size)
 
 
-def best_of(controller: Stage, stage: Stage) -> Stage:
-    """What a controller earns and the vectors that describe it, less those exceeded singly."""
-    parts = []
-    for a, b in zip(controller, stage, strict=True):
-        vectors = np.vstack([a.vectors, b.vectors])
-        kept = undominated(vectors)
-        actions, beliefs = np.append(a.actions, b.actions), np.vstack([b.beliefs, b.beliefs])
-        parts.append(Part(vectors[kept], actions[kept], beliefs[kept]))
-    return tuple(parts)
-
-
-def joined(first: Stage, second: Stage) -> Stage:
-    """Both stages' vectors; the beliefs are the same."""
+def union(first: FaceValues, second: FaceValues) -> FaceValues:
+    """The vectors of both; their beliefs are the same."""
     return tuple(
-        Part(np.vstack([a.vectors, b.vectors]), np.append(a.actions, b.actions), b.beliefs)
+        VectorSet(np.vstack([a.vectors, b.vectors]), np.append(a.actions, b.actions), b.beliefs)
         for a, b in zip(first, second, strict=True)
     )
 
 
-def pack(source: Source, stage: Stage) -> Branches:
-    """Project a stage through a source's branches, for kernels: pruned, certain ones folded in.
+def undominated_union(first: FaceValues, second: FaceValues) -> FaceValues:
+    """The vectors of both without dominated ones, each with its belief."""
+    result = []
+    for both in union(first, second):
+        kept = undominated(both.vectors)
+        beliefs = np.vstack([both.beliefs, both.beliefs])
+        result.append(VectorSet(both.vectors[kept], both.actions[kept], beliefs[kept]))
+    return tuple(result)
 
-    A branch ahead of which only one vector is left is added to the rewards.
+
+def project(face: Face, V: FaceValues) -> Branches:
+    """Project a value function through all projections of a face, vector for vector."""
+    sets = [
+        (p.project(V[p.target].vectors, face.size), a)
+        for a, of_action in enumerate(face.projections)
+        for p in of_action
+    ]
+    return stack_branches(face.rewards, [rows for rows, _ in sets], [a for _, a in sets])
+
+
+def project_undominated(face: Face, V: FaceValues) -> Branches:
+    """Project as `project`, without dominated vectors.
+
+    A branch with a single vector left is added to the rewards.
     """
-    rewards = source.rewards.copy()
-    vectors: list[FloatArray] = []
+    rewards = face.rewards.copy()
+    sets: list[FloatArray] = []
     actions: list[int] = []
-    for a, branches in enumerate(source.branches):
-        for branch in branches:
-            projected = branch.project(stage[branch.target].vectors, source.size)
-            projected = projected[undominated(projected)]
-            if len(projected) == 1:
-                rewards[a] += projected[0]
+    for a, of_action in enumerate(face.projections):
+        for projection in of_action:
+            rows = projection.project(V[projection.target].vectors, face.size)
+            rows = rows[undominated(rows)]
+            if len(rows) == 1:
+                rewards[a] += rows[0]
             else:
-                vectors.append(projected)
+                sets.append(rows)
                 actions.append(a)
-    return stack(rewards, vectors, actions)
+    return stack_branches(rewards, sets, actions)
 
 
 def undominated(vectors: FloatArray, slack: float = 1e-14) -> IntArray:
-    """Indices of the vectors that no single other one exceeds everywhere.
+    """Indices of the vectors that are not dominated pointwise by a single other one.
 
-    One may be smaller by the slack, relative to the largest number, and still count as exceeding.
+    A dominating vector may be smaller by the slack, relative to the largest number.
     """
     slack *= float(np.abs(vectors).max())
     order = np.argsort(-vectors.sum(axis=1), kind="stable")
@@ -106,25 +115,28 @@ def undominated(vectors: FloatArray, slack: float = 1e-14) -> IntArray:
     return order[kept[: kernel.undominated(np.ascontiguousarray(vectors[order]), slack, kept)]]
 
 
-def value_at(faces: Faces, stage: Stage, b: FloatArray) -> float:
-    """Value at a belief over all states, shape (S,), by a step of look-ahead along the branches.
+def lookahead_value(faces: Faces, V: FaceValues, b: FloatArray) -> float:
+    """Value of a belief over all states, shape (S,), by one step of look-ahead.
 
-    `LookAhead` takes the best vector of all faces that hold the belief after the step. Here a
-    branch keeps to its own face, as controllers do that are made of a stage (see `extraction`):
-    so they earn this value.
+    `LookAhead` maximises over all faces that contain the successor belief. Here each projection
+    keeps to its own face, as the extracted controllers do (see `policy_graph`), so they earn this
+    value.
     """
-    values = faces.whole.rewards @ b
-    for a, branches in enumerate(faces.whole.branches):
-        for branch in branches:
-            values[a] += (stage[branch.target].vectors @ ahead(branch, b, faces)).max()
+    values = faces.full_simplex.rewards @ b
+    for a, of_action in enumerate(faces.full_simplex.projections):
+        for projection in of_action:
+            after = successor(projection, b, faces)
+            values[a] += (V[projection.target].vectors @ after).max()
     return float(values.max())
 
 
-def ahead(branch: Branch, b: FloatArray, faces: Faces) -> FloatArray:
-    """Belief after a branch from a source, times g and its probability, over the branch's face."""
-    lengths = np.diff(np.append(branch.first, len(branch.columns)))
-    mass = np.repeat(b[branch.rows], lengths) * branch.weights
-    size = faces.faces[branch.target].size
-    ahead = np.zeros(size)
-    np.add.at(ahead, branch.columns, mass)
-    return ahead
+def successor(projection: Projection, b: FloatArray, faces: Faces) -> FloatArray:
+    """Successor belief over the target face, times the discount and the observation's probability.
+
+    It may sum to 0.
+    """
+    lengths = np.diff(np.append(projection.first, len(projection.columns)))
+    mass = np.repeat(b[projection.rows], lengths) * projection.weights
+    after = np.zeros(faces.faces[projection.target].size)
+    np.add.at(after, projection.columns, mass)
+    return after

@@ -1,21 +1,19 @@
 """Exact value iteration on faces of the belief simplex.
 
-A value function is a set of vectors on each face (see `faces`). One backup H of a face asks, for
-every belief in it, the best action and the best vectors ahead. On small faces the set is grown
-under its own polytope until no backup exceeds it (see `hull`); on others it is built by incremental
-pruning to a tolerance (see `cover`). A classic algorithm can be asked for instead (see `classic`).
+A value function is a set of vectors on each face (see `faces`). Small faces are backed up by vertex
+enumeration, large ones by epsilon-pruning, or all by a classic algorithm (see `algorithms`).
 
-Without a horizon the sets start from the blind policies, a lower bound. Each round measures the
-residual of a set V, the most by which H V exceeds it, grows it to W until H V <= W + e everywhere,
-evaluates the controller that W describes, adds what that earns, and makes e smaller. All vectors
-are what some policy earns, so all sets bound the optimum V* from below, and
+For an infinite horizon V starts from the blind policies, a lower bound. Each round measures the
+Bellman residual, the maximum of H V - V, extends V to W until H V <= W + e everywhere, evaluates
+the controller that is greedy with respect to W, adds its vectors, and reduces e. All vectors are
+values of policies, so all sets bound the optimum V* from below, and
 
     V* - W <= V* - H V + e <= g residual / (1 - g) + e     on every face,
 
-and g times that one step before. The rounds stop when that is below the precision asked for.
+and g times that one step earlier. The rounds stop when this is below the precision.
 
-With a horizon H the sets of 1, 2, ..., H - 1 steps to go are computed in turn, from zero or from
-the terminal values, and the last step is a look-ahead.
+For a finite horizon H the sets with 1, 2, ..., H - 1 steps to go are computed in turn, from zero or
+from the terminal values, and the first step is one of look-ahead.
 """
 
 from __future__ import annotations
@@ -30,12 +28,12 @@ from pomdptool.kernels.jit import request_compilation
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
 from pomdptool.solving.bounds import Method, fixed_point
-from pomdptool.solving.exact.algorithms import backup_named
+from pomdptool.solving.exact.algorithms import find_algorithm
 from pomdptool.solving.exact.lineage import Lineage
-from pomdptool.solving.exact.policy_graph import extract_finite
-from pomdptool.solving.exact.policy_improvement import evaluated
-from pomdptool.solving.exact.run import Run
-from pomdptool.solving.exact.value_function import best_of, joined
+from pomdptool.solving.exact.policy_graph import extract_finite_horizon
+from pomdptool.solving.exact.policy_improvement import evaluate_controller
+from pomdptool.solving.exact.run import ExactRun
+from pomdptool.solving.exact.value_function import undominated_union, union
 from pomdptool.solving.gmres import ROUNDING
 from pomdptool.solving.graph_evaluation import evaluate, is_cheap
 from pomdptool.solving.observed.solver import observes_state, solve_observed
@@ -44,38 +42,35 @@ from pomdptool.solving.solution import (
     Monitor,
     Solution,
     discounted_steps,
+    maximin_action,
+    remaining_return,
     require_discount,
-    rewards_ahead,
-    safest,
 )
 from pomdptool.sparse import FloatArray
 
 HORIZON_TOLERANCE = 1e-10
-"""Error of one backup with a horizon, relative to the largest value so far."""
+"""Error of one backup for a finite horizon, relative to the largest value so far."""
 
 GRAPH_HORIZON = 1000
-"""Longest horizon of which all stages are kept, for the policy graph."""
+"""Longest horizon for which a policy graph is extracted."""
 
 GRAPH_STATES = 1000
-"""Most states of a model whose controller is extracted."""
+"""Most states for which a policy graph is extracted for an infinite horizon."""
 
-LEAST_TOLERANCE = 1e-12
-"""Tolerance below which rounding decides, relative to the largest value."""
+SMALLEST_TOLERANCE = 1e-12
+"""Smallest tolerance above rounding, relative to the largest value."""
 
-AIM = 0.9
-"""Tolerance aimed for, in shares of the residual that is enough."""
+TARGET = 0.9
+"""Target tolerance as a share of the residual that meets the precision."""
 
 PATIENCE = 3
-"""Rounds at the tolerance aimed for that may gain nothing; after them a smaller one is taken.
-
-At the least one rounding is all that is left.
-"""
+"""Rounds without progress at the target, after which it is reduced, or the run ends at rounding."""
 
 SHRINK = 0.3
 """Factor of the tolerance from round to round."""
 
 SETTLED = 4.0
-"""Where faces are pruned it shrinks only when the residual is below so many times as much."""
+"""With large faces the tolerance shrinks only when the residual is below this multiple of it."""
 
 
 def solve_exact(
@@ -83,10 +78,10 @@ def solve_exact(
     *,
     precision: float = 1e-3,
     horizon: int | None = None,
-    full_set: bool = False,
+    full_simplex: bool = False,
     terminal: FloatArray | None = None,
-    all_stages: bool = False,
-    pruning: str | None = None,
+    all_horizons: bool = False,
+    algorithm: str | None = None,
     monitor: Monitor | None = None,
 ) -> Solution:
     """Solve by exact value iteration.
@@ -94,135 +89,134 @@ def solve_exact(
     Parameters
     ----------
     precision
-        Without a horizon: the certified error, over the whole simplex, relative to
-        max(1, |value at the start belief|), at which to stop. With a horizon: the certified error
-        where faces are too large for exact sets.
-    full_set
-        Compute the vectors over all states too, where the faces are smaller than that. They may be
-        many more.
-    pruning
-        Back up every face by a classic algorithm: a name of `classic.BACKUPS`.
-    horizon, terminal, all_stages
-        As those of `dispatch.solve`.
+        For an infinite horizon: the certified error over the whole simplex at which to stop,
+        relative to max(1, |value at the initial belief|). For a finite horizon: the certified error
+        if faces are too large for exact sets.
+    full_simplex
+        Also compute the vectors over all states if no face has all states; they may be many more.
+    algorithm
+        Back up every face by a classic algorithm: a name in `algorithms.BACKUPS`.
+    horizon, terminal, all_horizons
+        As for `solve.solve`.
 
     Raises
     ------
     PomdpError
-        With discount 1 and no horizon, and with an unknown pruning.
+        With discount 1 and an infinite horizon, or an unknown algorithm.
     """
     require_discount(model, horizon)
-    classic = None if pruning is None else backup_named(pruning)
+    classic = None if algorithm is None else find_algorithm(algorithm)
     if observes_state(model):
         return solve_observed(
             model,
             precision=precision,
             horizon=horizon,
             terminal=terminal,
-            all_stages=all_stages,
+            all_horizons=all_horizons,
             monitor=monitor,
         )
     request_compilation(len(model.steps))
-    run = Run(model, monitor or Monitor(), full_set, pruning, classic)
+    run = ExactRun(model, monitor or Monitor(), full_simplex, algorithm, classic)
     if horizon is None:
-        return _without_end(run, precision)
-    return _with_horizon(run, horizon, precision, terminal, all_stages)
+        return _solve_infinite_horizon(run, precision)
+    return _solve_finite_horizon(run, horizon, precision, terminal, all_horizons)
 
 
 @dataclass(slots=True)
 class _Tolerance:
-    """The tolerance of backups without a horizon: smaller from round to round, down to a floor.
+    """The tolerance of backups for an infinite horizon, reduced from round to round to a target.
 
-    Rounding decides below `least`.
+    The target is at least `smallest`, below which rounding dominates.
     """
 
     now: float
-    least: float
+    smallest: float
     discount: float
-    aim: float = AIM
-    floor: float = 0.0
+    share: float = TARGET
+    target: float = 0.0
     least_error: float = np.inf
-    stuck: int = 0
+    stalled: int = 0
 
-    def of_round(self, wanted: float) -> float:
-        """The tolerance of the next round, where an error of `wanted` is asked for."""
-        self.floor = max(self.aim * (1.0 - self.discount) * wanted, self.least)
-        self.now = max(self.floor, self.now)
+    def next_round(self, precision: float) -> float:
+        """The tolerance of the next round, for an absolute precision."""
+        self.target = max(self.share * (1.0 - self.discount) * precision, self.smallest)
+        self.now = max(self.target, self.now)
         return self.now
 
     def exhausted(self, error: float) -> bool:
-        """Note the error after a round; whether no smaller tolerance is left to reduce it."""
-        gained = error < (1.0 - 0.1 * (1.0 - self.discount)) * self.least_error
-        self.stuck = 0 if gained or self.now > self.floor else self.stuck + 1
+        """Update with the error after a round; whether no smaller tolerance can reduce it."""
+        progress = error < (1.0 - 0.1 * (1.0 - self.discount)) * self.least_error
+        self.stalled = 0 if progress or self.now > self.target else self.stalled + 1
         self.least_error = min(error, self.least_error)
-        if self.stuck >= PATIENCE:
-            if self.floor == self.least:
+        if self.stalled >= PATIENCE:
+            if self.target == self.smallest:
                 return True
-            self.aim, self.stuck = SHRINK * self.aim, 0
+            self.share, self.stalled = SHRINK * self.share, 0
         return False
 
 
-def _without_end(run: Run, precision: float) -> Solution:
+def _solve_infinite_horizon(run: ExactRun, precision: float) -> Solution:
     model, monitor, g = run.model, run.monitor, run.model.discount
     blind = fixed_point(model, "blind", precision=precision, horizon=None, monitor=monitor)
-    bound: Method = "fib" if run.pruned else "qmdp"
-    above = fixed_point(model, bound, precision=precision, horizon=None, monitor=monitor)
-    upper = float((above.Q @ model.start).max())
-    stage = run.restricted(blind.Q)
-    lineage = Lineage(run.faces, stage)
-    value = run.value(stage)
-    least = LEAST_TOLERANCE * float(np.abs(above.Q).max())
-    tolerance = _Tolerance(0.1 * float(np.ptp(model.expected_rewards)), least, g)
+    bound: Method = "fib" if run.large else "qmdp"
+    overestimate = fixed_point(model, bound, precision=precision, horizon=None, monitor=monitor)
+    upper = float((overestimate.Q @ model.start).max())
+    V = run.restrict(blind.Q)
+    lineage = Lineage(run.faces, V)
+    value = run.initial_value(V)
+    smallest = SMALLEST_TOLERANCE * float(np.abs(overestimate.Q).max())
+    tolerance = _Tolerance(0.1 * float(np.ptp(model.expected_rewards)), smallest, g)
     rounds, reason = 0, "precision"
     try:
         while True:
-            allowed = tolerance.of_round(precision * max(1.0, abs(value)))
-            step = run.backup(stage, allowed, 0.5 * allowed, given=True)
-            lineage.note_backup(stage, step.stage)
-            error = g * step.residual / (1.0 - g) + step.lost
+            allowed = tolerance.next_round(precision * max(1.0, abs(value)))
+            backup = run.backup(V, allowed, 0.5 * allowed, keep_old=True)
+            lineage.record_backup(V, backup.V)
+            error = g * backup.residual / (1.0 - g) + backup.loss
             rounds += 1
-            value = run.value(step.stage)
-            upper = max(value, min(upper, value + run.ahead * error))
-            step.tell(monitor, rounds, Bounds(value, upper), run.ahead * error)
-            stage = step.stage
+            value = run.initial_value(backup.V)
+            upper = max(value, min(upper, value + run.error_factor * error))
+            backup.report(monitor, rounds, Bounds(value, upper), run.error_factor * error)
+            V = backup.V
             if error <= precision * max(1.0, abs(value)) or tolerance.exhausted(error):
                 break
-            improved = evaluated(run.faces, stage, g, monitor)
-            lineage.note_controller(improved)
-            stage = joined(improved.stage, stage)
-            if not run.pruned or step.residual < SETTLED * allowed:
+            controller = evaluate_controller(run.faces, V, g, monitor)
+            lineage.record_controller(controller)
+            V = union(controller.V, V)
+            if not run.large or backup.residual < SETTLED * allowed:
                 tolerance.now *= SHRINK
     except LimitReached as stopped:
         reason = stopped.reason
     if reason == "precision":
-        improved = evaluated(run.faces, stage, g)
-        lineage.note_controller(improved)
-        stage = best_of(improved.stage, stage)
-    value = run.value(stage)
+        controller = evaluate_controller(run.faces, V, g)
+        lineage.record_controller(controller)
+        V = undominated_union(controller.V, V)
+    value = run.initial_value(V)
     bounds = Bounds(value, max(upper, value))
     if reason == "precision" and not bounds.closed(precision):
         reason = "rounding"
-    solution = run.solution(stage, bounds, reason, bounds.closed(precision), rounds, None)
+    solution = run.solution(V, bounds, reason, bounds.closed(precision), rounds, None)
     if model.n_states > GRAPH_STATES:
         return solution
-    graph = lineage.graph(stage, model.start, model.n_observations)
+    graph = lineage.graph(V, model.start, model.n_observations)
     return replace(solution, policy=_with_graph(run, solution.policy, graph, precision))
 
 
 def _with_graph(
-    run: Run, policy: SolvedPolicy, graph: PolicyGraph, precision: float
+    run: ExactRun, policy: SolvedPolicy, graph: PolicyGraph, precision: float
 ) -> SolvedPolicy:
-    """Add the graph, and make the lower bound what it earns, where rounding keeps them apart."""
+    """Add the graph, and set the lower bound to its value if they differ by rounding only."""
     model, bounds = run.model, policy.bounds
     try:
         values = evaluate(model, graph, patient=False) if is_cheap(model, graph) else None
-    except PomdpError:  # it takes long
+    except PomdpError:  # evaluation is too slow
         values = None
     if values is None:
         return replace(policy, graph=graph)
-    worth = float(values[graph.start] @ model.start)
-    # What the residual may hide is not added to the bound.
-    hidden = ROUNDING / (1.0 - model.discount) * float(np.abs(values).max())
-    lower = min(worth, max(bounds.lower, worth - hidden))
+    earned = float(values[graph.start] @ model.start)
+    # The bound is raised by no more than the evaluation is accurate.
+    accuracy = ROUNDING / (1.0 - model.discount) * float(np.abs(values).max())
+    lower = min(earned, max(bounds.lower, earned - accuracy))
     bounds = Bounds(lower, max(bounds.upper, lower))
     reason, converged = policy.stop_reason, policy.converged and bounds.closed(precision)
     return replace(
@@ -234,50 +228,49 @@ def _with_graph(
     )
 
 
-def _with_horizon(
-    run: Run, horizon: int, precision: float, terminal: FloatArray | None, all_stages: bool
+def _solve_finite_horizon(
+    run: ExactRun, horizon: int, precision: float, terminal: FloatArray | None, all_horizons: bool
 ) -> Solution:
     model, monitor, g = run.model, run.monitor, run.model.discount
-    ends = np.zeros((1, model.n_states)) if terminal is None else terminal
-    stage = run.restricted(ends)
-    largest, last = float(np.abs(model.expected_rewards).max()), float(np.abs(ends).max())
+    final = np.zeros((1, model.n_states)) if terminal is None else terminal
+    V = run.restrict(final)
+    reward, last = float(np.abs(model.expected_rewards).max()), float(np.abs(final).max())
 
     def tolerance(steps: int) -> float:
-        scale = largest * discounted_steps(g, 0, steps) + last
+        scale = reward * discounted_steps(g, 0, steps) + last
         return min(HORIZON_TOLERANCE * scale, coarse(steps))
 
     def coarse(steps: int) -> float:
-        """A share of the precision; later steps, which have more vectors, are given more."""
+        """A share of the precision, larger for later backups, which have more vectors."""
         share = 2.0 * (steps + 1) / (horizon * (horizon + 1))
-        return share * precision * max(1.0, abs(run.value(stage)))
+        return share * precision * max(1.0, abs(run.initial_value(V)))
 
-    first = 0 if run.whole_face is not None else 1
+    first = 0 if run.full_face is not None else 1
     done, loss, reason = first, 0.0, "horizon"
-    stages = [stage]
+    stages = [V]
     try:
         for done in range(first, horizon):
-            step = run.backup(stage, tolerance(done), coarse(done), given=False)
-            stage, loss = step.stage, step.lost + g * loss
-            if all_stages or horizon <= GRAPH_HORIZON:
-                stages.append(stage)
-            value = run.value(stage)
-            error = run.ahead * loss
-            step.tell(monitor, done + 1, Bounds(value, value + error), error)
+            backup = run.backup(V, tolerance(done), coarse(done), keep_old=False)
+            V, loss = backup.V, backup.loss + g * loss
+            if all_horizons or horizon <= GRAPH_HORIZON:
+                stages.append(V)
+            value = run.initial_value(V)
+            error = run.error_factor * loss
+            backup.report(monitor, done + 1, Bounds(value, value + error), error)
         done = horizon
-        if all_stages and run.whole_face is None and not run.full_set:
-            step = run.backup(stage, tolerance(done), coarse(done), given=False)
-            stages.append(step.stage)
+        if all_horizons and run.full_face is None and not run.full_simplex:
+            stages.append(run.backup(V, tolerance(done), coarse(done), keep_old=False).V)
     except LimitReached as stopped:
         reason = stopped.reason
-    value, rest = run.value(stage), rewards_ahead(model, done, horizon, terminal)
-    bounds = Bounds(value + rest.lower, value + rest.upper + run.ahead * loss)
+    value, rest = run.initial_value(V), remaining_return(model, done, horizon, terminal)
+    bounds = Bounds(value + rest.lower, value + rest.upper + run.error_factor * loss)
     if reason == "horizon" and not bounds.closed(precision):
         reason = "rounding"
-    solution = run.solution(stage, bounds, reason, reason == "horizon", done, horizon)
+    solution = run.solution(V, bounds, reason, reason == "horizon", done, horizon)
     policy = replace(solution.policy, terminal=terminal)
-    if all_stages:
+    if all_horizons:
         policy = run.with_stages(policy, stages)
     if horizon <= GRAPH_HORIZON and (done == horizon or (done and terminal is None)):
-        graph = extract_finite(model, run.faces, stages[:done], model.start)
-        policy = replace(policy, graph=graph.followed_by(safest(model), horizon - done))
+        graph = extract_finite_horizon(model, run.faces, stages[:done], model.start)
+        policy = replace(policy, graph=graph.followed_by(maximin_action(model), horizon - done))
     return replace(solution, policy=policy)

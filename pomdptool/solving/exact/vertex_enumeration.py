@@ -1,4 +1,8 @@
-"""The value function on one face, grown under a polytope until no backup exceeds it."""
+"""The backup of one face by vertex enumeration of the polytope above its vectors.
+
+The polytope is {(b, u): w . b <= u for every vector w}. The backup is convex, so it exceeds the set
+most at a vertex. Backups at the vertices are added until none exceeds the set by the tolerance.
+"""
 
 from __future__ import annotations
 
@@ -11,89 +15,63 @@ from pomdptool.kernels.exact.backup import Branches, backups
 from pomdptool.kernels.exact.polytope import Polytope
 from pomdptool.kernels.exact.vertex_enumeration import offer, regions, sweep
 from pomdptool.kernels.jit import scaled_budget
-from pomdptool.solving.exact.value_function import Part
+from pomdptool.solving.exact.backup import FaceBackup
+from pomdptool.solving.exact.value_function import VectorSet
 from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
 BACKUPS_PER_CALL = 20_000
 WORK_PER_CALL = 100_000_000
-"""Backups, and multiplications, after which a kernel returns, so that limits act in time."""
+"""Backups, and multiplications, of one kernel call, so that limits act in time."""
 
 OFFERS_PER_CALL = 1_000
-"""Vectors that are offered in one call, for the same reason."""
+"""Initial vectors of one kernel call, for the same reason."""
 
 ROUNDING = 1e-13
-"""Offsets are as large as this, relative to the numbers added: rounding must not undo them."""
+"""Smallest offsets, relative to the numbers added, that survive rounding."""
 
 COARSEST = 1e-8
-"""Offsets, relative to the same, beyond which no larger ones are tried."""
+"""Largest offsets tried, relative to the same."""
 
 
 class TooManyVerticesError(Exception):
-    """The polytope would need more vertices than it may, or rounding keeps it from closing."""
+    """The polytope has too many vertices, or rounding errors leave an edge open."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Hull:
-    """Vectors that are largest somewhere on the face.
+def backup_by_vertex_enumeration(
+    branches: Branches, initial: VectorSet, *, tolerance: float, monitor: Monitor, max_vertices: int
+) -> FaceBackup:
+    """Add backups to initial vectors until none exceeds their maximum by the tolerance.
 
-    Attributes
-    ----------
-    part
-        The vectors, their actions, and a belief in the region of each.
-    residual
-        By how much the backup exceeds the vectors given anywhere.
-    lost
-        By how much it exceeds the vectors found at most.
-    backups, vertices
-        Counts.
-    """
-
-    part: Part
-    residual: float
-    lost: float
-    backups: int
-    vertices: int
-
-
-def grow(
-    branches: Branches,
-    given: Part,
-    *,
-    tolerance: float,
-    monitor: Monitor,
-    max_vertices: int,
-) -> Hull:
-    """Add backed-up vectors to those given until none exceeds their maximum by the tolerance.
-
-    The tolerance is raised to what rounding allows. Offsets of the vectors are a tenth of it at
-    most; should rounding still leave an edge of the polytope without an end, larger ones are tried.
+    The residual is that of the initial vectors. The tolerance is raised to what rounding allows.
+    Vectors are offset by at most a tenth of it; larger offsets are tried if rounding errors leave
+    an edge of the polytope open.
 
     Raises
     ------
     TooManyVerticesError
-        Where the polytope would need more than `max_vertices`, or no offsets serve.
+        If the polytope needs more than `max_vertices`, or all offsets leave an edge open.
     LimitReached
-        Where the monitor says so.
+        If the monitor stops the run.
     """
-    reach = float(np.abs(given.vectors).max() + np.abs(branches.rewards).max())
+    reach = float(np.abs(initial.vectors).max() + np.abs(branches.rewards).max())
     if len(branches.vectors):
         reach += float(np.abs(branches.vectors).max()) * int(np.bincount(branches.actions).max())
     delta = max(1e-3 * tolerance, ROUNDING * reach)
     while True:
         tolerance = max(tolerance, 10.0 * delta)
-        growth = _Growth(branches, tolerance, delta, monitor, max_vertices)
-        hull = growth.grow(given, 10.0 * reach + 1.0)
-        if hull is not None:
-            return hull
+        attempt = _Attempt(branches, tolerance, delta, monitor, max_vertices)
+        result = attempt.run(initial, 10.0 * reach + 1.0)
+        if result is not None:
+            return result
         delta *= 10.0
         if delta > COARSEST * reach:
             raise TooManyVerticesError
 
 
 @dataclass(slots=True)
-class _Growth:
-    """One attempt: the polytope under which a backup grows, within an error and offsets."""
+class _Attempt:
+    """An attempt with one tolerance and one size of offsets."""
 
     branches: Branches
     tolerance: float
@@ -101,12 +79,12 @@ class _Growth:
     monitor: Monitor
     max_vertices: int
 
-    def grow(self, given: Part, top: float) -> Hull | None:
-        """Offer the vectors given, then ask the vertices; None where an edge has no end."""
-        polytope = self._offered(given, top)
+    def run(self, initial: VectorSet, top: float) -> FaceBackup | None:
+        """Insert the initial vectors, then back up at the vertices; None if an edge stays open."""
+        polytope = self._offered(initial, top)
         residual = self._residual(polytope)
         if residual > self.tolerance:
-            polytope, missing = self._completed(polytope, given)
+            polytope, missing = self._completed(polytope, initial)
             if missing:
                 residual = self._residual(polytope)
         polytope = self._swept(polytope, self.branches)
@@ -115,40 +93,40 @@ class _Growth:
         return _read(polytope, self.delta + residual, self.tolerance + self.delta)
 
     def _swept(self, polytope: Polytope, branches: Branches) -> Polytope:
-        """Ask the vertices that are left until none is, or an edge has no end."""
+        """Back up at the remaining vertices until none is left, or an edge stays open."""
         status, per_call = kernel.BUDGET, _backups_per_call(branches)
         while status != kernel.DONE and not polytope.counts[kernel.MISSED]:
             status = sweep(polytope, branches, self.tolerance, self.delta, per_call)
             self.monitor.check(_regions(polytope)[0].size if self.monitor.max_vectors else 0)
-            polytope = _make_room(polytope, status, self.max_vertices)
+            polytope = _enlarged(polytope, status, self.max_vertices)
         return polytope
 
-    def _completed(self, polytope: Polytope, given: Part) -> tuple[Polytope, bool]:
-        """Add vectors given that an offer has missed, and say whether there were any.
+    def _completed(self, polytope: Polytope, initial: VectorSet) -> tuple[Polytope, bool]:
+        """Add initial vectors that `_offered` missed; also return whether there were any.
 
-        An offer climbs to a vertex that its vector exceeds, and may get stuck where vertices lie
-        so close that rounding hides the way up. Here every vertex left to ask is compared.
+        The kernel climbs to a vertex that the vector exceeds, and may get stuck at vertices so
+        close that rounding hides the ascent. Here the vectors are compared at all vertices.
         """
-        d, before = given.vectors.shape[1], int(polytope.counts[kernel.VECTORS])
+        d, before = initial.vectors.shape[1], int(polytope.counts[kernel.VECTORS])
         backed_up = polytope.backed_up.copy()
         none = np.zeros(0, np.int64)
-        rows = Branches(given.vectors, np.zeros(1, np.int64), np.zeros((0, d)), none)
+        rows = Branches(initial.vectors, np.zeros(1, np.int64), np.zeros((0, d)), none)
         polytope = self._swept(polytope, rows)
         after = int(polytope.counts[kernel.VECTORS])
-        polytope.actions[before:after] = given.actions[polytope.actions[before:after]]
+        polytope.actions[before:after] = initial.actions[polytope.actions[before:after]]
         if after == before:
             polytope.backed_up[:] = backed_up
         else:
             polytope.backed_up[:] = False
-            polytope.backed_up[d : 2 * d] = True  # those at the top
+            polytope.backed_up[d : 2 * d] = True  # the vertices at the top
         return polytope, after > before
 
-    def _offered(self, given: Part, top: float) -> Polytope:
-        """Build the prism under the top, and add the vectors given, the largest first."""
-        n, d = given.vectors.shape
+    def _offered(self, initial: VectorSet, top: float) -> Polytope:
+        """Build the prism below the top and insert the initial vectors, the largest first."""
+        n, d = initial.vectors.shape
         polytope = _allocate(d, min(1024, self.max_vertices + 2 * d), max(256, 2 * n))
-        order = np.argsort(-given.vectors.sum(axis=1), kind="stable")
-        vectors, actions = given.vectors[order], given.actions[order]
+        order = np.argsort(-initial.vectors.sum(axis=1), kind="stable")
+        vectors, actions = initial.vectors[order], initial.actions[order]
         polytope.vectors[0], polytope.actions[0] = vectors[0], actions[0]
         kernel.begin(polytope, top)
         done = 1
@@ -158,25 +136,22 @@ class _Growth:
                 polytope, vectors[:last], actions[:last], done, self.tolerance, self.delta
             )
             self.monitor.check()
-            polytope = _make_room(polytope, status, self.max_vertices)
+            polytope = _enlarged(polytope, status, self.max_vertices)
         return polytope
 
     def _residual(self, polytope: Polytope) -> float:
-        """Ask every vertex; by how much the backup exceeds the hull anywhere.
-
-        Between vertices the hull is linear and the backup convex, so no other belief exceeds more.
-        """
+        """Largest excess of the backup over the set, which is attained at a vertex."""
         d, worst = polytope.vectors.shape[1], 0.0
         used = int(polytope.counts[kernel.USED])
         vertices = np.flatnonzero(polytope.alive[:used] & ~polytope.backed_up[:used])
         step = _backups_per_call(self.branches)
         for i in range(0, len(vertices), step):
-            some = vertices[i : i + step]
-            beliefs = np.ascontiguousarray(polytope.position[some, :d])
-            vectors, actions = np.empty_like(beliefs), np.empty(len(some), np.int64)
+            block = vertices[i : i + step]
+            beliefs = np.ascontiguousarray(polytope.position[block, :d])
+            vectors, actions = np.empty_like(beliefs), np.empty(len(block), np.int64)
             backups(beliefs, self.branches, vectors, actions)
-            gap = (vectors * beliefs).sum(axis=1) - polytope.position[some, d]
-            polytope.backed_up[some] = gap <= self.tolerance
+            gap = (vectors * beliefs).sum(axis=1) - polytope.position[block, d]
+            polytope.backed_up[block] = gap <= self.tolerance
             worst = max(worst, float(gap.max()))
             self.monitor.check()
         polytope.counts[kernel.BACKUPS] += len(vertices)
@@ -189,7 +164,7 @@ def _backups_per_call(branches: Branches) -> int:
 
 
 def _regions(polytope: Polytope) -> tuple[IntArray, FloatArray]:
-    """Vectors that are largest somewhere, and the mean of the corners where each is."""
+    """Vectors that are maximal somewhere, and the centroid of each one's vertices."""
     n, d = int(polytope.counts[kernel.VECTORS]), polytope.vectors.shape[1]
     centroids, corners = np.zeros((n, d)), np.zeros(n, dtype=np.int64)
     regions(polytope, centroids, corners)
@@ -197,15 +172,11 @@ def _regions(polytope: Polytope) -> tuple[IntArray, FloatArray]:
     return live, centroids[live]
 
 
-def _read(polytope: Polytope, residual: float, lost: float) -> Hull:
+def _read(polytope: Polytope, residual: float, loss: float) -> FaceBackup:
     live, beliefs = _regions(polytope)
-    return Hull(
-        part=Part(polytope.vectors[live], polytope.actions[live], beliefs),
-        residual=residual,
-        lost=lost,
-        backups=int(polytope.counts[kernel.BACKUPS]),
-        vertices=int(polytope.counts[kernel.ALIVE]),
-    )
+    new = VectorSet(polytope.vectors[live], polytope.actions[live], beliefs)
+    n_backups, n_vertices = map(int, polytope.counts[[kernel.BACKUPS, kernel.ALIVE]])
+    return FaceBackup(new, residual, loss, vertices=n_vertices, backups=n_backups)
 
 
 def _allocate(d: int, n: int, n_vectors: int) -> Polytope:
@@ -235,8 +206,8 @@ def _allocate(d: int, n: int, n_vectors: int) -> Polytope:
     )
 
 
-def _make_room(polytope: Polytope, status: int, max_vertices: int) -> Polytope:
-    """Double what was full; nothing where nothing was."""
+def _enlarged(polytope: Polytope, status: int, max_vertices: int) -> Polytope:
+    """Double the arrays that were full, if any."""
     if status in (kernel.DONE, kernel.BUDGET):
         return polytope
     d = polytope.vectors.shape[1]

@@ -1,1 +1,1 @@
-"""Models whose state is observed: MDPs."""
+"""Solvers for MDPs and for models whose observations reveal the state."""

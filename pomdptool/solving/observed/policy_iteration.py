@@ -1,20 +1,20 @@
-"""Policy iteration with certified bounds, for equations x = max over policies of r + g P x.
+"""Policy iteration with certified bounds, for equations x = H x = max over policies of r + g P x.
 
-The MDP, QMDP, FIB and blind policies are such equations (see `bounds` and `mdp`). Their right-hand
-side H is monotone, and H(x + c) = H x + g c for a constant c, since the rows of P sum to 1. So any
-x certifies, with d = H x - x (MacQueen 1966, Porteus 1971),
+The MDP, QMDP, FIB and blind policies have this form (see `bounds`). H is monotone, and H(x + c) =
+H x + g c for a constant c, since the rows of P sum to 1. So any x certifies, with d = H x - x
+(MacQueen 1966, Porteus 1971),
 
     H x + g / (1 - g) min d  <=  x*  <=  H x + g / (1 - g) max d,
 
-in each closed class of P by itself. Only the span of d matters, not its level. The lower end is
-also what the policy that is greedy for x earns.
+separately in each closed class of P. Only the span of d matters, not its level. The lower end is
+also a lower bound on the value of the policy that is greedy for x.
 
-This is modified policy iteration (Puterman and Shin 1978): apply H, then evaluate the greedy policy
-until the span has fallen by a factor of ten. A policy is evaluated by sweeps and, where these take
-long, by sparse LU or GMRES. However x was found, the bounds come from one application of H, with
-an error term for its rounding: u (k + 2) (|r| + g P |x|) for k entries a row and u = 2^-53. The
-iteration stops when the bounds are close enough, at a limit, or, with reason "rounding", when the
-span is no larger than the error terms explain.
+The method is modified policy iteration (Puterman and Shin 1978): apply H, then evaluate the greedy
+policy until the span has fallen by a factor of ten, by sweeps and, if these converge slowly, by
+sparse LU or GMRES. The bounds always come from one application of H and include an error term for
+its rounding: u (k + 2) (|r| + g P |x|) with k entries a row and u = 2^-53. The iteration stops when
+the bounds are close enough, at a limit, or, with reason "rounding", when the span is no larger than
+the error terms explain.
 """
 
 from __future__ import annotations
@@ -26,44 +26,44 @@ from typing import Any, Protocol
 import numpy as np
 
 from pomdptool.model import Model
-from pomdptool.solving.gmres import improved
+from pomdptool.solving.gmres import refine
 from pomdptool.solving.solution import LimitReached, Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
-GAIN = 0.1
-"""A policy is evaluated until the span of a sweep's change has fallen by this factor."""
+SPAN_FACTOR = 0.1
+"""Policy evaluation stops when the span of a sweep's change has fallen by this factor."""
 
-PATIENCE = 100
-"""Sweeps of a policy after which its linear system is solved instead."""
+MAX_SWEEPS = 100
+"""Sweeps after which policy evaluation solves the linear system instead."""
 
 MAX_FACTORING = 2_000_000_000
-"""Most multiplications that a factorisation may take; 10,000 states of a grid take 0.1 s."""
+"""Maximum multiplications of a factorisation; a grid of 10,000 states takes 0.1 s."""
 
 MAX_FACTORS = 20_000_000
-"""Most numbers in a factor."""
+"""Maximum entries of a factor."""
 
-CONTRACTED = 40.0
-"""Sweeps of a policy at most, times 1 - g: errors are then smaller by a factor of exp(-40)."""
+CONTRACTION = 40.0
+"""Maximum sweeps times 1 - g: they reduce errors by a factor of exp(-40)."""
 
-STUCK = 3
-"""Rounds without progress after which a span near the error terms counts as rounding."""
+MAX_STALLED = 3
+"""Rounds without progress after which a span near the error terms is put down to rounding."""
 
-UNIT = 2.0**-53
-"""Largest relative error of one rounding."""
+UNIT_ROUNDOFF = 2.0**-53
+"""Unit roundoff: largest relative error of one rounding."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Applied:
-    """H x, enclosed.
+class BellmanBackup:
+    """H x and its enclosure.
 
     Attributes
     ----------
     Q, Q_error
-        Shape (A, S): values of actions if x is what follows, and their rounding at most.
+        Shape (A, S): Q-values with continuation values x, and bounds on their rounding.
     low, value, high
-        H x in the shape (classes, n) of x: a closed class of P in each row.
+        Enclosure of H x, in the shape (classes, n) of x: a closed class of P in each row.
     policy
-        Builds g P and r of the policy that is greedy for x.
+        Returns g P and r of the policy that is greedy for x.
     """
 
     Q: FloatArray
@@ -74,19 +74,19 @@ class Applied:
     policy: Callable[[], tuple[Any, FloatArray]]
 
 
-class Equation(Protocol):
-    """The right-hand side H; `longest` is the most entries in a row of P."""
+class BellmanOperator(Protocol):
+    """The right-hand side H; `max_row_entries` is the most entries in a row of P."""
 
     discount: float
-    longest: int
+    max_row_entries: int
 
-    def apply(self, x: FloatArray) -> Applied:
+    def apply(self, x: FloatArray) -> BellmanBackup:
         """Compute H x."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Enclosure:
-    """The fixed point lies between these, shape (A, S); `width` is the largest shift between."""
+    """Bounds on the fixed point, shape (A, S); `width` is their largest difference."""
 
     low: FloatArray
     high: FloatArray
@@ -94,8 +94,8 @@ class Enclosure:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Iterated:
-    """The narrowest enclosure, the applications of H, and why they ended; None: it is enough."""
+class IterationResult:
+    """The narrowest enclosure, the applications of H, and why they stopped; None: close enough."""
 
     best: Enclosure
     rounds: int
@@ -103,97 +103,96 @@ class Iterated:
 
 
 def iterate(
-    equation: Equation,
+    operator: BellmanOperator,
     x: FloatArray,
     enough: Callable[[Enclosure, int], bool],
     monitor: Monitor,
     vectors: int = 0,
-) -> Iterated:
-    """Improve x until the enclosure is enough.
+) -> IterationResult:
+    """Improve x until the enclosure is narrow enough.
 
-    Parameters
-    ----------
-    enough
-        Asked after each application of H, with the narrowest enclosure and their number.
-    vectors
-        How many there are, for the monitor.
+    `enough` is called after each application of H, with the narrowest enclosure and the number of
+    applications. `vectors` is the number of vectors reported to the monitor.
     """
-    best, least, rounds, stuck = None, np.inf, 0, 0
+    best, least, rounds, stalled = None, np.inf, 0, 0
     while True:
-        applied = equation.apply(x)
+        backup = operator.apply(x)
         rounds += 1
-        found = enclosed(equation, x, applied)
-        if best is None or found.width < best.width:
-            best = found
+        enclosure = enclose(operator, x, backup)
+        if best is None or enclosure.width < best.width:
+            best = enclosure
         if enough(best, rounds):
-            return Iterated(best, rounds, None)
-        spans = np.ptp(applied.value - x, axis=1)
-        noise = (applied.high - applied.low).max(axis=1)
-        stuck = 0 if spans.max() < 0.5 * least else stuck + 1
+            return IterationResult(best, rounds, None)
+        spans = np.ptp(backup.value - x, axis=1)
+        rounding = (backup.high - backup.low).max(axis=1)
+        stalled = 0 if spans.max() < 0.5 * least else stalled + 1
         least = min(least, float(spans.max()))
-        reach = noise if stuck < STUCK else 4.0 * noise / (1.0 - equation.discount)
-        if (spans <= reach).all():
-            return Iterated(best, rounds, "rounding")
+        factor = 1.0 if stalled < MAX_STALLED else 4.0 / (1.0 - operator.discount)
+        if (spans <= factor * rounding).all():
+            return IterationResult(best, rounds, "rounding")
         try:
-            matrix, r = applied.policy()
-            target = max(float(noise.max()), GAIN * float(spans.max()))
-            x = evaluated(
+            matrix, r = backup.policy()
+            target = max(float(rounding.max()), SPAN_FACTOR * float(spans.max()))
+            x = evaluate_policy(
                 matrix,
                 r,
-                applied.value,
+                backup.value,
                 target=target,
-                sweeps=int(CONTRACTED / max(1.0 - equation.discount, UNIT)),
+                sweeps=int(CONTRACTION / max(1.0 - operator.discount, UNIT_ROUNDOFF)),
                 monitor=monitor,
                 vectors=vectors,
             )
         except LimitReached as stopped:
-            return Iterated(best, rounds, stopped.reason)
+            return IterationResult(best, rounds, stopped.reason)
 
 
-def enclosed(equation: Equation, x: FloatArray, applied: Applied) -> Enclosure:
-    """Bounds on the fixed point from H x."""
-    g, off = equation.discount, 2.0 * UNIT * (equation.longest + 2)  # of a row's sum from 1
-    fall = (applied.low - x).min(axis=1, keepdims=True)
-    rise = (applied.high - x).max(axis=1, keepdims=True)
-    fall -= UNIT * np.abs(fall)
-    rise += UNIT * np.abs(rise)
-    fall *= _ahead(np.where(fall < 0.0, g * (1.0 + off), g * (1.0 - off)))
-    rise *= _ahead(np.where(rise > 0.0, g * (1.0 + off), g * (1.0 - off)))
-    low = applied.Q - applied.Q_error + fall
-    high = applied.Q + applied.Q_error + rise
-    low -= 2.0 * UNIT * np.where(fall == 0.0, 0.0, np.abs(low))
-    high += 2.0 * UNIT * np.where(rise == 0.0, 0.0, np.abs(high))
+def enclose(operator: BellmanOperator, x: FloatArray, backup: BellmanBackup) -> Enclosure:
+    """Bound the fixed point from H x."""
+    g, off = (
+        operator.discount,
+        2.0 * UNIT_ROUNDOFF * (operator.max_row_entries + 2),
+    )  # deviation of a row's sum from 1
+    fall = (backup.low - x).min(axis=1, keepdims=True)
+    rise = (backup.high - x).max(axis=1, keepdims=True)
+    fall -= UNIT_ROUNDOFF * np.abs(fall)
+    rise += UNIT_ROUNDOFF * np.abs(rise)
+    fall *= _discounted_sum(np.where(fall < 0.0, g * (1.0 + off), g * (1.0 - off)))
+    rise *= _discounted_sum(np.where(rise > 0.0, g * (1.0 + off), g * (1.0 - off)))
+    low = backup.Q - backup.Q_error + fall
+    high = backup.Q + backup.Q_error + rise
+    low -= 2.0 * UNIT_ROUNDOFF * np.where(fall == 0.0, 0.0, np.abs(low))
+    high += 2.0 * UNIT_ROUNDOFF * np.where(rise == 0.0, 0.0, np.abs(high))
     return Enclosure(low, high, float((high - low).max()))
 
 
-def _ahead(g: FloatArray) -> FloatArray:
-    """Compute g / (1 - g); where rounding cannot tell g from 1, for the largest g below."""
-    return g / np.maximum(1.0 - g, UNIT) * (1.0 + 4.0 * UNIT)
+def _discounted_sum(g: FloatArray) -> FloatArray:
+    """Compute g / (1 - g), with g capped at the largest float below 1."""
+    return g / np.maximum(1.0 - g, UNIT_ROUNDOFF) * (1.0 + 4.0 * UNIT_ROUNDOFF)
 
 
-def at_belief(vectors: FloatArray, b: FloatArray) -> tuple[float, float]:
-    """Enclose max over the rows v of v . b; exact at a state that is certain."""
+def enclose_value(vectors: FloatArray, b: FloatArray) -> tuple[float, float]:
+    """Enclose max over the rows v of v . b; exact if b is concentrated in one state."""
     values = vectors @ b
     n = np.count_nonzero(b)
-    error = UNIT * n * (np.abs(vectors) @ b) if n > 1 else np.zeros(len(vectors))
+    error = UNIT_ROUNDOFF * n * (np.abs(vectors) @ b) if n > 1 else np.zeros(len(vectors))
     return float((values - error).max()), float((values + error).max())
 
 
-def at_start(model: Model, vectors: FloatArray) -> tuple[float, float]:
+def enclose_initial_value(model: Model, vectors: FloatArray) -> tuple[float, float]:
     """Enclose the value of vectors over all states at the initial belief.
 
-    In an MDP the state is observed before the first action, and the best vector there chosen.
+    In an MDP the state is observed before the first action, and its best vector is chosen.
     """
     known = vectors.max(axis=0)[np.newaxis] if model.mdp else vectors
-    return at_belief(known, model.start)
+    return enclose_value(known, model.start)
 
 
-def rounding_of(mass: FloatArray, sums: FloatArray, longest: int) -> FloatArray:
-    """Bound the rounding of r + g P x; `mass` is g P |x|, and where that is 0 there is none."""
-    return UNIT * ((longest + 2) * mass + np.where(mass > 0.0, np.abs(sums), 0.0))
+def rounding_of(mass: FloatArray, sums: FloatArray, max_row_entries: int) -> FloatArray:
+    """Bound the rounding of `sums` = r + g P x; `mass` is g P |x|. It is 0 where the mass is 0."""
+    return UNIT_ROUNDOFF * ((max_row_entries + 2) * mass + np.where(mass > 0.0, np.abs(sums), 0.0))
 
 
-def evaluated(
+def evaluate_policy(
     matrix: Any,
     r: FloatArray,
     x: FloatArray,
@@ -205,13 +204,8 @@ def evaluated(
 ) -> FloatArray:
     """Improve x towards the solution of x = r + matrix x; shape (classes, n).
 
-    It stops when a sweep changes x by a span of at most `target`, where LU is cheap, or after
-    `sweeps`, which contract all but rounding away.
-
-    Raises
-    ------
-    LimitReached
-        Where the monitor says so.
+    Stops when a sweep changes x by a span of at most `target`, when LU is cheap, or after `sweeps`,
+    which contract the error to rounding. Raises LimitReached.
     """
     shape, x = x.shape, x.ravel()
     for k in range(1, sweeps + 1):
@@ -219,19 +213,19 @@ def evaluated(
         before, x = x, r + matrix @ x
         if np.ptp((x - before).reshape(shape), axis=1).max() <= target:
             break
-        if k == PATIENCE:
-            solved = factored(matrix, r)
+        if k == MAX_SWEEPS:
+            solved = solve_by_lu(matrix, r)
             if solved is not None:
                 return solved.reshape(shape)
-            x = improved(lambda v: matrix @ v, r, x, 0.5 * target, lambda: monitor.check(vectors))
+            x = refine(lambda v: matrix @ v, r, x, 0.5 * target, lambda: monitor.check(vectors))
     return x.reshape(shape)
 
 
-def factored(matrix: Any, r: FloatArray) -> FloatArray | None:
-    """Solve x = r + matrix x by LU; None where no order of the rows makes that cheap.
+def solve_by_lu(matrix: Any, r: FloatArray) -> FloatArray | None:
+    """Solve x = r + matrix x by LU; None if the bandwidth makes that expensive.
 
-    With all entries within a band about the diagonal the factors stay inside it (Cuthill and McKee
-    1969); the diagonal dominates, so there is no need of pivots. The solution is refined once.
+    Ordered by reverse Cuthill-McKee (1969), the factors stay inside the band. The matrix is
+    diagonally dominant, so no pivoting is needed. The solution is refined once.
     """
     from scipy.sparse import identity
     from scipy.sparse.csgraph import reverse_cuthill_mckee
@@ -246,7 +240,7 @@ def factored(matrix: Any, r: FloatArray) -> FloatArray | None:
     system = (identity(len(r), format="csr") - matrix)[order][:, order]
     try:
         factors = splu(system.tocsc(), permc_spec="NATURAL", diag_pivot_thresh=0.0)
-    except RuntimeError:  # singular: the discount is 1 up to rounding
+    except RuntimeError:  # singular: the discount rounds to 1
         return None
     x: FloatArray = factors.solve(r[order])[place]
     x += factors.solve((r + matrix @ x - x)[order])[place]

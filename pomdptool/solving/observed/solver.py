@@ -1,17 +1,16 @@
-"""Planning where the state is observed: in MDPs, and wherever observations tell as much.
+"""Solver for MDPs and for models whose observations reveal the state.
 
-After every action the observation tells the state arrived in. A belief is then uncertain before
-the first step at most, and in an MDP (a model without observations) not even then: its state is
-observed before the first action, and its value is the mean of V over the initial belief. So the
-rows of
+After every action the observation reveals the new state. So only the initial belief can be
+uncertain, and in an MDP (a model without observations) not even that: its state is observed before
+the first action, and its value is the mean of V over the initial belief. The rows of
 
     Q[a, s] = r[a, s] + g sum over s' of T[a, s, s'] V[s'],    V[s] = max over a of Q[a, s]
 
-are all the vectors that are needed: the optimum at any belief b is the largest Q[a] . b.
+are therefore a complete set of alpha vectors: the optimal value at any belief b is max Q[a] . b.
 
-Without a horizon this is solved by policy iteration with certified bounds (see `policy_iteration`):
-the vectors are Q at the lower end, which the policy that is greedy for them earns in every state.
-With a horizon the equation is applied that many times, from 0.
+With an infinite horizon this is solved by policy iteration with certified bounds (see
+`policy_iteration`): the vectors are Q at the lower end of the enclosure, a lower bound on the value
+of their greedy policy in every state. With a finite horizon it is value iteration from 0.
 """
 
 from __future__ import annotations
@@ -23,34 +22,38 @@ import numpy as np
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_fits
-from pomdptool.solving.bounds import ObservedState
-from pomdptool.solving.observed.policy_graph import GRAPH_CELLS, ending_graph, endless_graph
-from pomdptool.solving.observed.policy_iteration import Enclosure, at_start, iterate
+from pomdptool.solving.bounds import MdpOperator
+from pomdptool.solving.observed.policy_graph import (
+    GRAPH_CELLS,
+    finite_horizon_graph,
+    infinite_horizon_graph,
+)
+from pomdptool.solving.observed.policy_iteration import Enclosure, enclose_initial_value, iterate
 from pomdptool.solving.solution import (
     LimitReached,
     Monitor,
     Solution,
+    maximin_action,
+    remaining_return,
     require_discount,
-    rewards_ahead,
-    safest,
 )
 from pomdptool.sparse import FloatArray, IntArray
 from pomdptool.steps import arrival_rows
 
 
 def observes_state(model: Model) -> bool:
-    """Whether after every action the observation tells the state arrived in.
+    """Whether after every action the observation reveals the new state.
 
-    No two states that the same action can lead to, from wherever, share an observation.
+    That is, no two states that the same action can lead to share an observation.
     """
     T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
     arrived = np.zeros(T.n_rows, dtype=bool)
     arrived[arrival_rows(T)] = True
     row = Z.row_of_entry()
-    seen = np.flatnonzero(arrived[row])
-    told = row[seen] // S * model.n_observations + Z.indices[seen]
-    enough = len(told) <= model.n_actions * model.n_observations
-    return enough and len(np.unique(told)) == len(told)
+    possible = np.flatnonzero(arrived[row])
+    pairs = row[possible] // S * model.n_observations + Z.indices[possible]
+    few = len(pairs) <= model.n_actions * model.n_observations
+    return few and len(np.unique(pairs)) == len(pairs)
 
 
 def solve_observed(
@@ -59,26 +62,13 @@ def solve_observed(
     precision: float = 1e-3,
     horizon: int | None = None,
     terminal: FloatArray | None = None,
-    all_stages: bool = False,
+    all_horizons: bool = False,
     resume: SolvedPolicy | None = None,
     monitor: Monitor | None = None,
 ) -> Solution:
-    """Solve a model that observes its state (see `observes_state`), exactly at every belief.
+    """Solve a model whose observations reveal the state (see `observes_state`), at every belief.
 
-    Parameters
-    ----------
-    precision
-        Without a horizon: the certified error, at every belief, relative to
-        max(1, |value at the start belief|), at which to stop.
-    resume
-        Without a horizon: a result for the same model, whose values to begin with.
-    horizon, terminal, all_stages
-        As those of `dispatch.solve`.
-
-    Raises
-    ------
-    PomdpError
-        With discount 1 and no horizon, or an earlier result of another model.
+    Parameters are as for `solve`; `precision` and `resume` apply to an infinite horizon.
     """
     require_discount(model, horizon)
     first = np.zeros((1, model.n_states))
@@ -88,35 +78,35 @@ def solve_observed(
             first = resume.values.values.max(axis=0, keepdims=True)
     monitor = monitor or Monitor()
     if horizon is None:
-        found = _endless(model, precision, first, monitor)
+        result = _infinite_horizon(model, precision, first, monitor)
     else:
-        found = _ending(model, horizon, terminal, all_stages, monitor)
+        result = _finite_horizon(model, horizon, terminal, all_horizons, monitor)
     actions = np.arange(model.n_actions)
     solution = Solution.of(
         model,
         "exact",
         monitor,
-        AlphaVectors(actions, found.Q),
-        found.bounds,
-        found.stop_reason,
-        converged=found.stop_reason in ("precision", "horizon"),
+        AlphaVectors(actions, result.Q),
+        result.bounds,
+        result.stop_reason,
+        converged=result.stop_reason in ("precision", "horizon"),
         counts={
-            "iterations": found.sweeps,
+            "iterations": result.sweeps,
             "vectors": model.n_actions,
-            "backups": found.sweeps * found.Q.size,
+            "backups": result.sweeps * result.Q.size,
         },
         horizon=horizon,
-        graph=found.graph,
+        graph=result.graph,
     )
-    stages = tuple(AlphaVectors(actions, Q) for Q in found.stages)
+    stages = tuple(AlphaVectors(actions, Q) for Q in result.stages)
     return replace(solution, policy=replace(solution.policy, stages=stages, terminal=terminal))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Found:
-    """Q[a, s] after some sweeps, why these ended, bounds at the start belief, the policy graph.
+class _Result:
+    """Q[a, s], bounds at the initial belief, number of sweeps, stop reason and policy graph.
 
-    `stages` holds Q with 1, 2, ... steps to go, where they were asked for.
+    `stages` holds Q with 1, 2, ... steps to go, if requested.
     """
 
     Q: FloatArray
@@ -127,32 +117,37 @@ class _Found:
     stages: tuple[FloatArray, ...] = ()
 
 
-def _endless(model: Model, precision: float, first: FloatArray, monitor: Monitor) -> _Found:
+def _infinite_horizon(
+    model: Model, precision: float, first: FloatArray, monitor: Monitor
+) -> _Result:
     def enough(best: Enclosure, rounds: int) -> bool:
-        bounds = _at_start(model, best)
+        bounds = _initial_bounds(model, best)
         monitor.step(rounds, model.n_actions, bounds, error=best.width)
         return bounds.closed(precision)
 
-    done = iterate(ObservedState(model), first, enough, monitor, model.n_actions)
-    return _Found(
+    done = iterate(MdpOperator(model), first, enough, monitor, model.n_actions)
+    return _Result(
         done.best.low,
-        _at_start(model, done.best),
+        _initial_bounds(model, done.best),
         done.rounds,
         done.reason or "precision",
-        endless_graph(model, done.best.low),
+        infinite_horizon_graph(model, done.best.low),
     )
 
 
-def _at_start(model: Model, found: Enclosure) -> Bounds:
+def _initial_bounds(model: Model, enclosure: Enclosure) -> Bounds:
     """Bounds at the initial belief."""
-    return Bounds(at_start(model, found.low)[0], at_start(model, found.high)[1])
+    return Bounds(
+        enclose_initial_value(model, enclosure.low)[0],
+        enclose_initial_value(model, enclosure.high)[1],
+    )
 
 
-def _ending(
-    model: Model, horizon: int, terminal: FloatArray | None, all_stages: bool, monitor: Monitor
-) -> _Found:
-    equation = ObservedState(model)
-    Q = np.zeros_like(equation.r) if terminal is None else terminal
+def _finite_horizon(
+    model: Model, horizon: int, terminal: FloatArray | None, all_horizons: bool, monitor: Monitor
+) -> _Result:
+    operator = MdpOperator(model)
+    Q = np.zeros_like(operator.r) if terminal is None else terminal
     stages: list[FloatArray] = []
     policies: list[IntArray] = []
     kept = horizon * model.n_states <= GRAPH_CELLS
@@ -160,15 +155,13 @@ def _ending(
     while not reason:
         if done and kept:
             policies.append(Q.argmax(axis=0))
-        Q = equation.look_ahead(Q.max(axis=0))
+        Q = operator.action_values(Q.max(axis=0))
         done += 1
-        if all_stages:
+        if all_horizons:
             stages.append(Q)
-        known = Q.max(axis=0)[np.newaxis] if model.mdp else Q
-        value, rest = (
-            float((known @ model.start).max()),
-            rewards_ahead(model, done, horizon, terminal),
-        )
+        vectors = Q.max(axis=0)[np.newaxis] if model.mdp else Q
+        value = float((vectors @ model.start).max())
+        rest = remaining_return(model, done, horizon, terminal)
         bounds = Bounds(value + rest.lower, value + rest.upper)
         monitor.step(done, model.n_actions, bounds)
         if done == horizon:
@@ -178,10 +171,10 @@ def _ending(
                 monitor.check(model.n_actions)
             except LimitReached as stopped:
                 reason = stopped.reason
-    found = _Found(Q, bounds, done, reason, stages=tuple(stages))
+    result = _Result(Q, bounds, done, reason, stages=tuple(stages))
     if not kept or (reason != "horizon" and terminal is not None):
-        return found
-    graph = ending_graph(model, Q, policies)
+        return result
+    graph = finite_horizon_graph(model, Q, policies)
     if graph is not None:
-        graph = graph.followed_by(safest(model), horizon - done)
-    return replace(found, graph=graph)
+        graph = graph.followed_by(maximin_action(model), horizon - done)
+    return replace(result, graph=graph)

@@ -1,1 +1,1 @@
-"""The anytime solver: point-based value iteration with certified bounds."""
+"""SARSOP: anytime point-based value iteration with certified bounds."""

@@ -1,8 +1,8 @@
-"""A model in belief blocks, for the anytime solver.
+"""A model divided into belief blocks.
 
-After the first step every belief lies inside one block (`pomdptool.belief`), so beliefs, vectors
-and backups have as many entries as their block has states. The start belief is a block of its own
-where no other holds it.
+After the first step every belief lies inside one block (see `pomdptool.belief`), so beliefs,
+vectors and backups need only as many entries as their block has states. If no block contains the
+initial belief, it has one of its own.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pomdptool.sparse import FloatArray, IntArray
 from pomdptool.steps import steps_from
 
 
-class Blocks(NamedTuple):
-    """A model's steps. Block b has the slots block_first[b]:block_first[b + 1], one for a state.
+class BlockArrays(NamedTuple):
+    """Transitions of a model in blocks; a slot is a state of a block.
 
-    Action a in block b has the edges edge_first[b * A + a]:edge_first[b * A + a + 1], one for each
-    observation that is possible, and edge e leads to block edge_target[e]. What can happen in
-    slot i under action a are the entries entry_first[i * A + a]:entry_first[i * A + a + 1]: the
-    edge (counted from the action's first), the slot arrived in (counted from its block's first)
-    and the probability T Z. Rewards (n_slots, A).
+    Block b has the slots block_first[b]:block_first[b + 1]. Action a in block b has the edges
+    edge_first[b * A + a]:edge_first[b * A + a + 1], one for each possible observation, and edge e
+    leads to block edge_target[e]. Action a in slot i has the entries
+    entry_first[i * A + a]:entry_first[i * A + a + 1], each with its edge (relative to the action's
+    first), next slot (relative to its block's first) and probability T Z. Rewards (n_slots, A).
     """
 
     block_first: IntArray
@@ -46,17 +46,17 @@ class BlockModel:
     Attributes
     ----------
     arrays
-        Its steps.
+        Transitions and rewards.
     state_of_slot
-        Shape (n_slots,): a state may have two, in its block and in that of the start belief.
+        Shape (n_slots,). A state may also have a slot in the initial belief's own block.
     observation_of_edge
         Shape (n_edges,).
     start_block, start
-        Where the start belief lies, and its shape over that block.
+        Block of the initial belief, and the belief over the slots of that block.
     """
 
     model: Model
-    arrays: Blocks
+    arrays: BlockArrays
     state_of_slot: IntArray
     observation_of_edge: IntArray
     start_block: int
@@ -84,9 +84,9 @@ class BlockModel:
 
 
 def block_model(model: Model, check: Callable[[], None] = lambda: None) -> BlockModel:
-    """Find a model's blocks and lay its steps out along them.
+    """Divide a model into belief blocks.
 
-    `check` is called between passes over the model, and may raise.
+    `check` is called between passes over the model and may raise.
     """
     S, A, Z = model.n_states, model.n_actions, model.n_observations
     label = belief_blocks(model, check=check).label.copy()
@@ -119,7 +119,7 @@ def block_model(model: Model, check: Callable[[], None] = lambda: None) -> Block
     local_edge = edge - edge_first[keys[edge] // Z]
     local_slot = target - block_first[block_of_slot[target]]
     order = np.lexsort((local_slot, local_edge, slot_action))
-    arrays = Blocks(
+    arrays = BlockArrays(
         block_first=block_first,
         edge_first=edge_first,
         edge_target=edge_target,

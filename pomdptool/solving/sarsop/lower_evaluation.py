@@ -1,43 +1,44 @@
-"""What the controllers found so far earn, solved at once instead of swept.
+"""Policy evaluation of the root's controller by a linear system, instead of sweeps.
 
-A vector v with action a and links to the vectors v_o is a node of a controller, worth
+A vector v with action a and links to vectors v_o is a node of a controller with value
 
     x[v, s] = r[s, a] + g sum over o and s' of T(s' | s, a) Z(o | s', a) x[v_o, s'],
 
-one linear system for all vectors that the initial belief's is linked to, and those (Hansen 1998).
-Sweeps come closer by a factor g each time; where g is near 1 they need thousands.
+a linear system over all vectors reachable by links from the initial belief's (Hansen 1998). Sweeps
+contract by g each, so that with g near 1 thousands would be needed.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop import layout
 from pomdptool.kernels.sarsop.layout import ROUNDING, Search
 from pomdptool.solving.sarsop.block_model import BlockModel
 from pomdptool.sparse import FloatArray, IntArray, ragged
 
 MAX_VALUES = 4000
-"""Most values, of all vectors together, that are solved for."""
+"""Largest number of unknowns, over all vectors."""
 
 
-def solve_lower(blocks: BlockModel, search: Search, root: int) -> int:
-    """Raise the vectors that the root's is linked to; how many values, 0 where they are too many.
+def evaluate_controller(blocks: BlockModel, search: Search, root: int) -> int:
+    """Raise the vectors reachable from the root's to their controller's value.
 
-    No value becomes larger than what its action and links earn in floats, rounding included.
+    Each value stays at or below its one-step backup less rounding. Returns the number of unknowns;
+    0 if there are too many.
     """
     from scipy.sparse import csr_matrix, identity
     from scipy.sparse.linalg import splu
 
-    vectors = _linked(blocks, search, int(search.nodes[root, kernel.BEST]))
+    vectors = _reachable_vectors(blocks, search, int(search.nodes[root, layout.BEST]))
     if not len(vectors):
         return 0
     arrays, g, A = blocks.arrays, blocks.model.discount, blocks.model.n_actions
-    block, action, begin, links = search.vectors[vectors, : kernel.ROSE].T
+    block, action, begin, links = search.vectors[vectors, : layout.ROSE].T
     item, slot = ragged(arrays.block_first[block], arrays.block_first[block + 1])
     row = slot * A + action[item]
     value_of, entry = ragged(arrays.entry_first[row], arrays.entry_first[row + 1])
-    number = np.full(len(search.vectors), kernel.NONE)
+    number = np.full(len(search.vectors), layout.NONE)
     number[vectors] = np.searchsorted(item, np.arange(len(vectors)))
     linked = search.i[links[item[value_of]] + arrays.entry_edge[entry]]
     column = number[linked] + arrays.entry_slot[entry]
@@ -47,7 +48,7 @@ def solve_lower(blocks: BlockModel, search: Search, root: int) -> int:
     terms = np.bincount(value_of, minlength=n) + 4
 
     def excess(x: FloatArray) -> FloatArray:
-        """By how much values exceed what is earned."""
+        """By how much values exceed their backup less rounding."""
         size = np.abs(reward) + matrix @ np.abs(x)
         over: FloatArray = x - (reward + matrix @ x - ROUNDING * terms * size)
         return np.maximum(over, 0.0)
@@ -59,29 +60,29 @@ def solve_lower(blocks: BlockModel, search: Search, root: int) -> int:
     place = begin[item] + slot - arrays.block_first[block[item]]
     higher = x > search.f[place]
     search.f[place] = np.where(higher, x, search.f[place])
-    search.i[kernel.N_RISES] += 1
+    search.i[layout.N_RISES] += 1
     rose = vectors[np.unique(item[higher])]
-    search.vectors[rose, kernel.ROSE] = search.i[kernel.N_RISES]
+    search.vectors[rose, layout.ROSE] = search.i[layout.N_RISES]
     return n
 
 
-def _linked(blocks: BlockModel, search: Search, vector: int) -> IntArray:
-    """All vectors that one is linked to, itself the first; none where they have too many values."""
+def _reachable_vectors(blocks: BlockModel, search: Search, vector: int) -> IntArray:
+    """Vectors reachable by links, the start first; none if they have too many values."""
     arrays, A = blocks.arrays, blocks.model.n_actions
     size = np.diff(arrays.block_first)
-    seen = np.zeros(len(search.vectors), dtype=bool)
-    fresh, found, values = np.array([vector]), [], 0
-    seen[vector] = True
-    while len(fresh):
-        found.append(fresh)
-        block, action, _, links = search.vectors[fresh, : kernel.ROSE].T
+    visited = np.zeros(len(search.vectors), dtype=bool)
+    frontier, reached, values = np.array([vector]), [], 0
+    visited[vector] = True
+    while len(frontier):
+        reached.append(frontier)
+        block, action, _, links = search.vectors[frontier, : layout.ROSE].T
         values += int(size[block].sum())
         if values > MAX_VALUES:
             return np.zeros(0, dtype=np.int64)
         group = block * A + action
         n_edges = arrays.edge_first[group + 1] - arrays.edge_first[group]
         item, edge = ragged(np.zeros_like(group), n_edges)
-        after = np.unique(search.i[links[item] + edge])
-        fresh = after[~seen[after]]
-        seen[fresh] = True
-    return np.concatenate(found)
+        successors = np.unique(search.i[links[item] + edge])
+        frontier = successors[~visited[successors]]
+        visited[frontier] = True
+    return np.concatenate(reached)

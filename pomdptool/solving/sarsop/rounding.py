@@ -1,15 +1,15 @@
-"""How far the anytime solver's bounds may be off, by rounding and by beliefs taken for equal.
+"""Error of SARSOP's bounds, from rounding and from beliefs merged as equal.
 
-Vectors are backed up with what rounding may add taken off, so that the lower bound is a sum's error
-from exact. The upper bound is backed up through nodes of the belief graph. One backup, in floats,
-misses the exact one by no more than
+Vectors are backed up less a bound on the rounding of the backup, so only the rounding of one sum
+separates the lower bound from a valid one. The upper bound is backed up through nodes of the belief
+graph. One such backup misses the exact one by at most
 
-    (g drift + c (n + m)) largest,
+    (g drift + c (n + m)) magnitude,
 
-where `largest` bounds |V*|, c (n + m) is the rounding of sums over n states and m observations, and
-drift the largest L1 distance found between the successors of a belief, times their probabilities,
-and the nodes that stand for them: for V* is convex and between -largest and largest. What the
-backups miss adds up to that over 1 - g.
+where `magnitude` bounds |V*|, c (n + m) bounds the rounding of sums over n states and m
+observations, and drift is the largest L1 distance between the successors of a belief, weighted by
+their probabilities, and the nodes that represent them; V* is convex and lies between -magnitude and
+magnitude. Over all backups the error is at most 1 / (1 - g) times as large.
 """
 
 from __future__ import annotations
@@ -18,57 +18,57 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop import layout
 from pomdptool.kernels.sarsop.layout import Search, Tables
 from pomdptool.solving.sarsop.block_model import BlockModel
 
 EPSILON = float(np.finfo(np.float64).eps)
 
-MOST_FAINT, LEAST_FAINT = 1e-12, 1e-16
-"""Range of probabilities that count as 0."""
+MAX_NEGLIGIBLE, MIN_NEGLIGIBLE = 1e-12, 1e-16
+"""Range of the largest probability that is treated as 0."""
 
-FAINT_SHARE = 0.01
-"""Share of the gap wanted that these may add up to, for each state."""
+GAP_SHARE = 0.01
+"""Share of the target gap that dropping such probabilities may cost, per state."""
 
 
-class Error(NamedTuple):
-    """Of the lower bound; of the upper one, its constant part and that for each unit of drift."""
+class BoundErrors(NamedTuple):
+    """Error of the lower bound, and of the upper one: constant part and part per unit of drift."""
 
     lower: float
     upper: float
     per_drift: float
 
-    def above(self, drift: float) -> float:
-        """Error of the upper bound."""
+    def upper_with(self, drift: float) -> float:
+        """Error of the upper bound at some drift."""
         return self.upper + self.per_drift * drift
 
 
-def error_of(blocks: BlockModel, largest: float) -> Error:
-    """Errors of both bounds at the initial belief, where |V*| is at most `largest`."""
+def bound_errors(blocks: BlockModel, magnitude: float) -> BoundErrors:
+    """Errors of both bounds at the initial belief, if |V*| is at most `magnitude`."""
     g = blocks.model.discount
     states = int(np.diff(blocks.arrays.block_first).max())
     edges = int(np.diff(blocks.arrays.edge_first).max())
-    scale = largest / (1.0 - g)
-    return Error(
-        lower=6.0 * EPSILON * (len(blocks.start) + 2) * largest,
+    scale = magnitude / (1.0 - g)
+    return BoundErrors(
+        lower=6.0 * EPSILON * (len(blocks.start) + 2) * magnitude,
         upper=4.0 * EPSILON * (states + edges + 2) * scale,
         per_drift=g * scale,
     )
 
 
-def faint_probability(blocks: BlockModel, largest: float, gap: float) -> float:
-    """Probability that may count as 0 in every step at an error far smaller than a gap."""
+def negligible_probability(blocks: BlockModel, magnitude: float, gap: float) -> float:
+    """Largest probability that may be treated as 0 in every step, at an error far below `gap`."""
     states = int(np.diff(blocks.arrays.block_first).max())
-    error_per_drift = max(largest, EPSILON) / (1.0 - blocks.model.discount)
-    return min(max(FAINT_SHARE * gap / (states * error_per_drift), LEAST_FAINT), MOST_FAINT)
+    error_per_drift = max(magnitude, EPSILON) / (1.0 - blocks.model.discount)
+    return min(max(GAP_SHARE * gap / (states * error_per_drift), MIN_NEGLIGIBLE), MAX_NEGLIGIBLE)
 
 
-def largest_value(blocks: BlockModel, tables: Tables, search: Search) -> float:
-    """Bound |V*| at every belief, by the corners from above and the best vectors from below."""
-    begin = int(tables.i[kernel.CORNERS])
+def value_bound(blocks: BlockModel, tables: Tables, search: Search) -> float:
+    """Bound |V*| at all beliefs, by the corners from above and each block's best vector below."""
+    begin = int(tables.i[layout.CORNERS])
     high = float(tables.f[begin : begin + blocks.n_slots].max())
     low = np.full(blocks.n_blocks, -np.inf)
     sizes = np.diff(blocks.arrays.block_first)
-    for block, _, values in search.vectors[:, : kernel.V_LINKS].tolist():
+    for block, _, values in search.vectors[:, : layout.V_LINKS].tolist():
         low[block] = max(low[block], search.f[values : values + sizes[block]].min())
     return max(abs(high), abs(float(low.min())))

@@ -1,7 +1,7 @@
-"""The state of a SARSOP search: its arrays, its bounds, and kernels called on them.
+"""State of a SARSOP search: its arrays, its bounds, and chunked kernel calls.
 
-A kernel is given as much work as it does in a moment, so that limits act in time. How much that is
-changes nothing of what is done.
+Each kernel call is sized to take about `CHUNK_SECONDS`, so that limits are checked often. The chunk
+size does not affect results.
 """
 
 from __future__ import annotations
@@ -12,189 +12,187 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pomdptool.kernels.jit import request_compilation, scaled_budget
-from pomdptool.kernels.sarsop import layout as kernel
-from pomdptool.kernels.sarsop import trial
+from pomdptool.kernels.sarsop import layout, trial
 from pomdptool.kernels.sarsop.layout import Search, Tables
 from pomdptool.kernels.sarsop.lower_bound import update_lower
 from pomdptool.kernels.sarsop.policy_evaluation import raise_lower
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy
+from pomdptool.solving.sarsop import rounding, storage
 from pomdptool.solving.sarsop.block_model import BlockModel, block_model
-from pomdptool.solving.sarsop.informed_bound import informed_bounds
-from pomdptool.solving.sarsop.initial_bounds import FirstBounds, first_bounds
-from pomdptool.solving.sarsop.rounding import Error, error_of, faint_probability, largest_value
-from pomdptool.solving.sarsop.storage import Capacity, begin, grown, needed, tables
-from pomdptool.solving.sarsop.warm_start import insert
+from pomdptool.solving.sarsop.informed_bound import compute_informed_bound
+from pomdptool.solving.sarsop.initial_bounds import InitialBounds, compute_initial_bounds
+from pomdptool.solving.sarsop.rounding import BoundErrors
+from pomdptool.solving.sarsop.storage import Capacity
+from pomdptool.solving.sarsop.warm_start import add_vectors
 from pomdptool.solving.solution import LimitReached, Monitor
 from pomdptool.sparse import IntArray
 
 ROOT = 0
-"""The start belief's node."""
+"""Node of the initial belief."""
 
-ANY = np.iinfo(np.int64).max
+UNLIMITED = np.iinfo(np.int64).max
 
 MAX_DEPTH = 1000
-"""Steps of the longest trial."""
+"""Maximum depth of a trial."""
 
 CHUNK_SECONDS = 0.05
-"""How long a kernel is to run before limits are looked at."""
+"""Target duration of one kernel call; limits are checked between calls."""
 
 INFORMED_SHARE = 0.1
-"""Share of the time limit that sweeps of the informed bounds may take."""
+"""Share of the time limit for the informed bound."""
 
-FIRST_ROUND = 64
-"""Backups after which expanded beliefs are swept and controllers evaluated for the first time."""
+FIRST_INTERVAL = 64
+"""Number of backups before the first sweep, evaluation and linear system."""
 
-GAIN = 0.01
-"""A vector must raise its belief's bound by this share of (1 - discount) times the gap wanted."""
+MIN_GAIN = 0.01
+"""Least gain of a new vector at its belief, relative to (1 - discount) times the target gap."""
 
-ROUNDING_COUNTS = 0.01
-"""Share of the gap wanted from which on the error of the bounds is found out anew."""
+ROUNDING_SHARE = 0.01
+"""Error of the bounds, relative to the target gap, above which it is estimated again."""
 
 
 @dataclass(slots=True)
 class SearchState:
-    """The arrays of one search, and how it is limited."""
+    """Arrays and limits of one search."""
 
     model: Model
     precision: float
     monitor: Monitor
-    first: FirstBounds = field(init=False)
+    initial: InitialBounds = field(init=False)
     blocks: BlockModel = field(init=False)
     tables: Tables = field(init=False)
     search: Search = field(init=False)
-    need: Capacity = field(init=False)
-    error: Error = field(init=False)
+    reserve: Capacity = field(init=False)
+    error: BoundErrors = field(init=False)
     path: IntArray = field(default_factory=lambda: np.zeros(MAX_DEPTH, np.int64))
     gain: float = 0.0
-    backups_per_call: int = FIRST_ROUND
-    rows_per_call: int = FIRST_ROUND
+    backups_per_call: int = FIRST_INTERVAL
+    rows_per_call: int = FIRST_INTERVAL
 
-    def start(self, resume: SolvedPolicy | None = None) -> None:
-        """Compute the first bounds, and better ones from one-step beliefs; begin the search.
+    def initialise(self, resume: SolvedPolicy | None = None) -> None:
+        """Compute the initial bounds, allocate the search and apply a warm start.
 
-        Raises
-        ------
-        LimitReached
-            Where the monitor says so: then `first` is all that is known.
+        Raises LimitReached; then only `initial` holds bounds.
         """
-        self.first = first_bounds(self.model, self.monitor)
+        self.initial = compute_initial_bounds(self.model, self.monitor)
         try:
-            self.begin()
+            self.allocate()
         except MemoryError:
             raise LimitReached("memory") from None
         if resume is not None:
-            self.search = insert(self.blocks, self.tables, self.search, resume)
-            upper = self.search.bounds[ROOT, kernel.UPPER]
-            self.search.bounds[ROOT, kernel.UPPER] = min(upper, resume.bounds.upper)
+            self.search = add_vectors(self.blocks, self.tables, self.search, resume)
+            upper = self.search.bounds[ROOT, layout.UPPER]
+            self.search.bounds[ROOT, layout.UPPER] = min(upper, resume.bounds.upper)
         update_lower(self.tables, self.search, ROOT)
-        self.gain = self.least_gain()
+        self.gain = self.min_gain()
 
-    def begin(self) -> None:
-        """Lay the model out in blocks, and the search, with the informed bounds."""
+    def allocate(self) -> None:
+        """Compute the informed bound and create the arrays of the model and the search."""
         monitor = self.monitor
         monitor.check()
         self.blocks = block_model(self.model, monitor.check)
         request_compilation(len(self.blocks.arrays.weights))
         monitor.check()
         limit = np.inf if monitor.time_limit is None else monitor.time_limit
-        end = monitor.seconds + INFORMED_SHARE * limit
-        above = informed_bounds(self.blocks, self.first.mdp, self.first.blind, monitor, end)
+        deadline = monitor.seconds + INFORMED_SHARE * limit
+        first = self.initial
+        informed = compute_informed_bound(self.blocks, first.mdp, first.blind, monitor, deadline)
         monitor.check()
-        wanted = self.precision * max(1.0, abs(self.first.bounds.lower))
-        faint = faint_probability(self.blocks, above.largest, wanted)
-        self.tables = tables(self.blocks, above, faint)
-        self.search = begin(self.blocks, self.tables, self.first.blind, above.drift)
-        self.need = needed(self.blocks)
-        self.error = error_of(self.blocks, above.largest)
+        gap = self.precision * max(1.0, abs(first.bounds.lower))
+        negligible = rounding.negligible_probability(self.blocks, informed.value_bound, gap)
+        self.tables = storage.pack_model(self.blocks, informed, negligible)
+        self.search = storage.initial_search(self.blocks, self.tables, first.blind, informed.drift)
+        self.reserve = storage.backup_reserve(self.blocks)
+        self.error = rounding.bound_errors(self.blocks, informed.value_bound)
 
-    def count(self, what: int) -> int:
-        """One of the search's counts."""
-        return int(self.search.i[what])
+    def count(self, counter: int) -> int:
+        """Value of a counter of the search."""
+        return int(self.search.i[counter])
 
     @property
     def bounds(self) -> Bounds:
-        """Certified bounds at the start belief."""
-        lower, upper = self.search.bounds[ROOT, [kernel.LOWER, kernel.UPPER]].tolist()
-        above = self.error.above(float(self.search.f[kernel.DRIFT]))
-        return Bounds(lower - self.error.lower, max(lower, upper) + above)
+        """Certified bounds at the initial belief."""
+        lower, upper = self.search.bounds[ROOT, [layout.LOWER, layout.UPPER]].tolist()
+        error = self.error.upper_with(float(self.search.f[layout.DRIFT]))
+        return Bounds(lower - self.error.lower, max(lower, upper) + error)
 
     @property
     def finished(self) -> bool:
-        """Whether the gap is closed, or smaller than the error of the bounds."""
+        """Whether the gap is within the precision, or below the error of the bounds."""
         return bool(trial.is_closed(self.search, ROOT, self.aims(1)))
 
     @property
     def least_error(self) -> float:
-        """What the bounds are apart at least, for rounding alone."""
-        return self.error.lower + self.error.above(float(self.search.f[kernel.DRIFT]))
+        """Smallest certifiable gap, because of rounding and merged beliefs."""
+        return self.error.lower + self.error.upper_with(float(self.search.f[layout.DRIFT]))
 
-    def least_gain(self) -> float:
-        """Least by which a vector must raise its belief's bound.
+    def min_gain(self) -> float:
+        """Least gain of a new vector at its belief.
 
-        Where rounding counts, how much it does is found out anew: vectors bound values by now.
+        Once the error matters, |V*| is bounded again, by the current vectors, to estimate it.
         """
-        wanted = self.precision * max(1.0, abs(self.bounds.lower))
-        if self.least_error > ROUNDING_COUNTS * wanted:
-            largest = largest_value(self.blocks, self.tables, self.search)
-            self.tables.f[kernel.VALUE_BOUND] = largest
-            self.error = error_of(self.blocks, largest)
-        return GAIN * (1.0 - self.model.discount) * max(wanted, self.least_error)
+        gap = self.precision * max(1.0, abs(self.bounds.lower))
+        if self.least_error > ROUNDING_SHARE * gap:
+            magnitude = rounding.value_bound(self.blocks, self.tables, self.search)
+            self.tables.f[layout.VALUE_BOUND] = magnitude
+            self.error = rounding.bound_errors(self.blocks, magnitude)
+        return MIN_GAIN * (1.0 - self.model.discount) * max(gap, self.least_error)
 
     def aims(self, backups: int) -> trial.Aims:
-        """What kernels are told to work for, with so many backups."""
+        """Goals and limits of a kernel call with a budget of backups."""
         return trial.Aims(
             precision=self.precision,
             error=self.error.lower + self.error.upper,
             per_drift=self.error.per_drift,
             gain=self.gain,
-            vectors=ANY if self.monitor.max_vectors is None else self.monitor.max_vectors,
+            vectors=UNLIMITED if self.monitor.max_vectors is None else self.monitor.max_vectors,
             budget=backups,
-            nodes=self.need.nodes,
-            integers=self.need.integers,
-            floats=self.need.floats,
-            scratch=self.need.scratch,
+            nodes=self.reserve.nodes,
+            integers=self.reserve.integers,
+            floats=self.reserve.floats,
+            scratch=self.reserve.scratch,
         )
 
-    def run(self, nodes: IntArray, at: int, most: int) -> int:
-        """Back up the nodes from number `at`, or where there are none run trials, for a moment.
+    def run_kernel(self, nodes: IntArray, at: int, most: int) -> int:
+        """Back up `nodes` from index `at`, or run trials if there are none, for one chunk.
 
-        At most so many backups are made. How long a moment is changes nothing of what is done.
+        Makes at most `most` backups. Returns the index of the next node.
         """
-        began, before = self.monitor.seconds, self.count(kernel.N_BACKUPS)
+        began, before = self.monitor.seconds, self.count(layout.N_BACKUPS)
         aims = self.aims(min(most, scaled_budget(self.backups_per_call)))
         status, at = trial.run(self.tables, self.search, nodes, at, self.path, aims)
-        made, took = self.count(kernel.N_BACKUPS) - before, max(self.monitor.seconds - began, 1e-9)
+        made, took = self.count(layout.N_BACKUPS) - before, max(self.monitor.seconds - began, 1e-9)
         fitting = int(made * CHUNK_SECONDS / took)
         self.backups_per_call = min(max(1, fitting), 2 * self.backups_per_call)
         if status == trial.FULL:
-            self.grow()
+            self.enlarge()
         self.report()
-        self.monitor.check(self.count(kernel.N_VECTORS))
+        self.monitor.check(self.count(layout.N_VECTORS))
         return int(at)
 
-    def grow(self) -> None:
-        """Make room; where there is none to be had the search ends as at a limit."""
+    def enlarge(self) -> None:
+        """Enlarge the arrays; running out of memory counts as a limit."""
         try:
-            self.search = grown(self.blocks, self.tables, self.search)
+            self.search = storage.enlarge(self.blocks, self.tables, self.search)
         except MemoryError:
             raise LimitReached("memory") from None
 
     def report(self) -> None:
-        """Note how far the search is."""
-        trials, vectors = self.count(kernel.N_TRIALS), self.count(kernel.N_VECTORS)
-        self.monitor.step(trials, vectors, self.bounds, beliefs=self.count(kernel.N_NODES))
+        """Report progress."""
+        trials, vectors = self.count(layout.N_TRIALS), self.count(layout.N_VECTORS)
+        self.monitor.step(trials, vectors, self.bounds, beliefs=self.count(layout.N_NODES))
 
-    def follow(self, since: int) -> None:
-        """Raise the lower bounds of nodes whose vectors rose."""
+    def propagate(self, since: int) -> None:
+        """Raise the lower bounds of nodes whose vectors have risen since an increase."""
 
-        def follow(begin: int, end: int) -> None:
+        def raise_nodes(begin: int, end: int) -> None:
             raise_lower(self.tables, self.search, begin, end, since)
 
-        self.in_parts(follow, self.count(kernel.N_NODES))
+        self.in_chunks(raise_nodes, self.count(layout.N_NODES))
 
-    def in_parts(self, call: Callable[[int, int], None], n: int) -> None:
-        """Call a kernel for all rows below n, in parts that take a moment each."""
+    def in_chunks(self, call: Callable[[int, int], None], n: int) -> None:
+        """Call a kernel on the rows below n, in chunks."""
         at = 0
         while at < n:
             began, end = self.monitor.seconds, min(at + self.rows_per_call, n)
@@ -203,4 +201,4 @@ class SearchState:
             fitting = int((end - at) * CHUNK_SECONDS / took)
             self.rows_per_call = min(max(1, fitting), 2 * self.rows_per_call)
             at = end
-            self.monitor.check(self.count(kernel.N_VECTORS))
+            self.monitor.check(self.count(layout.N_VECTORS))

@@ -1,18 +1,25 @@
-"""The anytime solver: two certified bounds at the start belief that close in on each other.
+"""SARSOP: anytime point-based value iteration with certified bounds.
 
-    initialise the vectors with blind policies, the upper bound with TIB
-    until the bounds are as close as was asked for
-        trials: follow the gap from the start belief, back up on the way down and up
-        now and then: back up all expanded beliefs, evaluate the controllers, shorten lists
+    initialise the lower bound with blind policies, the upper bound with TIB
+    repeat until the bounds at the initial belief are within the precision
+        sample: from the initial belief, follow the best action by upper bound and the observation
+                with the largest gap, down to a belief whose gap is small enough
+        backup: both bounds of each sampled belief, on the way down and back up
+        prune:  remove vectors and points that are of no use from the lists that backups scan
 
-after SARSOP (Kurniawati, Hsu and Lee 2008) and HSVI2 (Smith and Simmons 2005), with beliefs kept in
-a graph, inside belief blocks, and vectors linked to their successors, so that the policy is a
-controller that earns its vector (Hansen 1998). What is printed as a bound allows for beliefs that
-were taken for equal and for rounding: see `rounding`. Where that alone exceeds the gap asked for,
-the search ends as soon as what is left of the gap is no more.
+after Kurniawati, Hsu and Lee (2008), with the trials of HSVI2 (Smith and Simmons 2005). Sampling
+and backups are one trial, run by the kernel `kernels.sarsop.trial.run`.
 
-What is done, and in which order, depends on the model and the precision alone: the clock says when
-to stop, and how much work a kernel is given at once, which changes nothing else.
+Between trials, at growing intervals, all expanded beliefs are backed up, and the controller and the
+upper bounds are solved for by linear systems (`lower_evaluation`, `upper_iteration`). Vectors are
+linked to their successors, so the policy is a finite-state controller whose value is its vector
+(Hansen 1998). Beliefs are nodes of a graph and dense over their block only.
+
+The reported bounds allow for rounding and for beliefs merged as equal (see `rounding`). If that
+error exceeds the precision, the search ends once the remaining gap is no larger than the error.
+
+The sequence of operations depends on the model and the precision alone. The clock only decides when
+to stop and how much work one kernel call does, which does not affect results.
 """
 
 from __future__ import annotations
@@ -21,40 +28,39 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop import layout
 from pomdptool.kernels.sarsop.policy_evaluation import evaluate_vectors
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.sarsop.list_pruning import prune_points, prune_vectors
-from pomdptool.solving.sarsop.lower_evaluation import solve_lower
-from pomdptool.solving.sarsop.policy import linked_vectors
-from pomdptool.solving.sarsop.search import FIRST_ROUND, ROOT, SearchState
-from pomdptool.solving.sarsop.upper_iteration import solve_upper
+from pomdptool.solving.sarsop.lower_evaluation import evaluate_controller
+from pomdptool.solving.sarsop.policy import extract_controller
+from pomdptool.solving.sarsop.search import FIRST_INTERVAL, ROOT, SearchState
+from pomdptool.solving.sarsop.upper_iteration import solve_upper_bound
 from pomdptool.solving.solution import LimitReached, Monitor, Solution, require_discount
 from pomdptool.sparse import IntArray
 
 NO_NODES = np.zeros(0, dtype=np.int64)
 
 SWEEP_AFTER = 8
-"""Backups for each expanded belief until all of them are swept again."""
+"""Backups per expanded belief between two sweeps over all of them."""
 
 SOLVE_AFTER = 256
-"""Backups, at least, until the graph, and the controller, are solved for again."""
+"""Fewest backups between two solutions of a linear system."""
 
-SOLVED = 1e-3
-"""Where that has not closed this share of the gap, the next time is after twice as many."""
+WORTHWHILE_SHARE = 1e-3
+"""A solution that closes a smaller share of the gap doubles the interval to the next one."""
 
 EVALUATE_AFTER = 0.25
-"""Backups for each vector until the controllers are evaluated again."""
+"""Backups per vector between two evaluations of all vectors."""
 
 EVALUATION_SWEEPS = 5
 
-FEW_VECTORS, MANY_POINTS = 2000, 20_000
-"""Lists are shortened from these lengths on, whenever they have grown by half, or to fourfold."""
+MIN_VECTORS, MIN_POINTS = 2000, 20_000
+"""Sizes from which lists are pruned, once vectors have grown by half or points fourfold."""
 
-IDLE_SWEEPS, IDLE_GAIN = 30, 1e-3
-"""A search ends that for so many sweeps has expanded no belief and closed no more than this share
-of its gap: there is nothing left that floats can improve."""
+STALL_SWEEPS, STALL_SHARE = 30, 1e-3
+"""The search has stalled after so many sweeps without an expansion or this share of the gap."""
 
 
 def solve_sarsop(
@@ -64,154 +70,140 @@ def solve_sarsop(
     resume: SolvedPolicy | None = None,
     monitor: Monitor | None = None,
 ) -> Solution:
-    """Search from the start belief until its bounds are close, or a limit is met.
+    """Run SARSOP to a precision or limit (parameters as for `solve`).
 
-    Parameters
-    ----------
-    precision
-        The gap between the bounds at which to stop, relative to max(1, |lower bound|).
-    resume
-        A result of this method for the same model, to go on from.
-
-    Raises
-    ------
-    PomdpError
-        With discount 1, or an earlier result of another model.
+    `resume` is an earlier result of this method for the same model.
     """
     require_discount(model, None)
-    run = _Run(model, precision, monitor or Monitor())
+    run = SarsopSearch(model, precision, monitor or Monitor())
     try:
-        run.start(resume)
+        run.initialise(resume)
     except LimitReached as stopped:
-        return run.first.solution(stopped.reason, run.monitor)
+        return run.initial.solution(stopped.reason, run.monitor)
     try:
-        run.until_closed()
+        run.run_to_convergence()
     except LimitReached as stopped:
         return run.solution(stopped.reason)
     return run.solution("precision" if run.bounds.closed(precision) else "rounding")
 
 
 @dataclass(slots=True)
-class Idle:
-    """Sweeps since a belief was expanded or the gap became smaller."""
+class StallDetector:
+    """Counts sweeps since the last progress: a belief expanded, or a smaller gap."""
 
     sweeps: int = 0
     expanded: int = 0
     gap: float = np.inf
 
-    def too_long(self, expanded: int, gap: float) -> bool:
-        """Whether, after another sweep, there have been too many."""
-        if expanded > self.expanded or gap < (1.0 - IDLE_GAIN) * self.gap:
+    def detect(self, expanded: int, gap: float) -> bool:
+        """Count a sweep; return whether the search has stalled."""
+        if expanded > self.expanded or gap < (1.0 - STALL_SHARE) * self.gap:
             self.sweeps, self.expanded, self.gap = 0, expanded, gap
         self.sweeps += 1
-        return self.sweeps > IDLE_SWEEPS
+        return self.sweeps > STALL_SWEEPS
 
 
 @dataclass(slots=True)
-class Pace:
-    """After how many backups a linear system is solved anew: later where that gained little."""
+class Schedule:
+    """Number of backups at which to solve a linear system again."""
 
-    at: int = FIRST_ROUND
-    pause: int = SOLVE_AFTER
+    next: int = FIRST_INTERVAL
+    interval: int = SOLVE_AFTER
 
-    def go_on(self, backups: int, size: int, gained: bool) -> None:
-        """Set the next time, after a system of some size."""
-        self.pause = max(SOLVE_AFTER, size) if gained else 2 * self.pause
-        self.at = backups + self.pause
+    def reschedule(self, backups: int, size: int, gained: bool) -> None:
+        """Schedule the next solution; `size` is the number of unknowns of the last."""
+        self.interval = max(SOLVE_AFTER, size) if gained else 2 * self.interval
+        self.next = backups + self.interval
 
 
 @dataclass(slots=True)
-class _Run(SearchState):
-    """One search: in which order its bounds are improved."""
+class SarsopSearch(SearchState):
+    """The main loop: schedules trials, sweeps, linear systems and pruning."""
 
-    listed: int = 0
-    idle: Idle = field(default_factory=Idle)
-    upper_pace: Pace = field(default_factory=Pace)
-    lower_pace: Pace = field(default_factory=Pace)
+    kept_vectors: int = 0
+    stall: StallDetector = field(default_factory=StallDetector)
+    upper: Schedule = field(default_factory=Schedule)
+    lower: Schedule = field(default_factory=Schedule)
 
-    def until_closed(self) -> None:
-        """Improve the bounds at the start belief until they are close.
-
-        Raises
-        ------
-        LimitReached
-            Where the monitor says so.
-        """
-        sweep_at = evaluate_at = FIRST_ROUND
+    def run_to_convergence(self) -> None:
+        """Improve the bounds until they are close enough. Raises LimitReached."""
+        sweep_at = evaluate_at = FIRST_INTERVAL
         while not self.finished:
-            self.trials(min(sweep_at, evaluate_at, self.upper_pace.at, self.lower_pace.at))
-            self.solve()
-            if self.count(kernel.N_BACKUPS) >= sweep_at:
-                self.sweep()
-                expanded = self.count(kernel.N_EXPANDED)
-                if self.idle.too_long(expanded, self.bounds.gap):
+            self.run_trials(min(sweep_at, evaluate_at, self.upper.next, self.lower.next))
+            self.solve_systems()
+            if self.count(layout.N_BACKUPS) >= sweep_at:
+                self.back_up_expanded()
+                expanded = self.count(layout.N_EXPANDED)
+                if self.stall.detect(expanded, self.bounds.gap):
                     raise LimitReached("rounding")
-                sweep_at = self.count(kernel.N_BACKUPS) + max(FIRST_ROUND, SWEEP_AFTER * expanded)
-            if self.count(kernel.N_BACKUPS) >= evaluate_at:
-                self.evaluate()
-                pause = int(EVALUATE_AFTER * self.count(kernel.N_VECTORS))
-                evaluate_at = self.count(kernel.N_BACKUPS) + max(FIRST_ROUND, pause)
-            self.shorten_lists()
+                interval = max(FIRST_INTERVAL, SWEEP_AFTER * expanded)
+                sweep_at = self.count(layout.N_BACKUPS) + interval
+            if self.count(layout.N_BACKUPS) >= evaluate_at:
+                self.improve_vectors()
+                interval = max(FIRST_INTERVAL, int(EVALUATE_AFTER * self.count(layout.N_VECTORS)))
+                evaluate_at = self.count(layout.N_BACKUPS) + interval
+            self.prune_lists()
 
-    def trials(self, end: int) -> None:
-        """Run trials until so many backups were made, or the bounds are close."""
-        while self.count(kernel.N_BACKUPS) < end and not self.finished:
-            self.run(NO_NODES, 0, end - self.count(kernel.N_BACKUPS))
+    def run_trials(self, end: int) -> None:
+        """Run trials up to a total number of backups, or until the bounds are close enough."""
+        while self.count(layout.N_BACKUPS) < end and not self.finished:
+            self.run_kernel(NO_NODES, 0, end - self.count(layout.N_BACKUPS))
 
-    def sweep(self) -> None:
-        """Back up every expanded belief, the newest first."""
-        expanded = self.search.nodes[:, kernel.EXPANSION]
-        self.back_up(np.argsort(-expanded, kind="stable")[: self.count(kernel.N_EXPANDED)])
+    def back_up_expanded(self) -> None:
+        """Back up all expanded beliefs, newest first."""
+        expanded = self.search.nodes[:, layout.EXPANSION]
+        self.back_up(np.argsort(-expanded, kind="stable")[: self.count(layout.N_EXPANDED)])
 
     def back_up(self, nodes: IntArray) -> None:
-        """Back up some nodes in turn."""
+        """Back up nodes in the order of the array."""
         at = 0
         while at < len(nodes):
-            at = self.run(nodes, at, len(nodes))
+            at = self.run_kernel(nodes, at, len(nodes))
 
-    def evaluate(self) -> None:
-        """Let every vector earn what those that it is linked to have come to earn."""
-        self.gain = self.least_gain()
-        tolerance, since = 0.1 * self.gain, self.count(kernel.N_RISES)
+    def improve_vectors(self) -> None:
+        """Raise every vector to the value of its action and its current successors."""
+        self.gain = self.min_gain()
+        tolerance, since = 0.1 * self.gain, self.count(layout.N_RISES)
 
         def back_up(begin: int, end: int) -> None:
             evaluate_vectors(self.tables, self.search, begin, end, tolerance)
 
         for _ in range(EVALUATION_SWEEPS):
-            before = self.count(kernel.N_RISES)
-            self.in_parts(back_up, self.count(kernel.N_VECTORS))
-            if self.count(kernel.N_RISES) == before:
+            before = self.count(layout.N_RISES)
+            self.in_chunks(back_up, self.count(layout.N_VECTORS))
+            if self.count(layout.N_RISES) == before:
                 break
-        self.follow(since)
+        self.propagate(since)
 
-    def solve(self) -> None:
-        """Solve for the upper bounds, and for the root's controller, where it is time to."""
-        backups, before = self.count(kernel.N_BACKUPS), self.bounds
-        if backups >= self.upper_pace.at:
-            n = solve_upper(self.blocks, self.search, ROOT, self.monitor.check)
+    def solve_systems(self) -> None:
+        """Solve for the upper bounds and evaluate the root's controller, when these are due."""
+        backups, before = self.count(layout.N_BACKUPS), self.bounds
+        if backups >= self.upper.next:
+            n = solve_upper_bound(self.blocks, self.search, ROOT, self.monitor.check)
             closed = before.upper - self.bounds.upper
-            self.upper_pace.go_on(backups, n, closed > SOLVED * before.gap)
-        if backups >= self.lower_pace.at:
-            since = self.count(kernel.N_RISES)
-            n = solve_lower(self.blocks, self.search, ROOT)
-            self.follow(since)
+            self.upper.reschedule(backups, n, closed > WORTHWHILE_SHARE * before.gap)
+        if backups >= self.lower.next:
+            since = self.count(layout.N_RISES)
+            n = evaluate_controller(self.blocks, self.search, ROOT)
+            self.propagate(since)
             closed = self.bounds.lower - before.lower
-            self.lower_pace.go_on(backups, n, closed > SOLVED * before.gap)
+            self.lower.reschedule(backups, n, closed > WORTHWHILE_SHARE * before.gap)
 
-    def shorten_lists(self) -> None:
-        """Take vectors and points off the lists that are of no more use."""
-        lengths = self.search.lists[:, kernel.LENGTH].reshape(-1, kernel.LISTS).sum(axis=0)
+    def prune_lists(self) -> None:
+        """Prune the lists of vectors and points that have grown enough."""
+        lengths = self.search.lists[:, layout.LENGTH].reshape(-1, layout.LISTS).sum(axis=0)
         first = self.blocks.n_blocks * self.model.n_actions
-        if lengths[kernel.VECTOR_LIST] > first + max(FEW_VECTORS, 3 * self.listed // 2):
-            self.listed = int(prune_vectors(self.search, first)) - first
-        if lengths[kernel.POINT_LIST] > MANY_POINTS + 4 * lengths[kernel.POINT_SET]:
+        if lengths[layout.VECTOR_LIST] > first + max(MIN_VECTORS, 3 * self.kept_vectors // 2):
+            self.kept_vectors = int(prune_vectors(self.search, first)) - first
+        if lengths[layout.POINT_LIST] > MIN_POINTS + 4 * lengths[layout.POINT_SET]:
             prune_points(self.search)
 
     def solution(self, reason: str) -> Solution:
-        """Put the result together: the vectors that the start belief's is linked to."""
+        """Return the controller of the initial belief's vector, with the bounds."""
         self.report()
-        root = int(self.search.nodes[ROOT, kernel.BEST])
-        values = linked_vectors(self.blocks, self.search, root, self.floor)
+        root = int(self.search.nodes[ROOT, layout.BEST])
+        floor = float(self.model.expected_rewards.min()) / (1.0 - self.model.discount)
+        values = extract_controller(self.blocks, self.search, root, floor)
         return Solution.of(
             self.model,
             "sarsop",
@@ -221,15 +213,10 @@ class _Run(SearchState):
             reason,
             converged=reason == "precision",
             counts={
-                "iterations": self.count(kernel.N_TRIALS),
+                "iterations": self.count(layout.N_TRIALS),
                 "vectors": len(values.actions),
-                "backups": self.count(kernel.N_BACKUPS),
-                "beliefs": self.count(kernel.N_NODES),
+                "backups": self.count(layout.N_BACKUPS),
+                "beliefs": self.count(layout.N_NODES),
             },
             graph=values.graph(),
         )
-
-    @property
-    def floor(self) -> float:
-        """What any policy earns from any state."""
-        return float(self.model.expected_rewards.min()) / (1.0 - self.model.discount)

@@ -1,15 +1,15 @@
-"""The upper bound of the belief graph, solved at once instead of backed up step by step.
+"""Policy iteration for the upper bounds of the belief graph, instead of backup after backup.
 
-With the bounds of all other nodes held fixed, the nodes that the initial belief leads to by the
-actions that look best form a Markov decision process: an action leads to its children, and a node
-that was interpolated between points leads to these,
+With all other bounds held fixed, the nodes reachable from the initial belief under the actions with
+the largest upper bounds form an MDP: an action leads to its children, and a node interpolated
+between points leads to these,
 
     U[n] = max over a of r[n, a] + g sum over o of P(o) U[child],    U[n] = c[n] + sum of w[k] U[k].
 
-Which of the two holds for a node is settled first: the smaller one. The rest is policy iteration
-(Howard 1960). Each right-hand side of upper bounds is an upper bound, and both contract, so values
-that are nowhere below their right-hand sides are upper bounds. Backups alone come closer by a
-factor g in every step where the graph has loops: where g is near 1 they need thousands.
+The smaller of the two right-hand sides is chosen for each node, and the resulting equations are
+solved by policy iteration (Howard 1960). Both right-hand sides preserve upper bounds and contract,
+so values that are nowhere below their right-hand sides are upper bounds. Backups alone contract by
+g each, so that in a graph with cycles and g near 1 thousands would be needed.
 """
 
 from __future__ import annotations
@@ -19,126 +19,125 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pomdptool.kernels.sarsop import layout as kernel
+from pomdptool.kernels.sarsop import layout
 from pomdptool.kernels.sarsop.layout import Search
 from pomdptool.solving.sarsop.block_model import BlockModel
 from pomdptool.sparse import BoolArray, FloatArray, IntArray, ragged
 
 MAX_NODES = 3000
-"""Most nodes whose equations are solved; a factorisation of as many, dense, takes a second."""
+"""Largest number of nodes; a dense factorisation of this size takes about a second."""
 
 MAX_ROUNDS, MAX_POLICIES = 20, 50
-"""Most times that the equations are settled anew, and that the policy is improved."""
+"""Limits on rounds of choosing the equations, and on policy improvements in each."""
 
-WORTHWHILE = 1e-3
-"""Share of the root's gap that a round must close for another one."""
+MIN_PROGRESS = 1e-3
+"""Share of the root's gap that a round must close for another one to follow."""
 
-OLD = 1e-6
-"""Share of its old bound that an interpolated node keeps, so that its equation contracts too."""
+DAMPING = 1e-6
+"""Weight of its old bound in an interpolated node's equation, so that this contracts too."""
 
-NEAR = 0.01
-"""By how much, as a share of its gap, an equation may exceed a node's bound and yet hold for it."""
+CONSISTENCY = 0.01
+"""An equation is used if it exceeds the node's bound by at most this share of its gap."""
 
 
-def solve_upper(
+def solve_upper_bound(
     blocks: BlockModel, search: Search, root: int, check: Callable[[], None] = lambda: None
 ) -> int:
-    """Lower the bounds of the graph's nodes; how many, 0 where they are too many to solve for.
+    """Lower the upper bounds of the graph's nodes; return their number, 0 if there are too many.
 
-    `check` is called before each linear system, and may raise.
+    `check` is called before each linear system and may raise.
     """
     bounds = search.bounds
-    nodes = _chosen(blocks, search, root)
+    nodes = _select_nodes(blocks, search, root)
     for _ in range(MAX_ROUNDS if len(nodes) else 0):
-        before = bounds[root, kernel.UPPER]
-        gap = before - bounds[root, kernel.LOWER]
-        equations = _equations(blocks, search, nodes)
-        U = bounds[nodes, kernel.UPPER]
-        x = equations.solution(U, blocks.model.discount, check)
-        bounds[nodes, kernel.UPPER] = np.fmin(U, x)
-        if before - bounds[root, kernel.UPPER] <= WORTHWHILE * gap:
+        before = bounds[root, layout.UPPER]
+        gap = before - bounds[root, layout.LOWER]
+        equations = _assemble(blocks, search, nodes)
+        U = bounds[nodes, layout.UPPER]
+        x = equations.solve(U, blocks.model.discount, check)
+        bounds[nodes, layout.UPPER] = np.fmin(U, x)
+        if before - bounds[root, layout.UPPER] <= MIN_PROGRESS * gap:
             break
     return len(nodes)
 
 
-def _chosen(blocks: BlockModel, search: Search, root: int) -> IntArray:
-    """All nodes that are expanded or interpolated; those that matter where they are too many."""
-    some = search.nodes[:, [kernel.EXPANSION, kernel.N_MIX]] > [kernel.NONE, 0]
+def _select_nodes(blocks: BlockModel, search: Search, root: int) -> IntArray:
+    """Nodes that are expanded or interpolated; if these are too many, those reachable."""
+    some = search.nodes[:, [layout.EXPANSION, layout.N_MIX]] > [layout.NONE, 0]
     nodes = np.flatnonzero(some.any(axis=1))
-    return nodes if len(nodes) <= MAX_NODES else _reachable(blocks, search, root)
+    return nodes if len(nodes) <= MAX_NODES else _reachable_nodes(blocks, search, root)
 
 
-def _reachable(blocks: BlockModel, search: Search, root: int) -> IntArray:
-    """Nodes that the root leads to, by the best actions or interpolation; none: too many."""
-    seen = np.zeros(len(search.nodes), dtype=bool)
-    fresh, found = np.array([root]), [np.array([root])]
-    seen[root] = True
+def _reachable_nodes(blocks: BlockModel, search: Search, root: int) -> IntArray:
+    """Nodes reachable from the root by best actions or interpolation; none if too many."""
+    visited = np.zeros(len(search.nodes), dtype=bool)
+    frontier, reached = np.array([root]), [np.array([root])]
+    visited[root] = True
     count = 1
-    while len(fresh):
-        expanded = fresh[search.nodes[fresh, kernel.EXPANSION] >= 0]
-        rows = search.nodes[expanded, kernel.EXPANSION]
-        above = search.q_values.reshape(len(search.q_values), -1, kernel.Q_VALUE)[
-            rows, :, kernel.Q_UPPER
-        ]
-        _, children, _ = _steps(blocks, search, expanded, rows, above.argmax(axis=1))
-        _, points, _ = _mixed(search, fresh)
-        after = np.unique(np.concatenate([children, points]))
-        fresh = after[~seen[after]]
-        seen[fresh] = True
-        found.append(fresh)
-        count += len(fresh)
+    while len(frontier):
+        expanded = frontier[search.nodes[frontier, layout.EXPANSION] >= 0]
+        rows = search.nodes[expanded, layout.EXPANSION]
+        q_values = search.q_values.reshape(len(search.q_values), -1, layout.Q_VALUE)
+        best = q_values[rows, :, layout.Q_UPPER].argmax(axis=1)
+        _, children, _ = _children(blocks, search, expanded, rows, best)
+        _, points, _ = _interpolation_points(search, frontier)
+        successors = np.unique(np.concatenate([children, points]))
+        frontier = successors[~visited[successors]]
+        visited[frontier] = True
+        reached.append(frontier)
+        count += len(frontier)
         if count > MAX_NODES:
             return np.zeros(0, dtype=np.int64)
-    return np.concatenate(found)
+    return np.concatenate(reached)
 
 
-def _steps(
+def _children(
     blocks: BlockModel, search: Search, nodes: IntArray, rows: IntArray, action: IntArray
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    """Children of an expanded action of each node: number in the list, child, probability."""
+    """Children of nodes under an action of each: index in the list, child, probability."""
     A = blocks.model.n_actions
-    children, chances = search.actions.reshape(-1, A, kernel.ACTION)[rows, action].T
-    group = search.nodes[nodes, kernel.BLOCK] * A + action
+    children, probabilities = search.actions.reshape(-1, A, layout.ACTION)[rows, action].T
+    group = search.nodes[nodes, layout.BLOCK] * A + action
     first = blocks.arrays.edge_first
     item, edge = ragged(first[group], first[group + 1])
     place = edge - first[group][item]
-    known = children[item] >= 0
-    item, place = item[known], place[known]
+    expanded = children[item] >= 0
+    item, place = item[expanded], place[expanded]
     child = search.i[children[item] + place]
-    p = search.f[chances[item] + place]
-    there = child != kernel.NONE
-    return item[there], child[there], p[there]
+    p = search.f[probabilities[item] + place]
+    possible = child != layout.NONE
+    return item[possible], child[possible], p[possible]
 
 
-def _mixed(search: Search, nodes: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Points that nodes were interpolated between: number in the list, point, share."""
-    n = search.nodes[nodes, kernel.N_MIX]
+def _interpolation_points(search: Search, nodes: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """Points that nodes are interpolated between: index in the list, point, weight."""
+    n = search.nodes[nodes, layout.N_MIX]
     item, place = ragged(np.zeros_like(n), n)
-    of = search.nodes[nodes[item]]
-    points = search.i[of[:, kernel.MIX_POINTS] + place]
-    return item, points, search.f[of[:, kernel.MIX_WEIGHTS] + place]
+    node = search.nodes[nodes[item]]
+    points = search.i[node[:, layout.MIX_POINTS] + place]
+    return item, points, search.f[node[:, layout.MIX_WEIGHTS] + place]
 
 
-class _Equations(NamedTuple):
-    """x[k] = max over a of constant[k, a] + (matrix x)[k * A + a]; -inf where there is no a."""
+class _BellmanEquations(NamedTuple):
+    """x[k] = max over a of constant[k, a] + (matrix x)[k * A + a]; constant -inf: no such a."""
 
     matrix: Any
     constant: FloatArray
 
-    def sides(self, x: FloatArray) -> FloatArray:
+    def right_hand_sides(self, x: FloatArray) -> FloatArray:
         """Right-hand sides, shape (n, A)."""
         sides: FloatArray = self.constant + (self.matrix @ x).reshape(self.constant.shape)
         return sides
 
-    def solution(self, x: FloatArray, discount: float, check: Callable[[], None]) -> FloatArray:
-        """The fixed point, from above, by policy iteration."""
+    def solve(self, x: FloatArray, discount: float, check: Callable[[], None]) -> FloatArray:
+        """Policy iteration; the result lies at or above the fixed point."""
         from scipy.sparse import identity
         from scipy.sparse.linalg import splu
 
         n, A = self.constant.shape
         policy, unit = None, identity(n, format="csc")
         for _ in range(MAX_POLICIES):
-            best = self.sides(x).argmax(axis=1)
+            best = self.right_hand_sides(x).argmax(axis=1)
             if policy is not None and np.array_equal(best, policy):
                 break
             policy = best
@@ -146,97 +145,99 @@ class _Equations(NamedTuple):
             rows = np.arange(n) * A + policy
             factors = splu((unit - self.matrix[rows]).tocsc())
             x = factors.solve(self.constant.ravel()[rows])
-        short = np.maximum(self.sides(x).max(axis=1) - x, 0.0)
-        x = x + 2.0 * factors.solve(short)
-        rest = float((self.sides(x).max(axis=1) - x).max())
-        return x + max(rest, 0.0) / min(1.0 - discount, OLD)
+        residual = np.maximum(self.right_hand_sides(x).max(axis=1) - x, 0.0)
+        x = x + 2.0 * factors.solve(residual)
+        rest = float((self.right_hand_sides(x).max(axis=1) - x).max())
+        return x + max(rest, 0.0) / min(1.0 - discount, DAMPING)
 
 
-class _Sides(NamedTuple):
-    """Right-hand sides of a kind: constant[row] + sum of weight * U[node] over the row's entries.
+class _RightHandSides(NamedTuple):
+    """Right-hand sides constant[row] + sum of weight * U[node] over the row's entries.
 
-    `holder` is the node, numbered in the list, that each row is for.
+    `owner` is the index in the list of the node that each row belongs to.
     """
 
-    holder: IntArray
+    owner: IntArray
     constant: FloatArray
     row: IntArray
     node: IntArray
     weight: FloatArray
 
     def values(self, U: FloatArray) -> FloatArray:
-        """Their values where nodes have the bounds U."""
-        ahead = np.bincount(self.row, self.weight * U[self.node], len(self.holder))
-        values: FloatArray = self.constant + ahead
+        """Evaluate for nodes with upper bounds U."""
+        sums = np.bincount(self.row, self.weight * U[self.node], len(self.owner))
+        values: FloatArray = self.constant + sums
         return values
 
-    def only(self, kept: BoolArray) -> _Sides:
-        """Rows that are not kept are their constants alone."""
+    def restricted_to(self, kept: BoolArray) -> _RightHandSides:
+        """Drop the entries of rows that are not kept, leaving their constants."""
         entries = kept[self.row]
         return self._replace(
             row=self.row[entries], node=self.node[entries], weight=self.weight[entries]
         )
 
 
-def _backups(blocks: BlockModel, search: Search, nodes: IntArray) -> _Sides:
-    """All actions of the nodes that are expanded; a known bound where it is smaller."""
+def _backup_equations(blocks: BlockModel, search: Search, nodes: IntArray) -> _RightHandSides:
+    """Backups of all actions of expanded nodes; the stored Q-value where that is smaller."""
     A, g = blocks.model.n_actions, blocks.model.discount
-    holder = np.flatnonzero(search.nodes[nodes, kernel.EXPANSION] >= 0)
-    expansion = np.repeat(search.nodes[nodes[holder], kernel.EXPANSION], A)
-    action = np.tile(np.arange(A), len(holder))
-    row, child, p = _steps(blocks, search, np.repeat(nodes[holder], A), expansion, action)
-    worths = search.q_values.reshape(-1, A, kernel.Q_VALUE)[expansion, action]
-    holder = np.repeat(holder, A)
-    sides = _Sides(holder, worths[:, kernel.REWARD], row, child, g * p)
-    bounds = search.bounds[nodes[holder]]
-    near = NEAR * np.maximum(bounds[:, kernel.UPPER] - bounds[:, kernel.LOWER], 0.0)
-    above = worths[:, kernel.Q_UPPER]
-    holds = np.bincount(row, minlength=len(holder)) > 0
-    holds &= sides.values(search.bounds[:, kernel.UPPER]) <= above + near
-    return sides.only(holds)._replace(constant=np.where(holds, sides.constant, above))
+    owner = np.flatnonzero(search.nodes[nodes, layout.EXPANSION] >= 0)
+    expansion = np.repeat(search.nodes[nodes[owner], layout.EXPANSION], A)
+    action = np.tile(np.arange(A), len(owner))
+    row, child, p = _children(blocks, search, np.repeat(nodes[owner], A), expansion, action)
+    q_values = search.q_values.reshape(-1, A, layout.Q_VALUE)[expansion, action]
+    owner = np.repeat(owner, A)
+    sides = _RightHandSides(owner, q_values[:, layout.REWARD], row, child, g * p)
+    bounds = search.bounds[nodes[owner]]
+    near = CONSISTENCY * np.maximum(bounds[:, layout.UPPER] - bounds[:, layout.LOWER], 0.0)
+    above = q_values[:, layout.Q_UPPER]
+    consistent = np.bincount(row, minlength=len(owner)) > 0
+    consistent &= sides.values(search.bounds[:, layout.UPPER]) <= above + near
+    constant = np.where(consistent, sides.constant, above)
+    return sides.restricted_to(consistent)._replace(constant=constant)
 
 
-def _interpolations(search: Search, nodes: IntArray) -> _Sides:
-    """The nodes that were interpolated between points, from these."""
-    base, slack = search.bounds[:, kernel.BASE], search.bounds[:, kernel.SLACK]
-    holder = np.flatnonzero(search.nodes[nodes, kernel.N_MIX] > 0)
-    row, point, share = _mixed(search, nodes[holder])
-    constant = (base + slack)[nodes[holder]] - np.bincount(row, share * base[point], len(holder))
-    return _Sides(holder, constant, row, point, share)
+def _interpolation_equations(search: Search, nodes: IntArray) -> _RightHandSides:
+    """Interpolations of nodes between points."""
+    base, slack = search.bounds[:, layout.BASE], search.bounds[:, layout.SLACK]
+    owner = np.flatnonzero(search.nodes[nodes, layout.N_MIX] > 0)
+    row, point, weight = _interpolation_points(search, nodes[owner])
+    constant = (base + slack)[nodes[owner]] - np.bincount(row, weight * base[point], len(owner))
+    return _RightHandSides(owner, constant, row, point, weight)
 
 
-def _equations(blocks: BlockModel, search: Search, nodes: IntArray) -> _Equations:
-    """Settle which equation holds for each node: its backup, its interpolation, or neither."""
+def _assemble(blocks: BlockModel, search: Search, nodes: IntArray) -> _BellmanEquations:
+    """Choose the equation of each node: its backup, its interpolation, or its bound, held fixed."""
     from scipy.sparse import csr_matrix
 
-    A, n, U = blocks.model.n_actions, len(nodes), search.bounds[:, kernel.UPPER]
-    backups, mixtures = _backups(blocks, search, nodes), _interpolations(search, nodes)
+    A, n, U = blocks.model.n_actions, len(nodes), search.bounds[:, layout.UPPER]
+    backups = _backup_equations(blocks, search, nodes)
+    mixtures = _interpolation_equations(search, nodes)
     own = U[nodes]
-    near = own + NEAR * np.maximum(own - search.bounds[nodes, kernel.LOWER], 0.0)
+    near = own + CONSISTENCY * np.maximum(own - search.bounds[nodes, layout.LOWER], 0.0)
     backup, mixed = np.full(n, -np.inf), np.full(n, np.inf)
-    np.maximum.at(backup, backups.holder, backups.values(U))
+    np.maximum.at(backup, backups.owner, backups.values(U))
     backup[backup == -np.inf] = np.inf
-    mixed[mixtures.holder] = mixtures.values(U)
+    mixed[mixtures.owner] = mixtures.values(U)
     by_backup = (backup <= mixed) & (backup <= near)
     by_points = ~by_backup & (mixed <= near)
-    backups = backups.only(by_backup[backups.holder])
-    mixtures = mixtures.only(by_points[mixtures.holder])
-    # Row k * A + a: the actions of node k, or one row for its interpolation or its own bound.
+    backups = backups.restricted_to(by_backup[backups.owner])
+    mixtures = mixtures.restricted_to(by_points[mixtures.owner])
+    # Row k * A + a holds action a of node k; an interpolation or fixed bound has row k * A.
     constant = np.full((n, A), -np.inf)
     constant[:, 0] = own
-    at_points = by_points[mixtures.holder]
-    k = mixtures.holder[at_points]
-    constant[k, 0] = (1.0 - OLD) * mixtures.constant[at_points] + OLD * own[k]
-    backed = by_backup[backups.holder]
-    place = backups.holder * A + np.arange(len(backups.holder)) % A
+    at_points = by_points[mixtures.owner]
+    k = mixtures.owner[at_points]
+    constant[k, 0] = (1.0 - DAMPING) * mixtures.constant[at_points] + DAMPING * own[k]
+    backed = by_backup[backups.owner]
+    place = backups.owner * A + np.arange(len(backups.owner)) % A
     constant.ravel()[place[backed]] = backups.constant[backed]
-    row = np.concatenate([place[backups.row], mixtures.holder[mixtures.row] * A])
+    row = np.concatenate([place[backups.row], mixtures.owner[mixtures.row] * A])
     target = np.concatenate([backups.node, mixtures.node])
-    weight = np.concatenate([backups.weight, (1.0 - OLD) * mixtures.weight])
+    weight = np.concatenate([backups.weight, (1.0 - DAMPING) * mixtures.weight])
     number = np.full(len(U), -1)
     number[nodes] = np.arange(n)
     column, inside = number[target], number[target] >= 0
     outside = weight[~inside] * U[target[~inside]]
     constant += np.bincount(row[~inside], outside, n * A).reshape(n, A)
     entries = (weight[inside], (row[inside], column[inside]))
-    return _Equations(csr_matrix(entries, shape=(n * A, n)), constant)
+    return _BellmanEquations(csr_matrix(entries, shape=(n * A, n)), constant)

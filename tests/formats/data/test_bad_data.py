@@ -1,4 +1,4 @@
-"""Odd and broken data, through the command: a clear error, or what is documented."""
+"""Odd and broken data, through the command: a clear error, or case is documented."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_broken_data_are_refused_with_their_place(
-    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("case", BROKEN)
+def test_invalid_data_are_rejected_with_line_and_column(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text, options, message = BROKEN[what]
+    text, options, message = BROKEN[case]
     monkeypatch.chdir(tmp_path)
     Path("data.csv").write_text(text)
     result = run("fit", "data.csv", "--states", "2", "-q", "-o", "out.json", *options)
@@ -50,19 +50,21 @@ def test_broken_data_are_refused_with_their_place(
     assert not Path("out.json").exists()
 
 
-def test_a_misspelt_column_is_told_and_stands_in_the_report(
+def test_a_misspelt_column_is_a_warning_in_the_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("data.csv").write_text("acton,observation\n" + "a,x\nb,y\n" * 5)
-    said = "data.csv: there is no column 'action': one action is taken; did you mean 'acton'?"
+    expected = (
+        "data.csv: there is no column 'action': a single action is assumed; did you mean 'acton'?"
+    )
     arguments = ["fit", "data.csv", "--states", "1", "--seed", "1", "-o", "m.pomdp"]
     result = run(*arguments, "--report", "report.json")
     assert result.returncode == 0, result.stderr
-    assert result.stderr.startswith(f"warning: {said}\n")
-    assert json.loads(Path("report.json").read_text())["warnings"] == [said]
+    assert result.stderr.startswith(f"warning: {expected}\n")
+    assert json.loads(Path("report.json").read_text())["warnings"] == [expected]
     assert run(*arguments, "-q").stderr == ""
-    assert run("loglik", "m.pomdp", "data.csv").stderr == f"warning: {said}\n"
+    assert run("loglik", "m.pomdp", "data.csv").stderr == f"warning: {expected}\n"
 
 
 ODD = {
@@ -73,9 +75,9 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("what", ODD)
-def test_odd_data_give_a_sound_model_and_a_warning(what: str, tmp_path: Path) -> None:
-    text, states, warning = ODD[what]
+@pytest.mark.parametrize("case", ODD)
+def test_odd_data_give_a_sound_model_and_a_warning(case: str, tmp_path: Path) -> None:
+    text, states, warning = ODD[case]
     data, out = tmp_path / "data.csv", tmp_path / "out.json"
     data.write_text(text)
     result = run("fit", data, "--states", str(states), "--seed", "1", "-o", out)

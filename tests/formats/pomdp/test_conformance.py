@@ -63,7 +63,7 @@ def test_every_code_has_a_case() -> None:
     assert codes_of_the_source() - cases == set()
 
 
-# ---------------------------------------------------------------- what a failing case prints
+# ---------------------------------------------------------------- messages of failing cases
 
 SMALL = Case(
     "tokens: a case",
@@ -87,9 +87,7 @@ RIGHT = replace(SMALL, text=SMALL.text.replace("Wet : * 2    #! PT002", "wet : *
         (replace(SMALL, message=("'damp'",)), "no message has \"'damp'\""),
     ],
 )
-def test_a_failing_case_shows_its_rule_its_text_and_what_was_found(
-    case: Case, expected: str
-) -> None:
+def test_failing_case_shows_rule_text_and_findings(case: Case, expected: str) -> None:
     check_findings(SMALL, "lenient")
     with pytest.raises(AssertionError) as caught:
         check_findings(case, "lenient")
@@ -119,7 +117,7 @@ def test_a_failing_case_shows_its_rule_its_text_and_what_was_found(
         ("renormalised T = 1e-6", "found 0.0"),
     ],
 )
-def test_a_failing_fact_shows_what_holds_instead(fact: str, found: str) -> None:
+def test_failing_fact_shows_the_actual_value(fact: str, found: str) -> None:
     with pytest.raises(AssertionError) as caught:
         check_facts(replace(RIGHT, facts=("discount = 0.5", fact)))
     assert f"lenient: expected {fact}\n{found}" in str(caught.value)

@@ -32,7 +32,7 @@ THOROUGH = settings(
 
 
 def check(text: str, kind: Kind) -> None:
-    """Read a text, leniently and strictly; hold what must be true of any."""
+    """Read a text, leniently and strictly; check invariants."""
     for strict in (False, True):
         model, findings = read_model(text, "fuzz", kind=kind, strict=strict)
         errors = [f for f in findings if f.level == "error"]
@@ -228,12 +228,12 @@ def mutated_file(rng: random.Random) -> str:
 
 @functools.cache
 def documents() -> list[str]:
-    found = []
+    texts = []
     for text in seeds():
         model, _ = read_model(text, "seed", kind="pomdp")
         if model is not None and model.n_states < 30:
-            found.append(encode_model(model, "json")[0])
-    return found
+            texts.append(encode_model(model, "json")[0])
+    return texts
 
 
 JUNK: list[Any] = [
@@ -317,14 +317,14 @@ def test_any_text(text: str) -> None:
 
 
 def one_by_one(text: str) -> str:
-    """Put a comment before every colon, so that no entries are read as a run."""
+    """Put a comment before every colon, so that no entries are read in bulk."""
     return re.sub(r"#[^\n]*|:", lambda m: m[0] if m[0] != ":" else "#\n:", unix(text))
 
 
 @pytest.mark.parametrize("make", [statements, mutated_file])
 @QUICK
 @given(rng=randoms)
-def test_runs_mean_what_single_statements_mean(
+def test_bulk_entries_equal_single_statements(
     make: Callable[[random.Random], str], rng: random.Random
 ) -> None:
     text = make(rng)

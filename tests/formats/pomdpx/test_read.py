@@ -1,4 +1,4 @@
-"""POMDPX: what a file means, what is refused and where, and the commands that read it."""
+"""Reading POMDPX: refused files with positions, samples, and commands."""
 
 from __future__ import annotations
 
@@ -10,132 +10,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from pomdptool.errors import Finding
 from pomdptool.formats.models import load, read_model
 from pomdptool.formats.pomdpx import factors as pomdpx_factors
-from pomdptool.model import Model
-from pomdpx_texts import TIGER
+from pomdpx_texts import TIGER, changed, findings_of, read
 from samples import ROOT, SHARED
 
 SAMPLES = SHARED / "pomdpx"
+
+
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="no shared samples here")
-
-
-def read(text: str, *, strict: bool = False) -> Model:
-    model, findings = read_model(text, "f.pomdpx", strict=strict)
-    assert model is not None, findings
-    return model
-
-
-def findings_of(text: str) -> tuple[Finding, ...]:
-    return read_model(text, "f.pomdpx", kind="pomdpx")[1]
-
-
-def changed(old: str, new: str) -> str:
-    assert old in TIGER
-    return TIGER.replace(old, new, 1)
-
-
-# ---------------------------------------------------------------- a small file, by hand
-
-
-def test_tiger() -> None:
-    m = read(TIGER, strict=True)
-    assert (m.states, m.actions, m.observations) == (
-        ("left", "right"),
-        ("listen", "open"),
-        ("o0", "o1"),
-    )
-    half = [[0.5, 0.5], [0.5, 0.5]]
-    assert_array_equal(m.T, [[[1, 0], [0, 1]], half])
-    assert_array_equal(m.Z, [[[0.85, 0.15], [0.15, 0.85]], half])
-    assert_array_equal(m.expected_rewards, [[-1, -1], [-100, 10]])
-    assert_array_equal(m.start, [0.5, 0.5])
-    assert (m.discount, m.name, m.mdp, m.costs) == (0.95, "f", False, False)
-
-
-def test_later_entries_win_zeros_and_identity_too() -> None:
-    entry = "<Entry><Instance>{}</Instance><ProbTable>{}</ProbTable></Entry>"
-    one = entry.format("listen - -", "identity")
-    for entries, row in (
-        (entry.format("listen * *", "0.5") + one, [[1, 0], [0, 1]]),
-        (one + entry.format("listen * *", "0.5"), [[0.5, 0.5], [0.5, 0.5]]),
-        (
-            one
-            + entry.format("listen left left", "0.0")
-            + entry.format("listen left right", "1e0"),
-            [[0, 1], [0, 1]],
-        ),
-        (one + entry.format("* right -", "uniform"), [[1, 0], [0.5, 0.5]]),
-        (one + entry.format("* right *", "uniform"), [[1, 0], [0.5, 0.5]]),
-    ):
-        assert_array_equal(read(changed(one, entries)).T[0], row)
-
-
-def test_rewards_of_several_functions_add() -> None:
-    more = (
-        "<Func><Var>extra</Var><Parent>t o</Parent><Parameter><Entry><Instance>right o1</Instance>"
-        "<ValueTable>0.25</ValueTable></Entry></Parameter></Func></RewardFunction>"
-    )
-    text = changed("</RewardFunction>", more)
-    text = text.replace(
-        '<RewardVar vname="r"/>', '<RewardVar vname="r"/><RewardVar vname="extra"/>'
-    )
-    m = read(text)
-    assert m.R.shape == (2, 2, 2, 2)
-    assert m.R[1, 0, 1, 1] == -99.75
-    assert m.R[1, 0, 1, 0] == m.R[1, 0, 0, 1] == -100
-
-
-def test_no_rewards_is_a_warning() -> None:
-    begin, end = TIGER.index("<RewardFunction"), TIGER.index("</pomdpx>")
-    text = (TIGER[:begin] + TIGER[end:]).replace('<RewardVar vname="r"/>', "")
-    assert [(f.level, f.code) for f in findings_of(text)] == [("warning", "PT109")]
-    assert not read(text).R.any()
-
-
-def test_observed_states_join_the_observation() -> None:
-    text = changed('vnameCurr="t"', 'vnameCurr="t" fullyObs="true"')
-    m, findings = read_model(text, "f")
-    assert m is not None
-    assert [(f.level, f.code, f.line) for f in findings] == [("warning", "PT110", 6)]
-    assert m.observations == ("o0_left", "o0_right", "o1_left", "o1_right")
-    assert_array_equal(m.Z[0], [[0.85, 0, 0.15, 0], [0, 0.15, 0, 0.85]])
-    known = text.replace(
-        "<Instance>-</Instance><ProbTable>uniform", "<Instance>-</Instance><ProbTable>1 0"
-    )
-    assert findings_of(known) == ()
-
-
-def test_observations_that_cannot_be_made_are_left_out() -> None:
-    text = changed('vnameCurr="t"', 'vnameCurr="t" fullyObs="true"')
-    text = text.replace(
-        "<Entry><Instance>* * *</Instance><ProbTable>0.5</ProbTable></Entry>",
-        "<Entry><Instance>* - -</Instance><ProbTable>identity</ProbTable></Entry>",
-    ).replace("0.85 0.15 0.15 0.85", "1 0 0 1")
-    assert read(text).observations == ("o0_left", "o1_right")
-
-
-def test_all_observed_and_nothing_else_is_an_mdp() -> None:
-    text = changed('vnameCurr="t"', 'vnameCurr="t" fullyObs="true"')
-    text = text.replace('<ObsVar vname="o"><NumValues>2</NumValues></ObsVar>', "")
-    begin, end = text.index("<ObsFunction"), text.index("<RewardFunction")
-    m = read(text[:begin] + text[end:])
-    assert m.mdp
-    assert_array_equal(m.Z[1], np.eye(2))
-
-
-def test_names_that_would_be_equal_are_counted() -> None:
-    more = '<StateVar vnamePrev="x" vnameCurr="y"><ValueEnum>{}</ValueEnum></StateVar><ObsVar'
-    prior = "<CondProb><Var>{}</Var><Parent>null</Parent><Parameter><Entry><Instance>-</Instance>"
-    prior += "<ProbTable>uniform</ProbTable></Entry></Parameter></CondProb></{}>"
-    text = TIGER.replace("</InitialStateBelief>", prior.format("x", "InitialStateBelief"))
-    text = text.replace("</StateTransitionFunction>", prior.format("y", "StateTransitionFunction"))
-    assert read(text.replace("<ObsVar", more.format("b c"))).states == (
-        *("left_b", "left_c", "right_b", "right_c"),
-    )
-    clash = text.replace("left right<", "p p_q<").replace("<ObsVar", more.format("q_r r"))
-    assert read(clash).states == ("s0_0", "s0_1", "s1_0", "s1_1")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
@@ -146,17 +29,24 @@ def test_encodings(encoding: str, tmp_path: Path) -> None:
     assert load(path).states == ("línks", "right")
 
 
-# ---------------------------------------------------------------- what is refused
-
 HA = "".join(f"<!ENTITY l{k} '{f'&l{k - 1};' * 10}'>" for k in range(1, 10))
+
+
 BOMB = f"<!DOCTYPE pomdpx [<!ENTITY l0 'ha'>{HA}]>"
 
-# What is replaced, by what, the code, the place (what stands there), and the message.
+
+# Old text, new text, code, text at the position of the error, and its message.
 BAD: list[tuple[str, str, str, str, str]] = [
-    ("<pomdpx", BOMB + "<pomdpx", "PT012", "[<!ENTITY l0", "a document type is not read"),
+    ("<pomdpx", BOMB + "<pomdpx", "PT012", "[<!ENTITY l0", "a document type is refused"),
     ("<pomdpx", '<!DOCTYPE p SYSTEM "/etc/passwd"><pomdpx', "PT012", "><pomdpx", "document type"),
     ("A tiger.", "&xxe;", "PT001", "&xxe", "not XML: undefined entity"),
-    ("</Discount>", "", "PT001", "<Variable>", "<Discount> holds text, but <Variable> was found"),
+    (
+        "</Discount>",
+        "",
+        "PT001",
+        "<Variable>",
+        "<Discount> must contain text only, found <Variable>",
+    ),
     ("</pomdpx>\n", "", "PT001", "", "not XML: no element found"),
     ("0.95", "1.95", "PT005", "1.95", "the discount must lie"),
     ("0.95", "nan", "PT005", "nan", "the discount must lie"),
@@ -173,11 +63,17 @@ BAD: list[tuple[str, str, str, str, str]] = [
     ('"t"', '"t" fullyObs="yes"', "PT001", "<StateVar", "`true` or `false`"),
     ("<NumValues>2</NumValues>", "", "PT008", "<ObsVar", "<ValueEnum> or <NumValues>"),
     ("<Var>s</Var>", "<Var>t</Var>", "PT002", "t</Var>", "'t' is not the name of a variable"),
-    ("<Var>s</Var>", "", "PT008", "<CondProb>", "<CondProb> holds one <Var>"),
-    ("<Parent>a s<", "<Parent>a o<", "PT002", "o</Parent", "may depend on"),
-    ("<Parent>a t<", "<Parent>t s<", "PT002", "s</Parent><Parameter>", "may depend on"),
+    ("<Var>s</Var>", "", "PT008", "<CondProb>", "<CondProb> must contain exactly one <Var>"),
+    ("<Parent>a s<", "<Parent>a o<", "PT002", "o</Parent", "an allowed parent"),
+    ("<Parent>a t<", "<Parent>t s<", "PT002", "s</Parent><Parameter>", "an allowed parent"),
     ("<Parent>a s<", "<Parent>a a<", "PT003", "a</Parent", "the parent 'a' occurs twice"),
-    ("<Parameter>", '<Parameter type="DD">', "PT012", '<Parameter type="DD', "'DD' are not read"),
+    (
+        "<Parameter>",
+        '<Parameter type="DD">',
+        "PT012",
+        '<Parameter type="DD',
+        "'DD' is not supported",
+    ),
     ("<Entry><Instance>l", "<DAG/>", "PT001", "<DAG", "decision diagrams"),
     ("listen - -", "listen -", "PT006", "-</Instance><ProbTable>i", "3 values (a s t), found 2"),
     ("listen - -", "lisen - -", "PT002", "lisen", "did you mean 'listen'?"),
@@ -191,24 +87,28 @@ BAD: list[tuple[str, str, str, str, str]] = [
     ("0.5 0.5", "identity", "PT012", "identity</ProbTable></Entry>\n</Par", "`identity`"),
     ("identity", "", "PT006", "<ProbTable><", "expected 4 numbers, found 0"),
     ("-100 10", "-100 1e999", "PT005", "1e999", "1e999 is not a finite number"),
-    ("-100 10", "uniform", "PT012", "uniform</Value", "`uniform` is of probabilities"),
+    ("-100 10", "uniform", "PT012", "uniform</Value", "`uniform` is for probabilities"),
     ("0.5 0.5", "0.5 0.6", "PT007", "<Var>t", "t: the probabilities sum to 1.1, not 1 (action 'o"),
     ("0.15 0.85<", "0.15 0.75<", "PT007", "<Var>o", "probabilities given t 'right' sum to 0.9"),
     (">uniform", ">0.5 0.4", "PT007", "<Var>s", "s: the probabilities sum to 0.9"),
     ("<Entry><Instance>open", "<Entry/><Instance>", "PT001", "<Instance> *", "expected <Entry>"),
-    ("<Variable>", "<Variable>text", "PT001", "text", "<Variable> holds no text"),
+    ("<Variable>", "<Variable>text", "PT001", "text", "<Variable> must not contain text"),
 ]
 
 
 @pytest.mark.parametrize("row", BAD, ids=[f"{row[4]} {row[3]}"[:45] for row in BAD])
-def test_bad_files_are_refused_at_their_place(row: tuple[str, str, str, str, str]) -> None:
+def test_bad_files_are_refused_with_position(row: tuple[str, str, str, str, str]) -> None:
     old, new, code, place, says = row
     text = changed(old, new)
     at = text.index(place) if place else len(text)
-    found = findings_of(text)[0]
+    reported = findings_of(text)[0]
     line = text.count("\n", 0, at) + 1
-    assert (found.code, found.line, found.column) == (code, line, at - text.rfind("\n", 0, at))
-    assert says in found.message
+    assert (reported.code, reported.line, reported.column) == (
+        code,
+        line,
+        at - text.rfind("\n", 0, at),
+    )
+    assert says in reported.message
 
 
 @pytest.mark.parametrize("action", ["ActionVar", "StateVar"])
@@ -217,7 +117,7 @@ def test_a_variable_of_each_kind_is_needed(action: str) -> None:
     assert [(f.code, f.line) for f in findings_of(TIGER[:at] + TIGER[end:])] == [("PT008", 5)]
 
 
-def test_several_errors_are_found() -> None:
+def test_several_errors_are_reported() -> None:
     text = changed("listen - -", "lisen - -").replace("0.85 0.15", "0.85").replace("-100 10", "x")
     assert [(f.line, f.code) for f in findings_of(text)] == [
         *((15, "PT002"), (20, "PT006"), (24, "PT001")),
@@ -243,15 +143,12 @@ def test_too_large_is_refused_before_it_is_built(monkeypatch: pytest.MonkeyPatch
         f'<StateVar vnamePrev="p{k}" vnameCurr="q{k}"><NumValues>2</NumValues></StateVar>'
         for k in range(29)
     )
-    found = findings_of(TIGER.replace("<ObsVar", many + "<ObsVar"))
-    assert [f.code for f in found] == ["PT010"]
-    found = findings_of(TIGER.replace("<ObsVar", many + many.replace('="', '="z') + "<ObsVar"))
-    assert [f.code for f in found] == ["PT010"]
+    reported = findings_of(TIGER.replace("<ObsVar", many + "<ObsVar"))
+    assert [f.code for f in reported] == ["PT010"]
+    reported = findings_of(TIGER.replace("<ObsVar", many + many.replace('="', '="z') + "<ObsVar"))
+    assert [f.code for f in reported] == ["PT010"]
     monkeypatch.setattr(pomdpx_factors, "MAX_ENTRIES", 3)
     assert [f.code for f in findings_of(TIGER)] == ["PT010"]
-
-
-# ---------------------------------------------------------------- samples, and commands
 
 
 @needs_samples

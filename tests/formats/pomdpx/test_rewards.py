@@ -1,4 +1,4 @@
-"""POMDPX files of random factored models mean what plain loops over all assignments say."""
+"""Random factored POMDPX models agree with plain loops over all assignments."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Loops:
         self.states, self.actions = some("x", 3), some("a", 2)
         self.observations, self.rewards = some("o", 2), some("r", 2)
         self.next_states = [f"{x}n" for x in self.states]
-        self.seen = [y for y in self.next_states if self.rng.random() < 0.3]
+        self.observed = [y for y in self.next_states if self.rng.random() < 0.3]
 
     # ------------------------------------------------------------ meaning
 
@@ -104,8 +104,8 @@ class Loops:
         text = ""
         for x, y in zip(self.states, self.next_states, strict=True):
             self.sizes[x] = self.sizes[y] = self.rng.randrange(1, 4)
-            seen = str(y in self.seen).lower()
-            text += f'<StateVar vnamePrev="{x}" vnameCurr="{y}" fullyObs="{seen}">'
+            fully_observed = str(y in self.observed).lower()
+            text += f'<StateVar vnamePrev="{x}" vnameCurr="{y}" fullyObs="{fully_observed}">'
             text += f"{self.values(x)}</StateVar>\n"
         for tag, names in (("ObsVar", self.observations), ("ActionVar", self.actions)):
             for name in names:
@@ -155,7 +155,9 @@ def test_random_file(seed: int, limit: int, monkeypatch: pytest.MonkeyPatch) -> 
             p = loops.product(loops.observations, a | s2 | o)
             if p > 0.0:
                 at = s2 | o
-                z = index["_".join(loops.name(v, at[v]) for v in loops.observations + loops.seen)]
+                z = index[
+                    "_".join(loops.name(v, at[v]) for v in loops.observations + loops.observed)
+                ]
                 Z[i, k, z] = p
                 R[i, :, k, z] = [
                     sum(loops.value(r, a | s | s2 | o) for r in loops.rewards) for s in before
@@ -164,5 +166,5 @@ def test_random_file(seed: int, limit: int, monkeypatch: pytest.MonkeyPatch) -> 
     assert_allclose(model.Z, Z)
     possible = (T[..., np.newaxis] > 0) & (Z[:, np.newaxis] > 0)
     assert_allclose(np.broadcast_to(model.R, shape)[possible], R[possible])
-    if len(loops.observations + loops.seen) > 1:
+    if len(loops.observations + loops.observed) > 1:
         assert Z.any(axis=(0, 1)).all()

@@ -13,7 +13,7 @@ import pytest
 from models import random_beliefs
 from pomdptool.kernels.exact.backup import Branches
 from pomdptool.solving.exact.lp_pruning import prune
-from pomdptool.solving.exact.parsimonious import full_set
+from pomdptool.solving.exact.parsimonious import parsimonious_set
 from pomdptool.solving.solution import LimitReached, Monitor
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -21,12 +21,12 @@ COMPILED = not numba.config.DISABLE_JIT
 MARGIN = 1e-8
 
 
-def nothing() -> None:
-    """No limit."""
+def no_limit() -> None:
+    """Never raise."""
 
 
 def make(rewards: FloatArray, sets: list[list[FloatArray]]) -> Branches:
-    """Branches from the rows of each branch of each action."""
+    """Branches from the vectors of each branch of each action."""
     rows = [branch for branches in sets for branch in branches]
     return Branches(
         np.asarray(rewards, dtype=np.float64),
@@ -43,8 +43,8 @@ def one_set(vectors: FloatArray) -> Branches:
 def random_branches(seed: int, d: int, kind: str) -> Branches:
     """Up to three actions of up to four branches.
 
-    Of a kind: dense; sparse, where a branch depends on some states only; or whole, with small
-    whole numbers, so that sums coincide within and across actions.
+    Dense; sparse, where a branch depends on some states only; or whole, with small integers, so
+    that sums coincide within and across actions.
     """
     rng = np.random.default_rng(seed)
 
@@ -63,7 +63,7 @@ def random_branches(seed: int, d: int, kind: str) -> Branches:
 
 
 def enumerated(branches: Branches) -> tuple[FloatArray, IntArray]:
-    """Every combination, and its action."""
+    """Every combination with its action."""
     vectors, actions = [], []
     for a, reward in enumerate(branches.rewards):
         sets = [
@@ -77,19 +77,19 @@ def enumerated(branches: Branches) -> tuple[FloatArray, IntArray]:
 
 
 def check(branches: Branches, margin: float = MARGIN) -> FloatArray:
-    """Nothing is lost, everything is needed, and each vector is one of its action's."""
+    """The set is complete and parsimonious, and each vector is a combination of its action."""
     every, actions_of_all = enumerated(branches)
-    vectors, actions = full_set(branches, margin=margin, monitor=Monitor())
+    vectors, actions = parsimonious_set(branches, margin=margin, monitor=Monitor())
     beliefs = np.vstack([np.eye(every.shape[1]), random_beliefs(3000, every.shape[1])])
     best = (beliefs @ every.T).max(axis=1)
     scale = max(1.0, float(np.ptp(every)))
     assert np.abs((beliefs @ vectors.T).max(axis=1) - best).max() <= 2 * margin * scale
-    # Exact, by linear programs: what is returned suffices everywhere and is needed.
-    both = prune(np.vstack([vectors, every]), beliefs, nothing)
+    # Exact, by linear programs: the set is complete and parsimonious.
+    both = prune(np.vstack([vectors, every]), beliefs, no_limit)
     extra = both.kept[both.kept >= len(vectors)] - len(vectors)
     for v in every[extra]:
         assert excess(v, vectors) <= 8 * margin
-    assert len(prune(vectors, np.zeros((0, every.shape[1])), nothing).kept) == len(vectors)
+    assert len(prune(vectors, np.zeros((0, every.shape[1])), no_limit).kept) == len(vectors)
     for v, a in zip(vectors, actions, strict=True):
         assert np.abs(every[actions_of_all == a] - v).max(axis=1).min() <= 1e-12 * scale
     assert (np.diff(actions) >= 0).all()
@@ -97,7 +97,7 @@ def check(branches: Branches, margin: float = MARGIN) -> FloatArray:
 
 
 def excess(v: FloatArray, others: FloatArray) -> float:
-    """How far v exceeds the others somewhere, by HiGHS."""
+    """Largest excess of v over the others, by HiGHS."""
     import highspy
 
     highs, d = highspy.Highs(), len(v)
@@ -131,7 +131,7 @@ def test_backups_agree_with_the_pruned_cross_product(seed: int, d: int, kind: st
     vectors = check(branches)
     if kind == "dense":
         every, _ = enumerated(branches)
-        expected = every[prune(every, np.zeros((0, d)), nothing).kept]
+        expected = every[prune(every, np.zeros((0, d)), no_limit).kept]
         assert same_set(vectors, expected)
 
 
@@ -147,30 +147,30 @@ def test_sets_agree_with_pruning_by_highs(d: int, kind: str) -> None:
         vectors *= rng.random((n, d)) < 0.3
     elif kind == "repeated":
         vectors = np.vstack([vectors[: n // 2]] * 2) + 1e-15 * rng.normal(size=(n, d))
-    found = check(one_set(vectors))
-    expected = vectors[prune(vectors, np.zeros((0, d)), nothing).kept]
-    assert same_set(found, expected) or kind in ("whole", "repeated")
-    assert (np.abs(len(found) - len(expected)) <= 2) or kind == "repeated"
+    kept = check(one_set(vectors))
+    expected = vectors[prune(vectors, np.zeros((0, d)), no_limit).kept]
+    assert same_set(kept, expected) or kind in ("whole", "repeated")
+    assert (np.abs(len(kept) - len(expected)) <= 2) or kind == "repeated"
 
 
 def test_vectors_that_touch_at_a_face_or_a_point_are_dropped() -> None:
     corners = np.eye(3)
     touching = np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1 / 3, 1 / 3, 1 / 3]])
-    found = check(one_set(np.vstack([touching, corners])))
-    assert same_set(found, corners)
+    kept = check(one_set(np.vstack([touching, corners])))
+    assert same_set(kept, corners)
 
 
 def test_vectors_over_a_touching_face_are_kept_where_they_exceed_inside() -> None:
-    """All four are equal at the last corner; the third is nowhere above the first two."""
+    """All four tie at the last corner; the third is nowhere above the first two."""
     vectors = np.array([[2.0, 0.0, 1.0], [0.0, 2.0, 1.0], [1.0, 1.0, 1.0], [1.5, 1.5, 1.0]])
     assert same_set(check(one_set(vectors)), vectors[[0, 1, 3]])
 
 
-def test_of_equal_vectors_the_first_action_stays() -> None:
+def test_equal_vectors_keep_the_first_action() -> None:
     rows = np.array([[1.0, 0.0, 0.2], [0.0, 1.0, 0.2], [0.1, 0.2, 0.9]])
     branches = make(np.zeros((4, 3)), [[rows - 1.0], [rows], [rows[::-1].copy()], [rows, rows]])
     branches.rewards[3] = -rows[0]
-    vectors, actions = full_set(branches, margin=MARGIN, monitor=Monitor())
+    vectors, actions = parsimonious_set(branches, margin=MARGIN, monitor=Monitor())
     doubled = [v for v, a in zip(vectors, actions, strict=True) if a == 3]
     assert len(vectors) == len(np.unique(vectors.round(9), axis=0))
     assert set(actions.tolist()) <= {1, 3}
@@ -179,7 +179,7 @@ def test_of_equal_vectors_the_first_action_stays() -> None:
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse", "whole"])
-def test_a_model_of_actions_in_pairs_keeps_the_first_of_each(kind: str) -> None:
+def test_duplicated_actions_keep_the_first(kind: str) -> None:
     for seed in range(5 if COMPILED else 1):
         single = random_branches(seed, 4, kind)
         n = len(single.rewards)
@@ -189,89 +189,91 @@ def test_a_model_of_actions_in_pairs_keeps_the_first_of_each(kind: str) -> None:
             np.vstack([single.vectors] * 2),
             np.concatenate([single.actions, n + single.actions]),
         )
-        vectors, _ = full_set(single, margin=MARGIN, monitor=Monitor())
-        again, actions = full_set(doubled, margin=MARGIN, monitor=Monitor())
+        vectors, _ = parsimonious_set(single, margin=MARGIN, monitor=Monitor())
+        again, actions = parsimonious_set(doubled, margin=MARGIN, monitor=Monitor())
         assert same_set(again, vectors) or kind == "whole"
         assert len(again) == len(vectors)
         assert actions.max() < n
 
 
-def test_all_equal_combinations_leave_one() -> None:
+def test_equal_combinations_leave_one() -> None:
     branches = make(np.full((3, 4), 7.0), [[np.zeros((2, 4)), np.zeros((3, 4))], [], []])
-    vectors, actions = full_set(branches, margin=MARGIN, monitor=Monitor())
+    vectors, actions = parsimonious_set(branches, margin=MARGIN, monitor=Monitor())
     assert vectors.tolist() == [[7.0] * 4]
     assert actions.tolist() == [0]
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-6, 1e9])
 @pytest.mark.parametrize("margin", [0.0, 1e-12, 1e-6, 1e-3])
-def test_clusters_are_not_deleted_together(margin: float, scale: float) -> None:
-    """Tangents of a parabola, each over its neighbours by less than the margin."""
+def test_clusters_of_close_vectors_are_not_all_deleted(margin: float, scale: float) -> None:
+    """Tangents of a parabola, each exceeding its neighbours by less than the margin."""
     x = np.linspace(0, 1, 2001 if COMPILED else 61)
     tangents = np.column_stack([-(x**2), 2 * x - x**2, np.full_like(x, -1.0)])
-    found, _ = full_set(one_set(scale * tangents), margin=scale * margin, monitor=Monitor())
+    kept, _ = parsimonious_set(one_set(scale * tangents), margin=scale * margin, monitor=Monitor())
     at = np.column_stack([1 - x, x, 0 * x])
-    loss = (at @ tangents.T).max(axis=1) - (at @ found.T / scale).max(axis=1)
+    loss = (at @ tangents.T).max(axis=1) - (at @ kept.T / scale).max(axis=1)
     assert loss.max() <= 2.1 * margin + 1e-11
     if margin >= 1e-3:
-        assert len(found) < len(x) / 2
+        assert len(kept) < len(x) / 2
 
 
 @pytest.mark.parametrize("magnitude", [1e-9, 1e-3, 1e6])
-def test_margins_are_in_values(magnitude: float) -> None:
+def test_margin_is_in_units_of_value(magnitude: float) -> None:
     branches = random_branches(77, 4, "dense")
     scaled = branches._replace(
         rewards=magnitude * branches.rewards + 3.0 * magnitude,
         vectors=magnitude * branches.vectors,
     )
-    vectors, actions = full_set(branches, margin=1e-6, monitor=Monitor())
-    again, actions_again = full_set(scaled, margin=1e-6 * magnitude, monitor=Monitor())
+    vectors, actions = parsimonious_set(branches, margin=1e-6, monitor=Monitor())
+    again, actions_again = parsimonious_set(scaled, margin=1e-6 * magnitude, monitor=Monitor())
     assert actions.tolist() == actions_again.tolist()
     assert np.allclose(again, magnitude * (vectors + 3.0), rtol=1e-9, atol=0.0)
 
 
-def test_small_excesses_are_told_from_none() -> None:
-    """The middle vector exceeds the corners' by half of 1e-5, in the centre."""
+def test_excess_near_the_margin() -> None:
+    """The middle vector exceeds those of the corners by 5e-6 at the centre."""
     vectors = np.array([[1.0, 0.0], [0.0, 1.0], [0.5 + 5e-6, 0.5 + 5e-6]])
     for margin, expected in ((4e-6, 3), (6e-6, 2)):
-        assert len(full_set(one_set(vectors), margin=margin, monitor=Monitor())[0]) == expected
+        assert (
+            len(parsimonious_set(one_set(vectors), margin=margin, monitor=Monitor())[0]) == expected
+        )
 
 
 def test_many_branches_do_not_explode() -> None:
-    """Twelve branches of two rows, which matter in few of their 4,096 combinations."""
+    """Twelve branches of two vectors; few of their 4,096 combinations are maximal somewhere."""
     rng = np.random.default_rng(5)
     n = 12 if COMPILED else 5
     sets = [[np.array([[0.0, x, 0.0], [x, 0.0, 0.1]]) for x in rng.random(n)]]
     check(make(np.zeros((1, 3)), sets))
 
 
-def test_a_watch_stops_it() -> None:
-    asked = []
+def test_monitor_stops_it() -> None:
+    checks = []
 
     def interrupted() -> bool:
-        asked.append(True)
-        return len(asked) > 3
+        checks.append(True)
+        return len(checks) > 3
 
     with pytest.raises(LimitReached):
-        full_set(
+        parsimonious_set(
             random_branches(3, 5, "dense"), margin=MARGIN, monitor=Monitor(interrupted=interrupted)
         )
 
 
-def test_inputs_are_left_alone() -> None:
+def test_inputs_are_not_modified() -> None:
     branches = random_branches(8, 4, "dense")
     before = [x.copy() for x in branches]
-    full_set(branches, margin=MARGIN, monitor=Monitor())
+    parsimonious_set(branches, margin=MARGIN, monitor=Monitor())
     assert all(np.array_equal(x, y) for x, y in zip(before, branches, strict=True))
 
 
 @pytest.mark.skipif(not COMPILED, reason="runs uncompiled already")
-def test_it_runs_uncompiled() -> None:
-    """The same set comes out, of the same actions."""
+def test_interpreted_result_agrees() -> None:
+    """Vectors and actions are identical."""
     here = Path(__file__)
     program = (
         "from test_parsimonious import *; b = random_branches(3002, 3, 'dense');"
-        "v, a = full_set(b, margin=MARGIN, monitor=Monitor());"
+        "v, a = parsimonious_set(b, margin=MARGIN, monitor=Monitor());"
         "print(COMPILED, v.tolist(), a.tolist())"
     )
     run = subprocess.run(
@@ -282,5 +284,7 @@ def test_it_runs_uncompiled() -> None:
         text=True,
         check=True,
     )
-    vectors, actions = full_set(random_branches(3002, 3, "dense"), margin=MARGIN, monitor=Monitor())
+    vectors, actions = parsimonious_set(
+        random_branches(3002, 3, "dense"), margin=MARGIN, monitor=Monitor()
+    )
     assert run.stdout.strip() == f"False {vectors.tolist()} {actions.tolist()}"

@@ -1,4 +1,4 @@
-"""MDPs: files without observations, whose state is observed before the first action too."""
+"""MDPs (files without observations), whose state is observed before the first action."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T: * identity
 R: pa : a : * 1
 R: pb : b : * 1
 """
-"""Either state pays for an action of its own, and is never left: worth 10."""
+"""Each state is absorbing and rewards an action of its own; the value is 10."""
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def rng() -> np.random.Generator:
 
 
 @pytest.mark.parametrize("method", ["sarsop", "exact", "perseus", "qmdp", "fib", "mdp", "blind"])
-def test_every_method_says_10(path: Path, method: str) -> None:
+def test_every_method_gives_value_10(path: Path, method: str) -> None:
     solution = pomdptool.solve(pomdptool.load(path), method, rng=rng())
     assert solution.bounds.lower == pytest.approx(10.0, abs=1e-4)
     assert solution.bounds.lower <= 10.0 <= solution.bounds.upper
     assert solution.policy.graph_value == pytest.approx(10.0)
 
 
-def test_a_pomdp_that_observes_its_state_only_on_arrival_is_worth_less() -> None:
+def test_observing_the_state_only_after_the_first_action_reduces_the_value() -> None:
     T = np.array([np.eye(2)] * 2)
     model = make_model(T, np.eye(2), np.eye(2), discount=0.9)
     assert pomdptool.solve(model).bounds.lower == pytest.approx(9.5)
@@ -61,19 +61,19 @@ def test_a_pomdp_that_observes_its_state_only_on_arrival_is_worth_less() -> None
 @pytest.mark.parametrize("method", ["exact", "qmdp", "blind"])
 def test_with_a_horizon_every_step_pays(path: Path, method: str, horizon: int) -> None:
     solution = pomdptool.solve(pomdptool.load(path), method, horizon=horizon)
-    worth = sum(0.9**t for t in range(horizon))
-    assert solution.bounds.lower == pytest.approx(worth)
-    assert solution.policy.graph_value == pytest.approx(worth)
+    value = sum(0.9**t for t in range(horizon))
+    assert solution.bounds.lower == pytest.approx(value)
+    assert solution.policy.graph_value == pytest.approx(value)
 
 
 def acting_by(model: Model, policy: SolvedPolicy) -> float:
     return pomdptool.simulate(model, policy, episodes=50, rng=rng(), steps=200).mean
 
 
-def test_policies_that_act_are_told_the_state(path: Path) -> None:
-    """By graph in kernels, by vectors in kernels, and step by step in Python."""
+def test_agents_observe_the_initial_state(path: Path) -> None:
+    """By graph and by vectors in kernels, and step by step in Python."""
     model = pomdptool.load(path)
-    seen: list[float] = []
+    rewards: list[float] = []
     for method in ("sarsop", "qmdp", "blind"):
         policy = pomdptool.solve(model, method).policy
         assert acting_by(model, policy) == pytest.approx(10.0)
@@ -83,13 +83,13 @@ def test_policies_that_act_are_told_the_state(path: Path) -> None:
             episodes=5,
             rng=rng(),
             steps=3,
-            on_seen=lambda step: seen.append(step.step.reward),
+            on_step=lambda step: rewards.append(step.step.reward),
         )
-    assert seen == [1.0] * 45
+    assert rewards == [1.0] * 45
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_planners_are_told_the_state(path: Path, exact: bool) -> None:
+def test_planners_observe_the_initial_state(path: Path, exact: bool) -> None:
     model = pomdptool.load(path)
     planner = pomdptool.Pomcp(model, sims=200, exact=exact, rng=rng())
     assert pomdptool.simulate(model, planner, episodes=10, rng=rng(), steps=5).mean == sum(
@@ -126,7 +126,7 @@ def test_files_hold_a_node_for_every_initial_state(path: Path, tmp_path: Path) -
         assert result["mean_discounted_return"] == pytest.approx(10.0, abs=0.01)
 
 
-def test_the_table_names_the_action_of_each_state(path: Path) -> None:
+def test_the_report_lists_the_action_of_each_state(path: Path) -> None:
     result = run("solve", path, "-o", path.with_suffix(".json"))
     assert "first action    pa in a, pb in b" in result.stderr
 

@@ -1,11 +1,10 @@
-"""Horizons: terminal values, the values at every number of steps, and what policy graphs earn."""
+"""Finite horizons: terminal values, values for every horizon, stopped runs, and the command."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +15,15 @@ from numpy.testing import assert_allclose
 
 import naive_planning as naive
 import pomdptool
-from models import PROBLEMS, ROOT, random_beliefs, random_model, tiger
+from exact_cases import model_with_faces
+from models import ROOT, random_beliefs, random_model, tiger
 from pomdptool.commands.main import cli
 from pomdptool.model import Model, make_model
 from pomdptool.policy import Row
-from pomdptool.solving import graph_evaluation
 from pomdptool.solving.exact.faces import find_faces
-from pomdptool.solving.exact.lineage import Lineage
 
 TIGER = ROOT / "problems" / "tiger.pomdp"
 MAZE = ROOT / "problems" / "maze-4x3.pomdp"
-
-
-def faced_model(seed: int, discount: float = 0.9) -> Model:
-    """Five states in faces of three, two and one, which the first two observations tell apart."""
-    rng = np.random.default_rng(seed)
-    T = rng.dirichlet(np.ones(5), size=(2, 5))
-    Z = np.zeros((2, 5, 4))
-    Z[:, :2, 0] = 1.0
-    Z[:, 2:4, 1] = 1.0
-    Z[:, 2:5, 2:] = rng.dirichlet(np.ones(2), size=(2, 3))
-    Z /= Z.sum(axis=2, keepdims=True)
-    return make_model(T, Z, rng.normal(size=(2, 5, 5, 4)), discount=discount)
 
 
 def observed_model(seed: int) -> Model:
@@ -49,24 +35,24 @@ def observed_model(seed: int) -> Model:
 
 MODELS: list[Callable[[int], Model]] = [
     lambda seed: random_model(seed, n_states=2 + seed % 3),
-    faced_model,
+    model_with_faces,
     observed_model,
     lambda seed: random_model(seed, n_states=3, discount=1.0),
 ]
 
 
 def after(calls: int) -> Callable[[], bool]:
-    """Be true after having been called so often."""
+    """Return true from call number `calls` on."""
     count = itertools.count()
     return lambda: next(count) >= calls
 
 
-def ends_of(model: Model, seed: int) -> np.ndarray:
+def terminal_values(model: Model, seed: int) -> np.ndarray:
     return 5.0 * np.random.default_rng(seed).normal(size=(1 + seed % 4, model.n_states))
 
 
 def test_the_models_have_faces() -> None:
-    faces = find_faces(faced_model(0))
+    faces = find_faces(model_with_faces(0))
     assert sorted(source.size for source in faces.faces) == [2, 3]
 
 
@@ -77,15 +63,17 @@ def test_the_models_have_faces() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_terminal_values_agree_with_expectimax(seed: int, make: Callable[[int], Model]) -> None:
     model = make(seed)
-    ends = ends_of(model, seed)
+    terminal = terminal_values(model, seed)
     for horizon in (1, 2, 3):
-        solution = pomdptool.solve(model, horizon=horizon, terminal=ends)
+        solution = pomdptool.solve(model, horizon=horizon, terminal=terminal)
         assert solution.stop_reason == "horizon"
         for b in random_beliefs(8, model.n_states, seed):
-            expected = naive.expectimax(model, b, horizon, ends)
+            expected = naive.expectimax(model, b, horizon, terminal)
             assert_allclose(solution.policy.value(b), expected, rtol=1e-8, atol=1e-8)
         known = np.diag(model.start) if model.mdp else model.start[np.newaxis]
-        start = sum(b.sum() * naive.expectimax(model, b / b.sum(), horizon, ends) for b in known)
+        start = sum(
+            b.sum() * naive.expectimax(model, b / b.sum(), horizon, terminal) for b in known
+        )
         assert solution.bounds.lower - 1e-9 <= start <= solution.bounds.upper + 1e-9
         assert solution.bounds.gap < 1e-6
         if not model.mdp:
@@ -93,29 +81,29 @@ def test_terminal_values_agree_with_expectimax(seed: int, make: Callable[[int], 
 
 
 @pytest.mark.parametrize("make", MODELS)
-def test_vectors_over_all_states_can_begin_another_run(make: Callable[[int], Model]) -> None:
+def test_vectors_over_all_states_as_terminal_values(make: Callable[[int], Model]) -> None:
     model = make(2)
     first = pomdptool.solve(model, horizon=2, full_simplex=True)
-    ends = np.array([row.values for row in first.policy.values.rows()])
-    more = pomdptool.solve(model, horizon=2, terminal=ends).bounds
+    terminal = np.array([row.values for row in first.policy.values.rows()])
+    more = pomdptool.solve(model, horizon=2, terminal=terminal).bounds
     assert more.lower == pytest.approx(pomdptool.solve(model, horizon=4).bounds.lower, abs=1e-8)
 
 
 @pytest.mark.parametrize("make", MODELS)
 @pytest.mark.parametrize("seed", range(4))
-def test_bounds_of_a_stopped_run_hold(seed: int, make: Callable[[int], Model]) -> None:
+def test_stopped_runs_have_valid_bounds(seed: int, make: Callable[[int], Model]) -> None:
     model = make(seed)
-    ends = ends_of(model, seed)
-    exact_value = pomdptool.solve(model, horizon=6, terminal=ends).bounds.lower
+    terminal = terminal_values(model, seed)
+    exact_value = pomdptool.solve(model, horizon=6, terminal=terminal).bounds.lower
     for stop_at in range(0, 40, 3):
-        stopped = pomdptool.solve(model, horizon=6, terminal=ends, interrupted=after(stop_at))
+        stopped = pomdptool.solve(model, horizon=6, terminal=terminal, interrupted=after(stop_at))
         assert stopped.bounds.lower - 1e-8 <= exact_value <= stopped.bounds.upper + 1e-8
 
 
-def test_a_run_that_never_begins_has_bounds_from_the_terminal_values() -> None:
+def test_bounds_without_a_backup_come_from_terminal_values() -> None:
     model = tiger(0.5)
-    ends = np.array([[3.0, 1.0], [2.0, 2.0]])
-    stopped = pomdptool.solve(model, horizon=2, terminal=ends, interrupted=lambda: True)
+    terminal = np.array([[3.0, 1.0], [2.0, 2.0]])
+    stopped = pomdptool.solve(model, horizon=2, terminal=terminal, interrupted=lambda: True)
     # Two steps of -100 to 10 each, and at the end 2 to 3 after them in place of 2 at once.
     low, high = -150.0 + 0.25 * 2.0, 15.0 + 0.25 * 3.0
     assert stopped.bounds.lower == pytest.approx(2.0 + low - 3.0)
@@ -132,11 +120,11 @@ def test_a_run_that_never_begins_has_bounds_from_the_terminal_values() -> None:
         ({"terminal": np.zeros((1, 3)), "horizon": 2}, r"shape \(n, 2\), not \(1, 3\)"),
         ({"terminal": np.zeros((0, 2)), "horizon": 2}, "shape"),
         ({"terminal": np.zeros(2), "horizon": 2}, "shape"),
-        ({"terminal": np.array([[np.nan, 0.0]]), "horizon": 2}, "too large, or none"),
-        ({"terminal": np.array([[1e101, 0.0]]), "horizon": 2}, "too large"),
+        ({"terminal": np.array([[np.nan, 0.0]]), "horizon": 2}, "numbers of magnitude below 1e"),
+        ({"terminal": np.array([[1e101, 0.0]]), "horizon": 2}, "numbers of magnitude below 1e"),
     ],
 )
-def test_what_does_not_go_together(options: dict[str, Any], message: str) -> None:
+def test_incompatible_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(pomdptool.PomdpError, match=message):
         pomdptool.solve(tiger(), **options)
 
@@ -146,12 +134,12 @@ def test_what_does_not_go_together(options: dict[str, Any], message: str) -> Non
 
 def value_of(rows: list[Row], b: np.ndarray) -> float:
     """The largest vector that covers a belief."""
-    found = [
+    values = [
         float(row.values @ (b if row.states is None else b[row.states]))
         for row in rows
         if row.states is None or not b[np.setdiff1d(np.arange(len(b)), row.states)].any()
     ]
-    return max(found)
+    return max(values)
 
 
 @pytest.mark.parametrize("with_ends", [False, True])
@@ -161,25 +149,25 @@ def test_stages_agree_with_expectimax(
     seed: int, make: Callable[[int], Model], with_ends: bool
 ) -> None:
     model = make(seed)
-    ends = ends_of(model, seed) if with_ends else None
-    policy = pomdptool.solve(model, horizon=3, terminal=ends, all_horizons=True).policy
+    terminal = terminal_values(model, seed) if with_ends else None
+    policy = pomdptool.solve(model, horizon=3, terminal=terminal, all_horizons=True).policy
     assert len(policy.stages) == 3
     for k, stage in enumerate(policy.stages, start=1):
         rows = list(stage.rows())
         for b in random_beliefs(6, model.n_states, seed):
-            expected = naive.expectimax(model, b, k, ends)
+            expected = naive.expectimax(model, b, k, terminal)
             assert_allclose(stage.value(b), expected, atol=1e-8)
         for face in find_faces(model).faces:
             inside = np.zeros(model.n_states)
             inside[face.states] = np.random.default_rng(seed).dirichlet(np.ones(face.size))
-            expected = naive.expectimax(model, inside, k, ends)
+            expected = naive.expectimax(model, inside, k, terminal)
             assert_allclose(value_of(rows, inside), expected, atol=1e-8)
             assert_allclose(stage.value(inside), expected, atol=1e-8)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_full_stages_cover_all_states(seed: int) -> None:
-    model = faced_model(seed)
+def test_full_simplex_stages_cover_all_states(seed: int) -> None:
+    model = model_with_faces(seed)
     policy = pomdptool.solve(model, horizon=3, all_horizons=True, full_simplex=True).policy
     assert len(policy.stages) == 3
     for k, stage in enumerate(policy.stages, start=1):
@@ -190,8 +178,8 @@ def test_full_stages_cover_all_states(seed: int) -> None:
     assert policy.stages[-1] is policy.values
 
 
-def test_a_stopped_run_keeps_the_stages_that_it_reached() -> None:
-    model = faced_model(1)
+def test_stopped_runs_keep_their_stages() -> None:
+    model = model_with_faces(1)
     kept = set()
     for stop_at in range(0, 240, 12):
         policy = pomdptool.solve(
@@ -206,8 +194,8 @@ def test_a_stopped_run_keeps_the_stages_that_it_reached() -> None:
     assert {0, 5} < kept
 
 
-def test_full_stages_of_a_stopped_run_are_all_over_all_states() -> None:
-    model = faced_model(1)
+def test_stopped_runs_keep_stages_over_all_states() -> None:
+    model = model_with_faces(1)
     for stop_at in range(0, 200, 9):
         policy = pomdptool.solve(
             model, horizon=4, all_horizons=True, full_simplex=True, interrupted=after(stop_at)
@@ -220,68 +208,8 @@ def test_full_stages_of_a_stopped_run_are_all_over_all_states() -> None:
                 assert stage.value(model.start) == pytest.approx(expected)
 
 
-def test_without_the_option_there_are_no_stages() -> None:
+def test_no_stages_by_default() -> None:
     assert pomdptool.solve(tiger(), horizon=3).policy.stages == ()
-
-
-# ---------------------------------------------------------------- what graphs earn
-
-
-def within_bounds(model: Model, **options: Any) -> None:
-    solution = pomdptool.solve(model, **options)
-    value = solution.policy.graph_value
-    assert value is not None
-    slack = 1e-9 * max(1.0, abs(value))
-    assert solution.bounds.lower - slack <= value <= solution.bounds.upper + slack
-    graph = solution.policy.graph
-    assert graph is not None
-    earned = graph_evaluation.evaluate(model, graph)[graph.start] @ model.start
-    assert earned == pytest.approx(value, rel=1e-9, abs=1e-9)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_graphs_with_a_horizon_earn_the_value(seed: int) -> None:
-    """Also on faces that are pruned by programs, where beliefs of regions lie at the rim."""
-    model = random_model(seed, n_states=8, n_actions=3, n_observations=2)
-    for horizon in (1, 2, 3, 4):
-        within_bounds(model, horizon=horizon)
-    within_bounds(faced_model(seed), horizon=5)
-
-
-def test_graphs_with_a_horizon_earn_the_value_where_corners_tie() -> None:
-    model = pomdptool.load(ROOT / "problems" / "hallway.pomdp")
-    within_bounds(model, horizon=3)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_graphs_without_end_earn_the_value_nearly(seed: int) -> None:
-    for model in (random_model(seed, n_states=3, discount=0.9), faced_model(seed)):
-        solution = pomdptool.solve(model, "exact", precision=1e-4)
-        value = solution.policy.graph_value
-        assert value is not None
-        assert solution.bounds.lower - 1e-5 <= value <= solution.bounds.upper + 1e-9
-
-
-SMALL = [p for p in PROBLEMS if p.stem in ("maze-4x3", "network", "voicemail", "tiger", "shuttle")]
-
-
-@pytest.mark.parametrize("precision", [1e-2, 1e-3, 1e-4])
-@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
-def test_graphs_of_problems_earn_what_the_bounds_say(path: Path, precision: float) -> None:
-    within_bounds(pomdptool.load(path), method="exact", precision=precision)
-
-
-def test_a_graph_that_earns_more_raises_the_lower_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = tiger()
-    graph = pomdptool.solve(model, "exact").policy.graph
-    assert graph is not None
-    values = graph_evaluation.evaluate(model, graph)
-    good = replace(graph, values=values)
-    monkeypatch.setattr(Lineage, "graph", lambda *args: good)
-    rough = pomdptool.solve(model, "exact", time_limit=0.0)
-    assert rough.stop_reason == "time-limit"
-    assert rough.bounds.lower == pytest.approx(19.371368, abs=1e-6)
-    assert rough.bounds.upper >= rough.bounds.lower
 
 
 # ---------------------------------------------------------------- the command
@@ -297,22 +225,22 @@ def document(*args: str | Path | int) -> Any:
     return json.loads(result.stdout)
 
 
-def test_command_with_terminal_values_of_either_form(tmp_path: Path) -> None:
+def test_command_reads_terminal_values_in_every_format(tmp_path: Path) -> None:
     whole = document(TIGER, "--horizon", 5)["bounds"]["lower"]
     for name in ("tiger.alpha", "tiger.json", "tiger.json.gz"):
         file = tmp_path / name
         assert run("solve", TIGER, "--horizon", 3, "-o", file).exit_code == 0
-        found = document(TIGER, "--horizon", 2, "--terminal-values", file)
-        assert found["bounds"]["lower"] == pytest.approx(whole, abs=1e-9)
-        assert len(found["terminal_values"]) == 9
+        solution = document(TIGER, "--horizon", 2, "--terminal-values", file)
+        assert solution["bounds"]["lower"] == pytest.approx(whole, abs=1e-9)
+        assert len(solution["terminal_values"]) == 9
     faces = tmp_path / "maze.json"
     run("solve", MAZE, "--horizon", 2, "-o", faces)
     result = run("solve", MAZE, "--horizon", 2, "--terminal-values", faces)
     assert isinstance(result.exception, pomdptool.PolicyError)
-    assert "solve for the full set" in str(result.exception)
+    assert "solve with --full-simplex" in str(result.exception)
     run("solve", MAZE, "--horizon", 2, "--full-simplex", "-o", faces)
-    found = document(MAZE, "--horizon", 2, "--terminal-values", faces)
-    assert found["bounds"] == pytest.approx(document(MAZE, "--horizon", 4)["bounds"], abs=1e-8)
+    solution = document(MAZE, "--horizon", 2, "--terminal-values", faces)
+    assert solution["bounds"] == pytest.approx(document(MAZE, "--horizon", 4)["bounds"], abs=1e-8)
 
 
 def test_terminal_values_must_fit(tmp_path: Path) -> None:
@@ -357,7 +285,7 @@ def test_command_writes_stages() -> None:
         (["--horizon", "2", "--terminal-values", "none.alpha"], "does not exist"),
     ],
 )
-def test_wrong_usage(
+def test_usage_errors(
     args: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -367,21 +295,34 @@ def test_wrong_usage(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_graph_is_told(tmp_path: Path) -> None:
+def test_command_reports_the_graph(tmp_path: Path) -> None:
     out = tmp_path / "tiger.json"
-    said = run("solve", TIGER, "--method", "exact", "-o", out).stderr
-    assert "\ngraph           5 nodes, value 19.3714\n" in said
+    report = run("solve", TIGER, "--method", "exact", "-o", out).stderr
+    assert "\ngraph           5 nodes, value 19.3714\n" in report
     assert json.loads(out.read_text())["graph"]["value"] == pytest.approx(19.3713683749)
     costs = ROOT / "problems" / "bridge-repair.pomdp"
-    said = run("solve", costs, "--horizon", 3, "-o", out).stderr
-    assert "\ngraph           3 nodes, value 1409.65\n" in said
+    report = run("solve", costs, "--horizon", 3, "-o", out).stderr
+    assert "\ngraph           3 nodes, value 1409.65\n" in report
     assert json.loads(out.read_text())["graph"]["value"] == pytest.approx(1409.65)
 
 
-def test_dot_has_probabilities(tmp_path: Path) -> None:
+def test_dot_output_has_probabilities(tmp_path: Path) -> None:
     out = tmp_path / "tiger.dot"
     run("solve", TIGER, "--method", "exact", "-o", out)
     assert 'n0 -> n1 [label="tiger-left\\n0.5"]' in out.read_text()
     assert "\\n0.745" in out.read_text()
     run("solve", TIGER, "--horizon", 3, "-o", out)
     assert "\\n0.745" in out.read_text()
+
+
+@pytest.mark.parametrize("name", ["maze-4x3", "shuttle", "network", "cheese-maze", "parr95"])
+def test_known_problems_close_their_bounds(name: str) -> None:
+    model = pomdptool.load(ROOT / "problems" / f"{name}.pomdp")
+    coarse = pomdptool.solve(model, "exact", precision=1e-3)
+    fine = pomdptool.solve(model, "exact", precision=1e-5)
+    assert coarse.converged
+    assert fine.converged
+    assert coarse.bounds.lower <= fine.bounds.upper
+    assert fine.bounds.lower <= coarse.bounds.upper
+    header = (ROOT / "problems" / f"{name}.pomdp").read_text()
+    assert "Value at the start belief" in header

@@ -1,6 +1,6 @@
-"""Names of the items that a file declares by their number alone, made one by one when needed.
+"""Names of items that a file declares only by their number.
 
-A declared count may be far larger than the file, so nothing is stored per item.
+A declared number may be far larger than the file, so names are made on demand, not stored.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import overload
 
 
-class Counted(Sequence[str]):
+class NumberedNames(Sequence[str]):
     """The names `{prefix}0` to `{prefix}{n - 1}`."""
 
     def __init__(self, prefix: str, n: int) -> None:
@@ -30,6 +30,6 @@ class Counted(Sequence[str]):
         return f"{self.prefix}{numbers}"
 
     def find(self, name: str) -> int | None:
-        """Index of a name; None if it is none of these."""
+        """Index of a name; None if it is not among them."""
         match = re.fullmatch(re.escape(self.prefix) + "(0|[1-9][0-9]{0,17})", name)
         return int(match[1]) if match and int(match[1]) < self.n else None

@@ -1,0 +1,47 @@
+"""Plots of the belief over an episode."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from models import random_beliefs
+from pomdptool.drawing.beliefs import MAX_BANDS, MAX_ROWS, belief_figure
+from pomdptool.errors import DataError
+from pomdptool.trace import TracedStep
+
+if TYPE_CHECKING:
+    pass
+
+
+def episode(n_steps: int, n_states: int) -> list[TracedStep]:
+    beliefs = random_beliefs(n_steps, n_states)
+    return [
+        TracedStep(
+            3, t, "s0", {f"s{s}": float(p) for s, p in enumerate(b) if p}, f"a{t}", f"o{t % 2}", 1.0
+        )
+        for t, b in enumerate(beliefs)
+    ]
+
+
+def test_the_belief_over_an_episode() -> None:
+    steps = episode(30, 40)
+    figure = belief_figure(steps, 99, costs=True)
+    bands, actions, observations, rewards = figure.axes
+    areas = []
+    for band in bands.collections:
+        x, y = np.asarray(band.get_paths()[0].vertices)[:-1].T
+        areas.append(0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))))
+    assert len(areas) == MAX_BANDS
+    assert sum(areas) == pytest.approx(30.0)  # a belief of 1 at each step
+    assert len(actions.get_yticks()) == MAX_ROWS
+    assert len(observations.get_yticks()) == 2
+    assert rewards.get_title(loc="left") == "cost"
+    short = belief_figure(steps, 20, costs=False).axes[0]
+    assert short.get_xlim() == (-0.5, 19.5)
+    assert short.get_title(loc="left") == "belief over episode 3, the first 20 of 30 steps"
+    with pytest.raises(DataError, match="has no beliefs"):
+        belief_figure([replace(step, belief={}) for step in steps], 99, costs=False)

@@ -1,0 +1,64 @@
+"""Figures of policy graphs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pomdptool.drawing import canvas
+from pomdptool.drawing.graphs import MAX_ARROWS, graph_figure
+from pomdptool.drawing.layout import distances
+from pomdptool.graph import NOWHERE, PolicyGraph
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+from figures import named, random_graph, svg_of
+
+
+def boxes(figure: Figure) -> list[tuple[str, np.ndarray]]:
+    """Texts of a figure and the rectangles that they take, in pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    figure.draw(renderer)
+    texts = [t for ax in figure.axes for t in ax.texts if t.get_text()]
+    return [(t.get_text(), t.get_window_extent(renderer).get_points()) for t in texts]
+
+
+@pytest.mark.parametrize(("n", "word"), [(6, ""), (6, "a-very-long-name-of-"), (100, "")])
+def test_no_text_lies_on_another(n: int, word: str) -> None:
+    import matplotlib as mpl
+
+    graph = random_graph(n, 4, 4)
+    with mpl.rc_context(canvas._STYLE):
+        shown = boxes(graph_figure(graph, named(3, 4, 4, word), 100))
+    assert len(shown) > n
+    for k, (first, a) in enumerate(shown):
+        for second, b in shown[:k]:
+            apart = (a[0] >= b[1] - 1.0).any() or (b[0] >= a[1] - 1.0).any()
+            assert apart, f"{first!r} lies on {second!r}"
+
+
+def test_every_edge_is_an_arrow_or_named() -> None:
+    graph = random_graph(60, 3, 4)
+    assert sum(len(graph.edges(n)) for n in range(60)) > MAX_ARROWS
+    figure = graph_figure(graph, named(3, 3, 4), 25)
+    texts = [t.get_text() for t in figure.axes[0].texts]
+    assert figure.axes[0].get_title(loc="left").strip().endswith("the first 25 of 60 nodes")
+    assert sum(": action-" in t for t in texts) == 25
+    nodes = graph.breadth_first()[:25].tolist()
+    labels = [t for t in texts if ": action-" not in t]
+    assert len(labels) == sum(len(graph.edges(n)) for n in nodes)
+    steps = distances(graph)
+    far = [m for n in nodes for m in graph.edges(n) if m not in nodes or steps[m] <= steps[n]]
+    named_ends = sorted(int(t.rpartition(" ")[2]) for t in labels if "\N{RIGHTWARDS ARROW}" in t)
+    assert named_ends == sorted(far)
+
+
+def test_one_node_and_loops_are_drawn() -> None:
+    alone = PolicyGraph(np.zeros(1, np.int64), np.array([[NOWHERE, NOWHERE]]))
+    loop = PolicyGraph(np.zeros(2, np.int64), np.array([[0, 1], [1, 1]]))
+    for graph in (alone, loop):
+        assert "<svg" in svg_of(graph_figure(graph, named(2, 1, 2), 10))
