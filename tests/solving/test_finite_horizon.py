@@ -259,7 +259,7 @@ def test_act_restarts_instead_of_reading_the_last_observation(three: tuple[Path,
 def test_act_rejects_observations_after_the_horizon(
     three: tuple[Path, Path], reaction: str
 ) -> None:
-    message = "the policy of 3 steps has ended: only an empty line can follow, not '1'"
+    message = "the policy of 3 steps has ended: expected an empty line, not '1'"
     with pytest.raises(PolicyError, match=message):
         run("act", *three, "-q", "--on-impossible", reaction, typed="0\n0\n0\n1\n")
 
