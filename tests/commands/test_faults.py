@@ -379,5 +379,5 @@ def test_settings_that_numba_cannot_read_are_one_line(name: str, value: str, fol
     command = ["simulate", "m.json", "--planner", "random", "--steps", "3000", "--episodes", "2"]
     result = run(*command, "--seed", "1", "-q", cwd=folder, env={**os.environ, name: value})
     assert result.returncode == 1
-    assert re.fullmatch(rb"error: a library cannot be loaded: numba: [^\n]+\n", result.stderr)
+    assert re.fullmatch(rb"error: cannot load a library: numba: [^\n]+\n", result.stderr)
     assert name.encode() in result.stderr or value == "-1"
