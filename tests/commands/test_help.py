@@ -144,7 +144,7 @@ def test_the_near_name_is_suggested(
 def test_options_of_commands_are_told_from_those_of_the_program() -> None:
     result = CliRunner().invoke(cli, ["-v"])
     assert result.exit_code == 2
-    assert "follow its name" in result.output
+    assert "options follow its name" in result.output
     assert "`-V` prints the version" in result.output
     assert CliRunner().invoke(cli, ["-V"]).output == f"pomdptool, version {pomdptool.__version__}\n"
 

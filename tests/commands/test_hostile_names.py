@@ -122,7 +122,7 @@ def test_all_the_names_are_shown(folder: Path) -> None:
     assert re.search(f"state [st]{re.escape(shown)}  belief [st]{re.escape(shown)} 0.5", err)
     assert f"problem         {shown}\n" in out.decode()
     _, out, _ = call(folder, "evaluate", "m.json", "p.json", *SIMULATE)
-    assert f"by {shown}\n" in out.decode()
+    assert f"policy          {shown}\n" in out.decode()
     _, out, _ = call(folder, "act", "m.json", "p.json", stdin=f"x{shown}\n")
     assert re.fullmatch(f"([ab]{re.escape(shown)}\n){{2}}", out.decode())
     _, out, _ = call(folder, "plot", "p.json", "--show", "graph")

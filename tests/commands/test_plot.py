@@ -137,7 +137,12 @@ def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
         ("tiger.alpha", ["--show", "bounds", "--model", str(TIGER)], 1, "no bounds over time"),
         ("trace.jsonl", ["--episode", "9"], 1, "no episode 9, only 0 to 1"),
         ("fit.json", ["--show", "graph"], 2, "--show must be one of these for this file: loglik."),
-        ("tiger.json", ["--show", "belief"], 2, "for this file: value, graph, bounds."),
+        (
+            "tiger.json",
+            ["--show", "belief"],
+            2,
+            "one of these for this file: value, graph, bounds.",
+        ),
         ("data.csv", [], 1, "expected a policy, a report of fit or a trace of simulate"),
         (str(TIGER), [], 1, "this is a model: solve it, and plot the policy"),
         ("tiger.pomdpx", [], 1, "this is a model: solve it, and plot the policy"),

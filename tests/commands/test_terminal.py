@@ -192,4 +192,4 @@ def test_an_interval_that_is_not_known_is_unknown_to_people_only(tmp_path: Path)
     assert json.loads(told.stdout)["confidence_95"] == ["-inf", "inf"]
     shown = run("evaluate", TIGER, policy, *played)
     assert "optimal value" not in shown.stdout
-    assert "95% unknown, 1 episode\n" in shown.stdout
+    assert "95% interval unknown, 1 episode\n" in shown.stdout

@@ -19,5 +19,5 @@ def test_parts_of_data_keep_their_ends() -> None:
         part = first_steps(data, steps)
         assert part.ends is not None
         assert part.ends.tolist() == ends
-    with pytest.raises(DataError, match="one entry an episode"):
+    with pytest.raises(DataError, match="one entry per episode"):
         replace(data, ends=np.zeros(2, dtype=np.int64))

@@ -68,9 +68,17 @@ def test_a_misspelt_column_is_a_warning_in_the_report(
 
 
 ODD = {
-    "one row": ("action,observation\na,x\n", 2, "more states, 2, than steps, 1"),
-    "one symbol": ("action,observation\n" + "a,x\n" * 20, 2, "fewer than two observations"),
-    "many states": ("action,observation\na,x\nb,y\na,y\n", 9, "more states, 9, than steps, 3"),
+    "one row": ("action,observation\na,x\n", 2, "more states, 2, than steps of data, 1"),
+    "one symbol": (
+        "action,observation\n" + "a,x\n" * 20,
+        2,
+        "fewer than two distinct observations",
+    ),
+    "many states": (
+        "action,observation\na,x\nb,y\na,y\n",
+        9,
+        "more states, 9, than steps of data, 3",
+    ),
     "empty states": ("action,observation\n" + "a,x\na,y\n" * 20, 6, ""),
 }
 
