@@ -107,9 +107,14 @@ def test_a_command_has_a_summary(name: str) -> None:
 
 @every_command
 def test_a_command_has_help(name: str) -> None:
-    command = command_of(name)
-    assert command.help, f"pomdptool/commands/{name}.py: `command` has no docstring, its help text"
-    example = getattr(command, "example", "")
+    assert command_of(name).help, (
+        f"pomdptool/commands/{name}.py: `command` has no docstring, its help text"
+    )
+
+
+@every_command
+def test_a_command_has_an_example(name: str) -> None:
+    example = getattr(command_of(name), "example", "")
     assert f"pomdptool {name}" in example, (
         f"pomdptool/commands/{name}.py: `command` has no example: "
         f'@click.command(cls=Command, example="pomdptool {name} ...")'

@@ -218,6 +218,7 @@ def run(line: str) -> str:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_pages_of_commands_are_made_from_one_template(name: str) -> None:
+    assert name in PAGES, f"the command `{name}` has no page pomdptool/manual/{name}.md"
     parts = re.findall(r"^## (.+)$", PAGES[name], re.MULTILINE)
     assert PAGES[name].startswith(f"# {name}\n\n")
     assert parts[:3] == ["Synopsis", "When to use it", "Example"]
