@@ -126,7 +126,7 @@ def rocksample_command(
 def tag_command(
     arena: str | None, rest: float | None, discount: float | None, output: str | None, quiet: bool
 ) -> None:
-    """Tag: a robot chases a target that it sees only in its own cell (Pineau et al. 2003)."""
+    """Tag: a robot chases a target seen only in its own cell (Pineau, Gordon and Thrun 2003)."""
     del quiet
     options = _without_none(rest=rest, discount=discount)
     drawn = f" --map {printable(Path(arena).name)}" if arena else ""
