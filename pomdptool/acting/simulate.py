@@ -210,18 +210,19 @@ def simulate(
         batch_size = 1
     elif batch_size is None:
         batch_size = max(1, min(BATCH_EPISODES, MAX_BATCH_STEPS // steps))
-    counts = [(k, min(batch_size, episodes - k)) for k in range(0, episodes, batch_size)]
+    firsts = range(0, episodes, batch_size)
+    counts = ((k, min(batch_size, episodes - k)) for k in firsts)  # there may be 10^9
     batches: list[BatchReturns] = []
     stopped = False
     try:
-        streams = _streams(rng, len(counts))
-        for batch in run_batches(runners[: len(counts)], counts, streams, model.discount):
+        streams = _streams(rng, len(firsts))
+        for batch in run_batches(runners[: len(firsts)], counts, streams, model.discount):
             batches.append(batch)
             if on_episode is not None:
-                done = sum(counts[len(batches) - 1])
+                done = min(len(batches) * batch_size, episodes)
                 on_episode(done, lambda: np.concatenate([batch.returns for batch in batches]))
             if interrupted is not None and interrupted():
-                stopped = len(batches) < len(counts)
+                stopped = len(batches) < len(firsts)
                 break
     except EpisodeInterruptedError:
         stopped = True
