@@ -96,8 +96,10 @@ def test_the_command_shows_each_split_and_reports_it(tmp_path: Path) -> None:
     result = run("fit", data, "--method", "udm", "--discount", "0.9", "--seed", "1",
                  "--report", report, "-o", out)  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert "split walls-ew -> walls-ew-2, 8 states: returns after south, p " in result.stderr
-    assert "  walls-ew-2 by walls-n south 1." in result.stderr
+    assert (
+        "split walls-ew -> walls-ew-2, 8 states: returns after south differ, p = " in result.stderr
+    )
+    assert "  walls-ew-2 entered by walls-n south 1." in result.stderr
     splits = json.loads(report.read_text())["splits"]
     assert splits[0]["state"] == "walls-ew"
     assert splits[0]["kept"] is True
