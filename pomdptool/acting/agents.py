@@ -22,7 +22,8 @@ from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
 from pomdptool.sparse import FloatArray
 
 BY_GRAPH = frozenset({"graph", "blind", "perseus"})
-"""Methods whose policies follow their graph, whose value is the lower bound, not their vectors."""
+"""Methods whose policies act by their graph, not by their vectors: only the graph earns the lower
+bound."""
 
 
 class Agent(Protocol):

@@ -62,7 +62,7 @@ def make_plan(
 ) -> Plan:
     """Arrays of the settings for kernels; see `pomcp.Pomcp` for their meaning.
 
-    Without a prior, each action of a new node starts with one visit, and its value in the MDP.
+    Without a prior, actions of a new node start with one visit and the MDP value Q_MDP(s, a).
 
     Raises
     ------

@@ -18,7 +18,7 @@ from pomdptool.solving.exact.value_function import VectorSet
 from pomdptool.solving.solution import Monitor
 
 MAX_VECTORS = 1_000_000
-"""Most sums of one backup that are listed."""
+"""Maximum number of sums of one backup that are listed."""
 
 
 def backup_by_enumeration(

@@ -49,7 +49,7 @@ MIN_GAIN = 0.01
 """Least gain of a new vector at its belief, relative to (1 - discount) times the target gap."""
 
 ROUNDING_SHARE = 0.01
-"""Error of the bounds, relative to the target gap, above which it is estimated again."""
+"""The error is re-estimated when it exceeds this share of the target gap."""
 
 
 @dataclass(slots=True)
