@@ -197,10 +197,7 @@ class Pomcp:
     def observe(self, action: int, observation: int) -> None:
         """Update the belief, and keep the subtree of the action and observation.
 
-        Raises
-        ------
-        PolicyError
-            If the observation is impossible.
+        Raises PolicyError if the observation is impossible.
         """
         after = None
         if not self.exact:

@@ -64,12 +64,8 @@ def make_plan(
 
     Without a prior, actions of a new node start with one visit and the MDP value Q_MDP(s, a).
 
-    Raises
-    ------
-    PomdpError
-        If the rollout has an unknown name.
-    PolicyError
-        If a policy was made for another model, or its vectors are not linked.
+    Raises PomdpError if the rollout has an unknown name, PolicyError if a policy was made for
+    another model or its vectors are not linked.
     """
     A, S = model.n_actions, model.n_states
     policy = rollout if leaf_values is None else leaf_values

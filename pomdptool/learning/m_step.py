@@ -2,9 +2,9 @@
 
     T[a, s, s'] = (n[a, s, s'] + k) / sum over s' of (n[a, s, s'] + k),    likewise Z, start and W
 
-(probabilities of reward bins; see `rewards`). The pseudo-count k >= 0 is added to nonzero entries:
-the log-prior of a row is k times the sum of its logarithms. Zeros and rows without counts do not
-change. The objective is concave, so that a damped step, part of the way, raises it as well.
+(W: probabilities of reward bins, see `rewards`) with a pseudo-count k >= 0, added to every nonzero
+entry: the log-prior of a row is k times the sum of its logarithms. Zeros and rows without counts do
+not change. The log-posterior is concave here, so that a damped step, part of the way, raises it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reads .pomdp text: normalises it, parses it into statements and builds the model.
 
-The grammar is `grammars/pomdp.lark`. Of the lines `T:`, `O:` and `R:`, single entries are parsed in
-`bulk_entries`, rows and matrices in `build`.
+`T:`, `O:` and `R:` lines: single entries are parsed in `bulk_entries`, rows and matrices in `build`
+(grammar in `grammars/pomdp.lark`).
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     b_ao[s'] = sum over s of b[s] T(s' | s, a) Z(o | s', a) / P(o | b, a)
 
-A node's upper bound is at first the smaller of the interpolation between the corners and that from
-Q-values for a state that is known after the step; its lower bound is that of the vectors so far. The
-informed bound (`solving.sarsop.informed_bound`) is applied only when it matters to the search.
+Nodes start with the smaller of two upper bounds, from Q-values for a state that is known after the
+step and from the corners, and with the best blind policy's lower bound. The informed bound
+(`solving.sarsop.informed_bound`) is applied to a node or an action only when it matters.
 """
 
 from __future__ import annotations

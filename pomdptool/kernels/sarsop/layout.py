@@ -106,8 +106,8 @@ NOT_BOUNDED, NOT_EXPANDED = -2, -1
 REWARD, Q_UPPER, Q_LOWER = range(3)
 Q_VALUE = 3
 
-# An alpha vector: block, action, values, successors (one per edge); the increases (N_RISES) at which
-# it last rose, and was last evaluated.
+# An alpha vector: block, action, values, successors (one per edge); the increases (N_RISES) at
+# which it last rose, and was last evaluated.
 V_BLOCK, V_ACTION, V_VALUES, V_LINKS, ROSE, EVALUATED = range(6)
 VECTOR = 6
 
@@ -122,10 +122,10 @@ LIST = 3
 # where its values begin. A point (drops are stored as the bits of floats):
 #   ITEM, POINT_MASK, POINT_BELIEF: its node, the node's mask, and where its belief begins;
 #   POINT_DROP: its distance below the interpolation between the corners;
-#   PEAK: the state where it is largest;
-#   MARK: the state where it is largest relative to the other points;
-#   PEAK_DROP, MARK_DROP: the drop divided by the point's probability of that state; times another
-#     belief's probability of the state, it bounds the drop there.
+#   PEAK: the state where its belief is largest;
+#   MARK: the state where its belief is largest relative to the other points;
+#   PEAK_DROP, MARK_DROP: the drop divided by the probability of that state: times the probability
+#     that another belief gives the state, it bounds the drop there.
 ITEM, VALUES_AT = range(2)
 VECTOR_ELEMENT = 2
 POINT_MASK, POINT_BELIEF, POINT_DROP, PEAK, PEAK_DROP, MARK, MARK_DROP = range(1, 8)

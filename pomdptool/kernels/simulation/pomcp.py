@@ -15,7 +15,6 @@ a row for each node: visits N(h); key, (row of its parent's action) * observatio
 then N(h, a) and Q(h, a) of each action.
 
 Plan.guide is the graph of the rollout policy:
-
     GUIDES, GUIDE, REPEATED  number of nodes, node at the root, action where the graph has none
     each node's              action; block; first of its values in Plan.values
     nodes x observations     successor

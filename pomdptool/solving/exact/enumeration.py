@@ -26,10 +26,7 @@ def backup_by_enumeration(
 ) -> FaceBackup:
     """Back up a face (see `algorithms.Backup`).
 
-    Raises
-    ------
-    PomdpError
-        If there are more than `MAX_VECTORS` sums.
+    Raises PomdpError if there are more than `MAX_VECTORS` sums.
     """
     sets = [projected_sets(branches, a) for a in range(len(branches.rewards))]
     total = sum(math.prod(map(len, of_action)) for of_action in sets)

@@ -25,7 +25,7 @@ MINIMISED = 1000
 """Maximum number of nodes of a graph that is minimised: a round may split off only one node."""
 
 MIXTURES = (1e-7, 0.0, 1e-3, 0.1)
-"""Shares to move a belief towards the centre, until the backup there reproduces the vector."""
+"""How far to move beliefs to the centre, in order, until the backup there reproduces the vector."""
 
 
 class _Node(NamedTuple):

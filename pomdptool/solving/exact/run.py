@@ -45,7 +45,7 @@ MAX_VERTICES = 400_000
 """Vertices of a polytope above which its face is backed up by epsilon-pruning instead."""
 
 PRECISE_VECTORS = 400
-"""Maximum number of vectors for which epsilon-pruning keeps to `value_iteration.HORIZON_TOLERANCE`."""
+"""Maximum number of vectors for which epsilon-pruning keeps to `HORIZON_TOLERANCE`."""
 
 MAX_SIZES = 8
 """Maximum number of faces whose sizes are listed."""

@@ -65,7 +65,7 @@ TARGET = 0.9
 """Target tolerance as a share of the residual that meets the precision."""
 
 PATIENCE = 3
-"""Rounds without progress at the target before it is reduced, or the run stops by 'rounding'."""
+"""Rounds without progress at the target before it is reduced, or the run stops with 'rounding'."""
 
 SHRINK = 0.3
 """Factor of the tolerance from round to round."""
