@@ -4,7 +4,7 @@
 
 (W: probabilities of reward bins, see `rewards`) with a pseudo-count k >= 0, added to every nonzero
 entry: the log-prior of a row is k times the sum of its logarithms. Zeros and rows without counts do
-not change. The log-posterior is concave here, so that a damped step, part of the way, raises it.
+not change. The objective is concave, so that a damped step, too, raises the log-posterior.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """SARSOP: anytime point-based value iteration with certified bounds.
 
-    initialise the bounds: blind policies, and the tighter informed bound (see `informed_bound`)
+    initialise the lower bound with blind policies, the upper bound with the tighter informed bound
+    (see `informed_bound`)
     repeat until the bounds at the initial belief are within the precision
         sample: from the initial belief, follow the best action by upper bound and the observation
                 with the largest gap, down to a belief whose gap is small enough
