@@ -22,7 +22,7 @@ from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
 from pomdptool.sparse import FloatArray
 
 BY_GRAPH = frozenset({"graph", "blind", "perseus"})
-"""Methods whose policies follow their graph, whose value is the lower bound, not their vectors."""
+"""Methods whose policies act by graph, not by vectors: only the graph earns the lower bound."""
 
 
 class Agent(Protocol):
@@ -37,10 +37,7 @@ class Agent(Protocol):
     def observe(self, action: int, observation: int) -> None:
         """Update after an action and its observation.
 
-        Raises
-        ------
-        PolicyError
-            If the observation is impossible.
+        Raises PolicyError if the observation is impossible.
         """
 
 

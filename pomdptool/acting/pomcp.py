@@ -1,9 +1,9 @@
 """Online planners: POMCP and POUCT (Silver and Veness 2010).
 
-Both build a search tree over histories from the current belief by simulations
-(`kernels.simulation.pomcp`), and keep the subtree of the actual history after each step. POUCT
-updates the belief exactly. POMCP uses particles (see `particles`); if none is consistent with an
-observation, particles are resampled from the exact belief, so the filter is never depleted.
+Both build a search tree over histories by simulations from the current belief, and keep the subtree
+of the actual history after each step; the tree itself (layout, UCB, expansion) is in
+`kernels.simulation.pomcp`. POUCT updates the belief exactly, POMCP by particles (see `particles`);
+if none is consistent with an observation, they are resampled from the exact belief.
 """
 
 from __future__ import annotations
@@ -72,16 +72,18 @@ class Pomcp:
         replaced by the optimal value of the MDP.
     leaf_values
         A saved policy whose values evaluate leaf nodes instead of rollouts.
-    exact
-        Whether the belief is exact (POUCT), not particles (POMCP).
-    particles
-        Number of particles.
+    exact, particles
+        Whether the belief is exact (POUCT), not particles (POMCP); number of particles.
     prior
         Initial visits and values of new nodes.
     rng
         Random number generator; default seed 0. `simulate` replaces it for each episode.
     seed
         Deprecated: use `rng=np.random.default_rng(seed)`.
+    states, sums
+        States of the exact belief and its cumulative probabilities, or particles and no sums.
+    searched, history
+        Simulations so far; actions and observations since the last exact belief, `belief`.
 
     Raises
     ------
@@ -195,10 +197,7 @@ class Pomcp:
     def observe(self, action: int, observation: int) -> None:
         """Update the belief, and keep the subtree of the action and observation.
 
-        Raises
-        ------
-        PolicyError
-            If the observation is impossible.
+        Raises PolicyError if the observation is impossible.
         """
         after = None
         if not self.exact:

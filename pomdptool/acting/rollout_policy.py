@@ -28,10 +28,7 @@ def no_rollout_policy() -> IntArray:
 def compile_rollout_policy(model: Model, policy: SolvedPolicy) -> tuple[IntArray, FloatArray]:
     """Arrays of a policy for kernels.
 
-    Raises
-    ------
-    PolicyError
-        If it was made for another model, or its vectors are not linked.
+    Raises PolicyError if it was made for another model, or its vectors are not linked.
     """
     check_fits(policy.problem, model)
     values = policy.values

@@ -62,14 +62,10 @@ def make_plan(
 ) -> Plan:
     """Arrays of the settings for kernels; see `pomcp.Pomcp` for their meaning.
 
-    Without a prior, each action of a new node starts with one visit, and its value in the MDP.
+    Without a prior, actions of a new node start with one visit and the MDP value Q_MDP(s, a).
 
-    Raises
-    ------
-    PomdpError
-        If the rollout has an unknown name.
-    PolicyError
-        If a policy was made for another model, or its vectors are not linked.
+    Raises PomdpError if the rollout has an unknown name, PolicyError if a policy was made for
+    another model or its vectors are not linked.
     """
     A, S = model.n_actions, model.n_states
     policy = rollout if leaf_values is None else leaf_values

@@ -145,11 +145,11 @@ def transfer_graph(policy: SolvedPolicy, model: Model) -> PolicyGraph:
             "the policy was made for another model, and has no policy graph to transfer"
         )
     for kind in ("actions", "observations"):
-        odd = set(getattr(problem, kind)) ^ set(getattr(model, kind))
-        if odd:
-            raise PolicyError(
-                f"the policy is for other {kind}: only one of them has {sorted(odd)[0]!r}"
-            )
+        ours, theirs = set(getattr(problem, kind)), set(getattr(model, kind))
+        if ours != theirs:
+            odd = min(ours ^ theirs)
+            where = "policy" if odd in ours else "model"
+            raise PolicyError(f"the {kind} differ: {odd!r} is only in the {where}")
     actions = np.array([model.actions.index(name) for name in problem.actions])
     order = [problem.observations.index(name) for name in model.observations]
     successors = graph.next[:, order]

@@ -5,6 +5,7 @@ Exit codes:
     1    invalid input, or a failure (`FAILURE`)
     2    wrong usage or a missing file (click's `UsageError.exit_code`)
     130  interrupted by Ctrl-C or SIGTERM (`INTERRUPTED`)
+Commands may return a code: solve, fit, simulate and evaluate 130; check 1.
 """
 
 from __future__ import annotations

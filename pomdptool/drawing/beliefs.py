@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from pomdptool.trace import TracedStep
 
 MAX_BANDS = 14
-"""Most states with a band of their own; the others share one."""
+"""Maximum number of states with a band of their own; the others share one."""
 
 MAX_ROWS = 12
-"""Most actions, and observations, with a row of their own."""
+"""Maximum number of actions, and of observations, with a row of their own."""
 
 OTHERS = "#dddddd"
 

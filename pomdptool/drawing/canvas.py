@@ -46,7 +46,7 @@ MAX_NUMBER = 1e100
 """Largest number on an axis; matplotlib squares some."""
 
 MAX_NAME = 28
-"""Most characters of a name that are shown."""
+"""Maximum number of characters of a name that are shown."""
 
 MAX_TITLE = 72
 

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 POINTS = 9.0
 MAX_ARROWS = 60
-"""Most edges of a graph that are all drawn as arrows."""
+"""Maximum number of edges of a graph that are all drawn as arrows."""
 
 MAX_LABEL = 22
-"""Most characters of an edge's label."""
+"""Maximum number of characters of an edge's label."""
 
 LINE = 0.15
 """Height of an arrow's end on the side of a box, in inches."""

@@ -44,7 +44,7 @@ GRID = 120
 """Grid intervals along a side of the triangle."""
 
 MAX_LINES = 60
-"""Most vectors that are shown as lines."""
+"""Maximum number of vectors that are shown as lines."""
 
 
 def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:

@@ -35,7 +35,7 @@ MOVES = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
 GOOD_SAMPLE, BAD_SAMPLE, EXIT, ILLEGAL = 10.0, -10.0, 10.0, -100.0
 
 MAX_ROCKS = 19
-"""Most rocks: with more, a single cell exceeds `SIZE_LIMIT`."""
+"""Maximum number of rocks: with more, a single cell exceeds `SIZE_LIMIT`."""
 
 Cell = tuple[int, int]
 

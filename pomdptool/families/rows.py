@@ -8,7 +8,7 @@ from pomdptool.errors import ModelError
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
 
 SIZE_LIMIT = 1 << 24
-"""Most rows (actions times states) of a family's model."""
+"""Maximum number of rows (actions times states) of a family's model."""
 
 
 def check_size(count: int, problem: str, unit: str = "rows") -> None:

@@ -3,10 +3,12 @@
 With E the set of terminal states, the likelihood of an episode is the joint probability of its data
 and
 
-    s_t not in E before each step,  s_n in E if it terminated after n steps,  not in E if truncated
+    s_t not in E before each step
+    s_n in E if the episode terminated after n steps
+    s_n not in E if it was truncated after n steps.
 
-Only M[c] changes (see `pomdptool.kernels.hmm.em` and `e_step.constrain`): its rows in E are 0, and
-its columns in E, or, for the last step of a terminated episode, its columns outside E. M does not
+Only M[c] changes (see `pomdptool.kernels.hmm.em` and `e_step.constrain`): rows in E are 0. Columns:
+at the last step of a terminated episode those outside E are 0, otherwise those in E. M does not
 change for episodes that were cut off.
 
 A model learned from terminated episodes has one terminal state, its last: absorbing, without

@@ -84,8 +84,8 @@ def fit(
     init
         Initial model, with the names of the data; its zeros stay zero.
     max_iter, tol
-        Maximum number of iterations per restart; tolerance: gain of the log-posterior per step of
-        data and iteration.
+        Maximum number of iterations (passes over the data) per restart; tolerance: gain of the
+        log-posterior per step of data and iteration.
     prior_transition, prior_observation, prior_start, prior_reward
         Dirichlet pseudo-counts, added to each nonzero entry.
     damping

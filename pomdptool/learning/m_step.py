@@ -2,9 +2,9 @@
 
     T[a, s, s'] = (n[a, s, s'] + k) / sum over s' of (n[a, s, s'] + k),    likewise Z, start and W
 
-with a pseudo-count k >= 0, which is added to every nonzero entry: the log-prior of a row is k times
-the sum of its logarithms. Rows without counts do not change, and zeros stay zero. The objective is
-concave, so that a damped step, part of the way to the maximum, raises the log-posterior as well.
+(W: probabilities of reward bins, see `rewards`) with a pseudo-count k >= 0, added to every nonzero
+entry: the log-prior of a row is k times the sum of its logarithms. Zeros and rows without counts do
+not change. The objective is concave, so that a damped step, too, raises the log-posterior.
 """
 
 from __future__ import annotations

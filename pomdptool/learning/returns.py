@@ -1,14 +1,14 @@
 """Mean returns after a state by incoming transition: a test of the Markov property.
 
-The return after step t is the discounted sum of the rewards of the next h steps,
+The return after step t, G[t+1], is the discounted sum of the rewards of the next h steps,
 
-    G[t] = r[t+1] + g r[t+2] + ... + g^(h-1) r[t+h].
+    G[t+1] = r[t+1] + g r[t+2] + ... + g^(h-1) r[t+h].
 
 Each step contributes to the transition i -> s under a with its posterior probability. If s is
 Markov, the return after s and a next action does not depend on the incoming transition. Returns of
-nearby steps share rewards, so that variances of means are cluster-robust (Liang and Zeger 1986):
-from sums over blocks of steps, an episode or a part of a long one each. Means are compared by
-Welch's test (1951), with the number of blocks as sample size.
+nearby steps share rewards, so that variances of means are cluster-robust (Liang and Zeger 1986);
+clusters are blocks of steps, each an episode or a part of a long one. Means are compared by Welch's
+test (1951), with the number of blocks as sample size.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ transitions with mean returns above the best threshold lead to a copy of it. EM 
 model, and the split is undone if the returns of the two states no longer differ. The algorithm
 stops when no difference is significant.
 
-Distinctions that no single transition reveals, for lack of differing steps, are not detected.
+Distinctions that need more than one past step are not detected.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pomdptool.model import Model
 from pomdptool.sparse import FloatArray
 
 SIGNIFICANCE = 0.01
-"""Default significance level: probability of a split in a round in which none is needed."""
+"""Default significance level: probability of a false split in a round."""
 
 MAX_STATES = 64
 """Default maximum number of states."""

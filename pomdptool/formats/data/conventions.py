@@ -36,10 +36,10 @@ class Conventions:
             if names is None:
                 continue
             if not names or "" in names:
-                raise DataError(f"the alphabet of {kind} has an empty name")
+                raise DataError(f"{kind} (--{kind}) contains an empty name")
             if len(set(names)) < len(names):
                 twice = next(name for name in names if names.count(name) > 1)
-                raise DataError(f"the alphabet of {kind} has {twice!r} twice")
+                raise DataError(f"{kind} (--{kind}) lists {twice!r} twice")
         if self.gaps not in ("consecutive", "missing"):
             raise DataError(f"gaps must be 'consecutive' or 'missing', not {self.gaps!r}")
         if self.ends not in (None, "absorbing", "cut"):

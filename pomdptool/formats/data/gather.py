@@ -1,4 +1,4 @@
-"""Rows of a data file to `Episodes`: symbols to indices, rows sorted by episode and step.
+"""Converts rows of a data file to `Episodes`: symbols to indices, rows by episode and step.
 
 Rows come in batches in file order; errors are collected with their lines.
 """

@@ -137,9 +137,8 @@ def episode_ends(
 ) -> IntArray | None:
     """How each episode ended; None if the data do not show it.
 
-    An episode that neither terminated nor was truncated ends with the log, in a nonterminal state
-    like truncated ones. Without a column `terminated`, truncated episodes were cut off in any
-    state.
+    An episode that neither terminated nor was truncated is treated as truncated: its last state is
+    not terminal. Without a column `terminated`, truncated episodes were cut off in any state.
     """
     last = np.zeros(len(order.skipped), dtype=bool)
     last[order.first[1:] - 1] = True

@@ -56,9 +56,9 @@ def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
 def indices_of(texts: Sequence[str], names: Sequence[str], kind: str) -> list[int]:
     """Index of each text among the names of a model or an alphabet; NONE if unknown.
 
-    A text is a name, or its form in a .pomdp file (`o_404` for 404, see `allowed_name`), or an
-    index. Whole numbers are indices only if no name is a number; and if some of them are names in a
-    .pomdp file, only if others are not and all may be indices.
+    In order, a text is a name; another form of a whole number (`1.0` for 1); what a .pomdp file
+    turns into a name (404 into `o_404`, see `allowed_name`); or an index. Whole numbers are indices
+    only if no name is one, and some are unknown; if others are known, only if all can be indices.
     """
     position = {name: i for i, name in enumerate(names)}
     index = {canonical(t): position.get(canonical(t), NONE) for t in texts if t not in position}

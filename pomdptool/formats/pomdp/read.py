@@ -1,4 +1,8 @@
-"""Reads .pomdp text: normalises it, parses it into statements and builds the model."""
+"""Reads .pomdp text: normalises it, parses it into statements and builds the model.
+
+`T:`, `O:` and `R:` lines: single entries are parsed in `bulk_entries`, rows and matrices in `build`
+(grammar in `grammars/pomdp.lark`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ BYTE_ORDER_MARK = "\ufeff"
 def read_pomdp(text: str, file: str, *, strict: bool) -> tuple[Model | None, tuple[Finding, ...]]:
     """Read a model (None after an error), and the findings.
 
-    `file` is the name for messages; `strict` makes dialects errors, as for the reference reader.
+    `file` is the name for messages; `strict` turns deviations that pomdp-solve rejects into errors.
     """
     marked = text.startswith(BYTE_ORDER_MARK)
     if "\r" in text:

@@ -32,8 +32,8 @@ class Factor:
     """Conditional probabilities of a child variable for one action.
 
     `parents` are those that the probabilities depend on. `rows` has a row for each combination of
-    parent values, a column for each value of the child, and is normalised where the sum was within
-    the tolerance; `sums` are the row sums before, `off` the rows that did not sum to 1.
+    parent values and a column for each value of the child; rows whose sum is within the tolerance
+    are normalised. `sums` are the sums before, `off` the numbers of the rows not within it.
     """
 
     table: Table

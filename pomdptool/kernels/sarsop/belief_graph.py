@@ -2,9 +2,9 @@
 
     b_ao[s'] = sum over s of b[s] T(s' | s, a) Z(o | s', a) / P(o | b, a)
 
-Nodes start with cheap bounds: above, Q-values for a state that is known after the step, or the
-interpolation between the corners; below, the vectors of blind policies. The informed bound
-(`solving.informed`) is applied to a node or an action only when it matters to the search.
+Nodes start with the smaller of two upper bounds, from Q-values for a state that is known after the
+step and from the corners, and with the best blind policy's lower bound. The informed bound
+(`solving.sarsop.informed_bound`) is applied to a node or an action only when it matters.
 """
 
 from __future__ import annotations

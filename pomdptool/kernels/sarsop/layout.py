@@ -30,16 +30,16 @@ Search, which grows: the caller enlarges the arrays, and a kernel that lacks spa
 
     i   header: counters, capacities, where the parts begin; SEARCH_HEADER slots in all
         heap      all that has no fixed size (supports, lists, links, children); it never moves
-        NODES_AT      rows of NODE integers, one a node
-        ACTIONS_AT    rows of ACTION integers, A to each expanded node
-        VECTORS_AT    rows of VECTOR integers, one an alpha vector
-        LISTS_AT      rows of LIST integers, LISTS to each block
+        NODES_AT      rows of NODE integers, one per node
+        ACTIONS_AT    rows of ACTION integers, A per expanded node
+        VECTORS_AT    rows of VECTOR integers, one per alpha vector
+        LISTS_AT      rows of LIST integers, LISTS per block
         TABLE_AT      hash table from beliefs to nodes
     f   AIM and DRIFT (header); POINT_MASS, for each slot of the model the sum of all listed points
         there; heap (beliefs, values, probabilities)
         SCRATCH_AT    scratch
-        BOUNDS_AT     rows of BOUND floats, one a node
-        Q_VALUES_AT   rows of Q_VALUE floats, A to each expanded node
+        BOUNDS_AT     rows of BOUND floats, one per node
+        Q_VALUES_AT   rows of Q_VALUE floats, A per expanded node
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ TABLES_HEADER = 14
 # Front of Tables.f.
 DISCOUNT, VALUE_BOUND, NEGLIGIBLE = range(3)
 
-# Header of Search.i: counters of rows in use, ends of the heap in both arrays, backups, trials,
-# increases of vectors, and the capacity of the longest list; of the current trial its depth (NONE:
-# there is none), direction (1 down, -1 up), and whether it follows the best actions by lower bound;
+# Header of Search.i: numbers of rows in use, ends of the heap in both arrays, numbers of backups,
+# trials and increases of vectors, capacity of the longest list. Of the current trial: depth (NONE:
+# there is none), direction (1 down, -1 up), whether it follows the best actions by lower bound.
 N_NODES, N_EXPANDED, N_VECTORS, N_INTEGERS, N_FLOATS, N_BACKUPS, N_TRIALS, N_RISES = range(8)
 LONGEST_LIST, DEPTH, STEP, BY_LOWER = range(8, 12)
 COUNTERS = 12
-# capacities; and where the parts begin.
+# Header of Search.i, continued: capacities, then where the parts begin.
 NODES_CAPACITY, EXPANDED_CAPACITY, VECTORS_CAPACITY, INTEGERS_CAPACITY = range(12, 16)
 FLOATS_CAPACITY, TABLE_CAPACITY, SCRATCH_CAPACITY = range(16, 19)
 NODES_AT, ACTIONS_AT, VECTORS_AT, LISTS_AT, TABLE_AT = range(19, 24)
@@ -106,8 +106,8 @@ NOT_BOUNDED, NOT_EXPANDED = -2, -1
 REWARD, Q_UPPER, Q_LOWER = range(3)
 Q_VALUE = 3
 
-# An alpha vector: block, action, values, successors (one an edge); the increases (N_RISES) at which
-# it last rose, and was last evaluated.
+# An alpha vector: block, action, values, successors (one per edge); the increases (N_RISES) at
+# which it last rose, and was last evaluated.
 V_BLOCK, V_ACTION, V_VALUES, V_LINKS, ROSE, EVALUATED = range(6)
 VECTOR = 6
 
@@ -119,11 +119,13 @@ FIRST, LENGTH, CAPACITY = range(3)
 LIST = 3
 
 # An element of a list holds the data by which a scan skips most of them. A vector: its number and
-# where its values begin. A point: its node, mask and belief; its drop, the distance below the
-# interpolation between the corners; its peak, the state where it is largest, and its mark, where it
-# is largest relative to the other points, each with the drop divided by the point's probability
-# there. Times the probability of that state, it bounds the drop at any belief. Drops are stored as
-# the bits of floats.
+# where its values begin. A point (drops are stored as the bits of floats):
+#   ITEM, POINT_MASK, POINT_BELIEF: its node, the node's mask, and where its belief begins;
+#   POINT_DROP: its distance below the interpolation between the corners;
+#   PEAK: the state where its belief is largest;
+#   MARK: the state where its belief is largest relative to the other points;
+#   PEAK_DROP, MARK_DROP: the drop divided by the probability of that state: times the probability
+#     that another belief gives the state, it bounds the drop there.
 ITEM, VALUES_AT = range(2)
 VECTOR_ELEMENT = 2
 POINT_MASK, POINT_BELIEF, POINT_DROP, PEAK, PEAK_DROP, MARK, MARK_DROP = range(1, 8)

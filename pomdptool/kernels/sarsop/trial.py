@@ -104,7 +104,7 @@ def begin_trial(s, root):
 
 @kernel
 def run(m, s, nodes, position, path, aims):
-    """Sweep: back up the listed nodes in turn, from number `position`. Without any, run trials.
+    """Run trials, or a sweep over given nodes, backing them up in turn from number `position`.
 
     The root is path[0]. `path` holds the nodes of the current trial, which resumes where the last
     call ended; how trials are split into calls changes nothing. Returns a status, DONE when all

@@ -14,9 +14,11 @@ Tree.i: number of nodes, capacity, number of actions, size of the hash table, th
 a row for each node: visits N(h); key, (row of its parent's action) * observations + observation;
 then N(h, a) and Q(h, a) of each action.
 
-Plan.guide is the graph of the rollout policy: number of nodes, node at the root, action repeated
-where the graph defines none; each node's action, block, and first value; successors by observation;
-each state's block and its index there.
+Plan.guide is the graph of the rollout policy:
+    GUIDES, GUIDE, REPEATED  number of nodes, node at the root, action where the graph has none
+    each node's              action; block; first of its values in Plan.values
+    nodes x observations     successor
+    each state's             block; index there
 """
 
 from __future__ import annotations

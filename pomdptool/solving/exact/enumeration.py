@@ -18,7 +18,7 @@ from pomdptool.solving.exact.value_function import VectorSet
 from pomdptool.solving.solution import Monitor
 
 MAX_VECTORS = 1_000_000
-"""Most sums of one backup that are listed."""
+"""Maximum number of sums of one backup that are listed."""
 
 
 def backup_by_enumeration(
@@ -26,10 +26,7 @@ def backup_by_enumeration(
 ) -> FaceBackup:
     """Back up a face (see `algorithms.Backup`).
 
-    Raises
-    ------
-    PomdpError
-        If there are more than `MAX_VECTORS` sums.
+    Raises PomdpError if there are more than `MAX_VECTORS` sums.
     """
     sets = [projected_sets(branches, a) for a in range(len(branches.rewards))]
     total = sum(math.prod(map(len, of_action)) for of_action in sets)

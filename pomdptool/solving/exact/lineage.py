@@ -22,10 +22,10 @@ from pomdptool.solving.exact.value_function import FaceValues, project, successo
 from pomdptool.sparse import FloatArray, IntArray
 
 MINIMISED = 1000
-"""Most nodes of a graph that is minimised, since a round of refinement may split off one node."""
+"""Maximum number of nodes of a graph that is minimised: a round may split off only one node."""
 
 MIXTURES = (1e-7, 0.0, 1e-3, 0.1)
-"""How far beliefs are moved towards the centre, in order, until the choices match the vector."""
+"""How far to move beliefs to the centre, in order, until the backup there reproduces the vector."""
 
 
 class _Node(NamedTuple):

@@ -25,7 +25,7 @@ from pomdptool.solving.exact.highs import check_status, new_solver, solve_to_opt
 from pomdptool.sparse import FloatArray, IntArray
 
 MARGIN = 1e-10
-"""Least excess of a kept vector, relative to the span of values."""
+"""Smallest excess of a kept vector, relative to the span of values."""
 
 MARGIN_TWO_STATES = 1e-13
 """The same without a linear program."""
@@ -34,7 +34,7 @@ TRUSTED = 1e-8
 """A vector is kept if the dual bound on its excess, relative to the span, is larger."""
 
 BLOCK = 2000
-"""Least number of vectors compared between checks of limits."""
+"""Minimum number of vectors compared between checks of limits."""
 
 Check = Callable[[], None]
 

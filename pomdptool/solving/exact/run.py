@@ -45,13 +45,13 @@ MAX_VERTICES = 400_000
 """Vertices of a polytope above which its face is backed up by epsilon-pruning instead."""
 
 PRECISE_VECTORS = 400
-"""Most vectors for which epsilon-pruning keeps to `value_iteration.HORIZON_TOLERANCE`."""
+"""Maximum number of vectors for which epsilon-pruning keeps to `HORIZON_TOLERANCE`."""
 
 MAX_SIZES = 8
-"""Most faces whose sizes are listed."""
+"""Maximum number of faces whose sizes are listed."""
 
 PARSIMONIOUS_MARGIN = 1e-10
-"""Least excess of a vector over all states, relative to the largest reward of its backup."""
+"""Smallest excess of a vector over all states, relative to the largest reward of its backup."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -217,7 +217,7 @@ class ExactRun:
         more = len(sizes) - MAX_SIZES
         states = f"{listed} ... ({more} more)" if more > 0 else listed
         n, large = sum(size > 1 for size in sizes), len(self.large)
-        how = f"by polytope {n - large}, by incremental pruning {large}"
+        how = f"by vertex enumeration {n - large}, by incremental pruning {large}"
         if self.algorithm is not None:
             how = f"by {self.algorithm} {n}"
         return f"faces {len(sizes)}: {states} states; {how}"

@@ -10,10 +10,11 @@ values of policies, so all sets bound the optimum V* from below, and
 
     V* - W <= V* - H V + e <= g residual / (1 - g) + e     on every face,
 
-and g times that one step earlier. The rounds stop when this is below the precision.
+and at most g times this error at an initial belief that is one step of look-ahead away. The rounds
+stop when this is below the precision.
 
 For a finite horizon H the sets with 1, 2, ..., H - 1 steps to go are computed in turn, from zero or
-from the terminal values, and the first step is one of look-ahead.
+from the terminal values, and the first action is chosen by one-step look-ahead.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ GRAPH_HORIZON = 1000
 """Longest horizon for which a policy graph is extracted."""
 
 GRAPH_STATES = 1000
-"""Most states for which a policy graph is extracted for an infinite horizon."""
+"""Maximum number of states for which a policy graph is extracted for an infinite horizon."""
 
 SMALLEST_TOLERANCE = 1e-12
 """Smallest tolerance above rounding, relative to the largest value."""
@@ -64,7 +65,7 @@ TARGET = 0.9
 """Target tolerance as a share of the residual that meets the precision."""
 
 PATIENCE = 3
-"""Rounds without progress at the target, after which it is reduced, or the run ends at rounding."""
+"""Rounds without progress at the target before it is reduced, or the run stops with 'rounding'."""
 
 SHRINK = 0.3
 """Factor of the tolerance from round to round."""

@@ -20,11 +20,12 @@ from pomdptool.steps import steps_from
 
 
 class BlockArrays(NamedTuple):
-    """Transitions of a model in blocks; a slot is a state of a block.
+    """Transitions of a model in blocks.
 
-    Block b has the slots block_first[b]:block_first[b + 1]. Action a in block b has the edges
-    edge_first[b * A + a]:edge_first[b * A + a + 1], one for each possible observation, and edge e
-    leads to block edge_target[e]. Action a in slot i has the entries
+    A slot is a state of a block: those of block b are block_first[b]:block_first[b + 1]. An edge is
+    a possible observation after an action in a block: those of action a in block b are
+    edge_first[b * A + a]:edge_first[b * A + a + 1], and edge e leads to block edge_target[e]. An
+    entry is a possible step from a slot by an edge: those of action a in slot i are
     entry_first[i * A + a]:entry_first[i * A + a + 1], each with its edge (relative to the action's
     first), next slot (relative to its block's first) and probability T Z. Rewards (n_slots, A).
     """

@@ -4,8 +4,8 @@ A vector v with action a and links to vectors v_o is a node of a controller with
 
     x[v, s] = r[s, a] + g sum over o and s' of T(s' | s, a) Z(o | s', a) x[v_o, s'],
 
-a linear system over all vectors reachable by links from the initial belief's (Hansen 1998). Sweeps
-contract by g each, so that with g near 1 thousands would be needed.
+a linear system over all vectors reachable by links from the one that is maximal at the initial
+belief (Hansen 1998). Sweeps contract by g each: with g near 1 thousands would be needed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pomdptool.solving.sarsop.block_model import BlockModel
 from pomdptool.sparse import FloatArray, IntArray, ragged
 
 MAX_VALUES = 4000
-"""Largest number of unknowns, over all vectors."""
+"""Maximum number of unknowns, over all vectors."""
 
 
 def evaluate_controller(blocks: BlockModel, search: Search, root: int) -> int:
-    """Raise the vectors reachable from the root's to their controller's value.
+    """Raise the vectors reachable from the root's maximal one to their values as a controller.
 
     Each value stays at or below its one-step backup less rounding. Returns the number of unknowns;
     0 if there are too many.

@@ -46,10 +46,10 @@ FIRST_INTERVAL = 64
 """Number of backups before the first sweep, evaluation and linear system."""
 
 MIN_GAIN = 0.01
-"""Least gain of a new vector at its belief, relative to (1 - discount) times the target gap."""
+"""Smallest gain of a new vector at its belief, relative to (1 - discount) times the target gap."""
 
 ROUNDING_SHARE = 0.01
-"""Error of the bounds, relative to the target gap, above which it is estimated again."""
+"""The error is re-estimated when it exceeds this share of the target gap."""
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ class SearchState:
         return self.error.lower + self.error.upper_with(float(self.search.f[layout.DRIFT]))
 
     def min_gain(self) -> float:
-        """Least gain of a new vector at its belief.
+        """Smallest gain of a new vector at its belief.
 
         Once the error matters, |V*| is bounded again, by the current vectors, to estimate it.
         """

@@ -1,6 +1,7 @@
 """SARSOP: anytime point-based value iteration with certified bounds.
 
-    initialise the lower bound with blind policies, the upper bound with TIB
+    initialise the lower bound with blind policies, the upper bound with the tighter informed bound
+    (see `informed_bound`)
     repeat until the bounds at the initial belief are within the precision
         sample: from the initial belief, follow the best action by upper bound and the observation
                 with the largest gap, down to a belief whose gap is small enough
@@ -46,7 +47,7 @@ SWEEP_AFTER = 8
 """Backups per expanded belief between two sweeps over all of them."""
 
 SOLVE_AFTER = 256
-"""Fewest backups between two solutions of a linear system."""
+"""Minimum number of backups between two solutions of a linear system."""
 
 WORTHWHILE_SHARE = 1e-3
 """A solution that closes a smaller share of the gap doubles the interval to the next one."""

@@ -25,7 +25,7 @@ from pomdptool.solving.sarsop.block_model import BlockModel
 from pomdptool.sparse import BoolArray, FloatArray, IntArray, ragged
 
 MAX_NODES = 3000
-"""Largest number of nodes; a dense factorisation of this size takes about a second."""
+"""Maximum number of nodes; a factorisation that fills in completely takes about a second."""
 
 MAX_ROUNDS, MAX_POLICIES = 20, 50
 """Limits on rounds of choosing the equations, and on policy improvements in each."""
@@ -62,7 +62,7 @@ def solve_upper_bound(
 
 
 def _select_nodes(blocks: BlockModel, search: Search, root: int) -> IntArray:
-    """Nodes that are expanded or interpolated; if these are too many, those reachable."""
+    """Nodes expanded or interpolated; if there are too many, only those reachable from the root."""
     some = search.nodes[:, [layout.EXPANSION, layout.N_MIX]] > [layout.NONE, 0]
     nodes = np.flatnonzero(some.any(axis=1))
     return nodes if len(nodes) <= MAX_NODES else _reachable_nodes(blocks, search, root)

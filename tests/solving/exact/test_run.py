@@ -32,7 +32,7 @@ def test_detail_of_faces_and_methods() -> None:
     maze = ROOT / "problems" / "maze-4x3.pomdp"
     sizes = "faces 6: 4 3 1 1 1 1 states; "
     for extra, how in (
-        ([], "by polytope 2, by incremental pruning 0"),
+        ([], "by vertex enumeration 2, by incremental pruning 0"),
         (["--algorithm", "witness"], "by witness 2"),
     ):
         arguments = ["solve", str(maze), "--horizon", "3", *extra, "-v"]
@@ -50,13 +50,13 @@ def test_detail_abbreviates_many_faces() -> None:
     n = 12
     model = pomdptool.make_model(np.full((1, n, n), 1 / n), np.eye(n)[np.newaxis], discount=0.5)
     run = ExactRun(model, Monitor(), full_simplex=False)
-    expected = "faces 12: 1 1 1 1 1 1 1 1 ... (4 more) states; by polytope 0"
+    expected = "faces 12: 1 1 1 1 1 1 1 1 ... (4 more) states; by vertex enumeration 0"
     assert run.detail().startswith(expected)
 
 
 def test_large_faces_with_few_vectors_are_exact(large_face: Model) -> None:
     solution = pomdptool.solve(large_face, "exact", horizon=3)
-    assert solution.detail == "faces 1: 9 states; by polytope 0, by incremental pruning 1"
+    assert solution.detail == "faces 1: 9 states; by vertex enumeration 0, by incremental pruning 1"
     assert solution.bounds.gap < 1e-6
     expected = naive.expectimax(large_face, large_face.start, 3)
     assert solution.bounds.lower == pytest.approx(expected, abs=1e-7)
@@ -108,8 +108,8 @@ def test_too_many_vertices_switch_to_epsilon_pruning(monkeypatch: pytest.MonkeyP
     usual = pomdptool.solve(model, "exact", horizon=4)
     monkeypatch.setattr(run, "MAX_VERTICES", 10)
     pruned = pomdptool.solve(model, "exact", horizon=4)
-    assert usual.detail.endswith("by polytope 1, by incremental pruning 0")
-    assert pruned.detail.endswith("by polytope 0, by incremental pruning 1")
+    assert usual.detail.endswith("by vertex enumeration 1, by incremental pruning 0")
+    assert pruned.detail.endswith("by vertex enumeration 0, by incremental pruning 1")
     assert pruned.bounds.lower == pytest.approx(usual.bounds.lower, abs=1e-7)
 
 
