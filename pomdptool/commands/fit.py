@@ -117,7 +117,10 @@ def command(
     seed = chosen_seed(seed, quiet or initial is not None)
     if not quiet:
         announce_compiling()
-    with interruptible() as interrupted, learning_progress(quiet, verbose) as on_step:
+    with (
+        interruptible() as interrupted,
+        learning_progress(interrupted, quiet=quiet, verbose=verbose) as on_step,
+    ):
         limits = Limits(em.time_limit, interrupted)
         keywords = asdict(em) | {
             "rng": np.random.default_rng(seed),

@@ -1,29 +1,25 @@
-"""Progress: a live line on a terminal; elsewhere, with `-v`, one line per second."""
+"""Progress of solving, simulation and learning, as lines of fields."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import shutil
-import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from pomdptool.commands.terminal import can_encode, say
+from pomdptool.commands.live import KEEPS_BEST, Field, Line, live_line
+from pomdptool.commands.terminal import say
 from pomdptool.kernels import jit
 
 if TYPE_CHECKING:
-    from rich.status import Status
-
     from pomdptool.acting.simulate import OnEpisode
     from pomdptool.learning.progress import LearningProgress, OnLearned
     from pomdptool.model import Model
     from pomdptool.solving.solution import OnStep, Progress
     from pomdptool.sparse import FloatArray
 
-Report = Callable[[Callable[[], str]], None]
-"""Shows a line, which is built only if it is due."""
+Interrupted = Callable[[], bool]
+"""Whether Ctrl-C was pressed."""
 
 
 def announce_compiling() -> None:
@@ -32,88 +28,73 @@ def announce_compiling() -> None:
 
 
 @contextlib.contextmanager
-def solver_progress(model: Model, quiet: bool, verbose: bool) -> Iterator[OnStep | None]:
+def solver_progress(
+    model: Model, interrupted: Interrupted, *, quiet: bool, verbose: bool
+) -> Iterator[OnStep | None]:
     """Progress of a solver."""
     sign = -1.0 if model.costs else 1.0
-    with _line("solving ...", quiet, verbose) as report:
-        yield report and (lambda p: report(lambda: _solver_line(p, sign)))
+    display = live_line("solving ...", quiet, verbose, hint=KEEPS_BEST, interrupted=interrupted)
+    with display as report:
+        yield report and (lambda p: report(lambda: solver_line(p, sign)))
 
 
 @contextlib.contextmanager
-def simulation_progress(model: Model, episodes: int, quiet: bool) -> Iterator[OnEpisode | None]:
+def simulation_progress(
+    model: Model, episodes: int, interrupted: Interrupted, *, quiet: bool
+) -> Iterator[OnEpisode | None]:
     """Running mean of a simulation, on a terminal only."""
     sign = -1.0 if model.costs else 1.0
-
-    def line(done: int, returns_so_far: Callable[[], FloatArray]) -> str:
-        returns = returns_so_far()
-        error = returns.std() / math.sqrt(done)
-        mean = sign * returns.mean()
-        return f"episode {done} of {episodes}  mean {mean:.5g} +- {error:.2g}"
-
-    with _line("simulating ...", quiet, verbose=False) as report:
-        yield report and (lambda done, returns: report(lambda: line(done, returns)))
+    hint = "Ctrl-C keeps the episodes so far"
+    display = live_line("simulating ...", quiet, False, hint=hint, interrupted=interrupted)
+    with display as report:
+        yield report and (
+            lambda done, returns: report(lambda: simulation_line(done, episodes, returns(), sign))
+        )
 
 
 @contextlib.contextmanager
-def learning_progress(quiet: bool, verbose: bool) -> Iterator[OnLearned | None]:
+def learning_progress(
+    interrupted: Interrupted, *, quiet: bool, verbose: bool
+) -> Iterator[OnLearned | None]:
     """Progress of learning."""
-    with _line("learning ...", quiet, verbose) as report:
-        yield report and (lambda p: report(lambda: _learning_line(p)))
+    display = live_line("learning ...", quiet, verbose, hint=KEEPS_BEST, interrupted=interrupted)
+    with display as report:
+        yield report and (lambda p: report(lambda: learning_line(p)))
 
 
-@contextlib.contextmanager
-def _line(title: str, quiet: bool, verbose: bool) -> Iterator[Report | None]:
-    """Yield a function that shows progress, or None if it is not shown."""
-    if quiet or not (sys.stderr.isatty() or verbose):
-        yield None
-    elif sys.stderr.isatty():
-        with _status(title) as status:
-            yield _throttled(0.1, lambda line: status.update(_cut(line)))
-    else:
-        yield _throttled(1.0, say)
-
-
-def _status(title: str) -> Status:
-    """A live line on standard error, with an ASCII spinner if necessary."""
-    from rich.console import Console  # slow to import
-
-    spinner = "dots" if can_encode(sys.stderr, "\N{BRAILLE PATTERN DOTS-124}") else "line"
-    return Console(stderr=True).status(title, spinner=spinner)
-
-
-def _cut(line: str) -> str:
-    """Cut a line to the width of the terminal beside the spinner."""
-    return line[: shutil.get_terminal_size().columns - 3].rstrip()
-
-
-def _throttled(seconds: float, show: Callable[[str], None]) -> Report:
-    last = -math.inf
-
-    def report(line: Callable[[], str]) -> None:
-        nonlocal last
-        now = time.perf_counter()
-        if now - last >= seconds:
-            last = now
-            show(line())
-
-    return report
-
-
-def _solver_line(p: Progress, sign: float) -> str:
+def solver_line(p: Progress, sign: float) -> Line:
+    """Seconds, bounds on the optimal value of the initial belief, and counts."""
     low, high = sorted((sign * p.lower, sign * p.upper))
-    counts = {"vertices": p.vertices, "programs": p.programs, "beliefs": p.beliefs}
-    detail = "".join(f"{name} {count}  " for name, count in counts.items() if count)
+    line = [
+        Field(1, f"{p.seconds:.1f} s"),
+        Field(0, f"{low:.6g} to {high:.6g}"),
+        Field(2, f"gap {high - low:.2g}"),
+        Field(3, f"iterations {p.iteration}"),
+        Field(4, f"vectors {p.vectors}"),
+    ]
+    counts = {"beliefs": p.beliefs, "vertices": p.vertices, "programs": p.programs}
+    line += [Field(rank, f"{k} {n}") for rank, (k, n) in enumerate(counts.items(), 6) if n]
     if p.error is not None:
-        detail += f"error {p.error:.2g}  "
-    step = "iteration" if p.beliefs is None else "trial"
-    return (
-        f"{p.seconds:.1f} s  {low:.6g} to {high:.6g}  gap {high - low:.2g}  "
-        f"{step} {p.iteration}  vectors {p.vectors}  {detail}".rstrip()
-    )
+        line.append(Field(5, f"error {p.error:.2g}"))
+    return line
 
 
-def _learning_line(p: LearningProgress) -> str:
-    return (
-        f"states {p.states}  restart {p.restart + 1}  iteration {p.iteration}  "
-        f"log-likelihood {p.loglik:.8g}  gain {p.gain:.2g} per step  {p.seconds:.1f} s"
-    )
+def simulation_line(done: int, episodes: int, returns: FloatArray, sign: float) -> Line:
+    """Number of episodes, and their mean discounted return with its standard error."""
+    error = returns.std() / math.sqrt(done)
+    return [
+        Field(0, f"episode {done} of {episodes}"),
+        Field(1, f"mean {sign * returns.mean():.5g} +- {error:.2g}"),
+    ]
+
+
+def learning_line(p: LearningProgress) -> Line:
+    """Seconds, the current run of EM, and its log-likelihood."""
+    return [
+        Field(1, f"{p.seconds:.1f} s"),
+        Field(4, f"states {p.states}"),
+        Field(3, f"restart {p.restart + 1}"),
+        Field(2, f"iteration {p.iteration}"),
+        Field(0, f"log-likelihood {p.loglik:.8g}"),
+        Field(5, f"gain {p.gain:.2g} per step"),
+    ]

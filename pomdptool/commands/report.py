@@ -8,9 +8,11 @@ import sys
 from typing import TYPE_CHECKING, TextIO, get_args
 
 from pomdptool.commands.terminal import LABEL, can_encode, drawn, plural, say, show_pairs
-from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
+from pomdptool.drawing.sparks import BLOCKS, resampled, settled_range, sparkline
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from pomdptool.learning.result import Fit
     from pomdptool.learning.select import Candidate
     from pomdptool.learning.utile_distinction import Split
@@ -37,8 +39,8 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
     kind = "cost" if problem.costs else "value"
     horizon = f", horizon {policy.horizon}" if policy.horizon else ""
     rows = [("problem", problem.name or "-"), ("method", policy.method + horizon)]
-    if policy.converged:
-        rows.append((f"{kind} at start", f"{sign * policy.bounds.lower:.6g}"))
+    if earned := _earned(policy, sign):
+        rows.append((f"{kind} at start", earned))
     rows += [
         (f"optimal {kind}", f"{_digits(low, high)} (certified)"),
         ("first action", _first_action(policy)),
@@ -54,6 +56,21 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
         ("seconds", f"{stats['seconds']:.2f}"),
     ]
     show_pairs(rows, stream)
+
+
+def _earned(policy: SolvedPolicy, sign: float) -> str:
+    """The expected return of the policy from the initial belief, or a bound on it."""
+    from pomdptool.solving.bounds import UPPER_METHODS
+
+    lower = policy.bounds.lower
+    if policy.converged:
+        return f"{sign * lower:.6g}"
+    if policy.method in UPPER_METHODS:
+        return "unknown (see `pomdptool evaluate`)"
+    if not math.isfinite(lower):
+        return ""
+    relation, (least, greatest) = ("<=" if sign < 0.0 else ">="), _rounded(*2 * [sign * lower], 6)
+    return f"{relation} {greatest if sign < 0.0 else least:g} (what this policy earns, certified)"
 
 
 def _first_action(policy: SolvedPolicy) -> str:
@@ -91,7 +108,10 @@ def _remaining_gap(solution: Solution) -> str:
 
 
 def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str, str]]:
-    """Sparklines of the bounds and their gap over the logarithm of time; on a terminal only."""
+    """Sparklines of the bounds and their gap over the logarithm of time; on a terminal only.
+
+    The bounds share a scale, which leaves out how they began: first bounds can be very wide.
+    """
     import numpy as np
 
     rows = np.array([row[:3] for row in policy.trace]).reshape(-1, 3)
@@ -100,17 +120,20 @@ def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str
         return []
     low, high = np.sort(sign * rows[:, 1:], axis=1).T
     gap = np.log(np.maximum(high - low, 1e-12))
-    scale = float(low.min()), float(high.max())
-    times = np.log(np.maximum(rows[:, 0], 1e-3))
+    times = np.maximum(rows[:, 0], 1e-3)
+    scale = settled_range(times, low, high)
 
-    def curve(values: FloatArray, low: float, high: float, first: float) -> str:
-        points = resampled(times, values, spark_width())
-        return f"{spark(points, low, high, stream)} from {first:.4g}"
+    def curve(values: FloatArray, low: float, high: float, first: float, last: float) -> str:
+        points = resampled(np.log(times), values, spark_width())
+        return f"{spark(points, low, high, stream)} {first:.4g} to {last:.4g}"
 
     return [
-        ("upper bound", curve(high, *scale, high[0])),
-        ("lower bound", curve(low, *scale, low[0])),
-        ("gap, log scale", curve(gap, float(gap.min()), float(gap.max()), high[0] - low[0])),
+        ("upper bound", curve(high, *scale, high[0], high[-1])),
+        ("lower bound", curve(low, *scale, low[0], low[-1])),
+        (
+            "gap, log scale",
+            curve(gap, *settled_range(times, gap), high[0] - low[0], high[-1] - low[-1]),
+        ),
     ]
 
 
@@ -185,9 +208,10 @@ def show_fit(result: Fit) -> None:
 
         history = np.array(result.history)
         width = min(spark_width(), len(history))
-        points = resampled(np.arange(float(len(history))), history, width)
-        curve = spark(points, float(history.min()), float(history.max()), sys.stderr)
-        rows.insert(2, ("over iterations", f"{curve} from {history[0]:.8g}"))
+        iterations = np.arange(1.0, len(history) + 1.0)
+        points = resampled(iterations, history, width)
+        curve = spark(points, *settled_range(iterations, history), sys.stderr)
+        rows.insert(2, ("over iterations", f"{curve} {history[0]:.6g} to {history[-1]:.6g}"))
     show_pairs(rows, sys.stderr)
 
 
@@ -211,13 +235,20 @@ def _per_step(value: float, per_step: float) -> str:
 
 def _digits(low: float, high: float) -> str:
     """Format an interval, rounded outwards, with enough digits to distinguish its ends."""
-    import decimal
-
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{low} to {high}"
     for digits in range(6, 16):
-        a = decimal.Context(prec=digits, rounding=decimal.ROUND_FLOOR).create_decimal(low)
-        b = decimal.Context(prec=digits, rounding=decimal.ROUND_CEILING).create_decimal(high)
+        a, b = _rounded(low, high, digits)
         if high - low > 2.0 * float(b - a) / 3.0 or low == high:
             break
     return f"{a:g}" if a == b else f"{a:g} to {b:g}"
+
+
+def _rounded(low: float, high: float, digits: int) -> tuple[Decimal, Decimal]:
+    """The ends of an interval, rounded outwards."""
+    from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+
+    return (
+        Context(prec=digits, rounding=ROUND_FLOOR).create_decimal(low),
+        Context(prec=digits, rounding=ROUND_CEILING).create_decimal(high),
+    )

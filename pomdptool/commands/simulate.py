@@ -123,7 +123,7 @@ def command(
     with (
         interruptible() as interrupted,
         step_recorder(model, trace_file, verbose and not quiet) as on_step,
-        simulation_progress(model, episodes, quiet) as on_episode,
+        simulation_progress(model, episodes, interrupted, quiet=quiet) as on_episode,
     ):
         for policy in (first, *others):
             result = simulate(

@@ -216,7 +216,10 @@ def command(
     rng = generator(seed, quiet) if options.method in RANDOM else None
     if not quiet:
         announce_compiling()
-    with interruptible() as interrupted, solver_progress(model, quiet, verbose) as on_step:
+    with (
+        interruptible() as interrupted,
+        solver_progress(model, interrupted, quiet=quiet, verbose=verbose) as on_step,
+    ):
         solution = solve(
             model,
             **options.keywords(policy_kind),

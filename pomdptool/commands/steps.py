@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pomdptool.commands.step_table import StepTable
 from pomdptool.commands.terminal import say
 from pomdptool.formats.atomic import open_atomic
 from pomdptool.formats.traces import trace_line
@@ -27,12 +30,22 @@ def step_recorder(model: Model, trace_file: str | None, verbose: bool) -> Iterat
         return
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(open_atomic(Path(trace_file))) if trace_file else None
+        table: StepTable | None = None
+
+        def show(recorded: RecordedStep) -> None:
+            nonlocal table
+            if table is None:
+                width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+                table = StepTable(model, planned=recorded.decision is not None, width=width)
+                for line in table.header:
+                    say(line)
+            say(table.row(recorded))
 
         def on_step(recorded: RecordedStep) -> None:
             if stream is not None:
                 stream.write(trace_line(traced(model, recorded)).encode())
             if verbose:
-                say(_step_line(model, recorded))
+                show(recorded)
 
         yield on_step
 
@@ -62,23 +75,4 @@ def traced(model: Model, recorded: RecordedStep) -> TracedStep:
     values = (sign * v if math.isfinite(v) else None for v in decision.values.tolist())
     return replace(
         record, sims=decision.sims, visits=tuple(decision.visits.tolist()), values=tuple(values)
-    )
-
-
-def _step_line(model: Model, recorded: RecordedStep) -> str:
-    """Describe a step in one line."""
-    step, sign = recorded.step, -1.0 if model.costs else 1.0
-    likely = ""
-    if recorded.belief is not None:
-        best = recorded.belief.argsort(kind="stable")[::-1][:3].tolist()
-        shown = [
-            f"{model.states[s]} {recorded.belief[s]:.3g}" for s in best if recorded.belief[s] > 0.0
-        ]
-        more = int((recorded.belief > 0.0).sum()) - len(shown)
-        likely = "  belief " + ", ".join(shown) + (f" and {more} more" if more else "")
-    sims = f"  sims {recorded.decision.sims}" if recorded.decision is not None else ""
-    return (
-        f"{recorded.episode}.{step.time}  state {model.states[step.state]}{likely}  "
-        f"action {model.actions[step.action]}  reward {sign * step.reward + 0.0:g}  "
-        f"observation {model.observations[step.observation]}{sims}"
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from pomdptool.distributions import SUM_TOLERANCE
 from pomdptool.formats.json_documents import JsonValue, read_document
-from pomdptool.formats.policy.write import FORMAT
+from pomdptool.formats.policy.write import FORMAT, graph_document
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors
@@ -78,13 +78,10 @@ class _Reader:
 
     def policy(self, place: JsonValue) -> SolvedPolicy:
         horizon = None if place["horizon"].value is None else place["horizon"].count(1)
-        graph, graph_value = self.graph(place["graph"])
         stages, terminal_values = place.get("stages"), place.get("terminal_values")
         terminal = None if terminal_values is None else self.terminal(terminal_values)
         values = self.values(place["vectors"], horizon, place.get("floor"))
-        if isinstance(values, LinkedVectors):
-            graph, value = values.graph(), place.get("graph_value")
-            graph_value = None if value is None else self.sign * value.number()
+        graph, graph_value = self.graph(place, values)
         return SolvedPolicy(
             problem=self.problem,
             method=place["method"].text(),
@@ -119,8 +116,13 @@ class _Reader:
             raise place.error('must have "lower" below "upper"')
         return Bounds(low, high)
 
-    def graph(self, place: JsonValue) -> tuple[PolicyGraph | None, float | None]:
+    def graph(
+        self, place: JsonValue, values: ValueFunction
+    ) -> tuple[PolicyGraph | None, float | None]:
         """The graph and its value."""
+        if isinstance(values, LinkedVectors):
+            return self.controller(values, place)
+        place = place["graph"]
         if place.value is None:
             return None, None
         n_actions, n_observations = len(self.problem.actions), len(self.problem.observations)
@@ -140,6 +142,17 @@ class _Reader:
         if value is None or value.value is None:
             return graph, None
         return graph, self.sign * value.number()
+
+    def controller(
+        self, values: LinkedVectors, place: JsonValue
+    ) -> tuple[PolicyGraph, float | None]:
+        """The graph that linked vectors form, and its value; older files hold only the value."""
+        graph, stored, value = values.graph(), place["graph"], place.get("graph_value")
+        if stored.value is not None:
+            for key, expected in graph_document(graph).items():
+                if stored[key].value != expected:
+                    raise stored[key].error('must agree with "next" of the vectors')
+        return graph, None if value is None else self.sign * value.number()
 
     def start(self, place: JsonValue, n_nodes: int) -> tuple[int, int]:
         """The initial node, or 0 and the number of initial nodes, one for each state."""
