@@ -62,15 +62,16 @@ def _earned(policy: SolvedPolicy, sign: float) -> str:
     """The expected return of the policy from the initial belief, or a bound on it."""
     from pomdptool.solving.bounds import UPPER_METHODS
 
-    lower = policy.bounds.lower
+    lower, problem = policy.bounds.lower, policy.problem
     if policy.converged:
         return f"{sign * lower:.6g}"
     if policy.method in UPPER_METHODS:
         return "unknown (see `pomdptool evaluate`)"
     if not math.isfinite(lower):
         return ""
-    relation, (least, greatest) = ("<=" if sign < 0.0 else ">="), _rounded(*2 * [sign * lower], 6)
-    return f"{relation} {greatest if sign < 0.0 else least:g} (what this policy earns, certified)"
+    least, greatest = _rounded(sign * lower, sign * lower, 6)
+    bound = f"<= {greatest:g}" if problem.costs else f">= {least:g}"
+    return f"{bound} (what this policy {'costs' if problem.costs else 'earns'}, certified)"
 
 
 def _first_action(policy: SolvedPolicy) -> str:
@@ -110,7 +111,7 @@ def _remaining_gap(solution: Solution) -> str:
 def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str, str]]:
     """Sparklines of the bounds and their gap over the logarithm of time; on a terminal only.
 
-    The bounds share a scale, which leaves out how they began: first bounds can be very wide.
+    Each has a scale of its own, without the beginning: the first bounds can be very wide.
     """
     import numpy as np
 
@@ -121,19 +122,16 @@ def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str
     low, high = np.sort(sign * rows[:, 1:], axis=1).T
     gap = np.log(np.maximum(high - low, 1e-12))
     times = np.maximum(rows[:, 0], 1e-3)
-    scale = settled_range(times, low, high)
 
-    def curve(values: FloatArray, low: float, high: float, first: float, last: float) -> str:
-        points = resampled(np.log(times), values, spark_width())
-        return f"{spark(points, low, high, stream)} {first:.4g} to {last:.4g}"
+    def curve(heights: FloatArray, values: FloatArray) -> str:
+        points = resampled(np.log(times), heights, spark_width())
+        drawn_line = spark(points, *settled_range(times, heights), stream)
+        return f"{drawn_line} {values[0]:.5g} to {values[-1]:.5g}"
 
     return [
-        ("upper bound", curve(high, *scale, high[0], high[-1])),
-        ("lower bound", curve(low, *scale, low[0], low[-1])),
-        (
-            "gap, log scale",
-            curve(gap, *settled_range(times, gap), high[0] - low[0], high[-1] - low[-1]),
-        ),
+        ("upper bound", curve(high, high)),
+        ("lower bound", curve(low, low)),
+        ("gap, log scale", curve(gap, high - low)),
     ]
 
 

@@ -29,9 +29,6 @@ MAX_REWARDS = 10_000
 STEP, SIMS, PROBABILITY = "00.00", "000000", "0.00123"
 """Texts as wide as most steps (episode.step), numbers of simulations and probabilities."""
 
-LISTED = 3 * (MAX_NAME + len(PROBABILITY))
-"""Characters that suffice for most listed beliefs."""
-
 NAMES = 4
 """Number of columns at the left that hold names; the others hold numbers."""
 
@@ -70,7 +67,8 @@ class StepTable:
         titles = [title for title, _ in columns]
         probabilities = [max(len(name), len(PROBABILITY)) for name in self.states]
         small = model.n_states <= MAX_SPLIT
-        self.gap = "  " if self._fits(probabilities if small else [LISTED], 2) else " "
+        wanted = probabilities if small else [max(probabilities) + len(PROBABILITY)] * MAX_LISTED
+        self.gap = "  " if self._fits(wanted, 2) else " "
         self.begin = sum(self.widths) + len(self.gap) * len(self.widths)
         self.split = small and self._fits(probabilities, len(self.gap))
         if self.split:

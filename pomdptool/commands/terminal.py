@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
@@ -64,15 +65,25 @@ def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
     width = max(shutil.get_terminal_size().columns, 2 * LABEL) if stream.isatty() else None
     for label, raw in rows:
         text = printable(raw)
-        line = f"{label:<{LABEL}}{text}"
-        if width is not None and len(line) > width:
-            line = textwrap.fill(
-                text,
-                width,
-                initial_indent=f"{label:<{LABEL}}",
-                subsequent_indent=" " * LABEL,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-        stream.write(line + "\n")
+        lines = [text] if width is None else wrapped(text, width - LABEL)
+        start = f"{label:<{LABEL}}"
+        for line in lines:
+            stream.write(f"{start}{line}\n")
+            start = " " * LABEL
     stream.flush()
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of a text, broken after the items of a list, or within an item at its spaces."""
+    lines = [""]
+    for item in re.split(r"(?<=[,;]) ", text):
+        joined = f"{lines[-1]} {item}" if lines[-1] else item
+        if len(joined) <= width:
+            lines[-1] = joined
+        elif len(item) <= width:
+            lines.append(item)
+        else:
+            lines[-1:] = textwrap.wrap(
+                joined, width, break_long_words=False, break_on_hyphens=False
+            )
+    return lines

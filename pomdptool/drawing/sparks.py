@@ -21,16 +21,15 @@ def sparkline(values: FloatArray, low: float, high: float, *, plain: bool = Fals
     return "".join(marks[k] for k in heights.astype(int).tolist())
 
 
-def settled_range(times: FloatArray, *curves: FloatArray) -> tuple[float, float]:
-    """The range of curves without their beginning, which would flatten the rest.
+def settled_range(times: FloatArray, values: FloatArray) -> tuple[float, float]:
+    """The range of a curve without its beginning, which would flatten the rest.
 
     The beginning is the first decade of the times, at most half of their logarithmic range. `times`
-    are positive and ascend; they and each of the curves have the shape (m,).
+    are positive and ascend; both arrays have the shape (m,).
     """
     first, last = float(times[0]), float(times[-1])
-    later = times >= min(10.0 * first, (first * last) ** 0.5)
-    shown = np.stack(curves)[:, later]
-    return float(shown.min()), float(shown.max())
+    later = values[times >= min(10.0 * first, (first * last) ** 0.5)]
+    return float(later.min()), float(later.max())
 
 
 def resampled(times: FloatArray, values: FloatArray, n: int) -> FloatArray:
