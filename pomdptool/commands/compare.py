@@ -23,7 +23,7 @@ from pomdptool.commands.options import (
     seed_option,
 )
 from pomdptool.commands.progress import announce_compiling
-from pomdptool.commands.terminal import say, show_pairs
+from pomdptool.commands.terminal import say_wrapped, show_pairs
 from pomdptool.model import Model
 
 
@@ -84,7 +84,9 @@ def command(
         transferred = transfer(*models, rng=rng, precision=precision, time_limit=time_limit)
         document.update(_returns(models[0], models[1], transferred))
     elif not quiet:
-        say("note: policies are not compared: both models need rewards and a discount below 1")
+        say_wrapped(
+            "note: policies are not compared: both models need rewards and a discount below 1"
+        )
     if as_json:
         write_json({**document, "seed": seed})
         return

@@ -25,7 +25,7 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling
 from pomdptool.commands.returns import interval, short, summary
-from pomdptool.commands.terminal import plural, say, show_pairs
+from pomdptool.commands.terminal import plural, say_wrapped, show_pairs
 from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
@@ -107,7 +107,7 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
         policy = load_policy(path)
         if policy.problem.digest != model.digest:
             if not quiet:
-                say("note: the policy is for another model; its graph is evaluated")
+                say_wrapped("note: the policy is for another model; its graph is evaluated")
             return carried(policy, model)
     return open_policy(path, model)
 

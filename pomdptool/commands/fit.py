@@ -133,6 +133,7 @@ def command(
         errors = None
         if report is not None and result.rewards is not None:
             errors = standard_errors(result, episodes, threads=em.threads, limits=limits)
+    seconds = limits.seconds
     text, model_warnings = encode_model(result.model, kind)
     write_result(text, output)
     if report is not None:
@@ -140,8 +141,8 @@ def command(
         document = _report(result, errors, candidates, splits, warnings, seed)
         write_result(write_fit_report(document), report)
     if not quiet:
-        show_candidates(candidates, result.model.n_states)
-        show_fit(result)
+        show_candidates(candidates, result, choice.by)
+        show_fit(result, seconds)
     warn((*result.warnings, *model_warnings), quiet=quiet)
     return INTERRUPTED if result.stop_reason == "interrupted" else 0
 

@@ -20,7 +20,7 @@ from pomdptool.commands.options import (
     verbose_option,
 )
 from pomdptool.commands.tables import show_tables
-from pomdptool.commands.terminal import plural, say, show_pairs
+from pomdptool.commands.terminal import plural, say_wrapped, show_pairs
 from pomdptool.errors import FormatError
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
@@ -62,7 +62,7 @@ def command(
         show_tables(model, sys.stdout, everything=verbose)
     if not quiet:
         for warning in described.warnings:
-            say(warning)
+            say_wrapped(warning)
 
 
 def _rows(model: Model, described: ModelInfo, width: int) -> list[tuple[str, str]]:

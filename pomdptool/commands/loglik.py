@@ -15,6 +15,8 @@ from pomdptool.commands.terminal import show_pairs
 from pomdptool.episodes import Episodes
 from pomdptool.learning.likelihood import Likelihood, loglik
 
+CRITERIA = ("bic", "aic")
+
 
 @click.command(cls=Command, example="pomdptool loglik learned.pomdp data.csv")
 @model_and_data
@@ -29,7 +31,9 @@ def command(files: ModelAndData, per_episode: bool, threads: int | None, as_json
         write_json(_document(likelihood, episodes, per_episode))
         return
     rows = _document(likelihood, episodes, per_episode=False).items()
-    show_pairs([(key.replace("_", " "), _text(value)) for key, value in rows], sys.stdout)
+    part = "" if episodes.rewards is None else " (of the observations, without rewards)"
+    texts = {key: _text(value) + part * (key in CRITERIA) for key, value in rows}
+    show_pairs([(key.replace("_", " "), text) for key, text in texts.items()], sys.stdout)
     if per_episode:
         for e, value in zip(episodes.labels, likelihood.per_episode.tolist(), strict=True):
             sys.stdout.write(f"episode {e}\t{value:.10g}\n")

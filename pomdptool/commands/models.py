@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pomdptool.commands.terminal import plural, say
+from pomdptool.commands.terminal import plural, say, say_wrapped
 from pomdptool.errors import DataError, FormatError, nearest
 from pomdptool.formats import text_input
 from pomdptool.formats.check import Check, check
@@ -66,7 +66,7 @@ def warn(warnings: Iterable[object], *, quiet: bool) -> None:
     """Print warnings to standard error, one per line."""
     if not quiet:
         for warning in warnings:
-            say(f"warning: {warning}")
+            say_wrapped(f"warning: {warning}")
 
 
 def index_of(text: str, kind: str, indices: Mapping[str, int], prefix: str = "") -> int:

@@ -7,14 +7,22 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO, get_args
 
-from pomdptool.commands.terminal import LABEL, can_encode, drawn, plural, say, show_pairs
+from pomdptool.commands.terminal import (
+    LABEL,
+    can_encode,
+    drawn,
+    plural,
+    say,
+    say_wrapped,
+    show_pairs,
+)
 from pomdptool.drawing.sparks import BLOCKS, resampled, settled_range, sparkline
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from pomdptool.learning.result import Fit
-    from pomdptool.learning.select import Candidate
+    from pomdptool.learning.select import Candidate, Criterion
     from pomdptool.learning.utile_distinction import Split
     from pomdptool.policy import SolvedPolicy
     from pomdptool.solving.solution import Solution
@@ -25,6 +33,13 @@ MIN_CURVE = 3
 
 MAX_STATES = 3
 """Maximum number of initial states of an MDP whose actions are shown."""
+
+SELECTED_BY: dict[Criterion, str] = {
+    "bic": "smallest BIC",
+    "aic": "smallest AIC",
+    "heldout": "smallest model within a standard error of the best on held-out data",
+}
+"""How a number of states is selected."""
 
 MAX_TREE = 20
 """Maximum number of nodes of a policy graph that is shown."""
@@ -156,20 +171,24 @@ def show_graph(solution: Solution, stream: TextIO) -> None:
         say(line, stream)
 
 
-def show_candidates(candidates: tuple[Candidate, ...], states: int) -> None:
-    """Print a table of candidates, in which the selected one is marked."""
+def show_candidates(candidates: tuple[Candidate, ...], selected: Fit, by: Criterion) -> None:
+    """Print a table of candidates, in which the selected one is marked, and how it was selected."""
     if not candidates:
         return
-    rows = [["states", "log-likelihood", "parameters", "BIC", "AIC", "held-out", ""]]
+    rows = [["states", "log-likelihood", "parameters", "BIC", "AIC"]]
+    tested = by == "heldout"
+    rows[0] += [*["held-out"] * tested, ""]
     for c in candidates:
-        heldout = "-" if c.heldout is None else f"{c.heldout:.6f}"
-        mark = "*" if c.states == states else ""
+        heldout = ["-" if c.heldout is None else f"{c.heldout:.6f}"] * tested
+        mark = "*" if c.states == selected.model.n_states else ""
         fit = [f"{c.fit.joint:.2f}", f"{c.fit.parameters}", f"{c.fit.bic:.2f}", f"{c.fit.aic:.2f}"]
-        rows.append([f"{c.states}", *fit, heldout, mark])
+        rows.append([f"{c.states}", *fit, *heldout, mark])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
         say("  ".join(cells).rstrip())
+    counted = "" if selected.rewards is None else "; all columns count observations and rewards"
+    say_wrapped(f"* selected: {SELECTED_BY[by]}{counted}")
 
 
 def show_split(split: Split) -> None:
@@ -184,18 +203,20 @@ def show_split(split: Split) -> None:
         say(f"  {name} entered by {'; '.join(returns) or 'no transition clearly'}")
 
 
-def show_fit(result: Fit) -> None:
-    """Print the result of learning as a table."""
+def show_fit(result: Fit, seconds: float) -> None:
+    """Print the result of learning as a table; `seconds` is the time that it took."""
     pseudo = "T {:g}, O {:g}, start {:g}, reward {:g}".format(*result.settings.pseudo_counts)
     if result.rewards is None:
         pseudo = pseudo.rpartition(",")[0]
+    counted = "" if result.rewards is None else ", of observations and rewards"
     rows = [
         ("states", f"{result.model.n_states}{_terminal(result)}"),
         ("log-likelihood", _per_step(result.loglik, result.loglik_per_step)),
         ("stopped by", result.stop_reason + ("" if result.converged else " (not converged)")),
-        ("iterations", f"{result.iterations} (best of {plural(len(result.restarts), 'restart')})"),
+        ("iterations", f"{result.iterations}{_of_restarts(len(result.restarts))}"),
         ("pseudo-counts", pseudo),
-        ("BIC", f"{_number(result.bic)} with {result.parameters} parameters"),
+        ("BIC", f"{_number(result.bic)} with {plural(result.parameters, 'parameter')}{counted}"),
+        ("seconds", f"{seconds:.2f}"),
     ]
     if result.rewards is not None:
         kind = "R[a, s]" if result.rewards.R.ndim == 2 else "R[a, s, s', o]"
@@ -211,6 +232,10 @@ def show_fit(result: Fit) -> None:
         curve = spark(points, *settled_range(iterations, history), sys.stderr)
         rows.insert(2, ("over iterations", f"{curve} {history[0]:.6g} to {history[-1]:.6g}"))
     show_pairs(rows, sys.stderr)
+
+
+def _of_restarts(n: int) -> str:
+    return "" if n == 1 else f" in the best of {n} restarts"
 
 
 def _terminal(result: Fit) -> str:

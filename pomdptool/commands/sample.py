@@ -23,7 +23,7 @@ from pomdptool.commands.options import (
     seed_option,
     steps_option,
 )
-from pomdptool.commands.terminal import escaped, say
+from pomdptool.commands.terminal import escaped, say_wrapped
 from pomdptool.errors import DataError
 from pomdptool.formats.data.read import DATA_KINDS, DataKind
 from pomdptool.formats.models import Kind
@@ -101,7 +101,9 @@ def command(
         raise click.UsageError("--policy and --actions cannot be combined.")
     model = open_model(path, kind, quiet=quiet)
     if model.costs and not quiet:
-        say("note: the reward column holds costs: learn from it with --values cost or --like")
+        say_wrapped(
+            "note: the reward column holds costs: learn from it with --values cost or --like"
+        )
     scripts = _scripts(actions_file, model) if actions_file else None
     if steps is None:
         steps = default_steps(model) if scripts is None else max(map(len, scripts))

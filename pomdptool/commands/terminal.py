@@ -20,6 +20,9 @@ Named = TypeVar("Named", "Episodes", "Model")
 LABEL = 16
 """Columns of the labels of a table."""
 
+WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+"""Options of textwrap."""
+
 _ASCII = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "…": "~", "•": "*", "━": "-"})
 
 
@@ -31,6 +34,16 @@ def say(line: str, stream: TextIO | None = None) -> None:
     stream = sys.stderr if stream is None else stream
     stream.write(printable(line) + "\n")
     stream.flush()
+
+
+def say_wrapped(line: str) -> None:
+    """Write a message to standard error; on a terminal, wrap it at words."""
+    if not sys.stderr.isatty():
+        say(line)
+        return
+    width = max(shutil.get_terminal_size().columns, 2 * LABEL)
+    for part in textwrap.wrap(printable(line), width, subsequent_indent="  ", **WHOLE_WORDS):
+        say(part)
 
 
 def plural(n: int, noun: str) -> str:
@@ -83,7 +96,5 @@ def wrapped(text: str, width: int) -> list[str]:
         elif len(item) <= width:
             lines.append(item)
         else:
-            lines[-1:] = textwrap.wrap(
-                joined, width, break_long_words=False, break_on_hyphens=False
-            )
+            lines[-1:] = textwrap.wrap(joined, width, **WHOLE_WORDS)
     return lines
