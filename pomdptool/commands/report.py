@@ -230,7 +230,8 @@ def show_fit(result: Fit, seconds: float) -> None:
         iterations = np.arange(1.0, len(history) + 1.0)
         points = resampled(iterations, history, width)
         curve = spark(points, *settled_range(iterations, history), sys.stderr)
-        rows.insert(2, ("over iterations", f"{curve} {history[0]:.6g} to {history[-1]:.6g}"))
+        row = ("over iterations", f"{curve} {history[0]:.8g} to {history[-1]:.8g}")
+        rows.insert(2 if result.rewards is None else 3, row)
     show_pairs(rows, sys.stderr)
 
 

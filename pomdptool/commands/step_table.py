@@ -91,7 +91,7 @@ class StepTable:
         if self.planned:
             cells.append("" if decision is None else str(decision.sims))
         if belief is None:
-            return self._row(cells)
+            return self._row(cells).rstrip()
         if self.split:
             return self._row([*cells, *(f"{p:.3g}" for p in belief.tolist())])
         return self._row(cells) + self.gap + self._listed(belief)
@@ -105,7 +105,7 @@ class StepTable:
         return self.gap.join(
             f"{cell:<{width}}" if k < NAMES else f"{cell:>{width}}"
             for k, (cell, width) in enumerate(zip(cells, self.widths, strict=False))
-        ).rstrip()
+        )
 
     def _reward(self, reward: float) -> str:
         return f"{self.sign * reward + 0.0:g}"

@@ -27,11 +27,11 @@ MAX_NAMES = 4
 NAME = 14
 """Maximum length of a name beside or above a table."""
 
-SHADE = (68, 119, 170)
-"""Colour of the largest cell."""
+SHADE, SHADE_BELOW = (68, 119, 170), (238, 102, 119)
+"""Colours of the largest cell, and of the lowest one below 0."""
 
 Line = list[tuple[str, float]]
-"""Parts of a line, each with its shading from 0 to 1."""
+"""Parts of a line, each with its shading from -1 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A matrix with names; `row(k)` is row k; values `low` and `high` are shaded 0 and 1."""
+    """A matrix with names; `row(k)` is row k.
+
+    Values are shaded by their share of `high` or, below 0, of `low`.
+    """
 
     heading: str
     rows: tuple[str, ...]
@@ -125,9 +128,8 @@ def _lines(table: Table, limits: Limits) -> Iterator[Line]:
     yield []
     yield [(table.heading, 0.0)]
     yield [(" " * label, 0.0), *((f"{t:>{w}}", 0.0) for t, w in zip(titles, widths, strict=False))]
-    span = table.high - table.low
     for name, row, texts in zip(names, rows, cells, strict=True):
-        shades = ((row - table.low) / span if span > 0.0 else 0.0 * row).tolist()
+        shades = _shades(row, table.low, table.high).tolist()
         parts = zip(texts, widths, shades, strict=False)
         yield [(f"{name:<{label}}", 0.0), *((f"{text:>{w}}", x) for text, w, x in parts)]
     hidden = {"row": len(table.rows) - len(names), "column": len(table.columns) - len(widths)}
@@ -136,6 +138,14 @@ def _lines(table: Table, limits: Limits) -> Iterator[Line]:
         hint = f"... {more} (-v shows all)"
         fits = limits.width is None or len(hint) <= limits.width
         yield [(hint if fits else f"... {more}", 0.0)]
+
+
+def _shades(values: FloatArray, low: float, high: float) -> FloatArray:
+    """Share of each value in `high`, from 0 to 1, or in `low`, from 0 to -1."""
+    above = values / high if high > 0.0 else np.zeros_like(values)
+    below = values / -low if low < 0.0 else np.zeros_like(values)
+    shades: FloatArray = np.where(values > 0.0, above, np.where(values < 0.0, below, 0.0))
+    return shades
 
 
 def _elided(name: str) -> str:
@@ -160,13 +170,16 @@ def _writer(stream: TextIO) -> Callable[[Line], None]:
     def shaded(line: Line) -> None:
         styled = Text()
         for text, strength in line:
-            styled.append(text, _style(strength) if strength > 0.0 else "")
+            styled.append(text, _style(strength) if strength else "")
         console.print(styled, soft_wrap=True)
 
     return shaded
 
 
 def _style(strength: float) -> str:
-    """Style of a cell: a background from white to `SHADE`, and a legible text colour."""
-    r, g, b = (round(255 - strength * (255 - part)) for part in SHADE)
-    return f"{'white' if strength > 0.55 else 'black'} on #{r:02x}{g:02x}{b:02x}"
+    """Style of a cell: a background from white to a colour, and a legible text colour."""
+    r, g, b = (
+        round(255 - abs(strength) * (255 - part))
+        for part in (SHADE if strength > 0.0 else SHADE_BELOW)
+    )
+    return f"{'white' if abs(strength) > 0.55 else 'black'} on #{r:02x}{g:02x}{b:02x}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -58,9 +59,33 @@ def test_fit_chooses_the_number_of_states(log: Path, tmp_path: Path) -> None:
         assert result.returncode == 0, result.stderr
         document = json.loads(report.read_text())
         assert [c["states"] for c in document["candidates"]] == [1, 2, 3]
-        assert "held-out" in result.stderr
+        lines = result.stderr.splitlines()
+        header = next(line for line in lines if "parameters      " in line)
+        assert ("held-out" in header) == (by == "heldout")
+        (chosen,) = (line.split()[0] for line in lines if line.endswith("  *"))
+        assert int(chosen) == document["states"]
+        (legend,) = (line for line in lines if line.startswith("* selected: "))
+        assert ("smallest BIC" in legend) == (by == "bic")
+        assert "count observations and rewards" in legend
         if by == "bic":
             assert document["states"] == 2
+
+
+def test_fit_says_what_bic_counts_and_agrees_with_loglik(log: Path, tmp_path: Path) -> None:
+    bare, learned = tmp_path / "bare.csv", tmp_path / "learned.pomdp"
+    rows = [line.split(",")[:4] for line in log.read_text().splitlines()]
+    bare.write_text("".join(",".join(row) + "\n" for row in rows))
+    for data, counted in ((log, ", of observations and rewards"), (bare, "")):
+        fitted = run("fit", data, "--states", "2", "--seed", "1", "--restarts", "1", "-o", learned)
+        line = re.search(r"^BIC +(\S+) with \d+ parameters(.*)$", fitted.stderr, re.MULTILINE)
+        assert line
+        assert line[2] == counted
+        assert re.search(r"^seconds +\d+\.\d\d$", fitted.stderr, re.MULTILINE)
+        told = run("loglik", learned, data).stdout
+        other = re.search(r"^bic +(\S+)( \(of the observations, without rewards\))?$", told, re.M)
+        assert other
+        assert bool(other[2]) == bool(counted)
+        assert (float(other[1]) == pytest.approx(float(line[1]), rel=1e-6)) == (not counted)
 
 
 def test_decode_gives_a_row_a_step(log: Path) -> None:

@@ -394,7 +394,7 @@ def test_an_interrupt_writes_the_best_so_far(number: int, tmp_path: Path) -> Non
             [*COMMAND, "solve", str(MAZE), "--precision", "1e-12", "-v", "-o", str(out)],
             stderr=stderr,
         )
-        until(lambda: "trial" in log.read_text())
+        until(lambda: "iterations" in log.read_text())
         process.send_signal(number)
         assert process.wait(timeout=30) == 130
     policy = json.loads(out.read_text())

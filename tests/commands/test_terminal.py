@@ -14,8 +14,8 @@ import pytest
 import pomdptool
 from models import ROOT
 from pomdptool.commands.returns import interval
-from pomdptool.commands.terminal import can_encode, drawn, show_pairs
-from pomdptool.drawing.sparks import BLOCKS, PLAIN, resampled, sparkline
+from pomdptool.commands.terminal import can_encode, drawn, show_pairs, wrapped
+from pomdptool.drawing.sparks import BLOCKS, PLAIN, resampled, settled_range, sparkline
 from pomdptool.formats.json_documents import to_jsonable
 from processes import on_terminal, run
 
@@ -56,17 +56,31 @@ def test_resampling_takes_what_is_known_by_then() -> None:
     assert resampled(np.zeros(2), values[:2], 3).tolist() == [6.0] * 3
 
 
+def test_the_scale_of_a_curve_leaves_out_its_beginning() -> None:
+    times = np.array([0.01, 0.05, 0.2, 1.0, 5.0, 10.0])
+    values = np.array([-1e3, -800.0, 1.0, 2.0, 3.0, 4.0])
+    assert settled_range(times, values) == (1.0, 4.0)
+    assert sparkline(values, *settled_range(times, values)) == "▁▁▁▃▆█"
+    short = np.array([1.0, 2.0, 3.0, 4.0])
+    assert settled_range(short, np.array([-1e3, 1.0, 2.0, 3.0])) == (1.0, 3.0)
+    assert settled_range(short[:1], values[:1]) == (-1e3, -1e3)
+
+
 def test_solve_shows_bounds_over_time_on_a_terminal_only() -> None:
     shown = on_terminal("solve", TIGER, **COLOURS)
     for label in ("upper bound", "lower bound", "gap, log scale"):
-        assert re.search(f"^{label} +[{BLOCKS}]{{40}} from [-0-9.]+\r$", shown, re.MULTILINE)
+        line = re.search(
+            f"^{label} +([{BLOCKS}]{{40}}) [-+e0-9.]+ to [-+e0-9.]+\r$", shown, re.MULTILINE
+        )
+        assert line
+        assert len(set(line[1])) >= 2
     assert "├─ tiger-left  node 1: listen" in shown
     assert "upper bound" not in run("solve", TIGER).stderr
 
 
 def test_an_encoding_without_blocks_gets_ascii() -> None:
     shown = on_terminal("solve", TIGER, **COLOURS, PYTHONIOENCODING="ascii")
-    assert re.search(f"^upper bound +[{re.escape(PLAIN)}]{{40}} from", shown, re.MULTILINE)
+    assert re.search(f"^upper bound +[{re.escape(PLAIN)}]{{40}} [-0-9.]+ to", shown, re.MULTILINE)
     assert "|- tiger-left  node 1: listen" in shown
     assert shown.isascii()
     assert "\\u" not in shown
@@ -79,7 +93,7 @@ def test_fit_shows_the_log_likelihood_on_a_terminal_only(tmp_path: Path) -> None
     pomdptool.dump(pomdptool.sample(model, episodes=20, steps=10, rng=rng), data)
     options = ["--states", "2", "--seed", "1", "--restarts", "2", "-o", str(tmp_path / "m.pomdp")]
     shown = on_terminal("fit", data, *options, **COLOURS)
-    line = re.search(f"^over iterations ([{BLOCKS}]+) from -[0-9.]+\r$", shown, re.MULTILINE)
+    line = re.search(f"^over iterations ([{BLOCKS}]+) -[0-9.]+ to -[0-9.]+\r$", shown, re.MULTILINE)
     assert line
     assert line[1][0] == BLOCKS[0]
     assert line[1][-1] == BLOCKS[-1]
@@ -158,6 +172,31 @@ def test_long_lines_go_on_below_themselves(monkeypatch: pytest.MonkeyPatch) -> N
     pipe = io.StringIO()
     show_pairs(rows, pipe)
     assert pipe.getvalue().count("\n") == 2
+
+
+def test_lists_wrap_between_their_items() -> None:
+    assert wrapped("rollout qmdp, belief particles, particles 2000", 30) == [
+        "rollout qmdp,",
+        "belief particles,",
+        "particles 2000",
+    ]
+    long = "one item of many words that exceeds the width, and another"
+    assert wrapped(long, 24) == ["one item of many words", "that exceeds the width,", "and another"]
+    assert wrapped("unbreakable-name-of-a-state next", 10) == [
+        "unbreakable-name-of-a-state",
+        "next",
+    ]
+
+
+def test_messages_wrap_at_words_on_a_terminal_only(tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text("episode,step,action,observation\n" + "0,0,listen,tiger-left\n")
+    fit = ["fit", str(data), "--states", "2", "--seed", "1", "-o", str(tmp_path / "m.pomdp")]
+    whole = [line for line in run(*fit).stderr.splitlines() if line.startswith("warning: ")]
+    assert max(map(len, whole)) > 60
+    shown = on_terminal(*fit, **COLOURS | {"COLUMNS": "60"})
+    assert all(line in " ".join(shown.split()) for line in whole)
+    assert "\r\n  " in shown[shown.index("warning: ") :]
 
 
 def test_what_a_stream_can_hold() -> None:

@@ -50,6 +50,53 @@ def test_linked_vectors_round_trip(make: Make) -> None:
         same_values(read.values, policy.values, model.n_states)
 
 
+def sarsop_document() -> Any:
+    """A policy of sarsop in JSON, whose vectors form a controller."""
+    return json.loads(encode_policy(pomdptool.solve(tiger()).policy, "json"))
+
+
+def test_the_graph_of_a_controller_is_written() -> None:
+    document = sarsop_document()
+    nodes, vectors = document["graph"]["nodes"], document["vectors"]
+    assert document["graph"]["start"] == 0
+    assert document["graph"]["value"] == document["graph_value"] == pytest.approx(19.3713683749)
+    assert [node["action"] for node in nodes] == [vector["action"] for vector in vectors]
+    assert [node["next"] for node in nodes] == [vector["next"] for vector in vectors]
+
+
+def test_files_without_the_graph_of_a_controller_are_read() -> None:
+    document = sarsop_document()
+    text = json.dumps(document | {"graph": None})
+    read = read_policy_json(text, "p.json")
+    assert read.graph is not None
+    assert read.graph.n_nodes == len(document["vectors"])
+    assert read.graph_value == document["graph_value"]
+    assert json.loads(encode_policy(read, "json")) == document
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["graph"], 5, '"graph" must be an object'),
+        (["graph", "start"], 1, '"graph"."start" must agree with "next" of the vectors'),
+        (["graph", "nodes", 0, "action"], 2, '"graph"."nodes" must agree with "next"'),
+        (["graph", "nodes", 1, "next"], [0, 1], '"graph"."nodes" must agree with "next"'),
+        (["graph", "nodes"], [], '"graph"."nodes" must agree with "next"'),
+        (["graph_value"], "much", '"graph_value" must be a number'),
+    ],
+)
+def test_the_graph_of_a_controller_must_be_that_of_its_vectors(
+    path: list[Any], value: Any, message: str
+) -> None:
+    document = sarsop_document()
+    at = document
+    for key in path[:-1]:
+        at = at[key]
+    assert at[path[-1]] != value
+    at[path[-1]] = value
+    assert message in error(document)
+
+
 @pytest.mark.parametrize("k", range(len(KINDS)))
 def test_without_the_model_values_inside_faces_are_known(k: int) -> None:
     model, policy = solved(k)
