@@ -213,7 +213,7 @@ def show_fit(result: Fit, seconds: float) -> None:
         ("states", f"{result.model.n_states}{_terminal(result)}"),
         ("log-likelihood", _per_step(result.loglik, result.loglik_per_step)),
         ("stopped by", result.stop_reason + ("" if result.converged else " (not converged)")),
-        ("iterations", f"{result.iterations}{_of_restarts(len(result.restarts))}"),
+        ("iterations", f"{result.iterations} (best of {plural(len(result.restarts), 'restart')})"),
         ("pseudo-counts", pseudo),
         ("BIC", f"{_number(result.bic)} with {plural(result.parameters, 'parameter')}{counted}"),
         ("seconds", f"{seconds:.2f}"),
@@ -233,10 +233,6 @@ def show_fit(result: Fit, seconds: float) -> None:
         row = ("over iterations", f"{curve} {history[0]:.8g} to {history[-1]:.8g}")
         rows.insert(2 if result.rewards is None else 3, row)
     show_pairs(rows, sys.stderr)
-
-
-def _of_restarts(n: int) -> str:
-    return "" if n == 1 else f" in the best of {n} restarts"
 
 
 def _terminal(result: Fit) -> str:

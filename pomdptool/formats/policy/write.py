@@ -11,9 +11,9 @@ a face of the belief simplex; other beliefs then need one step of look-ahead. `t
 bounds at the initial belief and number of vectors over time.
 
 If the vectors form a controller, each has `"next": [vector or null per observation]`, the first is
-the one at the initial belief, `graph` repeats the controller (null in older files), `graph_value`
-is its expected return, and `floor` a lower bound on every policy's value in every state, used for
-states that a vector does not cover.
+the one at the initial belief, `graph` repeats the controller (null before version 0.3),
+`graph_value` is its expected return, and `floor` a lower bound on every policy's value in every
+state, used for states that a vector does not cover.
 With a finite horizon, vectors on faces have one step less to go, so that every belief at the first
 step needs one step of look-ahead.
 
