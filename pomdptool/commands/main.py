@@ -26,11 +26,13 @@ from pomdptool import __version__
 from pomdptool.commands.click_help import Group
 from pomdptool.commands.completion import COMPLETE, NAME
 from pomdptool.commands.interrupts import INTERRUPTED, SIGNALS, was_raised, watch_interrupts
-from pomdptool.commands.terminal import say
+from pomdptool.commands.terminal import message, say, say_wrapped
 from pomdptool.errors import DataError, FormatError, PomdpError
-from pomdptool.printable import printable
 
 FAILURE = 1
+
+ERROR = "Error: "
+"""What click writes before its messages."""
 
 SECTIONS = {
     "Models": {
@@ -166,7 +168,7 @@ def _run() -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.message = printable(error.message)  # type: ignore[misc]
+        error.message = message(f"{ERROR}{error.message}").removeprefix(ERROR)  # type: ignore[misc]
         with contextlib.suppress(OSError):
             error.show()
         return error.exit_code
@@ -182,7 +184,8 @@ def _failed(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return 0
     if isinstance(error, FormatError) or (isinstance(error, DataError) and error.placed):
-        _say(str(error))
+        with contextlib.suppress(OSError):
+            say(str(error))
     elif isinstance(error, MemoryError):
         _say("error: out of memory")
     elif isinstance(error, ImportError):
@@ -204,7 +207,7 @@ def _interrupted() -> int:
 
 def _say(line: str) -> None:
     with contextlib.suppress(OSError):
-        say(line)
+        say_wrapped(line)
 
 
 def _close_streams(code: int) -> int:

@@ -23,7 +23,7 @@ NARROWEST = 30
 STYLES = Theme(
     {
         **{f"markdown.h{level}": "bold" for level in range(1, 7)},
-        "markdown.code": "cyan",
+        "markdown.code": "bold",  # legible on light and on dark terminals
         "markdown.em": "underline",
         "markdown.item.bullet": "none",
         "markdown.table.border": "dim",

@@ -84,7 +84,8 @@ def simulation_line(done: int, episodes: int, returns: FloatArray, sign: float) 
     error = returns.std() / math.sqrt(done)
     return [
         Field(0, f"episode {done} of {episodes}"),
-        Field(1, f"mean {sign * returns.mean():.5g} +- {error:.2g}"),
+        Field(1, f"mean {sign * returns.mean():.5g}"),
+        Field(2, f"standard error {error:.2g}"),
     ]
 
 

@@ -38,12 +38,17 @@ def say(line: str, stream: TextIO | None = None) -> None:
 
 def say_wrapped(line: str) -> None:
     """Write a message to standard error; on a terminal, wrap it at words."""
+    sys.stderr.write(message(line) + "\n")
+    sys.stderr.flush()
+
+
+def message(line: str) -> str:
+    """A message for standard error, escaped; on a terminal, wrapped at words and indented."""
+    text = printable(line)
     if not sys.stderr.isatty():
-        say(line)
-        return
+        return text
     width = max(shutil.get_terminal_size().columns, 2 * LABEL)
-    for part in textwrap.wrap(printable(line), width, subsequent_indent="  ", **WHOLE_WORDS):
-        say(part)
+    return textwrap.fill(text, width, subsequent_indent="  ", **WHOLE_WORDS)
 
 
 def plural(n: int, noun: str) -> str:
@@ -87,9 +92,12 @@ def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Lines of a text, broken after the items of a list, or within an item at its spaces."""
+    """Lines of a text, broken after the items of a list, or within an item at its spaces.
+
+    A list in brackets is not broken, if it fits.
+    """
     lines = [""]
-    for item in re.split(r"(?<=[,;]) ", text):
+    for item in re.split(r"(?<=[,;]) (?![^][()]*[])])", text):
         joined = f"{lines[-1]} {item}" if lines[-1] else item
         if len(joined) <= width:
             lines[-1] = joined

@@ -180,6 +180,11 @@ def test_lists_wrap_between_their_items() -> None:
         "belief particles,",
         "particles 2000",
     ]
+    assert wrapped("of 2 states, R[a, s, s', o], f(a, b)", 18) == [
+        "of 2 states,",
+        "R[a, s, s', o],",
+        "f(a, b)",
+    ]
     long = "one item of many words that exceeds the width, and another"
     assert wrapped(long, 24) == ["one item of many words", "that exceeds the width,", "and another"]
     assert wrapped("unbreakable-name-of-a-state next", 10) == [
