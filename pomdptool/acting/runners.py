@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from pomdptool.acting.agents import (
     RandomAgent,
     agent_for,
     compiled_agent,
+    initial_belief,
     random_agent,
 )
 from pomdptool.acting.compile_model import compile_model, cumulative_start
 from pomdptool.acting.environment import Environment, Transition, episode
 from pomdptool.acting.pomcp import Decision, Pomcp
+from pomdptool.belief import update_belief
 from pomdptool.kernels.jit import request_compilation
 from pomdptool.kernels.simulation.episodes import TERMINATED, CompiledAgent, Log, play_many
 from pomdptool.kernels.simulation.simulator import Simulator
@@ -79,6 +82,56 @@ class CompiledRunner:
             *(self.steps, self.beliefs, self.support),
         )
         return Batch(Log(*(array[:n] for array in log)), lengths, ends == TERMINATED)
+
+
+class RecordingRunner(CompiledRunner):
+    """Runs episodes in a kernel, on the same random numbers, and reports their steps afterwards."""
+
+    def __init__(
+        self,
+        model: Model,
+        agent: CompiledAgent,
+        steps: int,
+        on_step: OnStep,
+        interrupted: Interrupted | None,
+    ) -> None:
+        super().__init__(model, agent, steps)
+        self.model = model
+        self.on_step = on_step
+        self.interrupted = interrupted
+
+    def run(self, first: int, count: int, rng: np.random.Generator) -> Batch:
+        """Run `count` episodes, numbered from `first`; after an interrupt, those reported so far.
+
+        Raises
+        ------
+        EpisodeInterruptedError
+            If the first episode is interrupted.
+        """
+        batch = super().run(first, count, rng)
+        columns = (batch.log.states, batch.log.actions, batch.log.arrived, batch.log.observations)
+        rows = zip(*(column.tolist() for column in (*columns, batch.log.rewards)), strict=True)
+        for k, length in enumerate(batch.lengths.tolist()):
+            if not self._report(first + k, itertools.islice(rows, length)):
+                if k == 0:
+                    raise EpisodeInterruptedError
+                n = int(batch.lengths[:k].sum())
+                log = Log(*(column[:n] for column in batch.log))
+                return Batch(log, batch.lengths[:k], batch.terminated[:k])
+        return batch
+
+    def _report(self, episode: int, rows: Iterable[tuple[int, int, int, int, float]]) -> bool:
+        """Report the steps of an episode; returns whether it was not interrupted."""
+        belief: FloatArray | None = None
+        for time, (state, action, arrived, observation, reward) in enumerate(rows):
+            if belief is None:
+                belief = initial_belief(self.model, state if self.model.mdp else None)
+            step = Transition(time, state, action, arrived, observation, reward, belief)
+            self.on_step(RecordedStep(episode, step, None))
+            belief, _ = update_belief(self.model, belief, action, observation)
+            if self.interrupted is not None and self.interrupted():
+                return False
+        return True
 
 
 class AgentRunner:
@@ -153,8 +206,10 @@ def runners_of(
     """Runners for a policy, one for each thread."""
     if policy is None or isinstance(policy, SolvedPolicy):
         agent = random_agent() if policy is None else compiled_agent(model, policy)
-        if agent is not None and on_step is None:
+        if agent is not None:
             request_compilation(steps)
+            if on_step is not None:
+                return [RecordingRunner(model, agent, steps, on_step, interrupted)]
             return [CompiledRunner(model, agent, steps) for _ in range(threads)]
         policy = RandomAgent(model) if policy is None else agent_for(model, policy)
     if not isinstance(policy, Pomcp):

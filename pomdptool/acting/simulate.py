@@ -222,7 +222,7 @@ def simulate(
                 done = min(len(batches) * batch_size, episodes)
                 on_episode(done, lambda: np.concatenate([batch.returns for batch in batches]))
             if interrupted is not None and interrupted():
-                stopped = len(batches) < len(firsts)
+                stopped = sum(len(batch.lengths) for batch in batches) < episodes
                 break
     except EpisodeInterruptedError:
         stopped = True

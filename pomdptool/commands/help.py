@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import write_result
-from pomdptool.commands.terminal import drawn
+from pomdptool.commands.terminal import drawn, screen_size
 
 MANUAL = Path(__file__).parents[1] / "manual"
 """Folder of the pages: a Markdown file for each command and topic."""
@@ -40,7 +39,7 @@ def command(topic: str | None) -> None:
         return
     from pomdptool.commands.markdown import rendered
 
-    lines = drawn(rendered(text, shutil.get_terminal_size().columns).splitlines(), sys.stdout)
+    lines = drawn(rendered(text, screen_size(sys.stdout).columns).splitlines(), sys.stdout)
     _page("\n".join(lines))
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from pomdptool.commands.terminal import can_encode, say
+from pomdptool.commands.terminal import can_encode, say, screen_size
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -77,7 +76,7 @@ class Screen:
     def __rich__(self) -> Text:
         from rich.text import Text
 
-        above, *below = self.lines(shutil.get_terminal_size().columns)
+        above, *below = self.lines(screen_size(sys.stderr).columns)
         return Text.assemble(above, *(("\n" + hint, "dim") for hint in below))
 
 

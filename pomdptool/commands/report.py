@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO, get_args
 
@@ -14,6 +13,7 @@ from pomdptool.commands.terminal import (
     plural,
     say,
     say_wrapped,
+    screen_size,
     show_pairs,
 )
 from pomdptool.drawing.sparks import BLOCKS, resampled, settled_range, sparkline
@@ -40,6 +40,9 @@ SELECTED_BY: dict[Criterion, str] = {
     "heldout": "smallest model within a standard error of the best on held-out data",
 }
 """How a number of states is selected."""
+
+NUMBERS = 8
+"""Columns for numbers beside a sparkline, in addition to those of a label."""
 
 MAX_TREE = 20
 """Maximum number of nodes of a policy graph that is shown."""
@@ -139,7 +142,7 @@ def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str
     times = np.maximum(rows[:, 0], 1e-3)
 
     def curve(heights: FloatArray, values: FloatArray) -> str:
-        points = resampled(np.log(times), heights, spark_width())
+        points = resampled(np.log(times), heights, spark_width(stream))
         drawn_line = spark(points, *settled_range(times, heights), stream)
         return f"{drawn_line} {values[0]:.5g} to {values[-1]:.5g}"
 
@@ -150,9 +153,9 @@ def _curves(policy: SolvedPolicy, sign: float, stream: TextIO) -> list[tuple[str
     ]
 
 
-def spark_width() -> int:
-    """Width of a sparkline beside a label and a number."""
-    return min(max(shutil.get_terminal_size().columns - 2 * LABEL, 8), 40)
+def spark_width(stream: TextIO) -> int:
+    """Width of a sparkline beside a label and two numbers."""
+    return min(max(screen_size(stream).columns - 2 * LABEL - NUMBERS, 8), 40)
 
 
 def spark(values: FloatArray, low: float, high: float, stream: TextIO) -> str:
@@ -226,7 +229,7 @@ def show_fit(result: Fit, seconds: float) -> None:
         import numpy as np
 
         history = np.array(result.history)
-        width = min(spark_width(), len(history))
+        width = min(spark_width(sys.stderr), len(history))
         iterations = np.arange(1.0, len(history) + 1.0)
         points = resampled(iterations, history, width)
         curve = spark(points, *settled_range(iterations, history), sys.stderr)

@@ -35,7 +35,6 @@ from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 
 if TYPE_CHECKING:
-    from pomdptool.acting.runners import RecordedStep
     from pomdptool.acting.simulate import Simulation
 
 
@@ -134,7 +133,7 @@ def command(
                 rng=np.random.default_rng(number),
                 steps=steps,
                 threads=threads or cores(),
-                on_step=on_step if policy is first else on_step and _ignore,
+                on_step=on_step if policy is first else None,
                 on_episode=on_episode,
                 interrupted=interrupted,
                 batch_size=1 if others else None,
@@ -149,10 +148,6 @@ def command(
     if not as_json and output != "-":
         show_pairs(_rows(model, document), sys.stdout)
     return INTERRUPTED if results[-1].interrupted else 0
-
-
-def _ignore(recorded: RecordedStep) -> None:
-    """Ignore a step: compared policies run like the first, on the same random numbers."""
 
 
 def _document(

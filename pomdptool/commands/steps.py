@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pomdptool.commands.step_table import StepTable
-from pomdptool.commands.terminal import say
+from pomdptool.commands.terminal import say, screen_size
 from pomdptool.formats.atomic import open_atomic
 from pomdptool.formats.traces import trace_line
 from pomdptool.model import Model
@@ -35,7 +34,7 @@ def step_recorder(model: Model, trace_file: str | None, verbose: bool) -> Iterat
         def show(recorded: RecordedStep) -> None:
             nonlocal table
             if table is None:
-                width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+                width = screen_size(sys.stderr).columns if sys.stderr.isatty() else None
                 table = StepTable(model, planned=recorded.decision is not None, width=width)
                 for line in table.header:
                     say(line)

@@ -6,14 +6,13 @@ Rows, columns and tables that do not fit are counted.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
 import numpy as np
 
-from pomdptool.commands.terminal import plural
+from pomdptool.commands.terminal import plural, screen_size
 from pomdptool.drawing.canvas import elided
 from pomdptool.model import Model
 from pomdptool.sparse import FloatArray, SparseRows
@@ -60,7 +59,7 @@ class Table:
 
 def show_tables(model: Model, stream: TextIO, *, everything: bool) -> None:
     """Print T and O of each action and the expected rewards, by default cut to the screen."""
-    size = shutil.get_terminal_size()
+    size = screen_size(stream)
     limits = Limits(size.columns, max(size.lines - 4, 8), MAX_TABLES)
     if everything:
         limits = Limits(None, None, None)

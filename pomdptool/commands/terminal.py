@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 import sys
@@ -36,6 +38,17 @@ def say(line: str, stream: TextIO | None = None) -> None:
     stream.flush()
 
 
+def screen_size(stream: TextIO) -> os.terminal_size:
+    """Size of a stream's terminal, unless COLUMNS or LINES are set; 80 x 24 if it has none.
+
+    Any of the standard streams may be a terminal while the others are pipes.
+    """
+    size = os.terminal_size((80, 24))
+    with contextlib.suppress(OSError, ValueError):  # no descriptor, or not of a terminal
+        size = os.get_terminal_size(stream.fileno())
+    return shutil.get_terminal_size((size.columns or 80, size.lines or 24))
+
+
 def say_wrapped(line: str) -> None:
     """Write a message to standard error; on a terminal, wrap it at words."""
     sys.stderr.write(message(line) + "\n")
@@ -47,7 +60,7 @@ def message(line: str) -> str:
     text = printable(line)
     if not sys.stderr.isatty():
         return text
-    width = max(shutil.get_terminal_size().columns, 2 * LABEL)
+    width = max(screen_size(sys.stderr).columns, 2 * LABEL)
     return textwrap.fill(text, width, subsequent_indent="  ", **WHOLE_WORDS)
 
 
@@ -80,7 +93,7 @@ def drawn(lines: list[str], stream: TextIO) -> list[str]:
 
 def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
     """Print labels and texts in two columns; on a terminal, wrap the texts."""
-    width = max(shutil.get_terminal_size().columns, 2 * LABEL) if stream.isatty() else None
+    width = max(screen_size(stream).columns, 2 * LABEL) if stream.isatty() else None
     for label, raw in rows:
         text = printable(raw)
         lines = [text] if width is None else wrapped(text, width - LABEL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 import pomdptool
 from models import SHARED, tiger
 from pomdptool.acting.pomcp import Pomcp
+from pomdptool.acting.runners import RecordedStep
 from pomdptool.acting.simulate import simulate
+from pomdptool.belief import update_belief
 
 SHARED_PROBLEMS = [p for p in (SHARED / "problems").glob("*.POMDP") if p.stem != "ejs7"]
 
@@ -57,7 +60,7 @@ def test_results_do_not_depend_on_threads(threads: int) -> None:
 
 
 def test_random_actions_are_reproducible() -> None:
-    """Also where every step is told, which plays in Python."""
+    """Also if every step is reported."""
     model = tiger()
     actions: list[list[int]] = []
     for seed in (1, 1, 2):
@@ -71,6 +74,48 @@ def test_random_actions_are_reproducible() -> None:
             on_step=lambda s: actions[-1].append(s.step.action),
         )
     assert actions[0] == actions[1] != actions[2]
+
+
+@pytest.mark.parametrize("method", ["sarsop", "exact", None])
+def test_reporting_steps_does_not_change_them(method: str | None) -> None:
+    model = tiger()
+    policy = None if method is None else pomdptool.solve(model, method).policy
+    arguments: dict[str, Any] = {"episodes": 100, "steps": 12}
+    plain = simulate(model, policy, rng=np.random.default_rng(3), **arguments)
+    steps: list[RecordedStep] = []
+    told = simulate(model, policy, rng=np.random.default_rng(3), on_step=steps.append, **arguments)
+    assert (told.returns == plain.returns).all()
+    assert [(s.episode, s.step.time) for s in steps] == list(np.ndindex(100, 12))
+    returns = np.zeros(100)
+    for recorded in steps:
+        step = recorded.step
+        returns[recorded.episode] += 0.95**step.time * step.reward
+    for first, second in pairwise(recorded.step for recorded in steps):
+        assert first.belief is not None
+        assert second.belief is not None
+        expected = model.start
+        if second.time > 0:
+            expected, _ = update_belief(model, first.belief, first.action, first.observation)
+            assert second.state == first.next_state
+        assert second.belief.tolist() == expected.tolist()
+    assert returns == pytest.approx(told.returns)
+
+
+def test_an_interrupt_keeps_the_episodes_that_were_reported() -> None:
+    model = tiger()
+    steps: list[RecordedStep] = []
+    result = simulate(
+        model,
+        pomdptool.solve(model).policy,
+        episodes=100,
+        steps=5,
+        rng=np.random.default_rng(1),
+        on_step=steps.append,
+        interrupted=lambda: len(steps) > 5 * 70,  # in the second batch of episodes
+    )
+    assert result.interrupted
+    assert len(result.returns) == 70
+    assert len(steps) == 5 * 70 + 1
 
 
 def test_interrupted_simulation_returns_completed_episodes() -> None:

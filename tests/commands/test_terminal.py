@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
 import json
 import math
+import os
+import pty
 import re
+import struct
+import termios
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +208,25 @@ def test_messages_wrap_at_words_on_a_terminal_only(tmp_path: Path) -> None:
     shown = on_terminal(*fit, **COLOURS | {"COLUMNS": "60"})
     assert all(line in " ".join(shown.split()) for line in whole)
     assert "\r\n  " in shown[shown.index("warning: ") :]
+
+
+def test_tables_fit_the_terminal_of_their_own_stream() -> None:
+    """Standard error is a terminal of 50 columns, standard output a pipe."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    result = run("solve", TIGER, stderr=slave, env=environment | {"TERM": "dumb"})
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(master, 65536):
+            shown += chunk
+    os.close(master)
+    lines = shown.decode().splitlines()
+    at = next(k for k, line in enumerate(lines) if line.startswith("optimal value"))
+    assert lines[at + 1].split() == ["(certified)"]
+    assert max(map(len, lines[at:])) <= 50
+    assert json.loads(result.stdout)["converged"]
 
 
 def test_what_a_stream_can_hold() -> None:
