@@ -31,10 +31,14 @@ _ASCII = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "…": "
 def say(line: str, stream: TextIO | None = None) -> None:
     """Write a line of text for people, by default to standard error.
 
-    All such output goes through here or `show_pairs`, which escape unprintable characters.
+    All such output goes through here, `say_wrapped` or `show_pairs`, which escape unprintable
+    characters.
     """
-    stream = sys.stderr if stream is None else stream
-    stream.write(printable(line) + "\n")
+    _write(printable(line), sys.stderr if stream is None else stream)
+
+
+def _write(line: str, stream: TextIO) -> None:
+    stream.write(line + "\n")
     stream.flush()
 
 
@@ -51,8 +55,7 @@ def screen_size(stream: TextIO) -> os.terminal_size:
 
 def say_wrapped(line: str) -> None:
     """Write a message to standard error; on a terminal, wrap it at words."""
-    sys.stderr.write(message(line) + "\n")
-    sys.stderr.flush()
+    _write(message(line), sys.stderr)
 
 
 def message(line: str) -> str:

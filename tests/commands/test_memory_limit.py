@@ -71,8 +71,8 @@ def test_command_stops_at_the_limit(tmp_path: Path) -> None:
 def test_progress_lines(tmp_path: Path) -> None:
     args = ["solve", str(TIGER), "-v", "-o", str(tmp_path / "x.json")]
     lines = CliRunner().invoke(cli, [*args, "--method", "exact"]).stderr
-    line = next(line for line in lines.splitlines() if "  iteration 1 " in line)
-    assert "  iteration 1  vectors 3  vertices " in line
+    line = next(line for line in lines.splitlines() if "  iterations 1 " in line)
+    assert "  iterations 1  vectors 3  vertices " in line
     assert " to " in line.partition("  gap ")[0]
     assert "  error " in line
     assert "programs" not in line

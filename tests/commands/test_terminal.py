@@ -80,14 +80,14 @@ def test_solve_shows_bounds_over_time_on_a_terminal_only() -> None:
         )
         assert line
         assert len(set(line[1])) >= 2
-    assert "├─ tiger-left  node 1: listen" in shown
+    assert "├─ hear-left  node 1: listen" in shown
     assert "upper bound" not in run("solve", TIGER).stderr
 
 
 def test_an_encoding_without_blocks_gets_ascii() -> None:
     shown = on_terminal("solve", TIGER, **COLOURS, PYTHONIOENCODING="ascii")
     assert re.search(f"^upper bound +[{re.escape(PLAIN)}]{{40}} [-0-9.]+ to", shown, re.MULTILINE)
-    assert "|- tiger-left  node 1: listen" in shown
+    assert "|- hear-left  node 1: listen" in shown
     assert shown.isascii()
     assert "\\u" not in shown
 
@@ -201,7 +201,7 @@ def test_lists_wrap_between_their_items() -> None:
 
 def test_messages_wrap_at_words_on_a_terminal_only(tmp_path: Path) -> None:
     data = tmp_path / "data.csv"
-    data.write_text("episode,step,action,observation\n" + "0,0,listen,tiger-left\n")
+    data.write_text("episode,step,action,observation\n" + "0,0,listen,hear-left\n")
     fit = ["fit", str(data), "--states", "2", "--seed", "1", "-o", str(tmp_path / "m.pomdp")]
     whole = [line for line in run(*fit).stderr.splitlines() if line.startswith("warning: ")]
     assert max(map(len, whole)) > 60

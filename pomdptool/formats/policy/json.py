@@ -45,7 +45,8 @@ def read_policy_json(text: str, file: str, model: Model | None = None) -> Solved
 def _problem(place: JsonValue) -> Problem:
     states = place["states"].names()
     start = place["start"].numbers(len(states))
-    if start.min() < 0.0 or abs(float(start.sum()) - 1.0) > SUM_TOLERANCE:
+    most = 1.0 + SUM_TOLERANCE
+    if start.min() < 0.0 or start.max() > most or abs(float(start.sum()) - 1.0) > SUM_TOLERANCE:
         raise place["start"].error("must hold probabilities that sum to 1")
     discount = place["discount"].number()
     if not 0.0 <= discount <= 1.0:

@@ -186,6 +186,7 @@ def error(document: Any) -> str:
         (["problem", "values"], ["cost"], '"problem"."values" must be "reward"'),
         (["problem", "start"], [0.5, 0.6], '"problem"."start" must hold probabilities'),
         (["problem", "start"], [-0.5, 1.5], '"problem"."start" must hold probabilities'),
+        (["problem", "start"], [1e308, 1e308], '"problem"."start" must hold probabilities'),
         (["method"], 1, '"method" must be text'),
         (["converged"], 1, '"converged" must be true or false'),
         (["bounds"], None, '"bounds" must be an object'),
