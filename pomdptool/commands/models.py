@@ -59,7 +59,7 @@ def show_notes(model: Model, file: str) -> None:
     for table, off in model.renormalised.items():
         if off.rows:
             rows = f"{plural(off.rows, 'row')} of {table}"
-            say(f"{file}: note: renormalised {rows}, sums off by at most {off.worst:.1e}")
+            say_wrapped(f"{file}: note: renormalised {rows}, sums off by at most {off.worst:.1e}")
 
 
 def warn(warnings: Iterable[object], *, quiet: bool) -> None:

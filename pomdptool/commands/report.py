@@ -197,13 +197,13 @@ def show_candidates(candidates: tuple[Candidate, ...], selected: Fit, by: Criter
 def show_split(split: Split) -> None:
     """Print a split of utile distinction with the mean returns that led to it."""
     undone = "" if split.kept else "; undone: no difference after EM"
-    say(
+    say_wrapped(
         f"split {split.state} -> {split.copy}, {split.states} states: returns after "
         f"{split.action} differ, p = {split.p:.2g}{undone}"
     )
     for name, entered in ((split.copy, split.go), (split.state, split.stay)):
         returns = [f"{e.state} {e.action} {e.mean:.4g} +- {e.standard_error:.2g}" for e in entered]
-        say(f"  {name} entered by {'; '.join(returns) or 'no transition clearly'}")
+        say_wrapped(f"  {name} entered by {'; '.join(returns) or 'no transition clearly'}")
 
 
 def show_fit(result: Fit, seconds: float) -> None:

@@ -29,7 +29,7 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling, solver_progress
 from pomdptool.commands.report import show_graph, show_solution
-from pomdptool.commands.terminal import say
+from pomdptool.commands.terminal import say_wrapped
 from pomdptool.formats.models import Kind
 from pomdptool.formats.policy.write import POLICY_KINDS, PolicyKind, encode_policy
 from pomdptool.model import Model
@@ -234,7 +234,7 @@ def command(
         text = _encoded(model, solution.policy, policy_kind, graph_depth, graph_probability)
         write_result(text, output)
     if verbose and not quiet and solution.detail:
-        say(solution.detail)
+        say_wrapped(solution.detail)
     if as_table or not quiet:
         show_solution(solution, sys.stdout if as_table else sys.stderr)
     if as_table:

@@ -64,7 +64,8 @@ def message(line: str) -> str:
     if not sys.stderr.isatty():
         return text
     width = max(screen_size(sys.stderr).columns, 2 * LABEL)
-    return textwrap.fill(text, width, subsequent_indent="  ", **WHOLE_WORDS)
+    indent = " " * (len(text) - len(text.lstrip()) + 2)
+    return textwrap.fill(text, width, subsequent_indent=indent, **WHOLE_WORDS)
 
 
 def plural(n: int, noun: str) -> str:

@@ -24,12 +24,13 @@ def sparkline(values: FloatArray, low: float, high: float, *, plain: bool = Fals
 def settled_range(times: FloatArray, values: FloatArray) -> tuple[float, float]:
     """The range of a curve without its beginning, which would flatten the rest.
 
-    The beginning is the first decade of the times, at most half of their logarithmic range. `times`
-    are positive and ascend; both arrays have the shape (m,).
+    The beginning is the first decade of the times, at most half of their logarithmic range; it
+    counts if nothing changes later. `times` are positive and ascend; the arrays have shape (m,).
     """
     first, last = float(times[0]), float(times[-1])
     later = values[times >= min(10.0 * first, (first * last) ** 0.5)]
-    return float(later.min()), float(later.max())
+    shown = later if later.min() < later.max() else values
+    return float(shown.min()), float(shown.max())
 
 
 def resampled(times: FloatArray, values: FloatArray, n: int) -> FloatArray:

@@ -69,6 +69,7 @@ def test_the_scale_of_a_curve_leaves_out_its_beginning() -> None:
     assert sparkline(values, *settled_range(times, values)) == "▁▁▁▃▆█"
     short = np.array([1.0, 2.0, 3.0, 4.0])
     assert settled_range(short, np.array([-1e3, 1.0, 2.0, 3.0])) == (1.0, 3.0)
+    assert settled_range(short, np.array([-20.0, 5.0, 5.0, 5.0])) == (-20.0, 5.0)
     assert settled_range(short[:1], values[:1]) == (-1e3, -1e3)
 
 
