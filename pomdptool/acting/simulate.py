@@ -185,7 +185,8 @@ def simulate(
     threads
         Worker threads; other agents run in one.
     on_step
-        Called after every step, in order; implies one thread.
+        Called for every step, in order; for saved policies after each batch of episodes. Does not
+        change the result; implies one thread.
     on_episode
         Called with the number of episodes completed, and a function that returns their returns.
     interrupted
