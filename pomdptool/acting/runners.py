@@ -155,7 +155,8 @@ def runners_of(
         agent = random_agent() if policy is None else compiled_agent(model, policy)
         if agent is not None and on_step is None:
             request_compilation(steps)
-            return [CompiledRunner(model, agent, steps) for _ in range(threads)]
+            simulator = compile_model(model)
+            return [CompiledRunner(model, agent, steps, simulator) for _ in range(threads)]
         policy = RandomAgent(model) if policy is None else agent_for(model, policy)
     if not isinstance(policy, Pomcp):
         return [AgentRunner(Environment(model), policy, steps, on_step, interrupted)]

@@ -8,7 +8,9 @@ After an observation that is impossible in its own model the controller restarts
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -18,9 +20,10 @@ from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
-from pomdptool.solving.graph_evaluation import evaluate, is_cheap
+from pomdptool.policy import AlphaVectors, Bounds, Row, SolvedPolicy, problem_of
+from pomdptool.solving.graph_evaluation import CHEAP, evaluate, is_cheap, n_entries
 from pomdptool.solving.solve import solve
+from pomdptool.sparse import FloatArray
 
 EPISODES = 2000
 """Number of episodes that estimate a return."""
@@ -110,20 +113,56 @@ def carried(policy: SolvedPolicy | PolicyGraph, model: Model) -> SolvedPolicy:
     return policy_from_graph(transfer_graph(policy, model), model)
 
 
-def policy_from_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
-    """Make a policy of a graph, with the values of its nodes as alpha vectors.
+class GraphValues:
+    """Values of a policy graph in a model, which are computed when they are first needed.
 
     A graph without cycles has a finite horizon: only its initial nodes have vectors, since all
     others have fewer steps to go.
     """
+
+    def __init__(self, model: Model, graph: PolicyGraph) -> None:
+        self.model, self.graph = model, graph
+
+    @cached_property
+    def vectors(self) -> AlphaVectors:
+        """The values of the nodes as alpha vectors."""
+        graph = self.graph
+        nodes = np.arange(graph.n_nodes) if graph.horizon is None else graph.roots
+        return AlphaVectors(graph.actions[nodes], evaluate(self.model, graph)[nodes])
+
+    def value(self, b: FloatArray) -> float:
+        """Value at belief `b`, shape (S,)."""
+        return self.vectors.value(b)
+
+    def action(self, b: FloatArray) -> int:
+        """Index of the action at belief `b`, shape (S,)."""
+        return self.vectors.action(b)
+
+    def rows(self) -> Iterator[Row]:
+        """All vectors."""
+        return self.vectors.rows()
+
+
+def too_large(model: Model, graph: PolicyGraph) -> str:
+    """Why the exact value of a graph is not computed: the size of its linear system."""
+    return (
+        f"a graph of {graph.n_nodes:,} nodes gives a linear system with up to "
+        f"{n_entries(model, graph):,} coefficients, more than {CHEAP:,}; simulate it instead"
+    )
+
+
+def policy_from_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
+    """Make a policy of a graph, with the values of its nodes as alpha vectors.
+
+    If the graph is large, the values are computed when they are first needed.
+    """
     if model.mdp and graph.n_nodes >= model.n_states:
         graph = replace(graph, n_initial=model.n_states)
-    horizon, values = graph.horizon, evaluate(model, graph)
-    nodes = np.arange(graph.n_nodes) if horizon is None else graph.roots
+    horizon, values = graph.horizon, GraphValues(model, graph)
     return SolvedPolicy(
         problem=problem_of(model),
         method="graph",
-        values=AlphaVectors(graph.actions[nodes], values[nodes]),
+        values=values.vectors if is_cheap(model, graph) else values,
         bounds=Bounds(-np.inf, np.inf),
         converged=False,
         stop_reason="unknown",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from pomdptool.acting.simulate import OnEpisode
+    from pomdptool.analysis.parts import OnPart
     from pomdptool.learning.progress import LearningProgress, OnLearned
     from pomdptool.model import Model
     from pomdptool.solving.solution import OnStep, Progress
@@ -52,6 +53,17 @@ def simulation_progress(model: Model, episodes: int, quiet: bool) -> Iterator[On
 
     with _line("simulating ...", quiet, verbose=False) as report:
         yield report and (lambda done, returns: report(lambda: line(done, returns)))
+
+
+@contextlib.contextmanager
+def part_progress(quiet: bool) -> Iterator[OnPart | None]:
+    """The part at work of a command with several, on a terminal only."""
+
+    def line(part: str, done: int, total: int) -> str:
+        return f"{part} {done} of {total}" if total else f"{part} ..."
+
+    with _line("evaluating ...", quiet, verbose=False) as report:
+        yield report and (lambda part, done, total: report(lambda: line(part, done, total)))
 
 
 @contextlib.contextmanager

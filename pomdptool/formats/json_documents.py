@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -73,16 +73,21 @@ class JsonValue:
 
     def get(self, key: str) -> JsonValue | None:
         """Value of an optional key of an object, or None."""
-        return self.members().get(key)
+        members = self._object()
+        return self._member(key, members[key]) if key in members else None
 
     def members(self) -> dict[str, JsonValue]:
         """Values of an object, by key."""
+        return {key: self._member(key, value) for key, value in self._object().items()}
+
+    def _object(self) -> dict[str, object]:
         if not isinstance(self.value, dict):
             raise self.error("must be an object")
+        return self.value
+
+    def _member(self, key: str, value: object) -> JsonValue:
         path = f"{self.path}." if self.path else ""
-        return {
-            k: JsonValue(x, f'{path}"{k}"', self.file, self.line) for k, x in self.value.items()
-        }
+        return JsonValue(value, f'{path}"{key}"', self.file, self.line)
 
     def items(self) -> Iterator[JsonValue]:
         """Values of a list."""
@@ -122,9 +127,22 @@ class JsonValue:
         indices = self.value
         if not isinstance(indices, list) or set(map(type, indices)) != {int}:
             raise self.error("must hold ascending indices, at least one")
-        if not 0 <= indices[0] <= indices[-1] < n or any(x >= y for x, y in pairwise(indices)):
+        if not 0 <= indices[0] <= indices[-1] < n or indices != sorted(set(indices)):
             raise self.error(f"must hold ascending indices from 0 to {n - 1}")
         return tuple(indices)
+
+    def links(self, n: int, length: int, noun: str) -> list[int]:
+        """List with an index from 0 to n - 1, or null (here -1), for each observation."""
+        links = self.value
+        if not isinstance(links, list):
+            raise self.error("must be a list")
+        if len(links) != length:
+            raise self.error(f"must hold {length} {noun}, one per observation")
+        if any(x is not None and (type(x) is not int or not 0 <= x < n) for x in links):
+            for place in self.items():
+                if place.value is not None:
+                    place.index(n)
+        return [-1 if x is None else x for x in links]
 
     def number(self, *, infinite: bool = False) -> float:
         """Finite number, or with `infinite` also "inf" and "-inf"."""

@@ -11,7 +11,7 @@ The value solves V = r + g P V, the discounted occupancy from the initial belief
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -76,7 +76,14 @@ class _MarkovChain:
             data.append(self.model.discount * steps.p[step])
         return np.concatenate(rows), np.concatenate(columns), np.concatenate(data)
 
-    def solve(self, constant: FloatArray, *, forward: bool, patient: bool = True) -> FloatArray:
+    def solve(
+        self,
+        constant: FloatArray,
+        *,
+        forward: bool,
+        patient: bool = True,
+        check: Callable[[], None] = lambda: None,
+    ) -> FloatArray:
         """Solve x = constant + g P x, or x = constant + g P' x (`forward`).
 
         Raises PomdpError if the residual stays above rounding, or if convergence is slow and
@@ -86,7 +93,7 @@ class _MarkovChain:
         to, source = (columns, rows) if forward else (rows, columns)
         if self.layers is None:
             sweeps = int(40.0 / (1.0 - self.model.discount)) if patient else None
-            x, residual = solve_fixed_point(to, source, data, constant, sweeps)
+            x, residual = solve_fixed_point(to, source, data, constant, sweeps, check)
             if residual:
                 raise PomdpError(
                     f"evaluation of the policy graph stopped at residual {residual:.3g}"
@@ -137,6 +144,7 @@ def evaluate(
     rewards: FloatArray | None = None,
     *,
     patient: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> FloatArray:
     """Value of every node in every state, in rewards; shape (n, S).
 
@@ -149,6 +157,8 @@ def evaluate(
         Expected reward of a step in each node, shape (n, S), instead of that of its action.
     patient
         Continue if convergence is slow.
+    check
+        Called regularly; may raise.
 
     Raises
     ------
@@ -160,7 +170,7 @@ def evaluate(
     chain = _MarkovChain(model, graph)
     if rewards is None:
         rewards = model.expected_rewards[graph.actions]
-    values = chain.solve(rewards.ravel(), forward=False, patient=patient)
+    values = chain.solve(rewards.ravel(), forward=False, patient=patient, check=check)
     return values.reshape(graph.n_nodes, model.n_states)
 
 
