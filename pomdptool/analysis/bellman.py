@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from pomdptool.analysis.maxima import Maxima
 from pomdptool.errors import PolicyError
 from pomdptool.linked import LinkedVectors
 from pomdptool.lookahead import FaceVectors, LookAhead
@@ -95,13 +96,16 @@ class _Backup:
 
     def action_values(self, rows: SparseMatrix) -> FloatArray:
         """Q of each row and action, shape (n, A)."""
+        from scipy.sparse import vstack
+
         q: FloatArray = rows @ self.model.expected_rewards.T
         for part in _parts(rows, ENTRIES // max(1, self.model.n_observations)):
-            for a in range(self.model.n_actions):
-                row, after = self._successors(rows[part], a)
-                self.tick(ENTRY * after.nnz)
-                expected = np.bincount(row, self.after(after), part.stop - part.start)
-                q[part, a] += self.model.discount * expected
+            found = [self._successors(rows[part], a) for a in range(self.model.n_actions)]
+            owner = np.concatenate([len(q[part]) * a + row for a, (row, _) in enumerate(found)])
+            after = vstack([after for _, after in found], format="csr")
+            self.tick(ENTRY * after.nnz)
+            expected = np.bincount(owner, self.after(after), q[part].size)
+            q[part] += self.model.discount * expected.reshape(q[part].shape[::-1]).T
         return q
 
     def _successors(self, rows: SparseMatrix, a: int) -> tuple[IntArray, SparseMatrix]:
@@ -150,51 +154,51 @@ class _Maximum:
             best[overlapping < len(self.pieces)] = 0.0
             best += self.floor * total
         size = np.diff(rows.indptr)
-        for k, (states, vectors) in enumerate(self.pieces):
+        for k, (states, maxima) in enumerate(self.pieces):
             entries = slice(int(inside.indptr[k]), int(inside.indptr[k + 1]))
             row, count = inside.indices[entries], inside.data[entries]
             if self.floor is None:
                 row = row[count == size[row]]
             if len(row):
-                found = self._within(rows[row], states, vectors, total[row])
+                found = self._within(rows[row], states, maxima, total[row])
                 best[row] = np.maximum(best[row], found)
         if np.isneginf(best).any():
             raise PolicyError("no vector covers all states of a belief")
         return best
 
     def _within(
-        self, rows: SparseMatrix, states: IntArray, vectors: FloatArray, total: FloatArray
+        self, rows: SparseMatrix, states: IntArray, maxima: Maxima, total: FloatArray
     ) -> FloatArray:
         """Maximum over the vectors of one piece."""
         place = np.full(rows.shape[1], -1)
         place[states] = np.arange(len(states))
         found = np.empty(rows.shape[0])
-        step = max(1, CELLS // max(vectors.shape))
+        step = max(1, CELLS // max(maxima.vectors.shape))
         for first in range(0, len(found), step):
             chunk = slice(first, first + step)
             part = rows[chunk]
             used = np.unique(part.indices)
             used = used[place[used] >= 0]
             b = part[:, used].toarray()
-            self.tick(b.size * len(vectors))
-            found[chunk] = (vectors[:, place[used]] @ b.T).max(axis=0)
+            self.tick(b.size * len(maxima.vectors))
+            found[chunk] = maxima.at(b, place[used])
             if self.floor is not None:
                 found[chunk] += self.floor * (total[chunk] - b.sum(axis=1))
         return found
 
 
-def _pieces(values: ValueFunction, n_states: int) -> list[tuple[IntArray, FloatArray]]:
-    """States and vectors, shape (n, states), of each block or face."""
+def _pieces(values: ValueFunction, n_states: int) -> list[tuple[IntArray, Maxima]]:
+    """States and vectors of each block or face."""
     if isinstance(values, LinkedVectors):
         blocks: list[list[FloatArray]] = [[] for _ in values.states]
         for k, vector in zip(values.block.tolist(), values.values, strict=True):
             blocks[k].append(vector)
         pairs = zip(values.states, blocks, strict=True)
-        return [(states, np.array(vectors)) for states, vectors in pairs if vectors]
+        return [(states, Maxima(np.array(vectors))) for states, vectors in pairs if vectors]
     if isinstance(values, AlphaVectors):
-        return [(np.arange(n_states), values.values)]
+        return [(np.arange(n_states), Maxima(values.values))]
     if isinstance(values, FaceVectors) and not values.after_step:
-        return [(states, vectors.values) for vectors, states in values.faces]
+        return [(states, Maxima(vectors.values)) for vectors, states in values.faces]
     raise PolicyError("these vectors give values after a step: the model is needed too")
 
 
