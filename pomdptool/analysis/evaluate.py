@@ -26,11 +26,12 @@ from pomdptool.acting.simulate import Summary, default_steps, simulate
 from pomdptool.analysis.parts import STOPPED, OnPart, cut, report_nothing
 from pomdptool.analysis.residuals import BELIEFS, Residuals, visited_residuals
 from pomdptool.analysis.transfer import GraphValues, too_large
+from pomdptool.errors import PomdpError
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
-from pomdptool.solving import graph_evaluation
+from pomdptool.solving.graph_evaluation import initial_value
 from pomdptool.solving.solution import check_sum
 
 EPISODES, FEWEST_EPISODES = 1000, 20
@@ -164,7 +165,7 @@ class _Task:
         """Check the size of the values; returns why there are none, if so."""
         values = self.policy.values
         if isinstance(values, GraphValues):
-            return too_large(self.model, values.graph)
+            return too_large(values.graph)
         check_sum("values", max(float(np.abs(row.values).max()) for row in values.rows()), 1.0)
         return None
 
@@ -175,14 +176,14 @@ class _Task:
             graph = values.graph()
         if graph is None:
             return None, "the policy has no graph"
-        if not graph_evaluation.is_cheap(self.model, graph):
-            return None, too_large(self.model, graph)
         self.on_part("policy graph: nodes", 0, graph.n_nodes)
         try:
-            of_nodes = graph_evaluation.evaluate(self.model, graph, check=self.limits.check)
+            value = initial_value(self.model, graph, check=self.limits.check)
         except LimitReached as stopped:
             return None, STOPPED[stopped.reason]
-        return graph.initial_value(of_nodes, self.model.start), None
+        except PomdpError as error:  # discount 1 and a cycle, or slow convergence
+            return None, str(error)
+        return value, too_large(graph) if value is None else None
 
     def simulation(
         self, episodes: int | None, steps: int | None, threads: int
@@ -222,7 +223,7 @@ class _Task:
         if self.policy.horizon is not None:
             return nothing, "not defined with a finite horizon"
         if isinstance(values, GraphValues):
-            return nothing, too_large(self.model, values.graph)
+            return nothing, too_large(values.graph)
         n = beliefs or BELIEFS
 
         def report(done: int) -> None:

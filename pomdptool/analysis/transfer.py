@@ -16,12 +16,12 @@ import numpy as np
 
 from pomdptool.acting.agents import GraphAgent, with_horizon
 from pomdptool.acting.simulate import simulate
-from pomdptool.errors import PolicyError
+from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, Row, SolvedPolicy, problem_of
-from pomdptool.solving.graph_evaluation import CHEAP, evaluate, is_cheap, n_entries
+from pomdptool.solving.graph_evaluation import CHEAP, evaluate, initial_value, is_cheap
 from pomdptool.solving.solve import solve
 from pomdptool.sparse import FloatArray
 
@@ -86,9 +86,13 @@ def transfer(
 
 
 def policy_return(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Return:
-    """Expected return of a controller: exact, if that takes at most a second, or simulated."""
-    if is_cheap(model, graph):
-        return Return(graph.initial_value(evaluate(model, graph), model.start))
+    """Expected return of a controller: exact, if that takes about a second, or simulated."""
+    try:
+        value = initial_value(model, graph)
+    except PomdpError:  # convergence is slow
+        value = None
+    if value is not None:
+        return Return(value)
     agent = with_horizon(GraphAgent(model, graph), graph.horizon)
     simulation = simulate(model, agent, episodes=EPISODES, rng=rng)
     return Return(simulation.mean, simulation.standard_error)
@@ -143,11 +147,11 @@ class GraphValues:
         return self.vectors.rows()
 
 
-def too_large(model: Model, graph: PolicyGraph) -> str:
-    """Why the exact value of a graph is not computed: the size of its linear system."""
+def too_large(graph: PolicyGraph) -> str:
+    """Why the exact value of a graph is not computed, and what to do instead."""
     return (
-        f"a graph of {graph.n_nodes:,} nodes gives a linear system with up to "
-        f"{n_entries(model, graph):,} coefficients, more than {CHEAP:,}; simulate it instead"
+        f"the linear system of a graph of {graph.n_nodes:,} nodes has more than {CHEAP:,} "
+        "coefficients; the simulation estimates the value"
     )
 
 

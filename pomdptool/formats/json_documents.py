@@ -47,7 +47,7 @@ def read_document(text: str, file: str, form: str) -> dict[str, Any]:
     return document
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there are millions, and that would triple their cost
 class JsonValue:
     """A value in a document, with its path; `line` is that where the document begins in its file.
 
@@ -73,21 +73,18 @@ class JsonValue:
 
     def get(self, key: str) -> JsonValue | None:
         """Value of an optional key of an object, or None."""
-        members = self._object()
-        return self._member(key, members[key]) if key in members else None
+        if not isinstance(self.value, dict):
+            raise self.error("must be an object")
+        if key not in self.value:
+            return None
+        path = f'{self.path}."{key}"' if self.path else f'"{key}"'
+        return JsonValue(self.value[key], path, self.file, self.line)
 
     def members(self) -> dict[str, JsonValue]:
         """Values of an object, by key."""
-        return {key: self._member(key, value) for key, value in self._object().items()}
-
-    def _object(self) -> dict[str, object]:
         if not isinstance(self.value, dict):
             raise self.error("must be an object")
-        return self.value
-
-    def _member(self, key: str, value: object) -> JsonValue:
-        path = f"{self.path}." if self.path else ""
-        return JsonValue(value, f'{path}"{key}"', self.file, self.line)
+        return {key: self[key] for key in self.value}
 
     def items(self) -> Iterator[JsonValue]:
         """Values of a list."""
