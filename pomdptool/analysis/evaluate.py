@@ -183,7 +183,7 @@ class _Task:
             return None, STOPPED[stopped.reason]
         except PomdpError as error:  # discount 1 and a cycle, or slow convergence
             return None, str(error)
-        return value, too_large(graph) if value is None else None
+        return value, f"{too_large(graph)}; the simulation estimates it" if value is None else None
 
     def simulation(
         self, episodes: int | None, steps: int | None, threads: int

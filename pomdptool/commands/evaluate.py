@@ -85,7 +85,7 @@ def command(
     model = open_model(path, kind, quiet=quiet)
     policy = _policy(policy_file, model, quiet=quiet)
     number = chosen_seed(seed, quiet)
-    with interruptible() as interrupted, part_progress(quiet) as on_part:
+    with interruptible() as interrupted, part_progress("evaluating ...", quiet) as on_part:
         evaluation = evaluate(
             model,
             policy,

@@ -56,13 +56,13 @@ def simulation_progress(model: Model, episodes: int, quiet: bool) -> Iterator[On
 
 
 @contextlib.contextmanager
-def part_progress(quiet: bool) -> Iterator[OnPart | None]:
+def part_progress(title: str, quiet: bool) -> Iterator[OnPart | None]:
     """The part at work of a command with several, on a terminal only."""
 
     def line(part: str, done: int, total: int) -> str:
         return f"{part} {done} of {total}" if total else f"{part} ..."
 
-    with _line("evaluating ...", quiet, verbose=False) as report:
+    with _line(title, quiet, verbose=False) as report:
         yield report and (lambda part, done, total: report(lambda: line(part, done, total)))
 
 
