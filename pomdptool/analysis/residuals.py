@@ -62,7 +62,7 @@ def visited_residuals(
         nonlocal left
         limits.check()
         left -= work
-        if left < 0:
+        if done and left < 0:
             raise LimitReached("work")
 
     try:
