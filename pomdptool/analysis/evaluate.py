@@ -166,7 +166,9 @@ class _Task:
         values = self.policy.values
         if isinstance(values, GraphValues):
             return too_large(values.graph)
-        check_sum("values", max(float(np.abs(row.values).max()) for row in values.rows()), 1.0)
+        linked = isinstance(values, LinkedVectors)
+        vectors = values.values if linked else [row.values for row in values.rows()]
+        check_sum("values", float(np.abs(np.concatenate(vectors)).max()), 1.0)
         return None
 
     def graph_value(self) -> tuple[float | None, str | None]:

@@ -83,7 +83,8 @@ def command(
     if not quiet:
         announce_compiling()
     model = open_model(path, kind, quiet=quiet)
-    policy = _policy(policy_file, model, quiet=quiet)
+    with part_progress("reading the policy ...", quiet):
+        policy = _policy(policy_file, model, quiet=quiet)
     number = chosen_seed(seed, quiet)
     with interruptible() as interrupted, part_progress("evaluating ...", quiet) as on_part:
         evaluation = evaluate(

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from pomdptool.distributions import SUM_TOLERANCE
-from pomdptool.formats.json_documents import JsonValue, read_document
+from pomdptool.formats.json_documents import JsonValue, lists_of_numbers, read_document
 from pomdptool.formats.policy.write import FORMAT
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
 from pomdptool.graph import PolicyGraph
@@ -188,20 +188,22 @@ class _Reader:
         if not rows:
             raise place.error("must hold at least one vector")
         blocks: dict[tuple[int, ...], int] = {}
-        actions, table, block, values = [], [], [], []
+        actions, table, block, places = [], [], [], []
         n_observations = len(self.problem.observations)
         for row in rows:
             states = row["states"].indices(len(self.problem.states))
             block.append(blocks.setdefault(states, len(blocks)))
             actions.append(row["action"].index(len(self.problem.actions)))
-            values.append(self.sign * row["values"].numbers(len(states)) + 0.0)
+            places.append(row["values"])
             table.append(row["next"].links(len(rows), n_observations, "vectors"))
+        sizes = list(map(len, blocks))
+        values = lists_of_numbers(places, [sizes[k] for k in block])
         return LinkedVectors(
             actions=np.array(actions, np.int64),
             next=np.array(table, np.int64),
             block=np.array(block, np.int64),
             states=tuple(np.array(states, np.int64) for states in blocks),
-            values=tuple(values),
+            values=tuple(self.sign * vector + 0.0 for vector in values),
             floor=floor,
         )
 
