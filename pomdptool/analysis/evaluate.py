@@ -166,8 +166,10 @@ class _Task:
         values = self.policy.values
         if isinstance(values, GraphValues):
             return too_large(values.graph)
-        linked = isinstance(values, LinkedVectors)
-        vectors = values.values if linked else [row.values for row in values.rows()]
+        if isinstance(values, LinkedVectors):
+            vectors = list(values.values)
+        else:
+            vectors = [row.values for row in values.rows()]
         check_sum("values", float(np.abs(np.concatenate(vectors)).max()), 1.0)
         return None
 

@@ -202,10 +202,10 @@ class JsonValue:
 
 def lists_of_numbers(places: Sequence[JsonValue], sizes: Sequence[int]) -> list[FloatArray]:
     """Numbers of many lists of these lengths: those of `numbers`, ten times as fast."""
-    pairs = list(zip(places, sizes, strict=True))
-    if all(isinstance(place.value, list) and len(place.value) == n for place, n in pairs):
-        flat = list(chain.from_iterable(place.value for place in places))  # type: ignore[misc]
+    lists = [place.value for place in places if isinstance(place.value, list)]
+    if list(map(len, lists)) == list(sizes):
+        flat = list(chain.from_iterable(lists))
         if set(map(type, flat)) == {float} and np.isfinite(array := np.array(flat)).all():
             ends = np.cumsum(sizes).tolist()
             return [array[end - n : end] for end, n in zip(ends, sizes, strict=True)]
-    return [place.numbers(n) for place, n in pairs]
+    return [place.numbers(n) for place, n in zip(places, sizes, strict=True)]
