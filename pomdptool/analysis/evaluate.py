@@ -186,7 +186,7 @@ class _Task:
         except LimitReached as stopped:
             return None, STOPPED[stopped.reason]
         except PomdpError as error:  # discount 1 and a cycle, or slow convergence
-            return None, str(error)
+            return None, f"{error}; the simulation estimates it"
         return value, f"{too_large(graph)}; the simulation estimates it" if value is None else None
 
     def simulation(

@@ -115,7 +115,8 @@ class _MarkovChain:
             x, residual = solve_fixed_point(to, source, data, constant, sweeps, check)
             if residual:
                 raise PomdpError(
-                    f"evaluation of the policy graph stopped at residual {residual:.3g}"
+                    "the linear system of the policy graph converges slowly (it was stopped at "
+                    f"residual {residual:.3g})"
                 )
             return x
         x = constant.copy()
