@@ -154,7 +154,7 @@ def runners_of(
     if policy is None or isinstance(policy, SolvedPolicy):
         agent = random_agent() if policy is None else compiled_agent(model, policy)
         if agent is not None and on_step is None:
-            request_compilation(steps)
+            request_compilation(steps * len(agent.f))  # vectors are scanned at every step
             simulator = compile_model(model)
             return [CompiledRunner(model, agent, steps, simulator) for _ in range(threads)]
         policy = RandomAgent(model) if policy is None else agent_for(model, policy)
