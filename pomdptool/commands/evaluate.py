@@ -147,7 +147,8 @@ def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[s
     if d["residual_beliefs"]:
         residual = f"{short(d['residual_min'])} to {short(d['residual_max'])}"
         residual += f" at {plural(d['residual_beliefs'], 'visited belief')}"
-    rows.append(("residual", _or_reason(residual, d["residual_reason"])))
+    if policy.horizon is None:
+        rows.append(("residual", _or_reason(residual, d["residual_reason"])))
     simulated = None
     if d["episodes"]:
         simulated = f"{short(d['mean_discounted_return'])}, "
