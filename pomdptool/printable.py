@@ -27,7 +27,7 @@ def printable(text: str) -> str:
 
 def first_surrogate(text: str) -> int | None:
     """Index of the first lone surrogate, which is not a character; None in valid text."""
-    match = _SURROGATE.search(text)
+    match = None if text.isascii() else _SURROGATE.search(text)
     return None if match is None else match.start()
 
 

@@ -207,10 +207,11 @@ def runners_of(
     if policy is None or isinstance(policy, SolvedPolicy):
         agent = random_agent() if policy is None else compiled_agent(model, policy)
         if agent is not None:
-            request_compilation(steps)
+            request_compilation(steps * len(agent.f))  # vectors are scanned at every step
             if on_step is not None:
                 return [RecordingRunner(model, agent, steps, on_step, interrupted)]
-            return [CompiledRunner(model, agent, steps) for _ in range(threads)]
+            simulator = compile_model(model)
+            return [CompiledRunner(model, agent, steps, simulator) for _ in range(threads)]
         policy = RandomAgent(model) if policy is None else agent_for(model, policy)
     if not isinstance(policy, Pomcp):
         return [AgentRunner(Environment(model), policy, steps, on_step, interrupted)]

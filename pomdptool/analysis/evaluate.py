@@ -8,24 +8,40 @@ function V at a belief b is
 If it is nowhere negative, V is a lower bound on the expected return of its greedy policy. It is
 computed at beliefs visited in simulated episodes: a sample, not a bound. With a finite horizon it
 would compare values of the same number of steps, and is not computed.
+
+Each part is limited: the graph by the size of its linear system, the simulation and the residuals
+by default to the work of a few seconds, and both by the time limit. The work is counted, not timed,
+so that the same seed gives the same result.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from pomdptool.acting.agents import Interrupted, agent_for
-from pomdptool.acting.environment import Environment, episode
-from pomdptool.acting.simulate import Summary, simulate
+from pomdptool.acting.agents import Interrupted, controller_of
+from pomdptool.acting.simulate import Summary, default_steps, simulate
+from pomdptool.analysis.parts import STOPPED, OnPart, cut, report_nothing
+from pomdptool.analysis.residuals import BELIEFS, Residuals, visited_residuals
+from pomdptool.analysis.transfer import GraphValues, too_large
+from pomdptool.errors import PomdpError
+from pomdptool.limits import LimitReached, Limits
 from pomdptool.linked import LinkedVectors
-from pomdptool.lookahead import action_values
 from pomdptool.model import Model
-from pomdptool.policy import SolvedPolicy, check_fits
-from pomdptool.solving import graph_evaluation
+from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
+from pomdptool.solving.graph_evaluation import initial_value
 from pomdptool.solving.solution import check_sum
-from pomdptool.sparse import FloatArray
+
+EPISODES, FEWEST_EPISODES = 1000, 20
+"""Default number of simulated episodes, and the number for policies that are slow to simulate."""
+
+SIMULATION_WORK = 2_000_000_000
+"""Multiplications of the default simulation, unless it has the fewest episodes."""
+
+SLOW_STEP = 1_000_000
+"""Multiplications that take as long as a step of a policy that acts in Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +56,32 @@ class Evaluation(Summary):
         Exact expected discounted return of the policy graph; None without a graph, or if it is too
         large.
     vector_value
-        Value of the best alpha vector at the initial belief.
+        Value of the best alpha vector at the initial belief; None if the values of a transferred
+        graph are not computed.
     bounds
         Certified bounds on the optimal value; infinite if unknown.
     residual_min, residual_max, residual_beliefs
         Minimum and maximum Bellman residual at visited beliefs, and the number of these; None and 0
-        with a finite horizon.
+        if it was not computed.
     interrupted
-        Whether the simulation was interrupted.
+        Whether the evaluation was interrupted.
+    graph_reason, vector_reason, residual_reason, simulation_reason
+        Why a value is None, or was computed for fewer beliefs or episodes than requested; None if
+        there is nothing to tell. With no episodes their means are NaN.
     """
 
     method: str
     graph_value: float | None
-    vector_value: float
+    vector_value: float | None
     bounds: tuple[float, float]
     residual_min: float | None
     residual_max: float | None
     residual_beliefs: int
     interrupted: bool
+    graph_reason: str | None = None
+    vector_reason: str | None = None
+    residual_reason: str | None = None
+    simulation_reason: str | None = None
 
 
 def evaluate(
@@ -65,10 +89,12 @@ def evaluate(
     policy: SolvedPolicy,
     *,
     rng: np.random.Generator,
-    episodes: int = 1000,
+    episodes: int | None = None,
     steps: int | None = None,
-    beliefs: int = 200,
+    beliefs: int | None = None,
     threads: int = 1,
+    time_limit: float | None = None,
+    on_part: OnPart | None = None,
     interrupted: Interrupted | None = None,
 ) -> Evaluation:
     """Evaluate a policy: its graph exactly, its alpha vectors, and by simulation.
@@ -80,10 +106,19 @@ def evaluate(
         model.
     rng
         Random generator of the episodes.
-    episodes, steps, threads, interrupted
+    episodes
+        Number of simulated episodes; by default 1000, or as many as take a few seconds.
+    steps, threads
         As in `simulate`.
     beliefs
-        Number of beliefs, from further episodes, at which the Bellman residual is computed.
+        Number of beliefs, from further episodes, at which the Bellman residual is computed; by
+        default 200, or as many as take a few seconds.
+    time_limit
+        Limit in seconds of all parts together, without the compilation of kernels.
+    on_part
+        Called with the part at work, how much of it is done, and how much there is to do.
+    interrupted
+        Polled regularly; what is done by then is returned.
 
     Raises
     ------
@@ -91,32 +126,138 @@ def evaluate(
         If the policy is for another model.
     PomdpError
         If values or rewards are too large to be summed.
-    KeyboardInterrupt
-        If interrupted before the first episode has ended.
     """
     check_fits(policy.problem, model)
-    check_sum("values", max(float(np.abs(row.values).max()) for row in policy.values.rows()), 1.0)
-    simulation = simulate(
-        model, policy, episodes=episodes, steps=steps, rng=rng, threads=threads,
-        interrupted=interrupted,
-    )  # fmt: skip
-    graph = policy.values.graph() if isinstance(policy.values, LinkedVectors) else policy.graph
-    exact = None
-    if graph is not None and graph_evaluation.is_cheap(model, graph):
-        exact = graph.initial_value(graph_evaluation.evaluate(model, graph), model.start)
-    visited = visited_beliefs(model, policy, beliefs, rng) if policy.horizon is None else []
-    residuals = [bellman_residual(model, policy, b) for b in visited]
+    task = _Task(model, policy, rng, Limits(time_limit, interrupted), on_part or report_nothing)
+    unknown = task.check_values()
+    exact, graph_reason = task.graph_value()
+    simulation, simulation_reason = task.simulation(episodes, steps, threads)
+    residuals, residual_reason = task.residuals(beliefs)
+    found = residuals.values
     return Evaluation(
-        **asdict(simulation.summary),
+        **asdict(simulation),
         method=policy.method,
         graph_value=exact,
-        vector_value=value_at_start(model, policy),
+        vector_value=None if unknown else value_at_start(model, policy),
         bounds=(policy.bounds.lower, policy.bounds.upper),
-        residual_min=min(residuals, default=None),
-        residual_max=max(residuals, default=None),
-        residual_beliefs=len(visited),
-        interrupted=simulation.interrupted,
+        residual_min=float(found.min()) if len(found) else None,
+        residual_max=float(found.max()) if len(found) else None,
+        residual_beliefs=residuals.beliefs,
+        interrupted=task.limits.reason == "interrupted",
+        graph_reason=graph_reason,
+        vector_reason=unknown,
+        residual_reason=residual_reason,
+        simulation_reason=simulation_reason,
     )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Task:
+    """The parts of an evaluation; each returns its result, and why this is not all of it."""
+
+    model: Model
+    policy: SolvedPolicy
+    rng: np.random.Generator
+    limits: Limits
+    on_part: OnPart
+
+    def check_values(self) -> str | None:
+        """Check the size of the values; returns why there are none, if so."""
+        values = self.policy.values
+        if isinstance(values, GraphValues):
+            return too_large(values.graph)
+        if isinstance(values, LinkedVectors):
+            vectors = list(values.values)
+        else:
+            vectors = [row.values for row in values.rows()]
+        check_sum("values", float(np.abs(np.concatenate(vectors)).max()), 1.0)
+        return None
+
+    def graph_value(self) -> tuple[float | None, str | None]:
+        """Exact value of the policy graph."""
+        values, graph = self.policy.values, self.policy.graph
+        if isinstance(values, LinkedVectors):
+            graph = values.graph()
+        if graph is None:
+            return None, "the policy has no graph"
+        self.on_part("policy graph: nodes", 0, graph.n_nodes)
+        try:
+            value = initial_value(self.model, graph, check=self.limits.check)
+        except LimitReached as stopped:
+            return None, STOPPED[stopped.reason]
+        except PomdpError as error:  # discount 1 and a cycle, or slow convergence
+            return None, f"{error}; the simulation estimates it"
+        return value, f"{too_large(graph)}; the simulation estimates it" if value is None else None
+
+    def simulation(
+        self, episodes: int | None, steps: int | None, threads: int
+    ) -> tuple[Summary, str | None]:
+        """Statistics of simulated episodes. Residuals to come get half of the remaining time."""
+        model, policy, limits = self.model, self.policy, self.limits
+        if limits.time_limit is not None and policy.horizon is None:
+            limits = replace(limits, time_limit=(limits.seconds + limits.time_limit) / 2.0)
+        n = default_episodes(model, policy, steps) if episodes is None else episodes
+
+        def report(done: int) -> None:
+            self.on_part("simulation: episodes", done, n)
+
+        report(0)
+        try:
+            result = simulate(
+                model, policy, episodes=n, steps=steps, rng=self.rng, threads=threads,
+                on_episode=lambda done, _: report(done),
+                interrupted=lambda: limits.reason is not None,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            if limits.reason is None:
+                raise
+            return _no_episodes(steps or default_steps(model, policy.horizon)), cut(
+                limits.reason, 0, n, "episodes"
+            )
+        done = len(result.returns)
+        if result.interrupted and limits.reason is not None:
+            return result.summary, cut(limits.reason, done, n, "episodes")
+        few = episodes is None and n < EPISODES
+        reason = f"{n} episodes by default, because each takes long; see --episodes"
+        return result.summary, reason if few else None
+
+    def residuals(self, beliefs: int | None) -> tuple[Residuals, str | None]:
+        """Bellman residuals at visited beliefs."""
+        nothing, values = Residuals(np.zeros(0), 0, None), self.policy.values
+        if self.policy.horizon is not None:
+            return nothing, "not defined with a finite horizon"
+        if isinstance(values, GraphValues):
+            return nothing, too_large(values.graph)
+        n = beliefs or BELIEFS
+
+        def report(done: int) -> None:
+            self.on_part("Bellman residual: beliefs", done, n)
+
+        report(0)
+        found = visited_residuals(
+            self.model, self.policy, beliefs, rng=self.rng, limits=self.limits, on_belief=report
+        )
+        if found.stop_reason is None:
+            return found, None
+        if found.stop_reason == "work":
+            return found, f"{found.beliefs} of {n} beliefs, because each takes long"
+        return found, cut(found.stop_reason, found.beliefs, n, "beliefs")
+
+
+def _no_episodes(steps: int) -> Summary:
+    """Statistics of no episodes."""
+    nan, inf = math.nan, math.inf
+    return Summary(0, steps, nan, nan, (-inf, inf), nan, nan, 0, inf)
+
+
+def default_episodes(model: Model, policy: SolvedPolicy, steps: int | None) -> int:
+    """Number of episodes that take a few seconds: at most `EPISODES`."""
+    work = steps or default_steps(model, policy.horizon)
+    if controller_of(model, policy) is None:
+        n_vectors = sum(1 for _ in policy.values.rows())
+        compiled = isinstance(policy.values, AlphaVectors)
+        work *= n_vectors * model.n_states if compiled else SLOW_STEP
+    return min(EPISODES, max(FEWEST_EPISODES, SIMULATION_WORK // work))
 
 
 def value_at_start(model: Model, policy: SolvedPolicy) -> float:
@@ -127,23 +268,3 @@ def value_at_start(model: Model, policy: SolvedPolicy) -> float:
     return sum(
         float(model.start[s]) * policy.value(corners[s]) for s in np.flatnonzero(model.start)
     )
-
-
-def bellman_residual(model: Model, policy: SolvedPolicy, b: FloatArray) -> float:
-    """Bellman residual at a belief: value of a one-step look-ahead minus that of the policy."""
-    return float(action_values(model, b, policy.value).max()) - policy.value(b)
-
-
-def visited_beliefs(
-    model: Model, policy: SolvedPolicy, count: int, rng: np.random.Generator
-) -> list[FloatArray]:
-    """Beliefs visited by a policy in simulated episodes, at most `count`."""
-    environment, agent = Environment(model), agent_for(model, policy)
-    visited: list[FloatArray] = []
-    for _ in range(count):
-        for step in episode(environment, agent, max(1, count // 10), rng, beliefs=True):
-            assert step.belief is not None
-            visited.append(step.belief)
-            if len(visited) >= count:
-                return visited
-    return visited or [model.start]

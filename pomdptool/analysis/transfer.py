@@ -8,30 +8,44 @@ After an observation that is impossible in its own model the controller restarts
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
-from pomdptool.acting.agents import GraphAgent, with_horizon
+from pomdptool.acting.agents import Interrupted
 from pomdptool.acting.simulate import simulate
-from pomdptool.errors import PolicyError
+from pomdptool.analysis.parts import STOPPED, OnPart, report_nothing
+from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.graph import NOWHERE, PolicyGraph
+from pomdptool.limits import LimitReached, Limits
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
-from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, problem_of
-from pomdptool.solving.graph_evaluation import evaluate, is_cheap
+from pomdptool.policy import AlphaVectors, Bounds, Row, SolvedPolicy, ValueFunction, problem_of
+from pomdptool.solving.graph_evaluation import CHEAP, evaluate, initial_value, is_cheap
 from pomdptool.solving.solve import solve
+from pomdptool.sparse import FloatArray
 
 EPISODES = 2000
 """Number of episodes that estimate a return."""
 
+SOLVING = 0.45, 0.8
+"""Parts of the remaining time in which the first and the second model are solved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """Expected return from the initial belief; the standard error is 0 if it is exact."""
+    """Expected return from the initial belief.
+
+    The standard error is 0 if it is exact. `reason` says why it is not exact or, if both are NaN,
+    why it was not computed.
+    """
 
     value: float
     standard_error: float = 0.0
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +58,15 @@ class Transfer:
         Certified bounds on the optimal value of each model.
     learned_in_true, true_in_learned
         Expected return of the policy of one model in the other.
+    reasons
+        Why a part is not complete, by the names of the attributes.
     """
 
     true_optimum: Bounds
     learned_optimum: Bounds
     learned_in_true: Return
     true_in_learned: Return
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def transfer(
@@ -59,10 +76,21 @@ def transfer(
     rng: np.random.Generator,
     precision: float = 1e-3,
     time_limit: float | None = None,
+    on_part: OnPart | None = None,
+    interrupted: Interrupted | None = None,
 ) -> Transfer:
     """Solve two models, and evaluate the policy of each in the other.
 
-    `precision` and `time_limit` are passed to `solve` for each model.
+    Parameters
+    ----------
+    precision
+        Precision to which each model is solved.
+    time_limit
+        Limit in seconds of all parts together; parts that were cut are named in `reasons`.
+    on_part
+        Called with the part at work; how much of it is done is unknown.
+    interrupted
+        Polled regularly; what is done by then is returned.
 
     Raises
     ------
@@ -71,24 +99,53 @@ def transfer(
     PomdpError
         As `solve`.
     """
-    policies = [
-        solve(model, precision=precision, time_limit=time_limit).policy for model in (true, learned)
-    ]
-    return Transfer(
-        policies[0].bounds,
-        policies[1].bounds,
-        policy_return(true, transfer_graph(policies[1], true), rng=rng),
-        policy_return(learned, transfer_graph(policies[0], learned), rng=rng),
-    )
+    limits, report = Limits(time_limit, interrupted), on_part or report_nothing
+    policies: list[SolvedPolicy] = []
+    results: list[Return] = []
+    reasons = {}
+    for k, (name, model) in enumerate((("true", true), ("learned", learned))):
+        report(f"solving the {name} model", 0, 0)
+        left = limits.clock.remaining(time_limit)
+        share = None if left is None else left * SOLVING[k]
+        policy = solve(model, precision=precision, time_limit=share, interrupted=interrupted).policy
+        policies.append(policy)
+        if policy.stop_reason in STOPPED:
+            reasons[f"{name}_optimum"] = f"{STOPPED[policy.stop_reason]} before the precision"
+    for name, model, policy in (
+        ("learned_in_true", true, policies[1]), ("true_in_learned", learned, policies[0]),
+    ):  # fmt: skip
+        report(name.replace("_", " "), 0, 0)
+        results.append(policy_return(model, transfer_graph(policy, model), rng=rng, limits=limits))
+        if results[-1].reason is not None:
+            reasons[name] = results[-1].reason
+    return Transfer(policies[0].bounds, policies[1].bounds, results[0], results[1], reasons)
 
 
-def policy_return(model: Model, graph: PolicyGraph, *, rng: np.random.Generator) -> Return:
-    """Expected return of a controller: exact, if that takes at most a second, or simulated."""
-    if is_cheap(model, graph):
-        return Return(graph.initial_value(evaluate(model, graph), model.start))
-    agent = with_horizon(GraphAgent(model, graph), graph.horizon)
-    simulation = simulate(model, agent, episodes=EPISODES, rng=rng)
-    return Return(simulation.mean, simulation.standard_error)
+def policy_return(
+    model: Model, graph: PolicyGraph, *, rng: np.random.Generator, limits: Limits | None = None
+) -> Return:
+    """Expected return of a controller: exact, if that takes about a second, or simulated."""
+    limits = limits or Limits()
+    try:
+        value = initial_value(model, graph, check=limits.check)
+        reason = too_large(graph)
+    except LimitReached as stopped:
+        return Return(math.nan, math.nan, STOPPED[stopped.reason])
+    except PomdpError as error:  # slow convergence
+        value, reason = None, str(error)
+    if value is not None:
+        return Return(value)
+    policy = _graph_policy(graph, model, GraphValues(model, graph))
+    try:
+        result = simulate(
+            model, policy, episodes=EPISODES, rng=rng,
+            interrupted=lambda: limits.reason is not None,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        if limits.reason is None:
+            raise
+        return Return(math.nan, math.nan, STOPPED[limits.reason])
+    return Return(result.mean, result.standard_error, f"simulated: {reason}")
 
 
 def carried(policy: SolvedPolicy | PolicyGraph, model: Model) -> SolvedPolicy:
@@ -110,24 +167,64 @@ def carried(policy: SolvedPolicy | PolicyGraph, model: Model) -> SolvedPolicy:
     return policy_from_graph(transfer_graph(policy, model), model)
 
 
-def policy_from_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
-    """Make a policy of a graph, with the values of its nodes as alpha vectors.
+class GraphValues:
+    """Values of a policy graph in a model, which are computed when they are first needed.
 
     A graph without cycles has a finite horizon: only its initial nodes have vectors, since all
     others have fewer steps to go.
     """
+
+    def __init__(self, model: Model, graph: PolicyGraph) -> None:
+        self.model, self.graph = model, graph
+
+    @cached_property
+    def vectors(self) -> AlphaVectors:
+        """The values of the nodes as alpha vectors."""
+        graph = self.graph
+        nodes = np.arange(graph.n_nodes) if graph.horizon is None else graph.roots
+        return AlphaVectors(graph.actions[nodes], evaluate(self.model, graph)[nodes])
+
+    def value(self, b: FloatArray) -> float:
+        """Value at belief `b`, shape (S,)."""
+        return self.vectors.value(b)
+
+    def action(self, b: FloatArray) -> int:
+        """Index of the action at belief `b`, shape (S,)."""
+        return self.vectors.action(b)
+
+    def rows(self) -> Iterator[Row]:
+        """All vectors."""
+        return self.vectors.rows()
+
+
+def too_large(graph: PolicyGraph) -> str:
+    """Why the exact value of a graph is not computed, and what to do instead."""
+    return (
+        f"the linear system of a graph of {graph.n_nodes:,} nodes has more than {CHEAP:,} "
+        "coefficients"
+    )
+
+
+def policy_from_graph(graph: PolicyGraph, model: Model) -> SolvedPolicy:
+    """Make a policy of a graph, with the values of its nodes as alpha vectors.
+
+    If the graph is large, the values are computed when they are first needed.
+    """
     if model.mdp and graph.n_nodes >= model.n_states:
         graph = replace(graph, n_initial=model.n_states)
-    horizon, values = graph.horizon, evaluate(model, graph)
-    nodes = np.arange(graph.n_nodes) if horizon is None else graph.roots
+    values = GraphValues(model, graph)
+    return _graph_policy(graph, model, values.vectors if is_cheap(model, graph) else values)
+
+
+def _graph_policy(graph: PolicyGraph, model: Model, values: ValueFunction) -> SolvedPolicy:
     return SolvedPolicy(
         problem=problem_of(model),
         method="graph",
-        values=AlphaVectors(graph.actions[nodes], values[nodes]),
+        values=values,
         bounds=Bounds(-np.inf, np.inf),
         converged=False,
         stop_reason="unknown",
-        horizon=horizon,
+        horizon=graph.horizon,
         graph=graph,
     )
 

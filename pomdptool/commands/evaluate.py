@@ -9,10 +9,11 @@ import click
 
 from pomdptool.commands.click_help import Command
 from pomdptool.commands.interrupts import INTERRUPTED, interruptible
+from pomdptool.commands.live import live_line
 from pomdptool.commands.models import open_model, open_policy, write_json
+from pomdptool.commands.numbers import Whole
 from pomdptool.commands.options import (
     chosen_seed,
-    episodes_option,
     first_model_argument,
     from_option,
     ignored_verbose_option,
@@ -22,10 +23,12 @@ from pomdptool.commands.options import (
     seed_option,
     steps_option,
     threads_option,
+    time_limit_option,
 )
-from pomdptool.commands.progress import announce_compiling
+from pomdptool.commands.progress import announce_compiling, part_progress
 from pomdptool.commands.returns import interval, short, summary
 from pomdptool.commands.terminal import plural, say_wrapped, show_pairs
+from pomdptool.errors import PolicyError
 from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
@@ -39,8 +42,15 @@ from pomdptool.policy import SolvedPolicy
 )
 @first_model_argument
 @policy_argument
-@episodes_option(1000)
+@click.option(
+    "--episodes",
+    metavar="N",
+    type=Whole(),
+    help="Number of episodes; by default 1000, or fewer if they would take more than a few "
+    "seconds.",
+)
 @steps_option("Maximum number of steps of a simulated episode.")
+@time_limit_option
 @seed_option
 @threads_option
 @json_option
@@ -50,8 +60,9 @@ from pomdptool.policy import SolvedPolicy
 def command(
     path: str,
     policy_file: str,
-    episodes: int,
+    episodes: int | None,
     steps: int | None,
+    time_limit: float | None,
     seed: int | None,
     threads: int | None,
     as_json: bool,
@@ -62,6 +73,8 @@ def command(
 
     POLICY is .json, .alpha, .policy (APPL) or .pg, each also with .gz. The graph of a policy for
     another model is transferred by the names of actions and observations.
+
+    An interrupt (Ctrl-C) prints the parts done so far and exits with code 130.
     """
     import numpy as np
 
@@ -71,9 +84,10 @@ def command(
     if not quiet:
         announce_compiling()
     model = open_model(path, kind, quiet=quiet)
-    policy = _policy(policy_file, model, quiet=quiet)
+    with live_line("reading the policy ...", quiet, verbose=False):
+        policy = _policy(policy_file, model, quiet=quiet)
     number = chosen_seed(seed, quiet)
-    with interruptible() as interrupted:
+    with interruptible() as interrupted, part_progress(interrupted, quiet=quiet) as on_part:
         evaluation = evaluate(
             model,
             policy,
@@ -81,6 +95,8 @@ def command(
             steps=steps,
             rng=np.random.default_rng(number),
             threads=threads or cores(),
+            time_limit=time_limit,
+            on_part=on_part,
             interrupted=interrupted,
         )
     document = to_jsonable({**summary(model, evaluation), "seed": number})
@@ -103,32 +119,50 @@ def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
     kind = kind_of_path(path, POLICY_KINDS)
     if kind == "pg":
         return carried(load_graph(path), model)
-    if kind == "json":
-        policy = load_policy(path)
-        if policy.problem.digest != model.digest:
-            if not quiet:
-                say_wrapped("note: the policy is for another model; its graph is evaluated")
-            return carried(policy, model)
-    return open_policy(path, model)
+    try:
+        return open_policy(path, model)
+    except PolicyError:
+        other = load_policy(path) if kind == "json" else None
+        if other is None or other.problem.digest == model.digest:
+            raise
+    if not quiet:
+        say_wrapped("note: the policy is for another model; its graph is evaluated")
+    return carried(other, model)
 
 
 def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[str, str]]:
     """The result as a table."""
     graph, vectors = d["graph_value"], d["vector_value"]
+    exact = None if graph is None else f"{short(graph)} (exact)"
     rows = [
         ("problem", model.name or "-"),
         ("policy", policy.method),
-        ("graph value", "-" if graph is None else f"{graph:.6g} (exact)"),
-        ("vector value", f"{vectors:.6g}" if isinstance(vectors, float) else "-"),
+        ("graph value", _or_reason(exact, d["graph_reason"])),
+        ("vector value", _or_reason(vectors and short(vectors), d["vector_reason"])),
     ]
     if (optimum := interval(*d["bounds"])) != "unknown":
         rows.append(("optimal value", f"{optimum} (from the file)"))
     if policy.terminal is not None:
         rows.append(("terminal values", "included in the vector value and bounds only"))
+    residual = None
     if d["residual_beliefs"]:
         residual = f"{short(d['residual_min'])} to {short(d['residual_max'])}"
-        rows.append(("residual", f"{residual} at {d['residual_beliefs']} visited beliefs"))
-    mean, error = d["mean_discounted_return"], short(d["truncation_bound"])
-    confidence = f"95% interval {interval(*d['confidence_95'])}"
-    simulated = f"{mean:.6g}, {confidence}, {plural(d['episodes'], 'episode')}"
-    return [*rows, ("simulated", simulated), ("truncation", f"error at most {error}")]
+        residual += f" at {plural(d['residual_beliefs'], 'visited belief')}"
+    if policy.horizon is None:
+        rows.append(("residual", _or_reason(residual, d["residual_reason"])))
+    simulated = None
+    if d["episodes"]:
+        simulated = f"{short(d['mean_discounted_return'])}, "
+        simulated += f"95% interval {interval(*d['confidence_95'])}, "
+        simulated += plural(d["episodes"], "episode")
+    rows.append(("simulated", _or_reason(simulated, d["simulation_reason"])))
+    if d["episodes"]:
+        rows.append(("truncation", f"error at most {short(d['truncation_bound'])}"))
+    return rows
+
+
+def _or_reason(text: str | None, reason: str | None) -> str:
+    """A result, and why this is not all of it; or why there is none."""
+    if text is None:
+        return f"not computed: {reason}"
+    return text if reason is None else f"{text} ({reason})"

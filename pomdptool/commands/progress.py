@@ -13,6 +13,7 @@ from pomdptool.kernels import jit
 
 if TYPE_CHECKING:
     from pomdptool.acting.simulate import OnEpisode
+    from pomdptool.analysis.parts import OnPart
     from pomdptool.learning.progress import LearningProgress, OnLearned
     from pomdptool.model import Model
     from pomdptool.solving.solution import OnStep, Progress
@@ -50,6 +51,19 @@ def simulation_progress(
         yield report and (
             lambda done, returns: report(lambda: simulation_line(done, episodes, returns(), sign))
         )
+
+
+@contextlib.contextmanager
+def part_progress(interrupted: Interrupted, *, quiet: bool) -> Iterator[OnPart | None]:
+    """The part at work of a command with several, on a terminal only."""
+
+    def line(part: str, done: int, total: int) -> Line:
+        return [Field(0, f"{part} {done} of {total}" if total else f"{part} ...")]
+
+    hint = "Ctrl-C keeps the results so far"
+    display = live_line("evaluating ...", quiet, False, hint=hint, interrupted=interrupted)
+    with display as report:
+        yield report and (lambda part, done, total: report(lambda: line(part, done, total)))
 
 
 @contextlib.contextmanager

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def read_document(text: str, file: str, form: str) -> dict[str, Any]:
     return document
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there are millions, and that would triple their cost
 class JsonValue:
     """A value in a document, with its path; `line` is that where the document begins in its file.
 
@@ -73,16 +73,18 @@ class JsonValue:
 
     def get(self, key: str) -> JsonValue | None:
         """Value of an optional key of an object, or None."""
-        return self.members().get(key)
+        if not isinstance(self.value, dict):
+            raise self.error("must be an object")
+        if key not in self.value:
+            return None
+        path = f'{self.path}."{key}"' if self.path else f'"{key}"'
+        return JsonValue(self.value[key], path, self.file, self.line)
 
     def members(self) -> dict[str, JsonValue]:
         """Values of an object, by key."""
         if not isinstance(self.value, dict):
             raise self.error("must be an object")
-        path = f"{self.path}." if self.path else ""
-        return {
-            k: JsonValue(x, f'{path}"{k}"', self.file, self.line) for k, x in self.value.items()
-        }
+        return {key: self[key] for key in self.value}
 
     def items(self) -> Iterator[JsonValue]:
         """Values of a list."""
@@ -122,9 +124,22 @@ class JsonValue:
         indices = self.value
         if not isinstance(indices, list) or set(map(type, indices)) != {int}:
             raise self.error("must hold ascending indices, at least one")
-        if not 0 <= indices[0] <= indices[-1] < n or any(x >= y for x, y in pairwise(indices)):
+        if not 0 <= indices[0] <= indices[-1] < n or indices != sorted(set(indices)):
             raise self.error(f"must hold ascending indices from 0 to {n - 1}")
         return tuple(indices)
+
+    def links(self, n: int, length: int, noun: str) -> list[int]:
+        """List with an index from 0 to n - 1, or null (here -1), for each observation."""
+        links = self.value
+        if not isinstance(links, list):
+            raise self.error("must be a list")
+        if len(links) != length:
+            raise self.error(f"must hold {length} {noun}, one per observation")
+        if any(x is not None and (type(x) is not int or not 0 <= x < n) for x in links):
+            for place in self.items():
+                if place.value is not None:
+                    place.index(n)
+        return [-1 if x is None else x for x in links]
 
     def number(self, *, infinite: bool = False) -> float:
         """Finite number, or with `infinite` also "inf" and "-inf"."""
@@ -183,3 +198,14 @@ class JsonValue:
         if not np.isfinite(floats).all():
             raise self.error("holds a number that is too large")
         return floats
+
+
+def lists_of_numbers(places: Sequence[JsonValue], sizes: Sequence[int]) -> list[FloatArray]:
+    """Numbers of many lists of these lengths: those of `numbers`, ten times as fast."""
+    lists = [place.value for place in places if isinstance(place.value, list)]
+    if list(map(len, lists)) == list(sizes):
+        flat = list(chain.from_iterable(lists))
+        if set(map(type, flat)) == {float} and np.isfinite(array := np.array(flat)).all():
+            ends = np.cumsum(sizes).tolist()
+            return [array[end - n : end] for end, n in zip(ends, sizes, strict=True)]
+    return [place.numbers(n) for place, n in zip(places, sizes, strict=True)]

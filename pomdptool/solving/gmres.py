@@ -41,15 +41,16 @@ def solve_fixed_point(
     data: FloatArray,
     constant: FloatArray,
     sweeps: int | None,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[FloatArray, float]:
     """Solve x = constant + M x.
 
     M has the entries `rows`, `columns` and `data`. A slow system may take `sweeps` products with M
-    beyond the first rounds; with None it is solved only if it is small. Returns x and the largest
-    residual, 0 if it is down to rounding.
+    beyond the first rounds; with None it is solved only if it is small. `check` is called before
+    each round and may raise. Returns x and the largest residual, 0 if it is down to rounding.
     """
     multiply = _product(rows, columns, data, len(constant))
-    x, residual = _rounds(multiply, constant, np.zeros_like(constant), MAX_ROUNDS)
+    x, residual = _rounds(multiply, constant, np.zeros_like(constant), MAX_ROUNDS, check)
     if not residual:
         return x, residual
     if len(constant) <= (MAX_QUICK_LU if sweeps is None else MAX_LU):
@@ -57,7 +58,7 @@ def solve_fixed_point(
     elif sweeps is None:
         return x, residual
     max_rounds = MAX_ROUNDS if sweeps is None else 100 + sweeps // KRYLOV_DIMENSION
-    return _rounds(multiply, constant, x, max_rounds)
+    return _rounds(multiply, constant, x, max_rounds, check)
 
 
 def _product(rows: IntArray, columns: IntArray, data: FloatArray, size: int) -> Product:
@@ -76,10 +77,15 @@ def _product(rows: IntArray, columns: IntArray, data: FloatArray, size: int) -> 
 
 
 def _rounds(
-    multiply: Product, constant: FloatArray, x: FloatArray, max_rounds: int
+    multiply: Product,
+    constant: FloatArray,
+    x: FloatArray,
+    max_rounds: int,
+    check: Callable[[], None],
 ) -> tuple[FloatArray, float]:
     """Refine x; return it with its largest residual, 0 if down to rounding."""
     for remaining in range(max_rounds, -1, -1):
+        check()
         residual = constant + multiply(x) - x
         worst = float(np.abs(residual).max())
         if worst <= ROUNDING * max(float(np.abs(constant).max()), float(np.abs(x).max())):

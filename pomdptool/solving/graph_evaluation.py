@@ -11,7 +11,7 @@ The value solves V = r + g P V, the discounted occupancy from the initial belief
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -22,8 +22,9 @@ from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
-from pomdptool.solving.gmres import solve_fixed_point
+from pomdptool.solving.gmres import MAX_LU, solve_fixed_point
 from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.steps import steps_from
 
 CHEAP = 200_000
 """Entries of P up to which policy evaluation takes about a second."""
@@ -76,27 +77,83 @@ class _MarkovChain:
             data.append(self.model.discount * steps.p[step])
         return np.concatenate(rows), np.concatenate(columns), np.concatenate(data)
 
-    def solve(self, constant: FloatArray, *, forward: bool, patient: bool = True) -> FloatArray:
+    def solve(
+        self,
+        constant: FloatArray,
+        *,
+        forward: bool,
+        patient: bool = True,
+        check: Callable[[], None] = lambda: None,
+    ) -> FloatArray:
         """Solve x = constant + g P x, or x = constant + g P' x (`forward`).
 
         Raises PomdpError if the residual stays above rounding, or if convergence is slow and
         `patient` is not set.
         """
         rows, columns, data = self.entries()
+        nodes = rows // self.model.n_states
         to, source = (columns, rows) if forward else (rows, columns)
+        return self.solve_system(
+            to, source, data, nodes, constant, forward=forward, patient=patient, check=check
+        )
+
+    def solve_system(
+        self,
+        to: IntArray,
+        source: IntArray,
+        data: FloatArray,
+        nodes: IntArray,
+        constant: FloatArray,
+        *,
+        forward: bool = False,
+        patient: bool = True,
+        check: Callable[[], None] = lambda: None,
+    ) -> FloatArray:
+        """Solve x = constant + M x, where M has these entries, each of a step from these nodes."""
         if self.layers is None:
             sweeps = int(40.0 / (1.0 - self.model.discount)) if patient else None
-            x, residual = solve_fixed_point(to, source, data, constant, sweeps)
+            x, residual = solve_fixed_point(to, source, data, constant, sweeps, check)
             if residual:
                 raise PomdpError(
-                    f"evaluation of the policy graph stopped at residual {residual:.3g}"
+                    "the linear system of the policy graph converges slowly (it was stopped at "
+                    f"residual {residual:.3g})"
                 )
             return x
         x = constant.copy()
-        of_layer = list(_entries_by_layer(self.layers, rows // self.model.n_states))
+        of_layer = list(_entries_by_layer(self.layers, nodes))
         for entries in reversed(of_layer) if forward else of_layer:
             np.add.at(x, to[entries], data[entries] * x[source[entries]])
         return x
+
+    def reachable(
+        self, start: FloatArray, most: int, check: Callable[[], None]
+    ) -> tuple[IntArray, IntArray, IntArray, FloatArray] | None:
+        """Pairs reachable from an initial belief, and entries of g P in their rows.
+
+        Rows and columns are positions in the pairs, which ascend. None if there are more entries
+        than `most`.
+        """
+        graph, model, S = self.graph, self.model, self.model.n_states
+        support = np.flatnonzero(start)
+        wave = (support if graph.n_initial else graph.start) * S + support
+        seen, found, n = wave, [], 0
+        while len(wave):
+            check()
+            nodes, states = np.divmod(wave, S)
+            item, steps = steps_from(
+                model.sparse_T, model.sparse_Z, graph.actions[nodes] * S + states
+            )
+            after = graph.next[nodes[item], steps.observation]
+            on = after != NOWHERE
+            columns = after[on] * S + steps.next_state[on]
+            found.append((wave[item[on]], columns, model.discount * steps.probability[on]))
+            n += len(columns)
+            if n > most:
+                return None
+            wave = np.setdiff1d(columns, seen)
+            seen = np.union1d(seen, wave)
+        rows, columns, data = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return seen, np.searchsorted(seen, rows), np.searchsorted(seen, columns), data
 
 
 def _entries_by_layer(layers: list[IntArray], nodes: IntArray) -> Iterator[IntArray]:
@@ -131,12 +188,39 @@ def n_entries(model: Model, graph: PolicyGraph) -> int:
     return int(np.diff(_first_of_action(model))[graph.actions].sum())
 
 
+def initial_value(
+    model: Model,
+    graph: PolicyGraph,
+    *,
+    most: int = CHEAP,
+    check: Callable[[], None] = lambda: None,
+) -> float | None:
+    """Value of a graph at the initial belief, from the reachable pairs of a node and a state.
+
+    None if their system has more than `most` coefficients. `check` is called regularly and may
+    raise; otherwise raises as `evaluate`, also if a large system converges slowly.
+    """
+    chain = _MarkovChain(model, graph)
+    reachable = chain.reachable(model.start, most, check)
+    if reachable is None:
+        return None
+    pairs, rows, columns, data = reachable
+    nodes, states = np.divmod(pairs, model.n_states)
+    rewards = model.expected_rewards[chain.graph.actions[nodes], states]
+    patient = len(pairs) <= MAX_LU
+    x = chain.solve_system(rows, columns, data, nodes[rows], rewards, patient=patient, check=check)
+    support = np.flatnonzero(model.start)
+    first = (support if graph.n_initial else graph.start) * model.n_states + support
+    return float(x[np.searchsorted(pairs, first)] @ model.start[support])
+
+
 def evaluate(
     model: Model,
     graph: PolicyGraph,
     rewards: FloatArray | None = None,
     *,
     patient: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> FloatArray:
     """Value of every node in every state, in rewards; shape (n, S).
 
@@ -149,6 +233,8 @@ def evaluate(
         Expected reward of a step in each node, shape (n, S), instead of that of its action.
     patient
         Continue if convergence is slow.
+    check
+        Called regularly; may raise.
 
     Raises
     ------
@@ -160,7 +246,7 @@ def evaluate(
     chain = _MarkovChain(model, graph)
     if rewards is None:
         rewards = model.expected_rewards[graph.actions]
-    values = chain.solve(rewards.ravel(), forward=False, patient=patient)
+    values = chain.solve(rewards.ravel(), forward=False, patient=patient, check=check)
     return values.reshape(graph.n_nodes, model.n_states)
 
 

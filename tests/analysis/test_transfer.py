@@ -64,11 +64,32 @@ def test_the_graph_restarts_after_impossible_observations() -> None:
 def test_a_return_too_large_to_compute_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = solve(tiger()).policy
     assert policy.graph is not None
-    monkeypatch.setattr(module, "is_cheap", lambda model, graph: False)
+    monkeypatch.setattr(module, "initial_value", lambda model, graph, check: None)
     monkeypatch.setattr(module, "EPISODES", 300)
     result = policy_return(tiger(), policy.graph, rng=np.random.default_rng(1))
     assert result.standard_error > 0.0
+    assert result.reason is not None
+    assert "simulated: the linear system of a graph of 5 nodes" in result.reason
     assert abs(result.value - OPTIMUM) < 4.0 * result.standard_error
+
+
+def test_a_time_limit_is_shared_by_all_parts() -> None:
+    parts: list[str] = []
+    result = transfer(
+        tiger(), tiger(0.99), rng=np.random.default_rng(0), precision=1e-12, time_limit=0.0,
+        on_part=lambda part, *_: parts.append(part),
+    )  # fmt: skip
+    assert parts == [
+        "solving the true model", "solving the learned model", "learned in true", "true in learned"
+    ]  # fmt: skip
+    assert result.reasons["true_optimum"] == "time limit reached before the precision"
+    assert result.reasons["learned_in_true"] == "time limit reached"
+    assert np.isnan(result.learned_in_true.value)
+    assert result.true_optimum.lower <= OPTIMUM <= result.true_optimum.upper
+    whole = transfer(tiger(), tiger(), rng=np.random.default_rng(0))
+    assert whole.reasons == {}
+    stopped = transfer(tiger(), tiger(), rng=np.random.default_rng(0), interrupted=lambda: True)
+    assert set(stopped.reasons.values()) == {"interrupted before the precision", "interrupted"}
 
 
 def test_policies_of_other_actions_or_without_a_graph_are_refused() -> None:

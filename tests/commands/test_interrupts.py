@@ -58,6 +58,8 @@ COMMANDS = {
                  "-o", "o.json"],
     "evaluate": ["evaluate", str(PROBLEMS / "tiger.pomdp"), "p.json", "--episodes", "1000000",
                  "--seed", "1", "-q"],
+    "compare": ["compare", str(PROBLEMS / "hallway.pomdp"), str(PROBLEMS / "hallway.pomdp"),
+                "--time-limit", "200", "--precision", "1e-9", "--seed", "1", "-q"],
 }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,3 +107,16 @@ def blocks(model: Model, every_belief: bool) -> set[frozenset[int]]:
                 blocks.append(merged)
                 waiting.append(merged)
     return {frozenset(block) for block in blocks}
+
+
+def bellman_residual(model: Model, V: Callable[[Array], float], b: Array) -> float:
+    """(HV)(b) - V(b), one belief, action and observation after the other."""
+    best = -np.inf
+    for a in range(model.n_actions):
+        value = expected_reward(model, b, a)
+        for o in range(model.n_observations):
+            after, p = update(model, b, a, o)
+            if p > 0:
+                value += model.discount * p * V(after)
+        best = max(best, value)
+    return float(best) - V(b)

@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from pomdptool.distributions import SUM_TOLERANCE
-from pomdptool.formats.json_documents import JsonValue, read_document
+from pomdptool.formats.json_documents import JsonValue, lists_of_numbers, read_document
 from pomdptool.formats.policy.write import FORMAT, graph_document
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
-from pomdptool.graph import NOWHERE, PolicyGraph
+from pomdptool.graph import PolicyGraph
 from pomdptool.linked import LinkedVectors
 from pomdptool.lookahead import FaceVectors, LookAhead, on_faces
 from pomdptool.model import Model
@@ -130,12 +130,7 @@ class _Reader:
         nodes = list(place["nodes"].items())
         start, n_initial = self.start(place["start"], len(nodes))
         actions = [node["action"].index(n_actions) for node in nodes]
-        table = []
-        for node in nodes:
-            links = list(node["next"].items())
-            if len(links) != n_observations:
-                raise node["next"].error(f"must hold {n_observations} nodes, one per observation")
-            table.append([NOWHERE if m.value is None else m.index(len(nodes)) for m in links])
+        table = [node["next"].links(len(nodes), n_observations, "nodes") for node in nodes]
         graph = PolicyGraph(
             np.array(actions, np.int64), np.array(table, np.int64), start, n_initial=n_initial
         )
@@ -207,23 +202,22 @@ class _Reader:
         if not rows:
             raise place.error("must hold at least one vector")
         blocks: dict[tuple[int, ...], int] = {}
-        actions, table, block, values = [], [], [], []
+        actions, table, block, places = [], [], [], []
         n_observations = len(self.problem.observations)
         for row in rows:
             states = row["states"].indices(len(self.problem.states))
             block.append(blocks.setdefault(states, len(blocks)))
             actions.append(row["action"].index(len(self.problem.actions)))
-            values.append(self.sign * row["values"].numbers(len(states)) + 0.0)
-            links = list(row["next"].items())
-            if len(links) != n_observations:
-                raise row["next"].error(f"must hold {n_observations} vectors, one per observation")
-            table.append([NOWHERE if m.value is None else m.index(len(rows)) for m in links])
+            places.append(row["values"])
+            table.append(row["next"].links(len(rows), n_observations, "vectors"))
+        sizes = list(map(len, blocks))
+        values = lists_of_numbers(places, [sizes[k] for k in block])
         return LinkedVectors(
             actions=np.array(actions, np.int64),
             next=np.array(table, np.int64),
             block=np.array(block, np.int64),
             states=tuple(np.array(states, np.int64) for states in blocks),
-            values=tuple(values),
+            values=tuple(self.sign * vector + 0.0 for vector in values),
             floor=floor,
         )
 
