@@ -7,6 +7,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO, get_args
 
+from pomdptool.certificates import interval
 from pomdptool.commands.terminal import LABEL, can_encode, drawn, plural, say, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, resampled, sparkline
 
@@ -40,7 +41,7 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
     if policy.converged:
         rows.append((f"{kind} at start", f"{sign * policy.bounds.lower:.6g}"))
     rows += [
-        (f"optimal {kind}", f"{_digits(low, high)} (certified)"),
+        (f"optimal {kind}", f"{interval(low, high)} (certified)"),
         ("first action", _first_action(policy)),
         ("stopped by", policy.stop_reason + _remaining_gap(solution)),
         *_curves(policy, sign, stream),
@@ -207,17 +208,3 @@ def _number(value: float) -> str:
 
 def _per_step(value: float, per_step: float) -> str:
     return _number(value) + ("" if math.isnan(value) else f", {per_step:.6g} per step")
-
-
-def _digits(low: float, high: float) -> str:
-    """Format an interval, rounded outwards, with enough digits to distinguish its ends."""
-    import decimal
-
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{low} to {high}"
-    for digits in range(6, 16):
-        a = decimal.Context(prec=digits, rounding=decimal.ROUND_FLOOR).create_decimal(low)
-        b = decimal.Context(prec=digits, rounding=decimal.ROUND_CEILING).create_decimal(high)
-        if high - low > 2.0 * float(b - a) / 3.0 or low == high:
-            break
-    return f"{a:g}" if a == b else f"{a:g} to {b:g}"

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pomdptool.commands.main import cli
-from pomdptool.errors import FormatError, PolicyError, PomdpError, PomdpWarning
+from pomdptool.errors import FormatError, PolicyError, PomdpWarning
 from pomdptool.formats.models import Kind, encode_model, kind_of_text, load, loads, read_model
 from pomdptool.formats.plottable import read_plottable
 from pomdptool.formats.policy.read import read_policy
@@ -127,8 +127,7 @@ def test_model_is_not_a_policy(name: str) -> None:
     for kind in ("pomdp", "pomdpx"):
         with pytest.raises(FormatError, match=f"^{name}:1:1: this is a model, not a policy"):
             read_policy(TEXTS[kind], name, MODEL)
-        with pytest.raises(PomdpError, match=f"^{name}: this is a model: solve it"):
-            read_plottable(TEXTS[kind], name, MODEL)
+        assert isinstance(read_plottable(TEXTS[kind], name, MODEL), type(MODEL))
     with pytest.raises(FormatError, match="found 'pomdptool/model'"):
         read_policy(TEXTS["json"], name, MODEL)
 
