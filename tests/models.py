@@ -24,7 +24,7 @@ def tiger(discount: float = 0.95) -> Model:
         discount=discount,
         states=("tiger-left", "tiger-right"),
         actions=("listen", "open-left", "open-right"),
-        observations=("tiger-left", "tiger-right"),
+        observations=("hear-left", "hear-right"),
         name="tiger",
     )
 

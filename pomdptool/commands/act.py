@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    example="printf 'tiger-left\\ntiger-left\\n' | pomdptool act tiger.pomdp tiger.json",
+    example="printf 'hear-left\\nhear-left\\n' | pomdptool act tiger.pomdp tiger.json",
 )
 @click.argument("path", metavar="MODEL", type=EXISTING)
 @policy_argument

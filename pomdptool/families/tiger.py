@@ -50,7 +50,6 @@ def tiger(
         raise ModelError(f"the accuracy must lie between 0 and 1, not {accuracy}")
     check_size((doors + 1) * doors**2, f"a tiger problem with {doors} doors", "numbers")
     sides = ["left", "right"] if doors == 2 else [str(door + 1) for door in range(doors)]
-    names = [f"tiger-{side}" for side in sides]
     sounds = np.full((doors, doors), (1.0 - accuracy) / (doors - 1))
     np.fill_diagonal(sounds, accuracy)
     R = np.full((doors + 1, doors), treasure)
@@ -61,9 +60,9 @@ def tiger(
         _with_doors(sounds),
         R,
         discount=discount,
-        states=names,
+        states=[f"tiger-{side}" for side in sides],
         actions=["listen", *(f"open-{side}" for side in sides)],
-        observations=names,
+        observations=[f"hear-{side}" for side in sides],
         name="tiger",
     )
 

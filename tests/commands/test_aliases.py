@@ -62,7 +62,7 @@ def test_former_spellings_are_shown_nowhere(name: str, former: str) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("aliases")
     assert run("solve", TIGER, "-q", "-o", str(made / "p.json")).exit_code == 0
-    (made / "d.csv").write_text("action,observation\nlisten,tiger-left\n", encoding="utf-8")
+    (made / "d.csv").write_text("action,observation\nlisten,hear-left\n", encoding="utf-8")
     return made
 
 

@@ -74,7 +74,7 @@ def test_decode_gives_a_row_a_step(log: Path) -> None:
     assert document["columns"][1] == "tiger-left->tiger-right"
     assert len(document["episodes"]) == 300
     outputs = run("decode", TIGER, log, "--method", "filter", "--show", "outputs")
-    assert outputs.stdout.startswith("episode,step,best,tiger-left,tiger-right\n0,0,")
+    assert outputs.stdout.startswith("episode,step,best,hear-left,hear-right\n0,0,")
 
 
 def test_loglik_names_what_is_impossible(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     model = tiger()
     pomdptool.dump(model, tmp_path / "m.json")
     pomdptool.dump(pomdptool.solve(model, "exact").policy, tmp_path / "p.json")
-    (tmp_path / "d.csv").write_text("action,observation\nlisten,tiger-left\n")
+    (tmp_path / "d.csv").write_text("action,observation\nlisten,hear-left\n")
     (tmp_path / "x.map").write_text("G..\n")
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "link.json").symlink_to("m.json")

@@ -73,11 +73,11 @@ def test_compared_policies_share_random_streams(policies: Path) -> None:
 
 def test_act_answers_each_line(policies: Path) -> None:
     file = policies / "tiger.json"
-    result = run("act", TIGER, file, "-q", text="tiger-left\ntiger-left\n")
+    result = run("act", TIGER, file, "-q", text="hear-left\nhear-left\n")
     assert result.stdout.split() == ["listen", "listen", "open-right"]
-    wrong = run("act", TIGER, file, "-q", text="tiger-up\n")
+    wrong = run("act", TIGER, file, "-q", text="hear-up\n")
     assert wrong.returncode == 1
-    assert "no observation 'tiger-up'" in wrong.stderr
+    assert "no observation 'hear-up'" in wrong.stderr
     assert "Traceback" not in wrong.stderr
 
 

@@ -165,13 +165,18 @@ def test_an_interrupt_at_any_moment_leaves_a_whole_policy_or_none(
     assert [path.name for path in tmp_path.iterdir()] in ([], ["policy.json"])
 
 
-def test_an_interrupt_writes_a_whole_policy_to_a_pipe(hard: dict[str, Path]) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "solve", str(hard["dense-6"]), *ENDLESS, "-q"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        time.sleep(2.0)
+def test_an_interrupt_writes_a_whole_policy_to_a_pipe(
+    hard: dict[str, Path], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            [*COMMAND, "solve", str(hard["dense-6"]), *ENDLESS, "-v"],
+            stdout=subprocess.PIPE, stderr=stderr, text=True,
+        ) as process,
+    ):  # fmt: skip
+        until(lambda: "iteration" in log.read_text())
         process.send_signal(signal.SIGINT)
         text, _ = process.communicate(timeout=60)
     assert process.returncode == 130

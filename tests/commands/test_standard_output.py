@@ -77,7 +77,7 @@ def test_nothing_foreign_reaches_the_descriptor(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for line in LINES:
-        result = CliRunner().invoke(cli, line.split(), input="tiger-left\n")
+        result = CliRunner().invoke(cli, line.split(), input="hear-left\n")
         ctypes.CDLL(None).fflush(None)
         foreign = capfd.readouterr()
         assert (foreign.out, foreign.err) == ("", ""), line

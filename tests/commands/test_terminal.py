@@ -60,14 +60,14 @@ def test_solve_shows_bounds_over_time_on_a_terminal_only() -> None:
     shown = on_terminal("solve", TIGER, **COLOURS)
     for label in ("upper bound", "lower bound", "gap, log scale"):
         assert re.search(f"^{label} +[{BLOCKS}]{{40}} from [-0-9.]+\r$", shown, re.MULTILINE)
-    assert "├─ tiger-left  node 1: listen" in shown
+    assert "├─ hear-left  node 1: listen" in shown
     assert "upper bound" not in run("solve", TIGER).stderr
 
 
 def test_an_encoding_without_blocks_gets_ascii() -> None:
     shown = on_terminal("solve", TIGER, **COLOURS, PYTHONIOENCODING="ascii")
     assert re.search(f"^upper bound +[{re.escape(PLAIN)}]{{40}} from", shown, re.MULTILINE)
-    assert "|- tiger-left  node 1: listen" in shown
+    assert "|- hear-left  node 1: listen" in shown
     assert shown.isascii()
     assert "\\u" not in shown
 

@@ -15,20 +15,20 @@ from pomdptool.policy import problem_of
 def test_tree_of_tiger() -> None:
     assert tree_lines(TIGER, problem_of(tiger())) == [
         "node 0: listen",
-        "├─ tiger-left  node 1: listen",
-        "│  ├─ tiger-left  node 2: open-right",
+        "├─ hear-left  node 1: listen",
+        "│  ├─ hear-left  node 2: open-right",
         "│  │  └─ *  -> node 0",
-        "│  └─ tiger-right  -> node 0",
-        "└─ tiger-right  node 4: listen",
-        "   ├─ tiger-left  -> node 0",
-        "   └─ tiger-right  node 3: open-left",
+        "│  └─ hear-right  -> node 0",
+        "└─ hear-right  node 4: listen",
+        "   ├─ hear-left  -> node 0",
+        "   └─ hear-right  node 3: open-left",
         "      └─ *  -> node 0",
     ]
 
 
 def test_tree_stops() -> None:
     lines = tree_lines(TIGER, problem_of(tiger()), max_nodes=3)
-    assert lines[2] == "│  ├─ tiger-left  -> node 2 (not shown)"
+    assert lines[2] == "│  ├─ hear-left  -> node 2 (not shown)"
     assert lines[-1] == "... 2 of 5 nodes are not shown"
     chain = graph_of([0] * 3000, [[min(n + 1, 2999)] * 2 for n in range(3000)])
     assert len(tree_lines(chain, problem_of(tiger()), max_nodes=3000)) == 3001

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pomdptool.dump(model, folder / "m.json")
     pomdptool.dump(pomdptool.solve(model, "exact").policy, folder / "p.json")
     pomdptool.dump(model, folder / "m.pomdp")
-    (folder / "d.csv").write_text("action,observation\nlisten,tiger-left\n")
+    (folder / "d.csv").write_text("action,observation\nlisten,hear-left\n")
     return folder
 
 

@@ -224,7 +224,7 @@ def test_a_graph_too_large_to_evaluate_is_simulated_to_the_horizon(
 def test_missing_successors_are_reported() -> None:
     graph = PolicyGraph(np.zeros(1, np.int64), np.array([[0, NOWHERE]]))
     agent = pomdptool.agent_for(tiger(), transfer.policy_from_graph(graph, tiger()))
-    with pytest.raises(PolicyError, match="no successor for observation 'tiger-right'"):
+    with pytest.raises(PolicyError, match="no successor for observation 'hear-right'"):
         agent.observe(0, 1)
 
 

@@ -54,11 +54,11 @@ def test_no_warning_of_present_or_different_columns() -> None:
     assert read("acton,observation\nx,2\n", columns=Columns(action="acton")).action_names == ("x",)
 
 
-TIGER = model_of(["listen", "open-left"], ["tiger-left", "tiger-right"], ["left", "right"])
+TIGER = model_of(["listen", "open-left"], ["hear-left", "hear-right"], ["left", "right"])
 
 
 def test_a_misspelt_action_is_an_error_with_several_actions() -> None:
-    error = message("acton,observation\nlisten,tiger-left\n", like=TIGER)
+    error = message("acton,observation\nlisten,hear-left\n", like=TIGER)
     expected = " there is no column 'action', and the model has 2 actions"
     assert error == f"{expected}; did you mean 'acton'?"
 

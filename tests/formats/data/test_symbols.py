@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*read as a? ?symbol"),
 ]
 
-TIGER = model_of(["listen", "open-left"], ["tiger-left", "tiger-right"], ["left", "right"])
+TIGER = model_of(["listen", "open-left"], ["hear-left", "hear-right"], ["left", "right"])
 
 
 def test_integers_that_occur_are_the_names() -> None:
@@ -44,7 +44,7 @@ def test_natural_order_does_not_depend_on_the_data(names: list[str]) -> None:
 
 
 def test_symbols_of_a_model() -> None:
-    text = "action,observation,state\nopen-left,0,left\nlisten,tiger-right,1\n0,1,\n"
+    text = "action,observation,state\nopen-left,0,left\nlisten,hear-right,1\n0,1,\n"
     episodes = read(text, like=TIGER)
     assert episodes.action_names == TIGER.actions
     assert episodes.observation_names == TIGER.observations
@@ -69,7 +69,7 @@ def test_a_symbol_equal_but_for_case_is_the_nearest(word: str) -> None:
 
 
 def test_unknown_symbols() -> None:
-    text = "action,observation\nlisten,tiger-left\nlisen,tiger-left\nlisten,2\nlisen,-1\n"
+    text = "action,observation\nlisten,hear-left\nlisen,hear-left\nlisten,2\nlisen,-1\n"
     assert findings(text, like=TIGER) == (
         "<data>:3: column 'action': unknown action 'lisen'; did you mean 'listen'?",
         "<data>:4: column 'observation': 2 is neither the name of an observation nor an index "
@@ -82,5 +82,5 @@ def test_unknown_symbols() -> None:
 
 
 def test_no_action_column_for_several_actions() -> None:
-    error = message("observation\ntiger-left\n", like=TIGER)
+    error = message("observation\nhear-left\n", like=TIGER)
     assert error == " there is no column 'action', and the model has 2 actions"

@@ -42,11 +42,11 @@ def test_dot_of_tiger() -> None:
     assert labels[2] == '"2: open-right"'
     edges = {(int(f["a"]), int(f["b"])): f["label"] for f in statements if "a" in f}
     assert len(edges) == 8
-    assert edges[2, 0] == '"tiger-left | tiger-right\\n1"'
-    assert edges[0, 1] == '"tiger-left\\n0.5"'
-    assert edges[1, 2] == '"tiger-left\\n0.745"'
+    assert edges[2, 0] == '"hear-left | hear-right\\n1"'
+    assert edges[0, 1] == '"hear-left\\n0.5"'
+    assert edges[1, 2] == '"hear-left\\n0.745"'
     plain = parsed(write_dot(TIGER, problem_of(model)))
-    assert '"tiger-right"' in [f.get("label") for f in plain]
+    assert '"hear-right"' in [f.get("label") for f in plain]
 
 
 def test_dot_omits_probabilities_of_unreachable_nodes() -> None:
@@ -57,8 +57,8 @@ def test_dot_omits_probabilities_of_unreachable_nodes() -> None:
         for f in parsed(write_dot(TIGER, problem_of(model), probabilities))
         if "a" in f
     }
-    assert edges[0, 1] == '"tiger-left\\n0.5"'
-    assert edges[1, 2] == '"tiger-left"'
+    assert edges[0, 1] == '"hear-left\\n0.5"'
+    assert edges[1, 2] == '"hear-left"'
 
 
 def odd_names() -> Problem:

@@ -90,8 +90,8 @@ def test_a_policy_of_another_model_is_refused(tmp_path: Path) -> None:
         replace(model, actions=("hear", "open-left", "open-right"))
     )
     assert "state 1 is 'tiger-right' there" in refused(replace(model, states=("tiger-left", "b")))
-    assert "observation 0 is 'tiger-left'" in refused(
-        replace(model, observations=("a", "tiger-right"))
+    assert "observation 0 is 'hear-left'" in refused(
+        replace(model, observations=("a", "hear-right"))
     )
     assert "the initial beliefs differ" in refused(replace(model, start=np.array([0.25, 0.75])))
     assert "probabilities, rewards or discount differ" in refused(replace(model, discount=0.9))

@@ -309,7 +309,7 @@ def test_command_reports_the_graph(tmp_path: Path) -> None:
 def test_dot_output_has_probabilities(tmp_path: Path) -> None:
     out = tmp_path / "tiger.dot"
     run("solve", TIGER, "--method", "exact", "-o", out)
-    assert 'n0 -> n1 [label="tiger-left\\n0.5"]' in out.read_text()
+    assert 'n0 -> n1 [label="hear-left\\n0.5"]' in out.read_text()
     assert "\\n0.745" in out.read_text()
     run("solve", TIGER, "--horizon", 3, "-o", out)
     assert "\\n0.745" in out.read_text()
