@@ -72,21 +72,20 @@ def bounds_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
 def _scale(ax: Axes, seconds: FloatArray, low: FloatArray, high: FloatArray) -> str:
     """Scale the axis to the bounds from the second decade of time on; says what lies outside.
 
-    The first bounds are often so loose that all later ones would look equal. Without a second
-    decade the later half of the bounds is taken.
+    The first bounds are often so loose that all later ones would look equal. If there is no second
+    decade, the first quarter of the bounds is left out.
     """
     late = seconds >= 10.0 * seconds[seconds > 0.0].min(initial=np.inf)
     if late.sum() < MIN_LATE:
-        late = np.arange(len(seconds)) >= len(seconds) // 2
+        late = np.arange(len(seconds)) >= len(seconds) // 4
     bottom, top = float(low[late].min()), float(high[late].max())
-    margin = 0.08 * (top - bottom or max(1.0, abs(top)))
+    margin = 0.2 * (top - bottom or max(1.0, abs(top)))
     bottom, top = bottom - margin, top + margin
     least, most = float(low.min()), float(high.max())
     if most - least <= MAX_ZOOM * (top - bottom):
         return ""
     ax.set_ylim(bottom, top)
-    outside = [f"{least:.3g}"] * (least < bottom) + [f"{most:.3g}"] * (most > top)
-    return f"earlier bounds lie outside of the picture: {' and '.join(outside)}"
+    return f"the first bounds, {least:.3g} to {most:.3g}, lie outside of the picture"
 
 
 def loglik_figure(report: FitReport, heading: str = "") -> Figure:

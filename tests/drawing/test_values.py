@@ -145,3 +145,29 @@ def test_a_solved_policy_is_drawn_like_its_file(n_states: int) -> None:
     assert _vectors(policy).values == pytest.approx(_vectors(read).values)
     assert _vectors(policy).actions.tolist() == _vectors(read).actions.tolist()
     assert svg_of(value_figure(policy)) == svg_of(value_figure(read))
+
+
+@pytest.mark.parametrize(("n_states", "n_axes"), [(2, 1), (3, 2)])
+def test_a_lower_bound_and_the_optimum_are_both_drawn(n_states: int, n_axes: int) -> None:
+    model = random_model(5, n_states, 3)
+    lower, optimum = solve(model, "blind").policy, solve(model, "exact").policy
+    figure = value_figure(lower, "", optimum)
+    assert len(figure.axes) == n_axes
+    texts = svg_of(figure)
+    assert "lower bound by blind and optimal value by exact" in texts
+    assert "certified at the initial belief" in texts
+    if n_states == 2:
+        ax = figure.axes[0]
+        (second,) = [line for line in ax.lines if line.get_linewidth() == 1.5]
+        x, y = (np.asarray(part, dtype=float) for part in second.get_data())
+        assert y == pytest.approx([optimum.value(np.array([1.0 - p, p])) for p in x])
+    with pytest.raises(PolicyError, match="for different models"):
+        value_figure(lower, "", solve(tiger(), "exact").policy)
+
+
+def test_certified_bounds_are_marked_at_the_start() -> None:
+    policy = policy_of(tiger(), np.array([[1.5, 1.5]]), [0])
+    bars = [line for line in value_figure(policy).axes[0].lines if line.get_marker() == "_"]
+    assert [np.asarray(bar.get_ydata()).tolist() for bar in bars] == [[1.0, 2.0]]
+    stopped = replace(policy, horizon=9, converged=False, stats={"iterations": 4})
+    assert not [line for line in value_figure(stopped).axes[0].lines if line.get_marker() == "_"]
