@@ -13,6 +13,7 @@ import pytest
 
 import pomdptool
 from models import ROOT
+from pomdptool.commands import tables
 from pomdptool.commands.returns import interval
 from pomdptool.commands.terminal import can_encode, drawn, show_pairs
 from pomdptool.drawing.sparks import BLOCKS, PLAIN, resampled, sparkline
