@@ -28,7 +28,7 @@ from pomdptool.commands.options import (
 from pomdptool.commands.progress import solver_progress
 from pomdptool.commands.terminal import say
 from pomdptool.drawing.canvas import IMAGE_FORMATS, ImageFormat, render
-from pomdptool.errors import PomdpWarning
+from pomdptool.errors import PomdpError, PomdpWarning
 from pomdptool.formats.atomic import write_atomic
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
@@ -171,6 +171,8 @@ def _solved(
     """Solve a model; an interrupt returns the best result so far."""
     from pomdptool.solving.solve import solve
 
+    if model.discount == 1.0:
+        raise PomdpError("with discount 1: use solve --horizon, and plot the policy that it writes")
     with interruptible() as interrupted, solver_progress(model, quiet, False) as on_step:
         solution = solve(
             model, method, time_limit=time_limit, on_step=on_step, interrupted=interrupted

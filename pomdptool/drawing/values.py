@@ -204,8 +204,8 @@ def _triangles(shown: list[SolvedPolicy], vectors: list[AlphaVectors], heading: 
     for ax, policy, each in zip(axes, shown, vectors, strict=True):
         actions, marks = draw_triangle(ax, problem, each)
         used |= actions
-        note(ax, _certified(policy))
         title(ax, heading if len(shown) == 1 else _described(policy))
+        note(ax, _certified(policy))
     if len(shown) > 1:
         figure.suptitle(elided(heading, MAX_TITLE), x=0.01, ha="left", parse_math=False)
     entries = [(swatch(a), problem.actions[a]) for a in sorted(used)]

@@ -156,6 +156,7 @@ def test_a_policy_comes_through_a_pipe(tmp_path: Path) -> None:
         ("data.csv", [], 1, "expected a policy, a model, a report of fit or a trace of simulate"),
         (str(TIGER), ["--show", "belief"], 1, "can be plotted as value, graph or bounds"),
         ("tiger.json", ["--method", "exact"], 2, "use --model MODEL"),
+        (str(TIGER.with_name("machine-maintenance.pomdp")), [], 1, "use solve --horizon"),
         ("tiger.json", ["--time-limit", "1"], 2, "use it with a model or --method"),
         ("fit.json", ["--method", "exact", "--model", str(TIGER)], 2, "--method is for a model"),
         ("tiger.json", ["--max-nodes", "none"], 2, "is not a valid integer"),
