@@ -78,7 +78,7 @@ golden: $(INSTALLED) ## Write the golden outputs of the tests anew
 
 docs: $(INSTALLED) ## Update outputs, options and pictures in README and manual
 	$(BIN)/python tests/docs.py
-	$(BIN)/pomdptool solve problems/tiger.pomdp -q | $(BIN)/pomdptool plot -o $(PICTURES)/value.svg
+	$(BIN)/pomdptool plot problems/tiger.pomdp -o $(PICTURES)/value.svg
 	$(BIN)/pomdptool solve problems/tiger.pomdp -q | \
 	  $(BIN)/pomdptool plot --show graph -o $(PICTURES)/graph.svg
 

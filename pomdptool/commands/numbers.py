@@ -35,6 +35,14 @@ class Whole(click.IntRange):
         return number
 
 
+class WholeOrAll(Whole):
+    """An integer in a range, or `all`: None."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number."""
+        return None if value == "all" else super().convert(value, param, ctx)
+
+
 class Real(click.FloatRange):
     """A finite number in a range."""
 

@@ -6,6 +6,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, TextIO, get_args
 
+from pomdptool.certificates import UPPER, interval, rounded_outwards
 from pomdptool.commands.terminal import (
     LABEL,
     can_encode,
@@ -19,8 +20,6 @@ from pomdptool.commands.terminal import (
 from pomdptool.drawing.sparks import BLOCKS, resampled, settled_range, sparkline
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from pomdptool.learning.result import Fit
     from pomdptool.learning.select import Candidate, Criterion
     from pomdptool.learning.utile_distinction import Split
@@ -60,7 +59,7 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
     if earned := _earned(policy, sign):
         rows.append((f"{kind} at start", earned))
     rows += [
-        (f"optimal {kind}", f"{_digits(low, high)} (certified)"),
+        (f"optimal {kind}", f"{interval(low, high)} (certified)"),
         ("first action", _first_action(policy)),
         ("stopped by", policy.stop_reason + _remaining_gap(solution)),
         *_curves(policy, sign, stream),
@@ -78,16 +77,14 @@ def show_solution(solution: Solution, stream: TextIO) -> None:
 
 def _earned(policy: SolvedPolicy, sign: float) -> str:
     """The expected return of the policy from the initial belief, or a bound on it."""
-    from pomdptool.solving.bounds import UPPER_METHODS
-
     lower, problem = policy.bounds.lower, policy.problem
     if policy.converged:
         return f"{sign * lower:.6g}"
-    if policy.method in UPPER_METHODS:
+    if policy.method in UPPER:
         return "unknown (see `pomdptool evaluate`)"
     if not math.isfinite(lower):
         return ""
-    least, greatest = _rounded(sign * lower, sign * lower, 6)
+    least, greatest = rounded_outwards(sign * lower, sign * lower, 6)
     bound = f"<= {greatest:g}" if problem.costs else f">= {least:g}"
     return f"{bound} (what this policy {'costs' if problem.costs else 'earns'}, certified)"
 
@@ -254,24 +251,3 @@ def _number(value: float) -> str:
 
 def _per_step(value: float, per_step: float) -> str:
     return _number(value) + ("" if math.isnan(value) else f", {per_step:.6g} per step")
-
-
-def _digits(low: float, high: float) -> str:
-    """Format an interval, rounded outwards, with enough digits to distinguish its ends."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{low} to {high}"
-    for digits in range(6, 16):
-        a, b = _rounded(low, high, digits)
-        if high - low > 2.0 * float(b - a) / 3.0 or low == high:
-            break
-    return f"{a:g}" if a == b else f"{a:g} to {b:g}"
-
-
-def _rounded(low: float, high: float, digits: int) -> tuple[Decimal, Decimal]:
-    """The ends of an interval, rounded outwards."""
-    from decimal import ROUND_CEILING, ROUND_FLOOR, Context
-
-    return (
-        Context(prec=digits, rounding=ROUND_FLOOR).create_decimal(low),
-        Context(prec=digits, rounding=ROUND_CEILING).create_decimal(high),
-    )

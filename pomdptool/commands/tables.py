@@ -6,6 +6,7 @@ Rows, columns and tables that do not fit are counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
@@ -26,11 +27,11 @@ MAX_NAMES = 4
 NAME = 14
 """Maximum length of a name beside or above a table."""
 
-SHADE, SHADE_BELOW = (68, 119, 170), (238, 102, 119)
-"""Colours of the largest cell, and of the lowest one below 0."""
+POSITIVE, NEGATIVE = (68, 119, 170), (204, 102, 34)
+"""Blue for the largest number, and orange for its opposite; colour-blind safe."""
 
 Line = list[tuple[str, float]]
-"""Parts of a line, each with its shading from -1 to 1."""
+"""Parts of a line, each with its shading from -1 to 1; 0 is unshaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +45,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A matrix with names; `row(k)` is row k.
-
-    Values are shaded by their share of `high` or, below 0, of `low`.
-    """
+    """A matrix with names; `row(k)` is row k; a value of `scale` is shaded 1, its opposite -1."""
 
     heading: str
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     row: Callable[[int], FloatArray]
-    low: float = 0.0
-    high: float = 1.0
+    scale: float = 1.0
 
 
 def show_tables(model: Model, stream: TextIO, *, everything: bool) -> None:
@@ -82,8 +79,8 @@ def show_tables(model: Model, stream: TextIO, *, everything: bool) -> None:
             write([(f"... {hidden} more actions (-v shows all)", 0.0)])
     r = (-1.0 if model.costs else 1.0) * model.expected_rewards.T + 0.0
     heading = "R  expected cost" if model.costs else "R  expected reward"
-    ends = float(r.min()), float(r.max())
-    for line in _lines(Table(heading, model.states, model.actions, r.__getitem__, *ends), limits):
+    scale = float(np.abs(r).max())
+    for line in _lines(Table(heading, model.states, model.actions, r.__getitem__, scale), limits):
         write(line)
 
 
@@ -128,7 +125,7 @@ def _lines(table: Table, limits: Limits) -> Iterator[Line]:
     yield [(table.heading, 0.0)]
     yield [(" " * label, 0.0), *((f"{t:>{w}}", 0.0) for t, w in zip(titles, widths, strict=False))]
     for name, row, texts in zip(names, rows, cells, strict=True):
-        shades = _shades(row, table.low, table.high).tolist()
+        shades = (row / table.scale if table.scale > 0.0 else 0.0 * row).tolist()
         parts = zip(texts, widths, shades, strict=False)
         yield [(f"{name:<{label}}", 0.0), *((f"{text:>{w}}", x) for text, w, x in parts)]
     hidden = {"row": len(table.rows) - len(names), "column": len(table.columns) - len(widths)}
@@ -137,14 +134,6 @@ def _lines(table: Table, limits: Limits) -> Iterator[Line]:
         hint = f"... {more} (-v shows all)"
         fits = limits.width is None or len(hint) <= limits.width
         yield [(hint if fits else f"... {more}", 0.0)]
-
-
-def _shades(values: FloatArray, low: float, high: float) -> FloatArray:
-    """Share of each value in `high`, from 0 to 1, or in `low`, from 0 to -1."""
-    above = values / high if high > 0.0 else np.zeros_like(values)
-    below = values / -low if low < 0.0 else np.zeros_like(values)
-    shades: FloatArray = np.where(values > 0.0, above, np.where(values < 0.0, below, 0.0))
-    return shades
 
 
 def _elided(name: str) -> str:
@@ -176,9 +165,11 @@ def _writer(stream: TextIO) -> Callable[[Line], None]:
 
 
 def _style(strength: float) -> str:
-    """Style of a cell: a background from white to a colour, and a legible text colour."""
-    r, g, b = (
-        round(255 - abs(strength) * (255 - part))
-        for part in (SHADE if strength > 0.0 else SHADE_BELOW)
-    )
-    return f"{'white' if abs(strength) > 0.55 else 'black'} on #{r:02x}{g:02x}{b:02x}"
+    """Style of a cell: from white to a colour for its sign, and a legible text colour.
+
+    Small numbers beside a large one are shaded by the square root, so that their sign is seen.
+    """
+    depth = math.sqrt(abs(strength))
+    shade = POSITIVE if strength > 0.0 else NEGATIVE
+    r, g, b = (round(255 - depth * (255 - part)) for part in shade)
+    return f"{'white' if depth > 0.75 else 'black'} on #{r:02x}{g:02x}{b:02x}"

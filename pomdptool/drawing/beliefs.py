@@ -1,4 +1,4 @@
-"""Belief over an episode: a band for each state; actions, observations and rewards below."""
+"""Belief over an episode: a band for each state; what happened is below, in strips of its own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OTHERS = "#dddddd"
 def belief_figure(
     steps: list[TracedStep], max_steps: int, *, costs: bool, heading: str = ""
 ) -> Figure:
-    """Plot the belief before each action of an episode, with the true state if known.
+    """Plot the belief before each action of an episode, and below it the true state if known.
 
     Only the first `max_steps` steps are drawn.
 
@@ -53,29 +53,32 @@ def belief_figure(
         heading += f", the first {max_steps} of {len(steps)} steps"
         steps = steps[:max_steps]
     rows = [_frequent([s.action for s in steps]), _frequent([s.observation for s in steps])]
-    heights = [3.2, *(0.1 + 0.17 * len(names) for names in rows), 0.7]
+    known = any(step.state for step in steps)
+    heights = [3.2, *[0.16] * known, *(0.1 + 0.17 * len(names) for names in rows), 0.7]
     width = min(max(7.2, 3.5 + 0.12 * len(steps)), 24.0)
-    figure = new_figure(width, sum(heights) + 1.6)
-    axes = figure.subplots(4, 1, sharex=True, height_ratios=heights)
-    entries = _bands(axes[0], steps)
+    figure = new_figure(width, sum(heights) + 1.6 + 0.3 * known)
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    entries, place = _bands(axes[0], steps)
     axes[0].set_ylabel("belief")
-    _raster(axes[1], [s.action for s in steps], rows[0], "action")
-    _raster(axes[2], [s.observation for s in steps], rows[1], "observation that followed")
+    if known:
+        _true_states(axes[1], steps, place)
+    _raster(axes[-3], [s.action for s in steps], rows[0], "action")
+    _raster(axes[-2], [s.observation for s in steps], rows[1], "observation that followed")
     rewards = np.array([s.reward for s in steps])
     check_drawable("rewards", rewards)
-    _steps(axes[3], np.zeros(len(steps)), rewards, facecolor=INK, linewidth=0.0)
-    axes[3].axhline(0.0, color=INK, linewidth=0.6)
-    _heading(axes[3], "cost" if costs else "reward")
-    axes[3].set_xlabel("step")
-    axes[3].set_xlim(-0.5, len(steps) - 0.5)
-    whole_numbers(axes[3])
+    _steps(axes[-1], np.zeros(len(steps)), rewards, facecolor=INK, linewidth=0.0)
+    axes[-1].axhline(0.0, color=INK, linewidth=0.6)
+    _heading(axes[-1], "cost" if costs else "reward")
+    axes[-1].set_xlabel("step")
+    axes[-1].set_xlim(-0.5, len(steps) - 0.5)
+    whole_numbers(axes[-1])
     title(axes[0], heading)
     legend(figure, entries, "state")
     return figure
 
 
-def _bands(ax: Axes, steps: list[TracedStep]) -> list[tuple[Artist, str]]:
-    """Draw a band for each likely state; returns the legend entries."""
+def _bands(ax: Axes, steps: list[TracedStep]) -> tuple[list[tuple[Artist, str]], dict[str, int]]:
+    """Draw a band for each likely state; returns the legend entries and numbers of the bands."""
     from matplotlib.patches import Patch
 
     total: dict[str, float] = {}
@@ -96,17 +99,22 @@ def _bands(ax: Axes, steps: list[TracedStep]) -> list[tuple[Artist, str]]:
         _steps(ax, top[-1], total_belief, facecolor=OTHERS, linewidth=0.0)
         entries.append((Patch(facecolor=OTHERS), f"{len(total) - len(kept)} others"))
     ax.set_ylim(0.0, 1.0)
-    place = {name: k for k, name in enumerate(kept)}
-    marks = [
-        (t, float(top[place[s.state], t] - 0.5 * bands[place[s.state], t]))
-        for t, s in enumerate(steps)
-        if s.state in place
-    ]
-    if marks:
-        points = np.array(marks).T
-        (true,) = ax.plot(*points, "o", color="white", mec=INK, markersize=4.5, clip_on=False)
-        entries.append((true, "true state"))
-    return entries
+    return entries, {name: k for k, name in enumerate(kept)}
+
+
+def _true_states(ax: Axes, steps: list[TracedStep], place: dict[str, int]) -> None:
+    """Draw a strip of the true states in the colours of the bands."""
+    ones, zeros = np.ones(len(steps)), np.zeros(len(steps))
+    names = [step.state for step in steps]
+    for name in dict.fromkeys(filter(None, names)):
+        style = {"facecolor": OTHERS, "edgecolor": "white", "linewidth": 0.3}
+        if name in place:
+            style |= {"facecolor": color(place[name]), "hatch": hatch(place[name])}
+        _steps(ax, zeros, np.where([n == name for n in names], ones, zeros), **style)
+    ax.set_ylim(0.0, 1.0)
+    _bare(ax)
+    ax.set_yticks([])
+    _heading(ax, "true state")
 
 
 def _steps(ax: Axes, low: FloatArray, high: FloatArray, **style: Any) -> None:
@@ -136,6 +144,11 @@ def _raster(ax: Axes, names: list[str], rows: list[str], heading: str) -> None:
     ax.grid(axis="y", color=OTHERS, linewidth=0.6)
     ax.set_axisbelow(True)
     _heading(ax, heading)
+    _bare(ax)
+
+
+def _bare(ax: Axes) -> None:
+    """Hide the frame and the ticks."""
     for side in ax.spines.values():
         side.set_visible(False)
     ax.tick_params(length=0.0)

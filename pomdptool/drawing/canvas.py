@@ -29,13 +29,14 @@ ImageFormat = Literal["svg", "png", "pdf"]
 
 IMAGE_FORMATS: dict[str, ImageFormat] = {".svg": "svg", ".png": "png", ".pdf": "pdf"}
 
-PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#888888")
-"""Colour-blind safe colours (Tol, "bright")."""
+PALETTE = ("#0072b2", "#e69f00", "#cc79a7", "#56b4e9", "#009e73", "#d55e00", "#888888")
+"""Colour-blind safe colours (Okabe and Ito 2008); red and green are not the first ones."""
 
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oooo")
 """Patterns that distinguish more actions than there are colours."""
 
 INK = "#222222"
+MUTED = "#555555"
 FAINT = "#999999"
 
 DPI = 150
@@ -170,6 +171,22 @@ def text(ax: Axes, x: float, y: float, words: str, **options: Any) -> None:
 def title(ax: Axes, words: str) -> None:
     """Write the title."""
     ax.set_title(elided(words, MAX_TITLE), loc="left", parse_math=False)
+
+
+def note(ax: Axes, words: str) -> None:
+    """Write a line in small letters between the title and the axes; call after `title`."""
+    if not words:
+        return
+    ax.set_title(ax.get_title(loc="left"), loc="left", pad=18.0, parse_math=False)
+    ax.annotate(
+        words,
+        (0.0, 1.0),
+        (0.0, 5.0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=7.5,
+        color=MUTED,
+    )
 
 
 def axis_labels(ax: Axes, x: str, y: str) -> None:

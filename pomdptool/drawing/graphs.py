@@ -25,9 +25,10 @@ from pomdptool.drawing.canvas import (
     title,
 )
 from pomdptool.drawing.layout import Edge, Layout, distances, layout
+from pomdptool.drawing.node_choice import chosen
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.policy import Problem
-from pomdptool.sparse import IntArray
+from pomdptool.sparse import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 
 POINTS = 9.0
 MAX_ARROWS = 60
-"""Maximum number of edges of a graph that are all drawn as arrows."""
+"""Maximum number of edges of a graph that are all drawn as arrows; half of it in a part of one."""
+
+MAX_NAMED = 3
+"""Number of edges of a node that are named if a part of the graph is drawn."""
 
 MAX_LABEL = 22
 """Maximum number of characters of an edge's label."""
@@ -65,31 +69,58 @@ class Box:
         return self.x + (0.5 if right else -0.5) * self.width, y
 
 
-def graph_figure(graph: PolicyGraph, problem: Problem, max_nodes: int, heading: str = "") -> Figure:
-    """Draw the first `max_nodes` nodes of a policy graph, in breadth-first order.
+def graph_figure(
+    graph: PolicyGraph,
+    problem: Problem,
+    max_nodes: int | None,
+    heading: str = "",
+    share: FloatArray | None = None,
+    chance: FloatArray | None = None,
+) -> Figure:
+    """Draw at most `max_nodes` nodes of a policy graph (None: all).
+
+    Parameters
+    ----------
+    share
+        Shape (n,): share of the discounted steps in each node, by which nodes are chosen; without
+        it they are the first ones in breadth-first order.
+    chance
+        Shape (n, Z): probability of each observation in a node, by which its edges are ordered.
 
     With many edges, or if their ends are not drawn, only those to the next column are arrows; the
-    others name their target.
+    others name their target, the likeliest few of each node.
     """
-    reachable = graph.breadth_first()
+    nodes, drawn, part = chosen(graph, max_nodes, share, chance)
     heading = heading or f"{elided(problem.name) or 'policy'}: policy graph"
-    if len(reachable) > max_nodes:
-        heading += f", the first {max_nodes} of {len(reachable)} nodes"
-    return _GraphFigure(graph, problem, reachable[:max_nodes]).figure(heading)
+    return _GraphFigure(graph, drawn, problem, nodes, chance).figure(heading + part)
 
 
 class _GraphFigure:
-    """Layout and drawing of a graph, whose nodes are renumbered from 0."""
+    """Layout and drawing of a graph, whose nodes are renumbered from 0.
 
-    def __init__(self, whole: PolicyGraph, problem: Problem, nodes: IntArray) -> None:
-        self.problem = problem
-        links = np.where(np.isin(whole.next, nodes), whole.next, NOWHERE)
-        steps = distances(whole)
-        many = len({(n, m) for n in nodes.tolist() for m in whole.edges(n)}) > MAX_ARROWS
-        if many:
+    `drawn` has those edges of the `whole` graph that may be arrows.
+    """
+
+    def __init__(
+        self,
+        whole: PolicyGraph,
+        drawn: PolicyGraph,
+        problem: Problem,
+        nodes: IntArray,
+        chance: FloatArray | None,
+    ) -> None:
+        self.problem, self.whole, self.chance = problem, whole, chance
+        links = np.where(np.isin(drawn.next, nodes), drawn.next, NOWHERE)
+        kept = replace(drawn, next=links)
+        steps = distances(kept)
+        partial_view = len(nodes) < len(whole.breadth_first())
+        n_arrows = sum(len(kept.edges(n)) for n in nodes.tolist())
+        if n_arrows > (MAX_ARROWS // 2 if partial_view else MAX_ARROWS):
             onwards = steps[links] == steps[:, np.newaxis] + 1
             links = np.where((links != NOWHERE) & onwards, links, NOWHERE)
+        n_initial = int(np.isin(nodes, whole.roots).sum()) if whole.n_initial else 0
         self.graph = replace(whole, next=links, values=None).subgraph(nodes)
+        self.graph = replace(self.graph, n_initial=n_initial)
         self.layers = steps[nodes]
         actions = self.graph.actions.tolist()
         self.labels = [
@@ -100,21 +131,34 @@ class _GraphFigure:
         self.stubs: list[list[str]] = []
         counts = np.zeros((len(nodes), 2))
         for n, name in enumerate(nodes.tolist()):
-            drawn = self.graph.edges(n)
-            stubs = {m: obs for m, obs in whole.edges(name).items() if links[name, obs[0]] != m}
-            every = len(drawn) + len(stubs) == 1
-            for m, obs in drawn.items():
+            arrows = self.graph.edges(n)
+            self.stubs.append(self._named_edges(name, links[name], partial_view))
+            for m, obs in arrows.items():
                 counts[n, int(self.layers[m] >= self.layers[n])] += 1
                 counts[m, int(self.layers[n] >= self.layers[m])] += 1
-                self.edge_labels[n, m] = self._label(obs, every)
-            self.stubs.append(
-                [f"{self._label(obs, every)} \N{RIGHTWARDS ARROW} {m}" for m, obs in stubs.items()]
-            )
-            counts[n, 1] += len(stubs)
+                self.edge_labels[n, m] = self._label(obs, len(arrows) + len(self.stubs[n]) == 1)
+            counts[n, 1] += len(self.stubs[n])
         heights = np.maximum(BOX, LINE * counts.max(axis=1) + 0.06)
         placed = layout(self.graph, heights + GAP)
         self.boxes = self._boxes(placed, heights)
         self.edges = placed.edges
+
+    def _named_edges(self, n: int, links: IntArray, partial_view: bool) -> list[str]:
+        """Edges of node n that are not arrows: observations and target.
+
+        In a part of a graph they are the likeliest few, and the number of the others.
+        """
+        edges = self.whole.edges(n)
+        named = {m: obs for m, obs in edges.items() if not (links[obs] == m).any()}
+        order = list(named)
+        if self.chance is not None:
+            likely = self.chance[n]
+            order.sort(key=lambda m: -float(likely[named[m]].sum()))
+        shown = order if not partial_view or len(order) <= MAX_NAMED + 1 else order[:MAX_NAMED]
+        words = [
+            f"{self._label(named[m], len(edges) == 1)} \N{RIGHTWARDS ARROW} {m}" for m in shown
+        ]
+        return words + [f"… {len(order) - len(shown)} more"] * (len(shown) < len(order))
 
     def _label(self, observations: Sequence[int], every: bool) -> str:
         """Label of an edge."""

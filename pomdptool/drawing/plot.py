@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, cast
@@ -20,16 +21,19 @@ from pomdptool.formats.text_input import read_source
 from pomdptool.graph import PolicyGraph
 from pomdptool.learning.result import Fit
 from pomdptool.model import Model
-from pomdptool.policy import Problem, SolvedPolicy, problem_of
+from pomdptool.policy import Problem, SolvedPolicy, check_names, problem_of
+from pomdptool.solving.solution import Solution
+from pomdptool.solving.solve import solve
+from pomdptool.solving.visits import visits
 from pomdptool.trace import FitReport, TracedStep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PlotKind = Literal["value", "graph", "bounds", "loglik", "belief"]
-Plottable = SolvedPolicy | PolicyGraph | Fit | FitReport | Sequence[TracedStep]
+Plottable = Model | Solution | SolvedPolicy | PolicyGraph | Fit | FitReport | Sequence[TracedStep]
 
-MAX_NODES, MAX_STEPS = 100, 200
+MAX_NODES, MAX_STEPS = 20, 200
 """Default limits of nodes of a graph and steps of an episode."""
 
 
@@ -38,27 +42,34 @@ def plot(
     show: PlotKind | None = None,
     *,
     model: Model | None = None,
-    max_nodes: int = MAX_NODES,
+    other: SolvedPolicy | None = None,
+    max_nodes: int | None = MAX_NODES,
     episode: int | None = None,
     max_steps: int = MAX_STEPS,
     title: str = "",
 ) -> Figure:
-    """Plot a policy, the course of learning, or an episode with matplotlib.
+    """Plot a policy, the optimum of a model, the course of learning, or an episode.
 
     Parameters
     ----------
     source
-        A policy or policy graph; the result of `fit`; the steps of a trace; or a file (a path or
-        an open file) with a policy, from `fit --report` or from `simulate --trace`.
+        A result of `solve`, a policy or a policy graph; a model, which is solved first; the result
+        of `fit`; the steps of a trace; or a file (a path or an open file) with a policy, a model,
+        from `fit --report` or from `simulate --trace`.
     show
-        "value": value function and optimal actions over the beliefs of 2 or 3 states; "graph": the
-        policy graph; "bounds": the solver's bounds over time; "loglik": log-likelihood per step
-        over the iterations; "belief": the belief over an episode. The default depends on `source`.
+        "value": value function and best actions over the beliefs of 2 or 3 states, which is a bound
+        or the optimal value, as the title says; "graph": the policy graph; "bounds": the solver's
+        bounds over time; "loglik": log-likelihood per step over the iterations; "belief": the
+        belief over an episode. The default depends on `source`.
     model
-        The model: names of a policy graph, rewards or costs of an episode; required for .alpha and
-        .policy files.
+        The model: the nodes visited most of a policy graph, and its names; rewards or costs of an
+        episode; required for .alpha and .policy files.
+    other
+        For "value": a second policy for the same model, whose value function is drawn too, such as
+        the optimum or an upper bound beside a lower bound.
     max_nodes
-        Maximum number of nodes of a policy graph, in breadth-first order.
+        Maximum number of nodes of a policy graph, None for all: those visited most from the initial
+        belief, in discounted steps; without a model, those nearest to the start.
     episode, max_steps
         Number of the traced episode, by default the first one, and its maximum number of steps.
     title
@@ -80,10 +91,12 @@ def plot(
         If the file cannot be read.
     """
     plottable = _read(source, model)
+    if isinstance(plottable, Model):
+        model, plottable = plottable, solve(plottable, method_for(plottable, show)).policy
     kinds = plot_kinds(plottable)
     if show is not None and show not in kinds:
         raise PomdpError(f"this can be plotted as {', '.join(kinds)}, not {show!r}")
-    draw = _figures(plottable, model, max_nodes, episode, max_steps, title)
+    draw = _figures(plottable, model, other, max_nodes, episode, max_steps, title)
     with styled():
         return draw[show or kinds[0]]()
 
@@ -91,7 +104,17 @@ def plot(
 def _read(source: Plottable | str | Path | IO[str] | IO[bytes], model: Model | None) -> Plottable:
     if isinstance(source, (str, Path)) or hasattr(source, "read"):
         return read_plottable(*read_source(cast("Path", source)), model)
-    return source
+    return source.policy if isinstance(source, Solution) else source
+
+
+def method_for(model: Model, show: PlotKind | None) -> str | None:
+    """The method that solves a model for a plot: "exact" for its value function, else the default.
+
+    Raises PomdpError if no plot of this kind shows a model.
+    """
+    if show in ("loglik", "belief"):
+        raise PomdpError(f"a model can be plotted as value, graph or bounds, not {show!r}")
+    return "exact" if show == "value" or (show is None and model.n_states in (2, 3)) else None
 
 
 def plot_kinds(source: Plottable) -> tuple[PlotKind, ...]:
@@ -112,7 +135,8 @@ def plot_kinds(source: Plottable) -> tuple[PlotKind, ...]:
 def _figures(
     source: Plottable,
     model: Model | None,
-    max_nodes: int,
+    other: SolvedPolicy | None,
+    max_nodes: int | None,
     episode: int | None,
     max_steps: int,
     title: str,
@@ -123,9 +147,10 @@ def _figures(
         return {"loglik": partial(loglik_figure, source, title)}
     if isinstance(source, PolicyGraph):
         problem = _numbered(source) if model is None else problem_of(model)
-        return {"graph": partial(graph_figure, source, problem, max_nodes, title)}
+        return {"graph": partial(_graph, source, problem, model, max_nodes, title)}
     if not isinstance(source, SolvedPolicy):
-        steps, costs = episode_steps(source, episode), model is not None and model.costs
+        steps = episode_steps(cast("Sequence[TracedStep]", source), episode)
+        costs = model is not None and model.costs
         return {"belief": partial(belief_figure, steps, max_steps, costs=costs, heading=title)}
 
     policy = source
@@ -133,13 +158,25 @@ def _figures(
     def graph() -> Figure:
         if policy.graph is None:
             raise PolicyError(f"method {policy.method!r} gives no policy graph")
-        return graph_figure(policy.graph, policy.problem, max_nodes, title)
+        return _graph(policy.graph, policy.problem, model, max_nodes, title)
 
     return {
-        "value": partial(value_figure, policy, title),
+        "value": partial(value_figure, policy, title, other),
         "graph": graph,
         "bounds": partial(bounds_figure, policy, title),
     }
+
+
+def _graph(
+    graph: PolicyGraph, problem: Problem, model: Model | None, max_nodes: int | None, title: str
+) -> Figure:
+    """Draw a graph; if there is a model and not all nodes are drawn, those visited most."""
+    if model is None or max_nodes is None or graph.n_nodes <= max_nodes:
+        return graph_figure(graph, problem, max_nodes, title)
+    for kind in ("actions", "states", "observations"):
+        check_names(problem, model, kind)
+    visited = visits(replace(model, discount=min(model.discount, problem.discount)), graph)
+    return graph_figure(graph, problem, max_nodes, title, visited.share, visited.chance)
 
 
 def episode_steps(trace: Sequence[TracedStep], episode: int | None) -> list[TracedStep]:

@@ -15,6 +15,7 @@ from pomdptool.drawing.canvas import (
     elided,
     legend,
     new_figure,
+    note,
     tint,
     title,
     whole_numbers,
@@ -23,11 +24,19 @@ from pomdptool.errors import PolicyError
 from pomdptool.policy import SolvedPolicy
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from pomdptool.sparse import FloatArray
     from pomdptool.trace import FitReport
 
 LOWER, UPPER = PALETTE[0], PALETTE[1]
+
+MIN_LATE = 3
+"""Least number of bounds in the second decade for its scale to be used."""
+
+MAX_ZOOM = 3.0
+"""Range of all bounds, relative to that of the later ones, up to which all are shown."""
 
 
 def bounds_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
@@ -54,9 +63,29 @@ def bounds_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
     kind = "cost" if policy.problem.costs else "value"
     axis_labels(ax, "seconds", f"{kind} at the initial belief")
     title(ax, heading or f"{elided(policy.problem.name) or 'policy'}: bounds by {policy.method}")
+    note(ax, _scale(ax, seconds, low, high))
     entries = [(above, f"upper {high[-1]:.6g}"), (below, f"lower {low[-1]:.6g}")]
     legend(figure, entries, f"gap {high[-1] - low[-1]:.3g}")
     return figure
+
+
+def _scale(ax: Axes, seconds: FloatArray, low: FloatArray, high: FloatArray) -> str:
+    """Scale the axis to the bounds from the second decade of time on; says what lies outside.
+
+    The first bounds are often so loose that all later ones would look equal. If there is no second
+    decade, the first quarter of the bounds is left out.
+    """
+    late = seconds >= 10.0 * seconds[seconds > 0.0].min(initial=np.inf)
+    if late.sum() < MIN_LATE:
+        late = np.arange(len(seconds)) >= len(seconds) // 4
+    bottom, top = float(low[late].min()), float(high[late].max())
+    margin = 0.2 * (top - bottom or max(1.0, abs(top)))
+    bottom, top = bottom - margin, top + margin
+    least, most = float(low.min()), float(high.max())
+    if most - least <= MAX_ZOOM * (top - bottom):
+        return ""
+    ax.set_ylim(bottom, top)
+    return f"the first bounds, {least:.3g} to {most:.3g}, lie outside of the picture"
 
 
 def loglik_figure(report: FitReport, heading: str = "") -> Figure:

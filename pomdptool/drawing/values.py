@@ -1,19 +1,23 @@
-"""Value functions over the belief simplex of two or three states, with the optimal actions.
+"""Value functions over the beliefs of two or three states, with the best actions.
 
 Two states: the value over the probability of the second one, an upper envelope of lines. Three: a
-triangle whose corners are the states, with regions of the actions and contour lines of the value.
+triangle (see `triangle`). A second value function, such as the optimum beside a lower bound, is a
+second curve or a second triangle.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pomdptool.certificates import certificate, steps_to_go, value_kind, value_name
 from pomdptool.drawing.canvas import (
     FAINT,
     INK,
     MAX_NAME,
+    MAX_TITLE,
     axis_labels,
     check_drawable,
     color,
@@ -21,36 +25,38 @@ from pomdptool.drawing.canvas import (
     hatch,
     legend,
     new_figure,
+    note,
     swatch,
-    text,
     tint,
     title,
 )
+from pomdptool.drawing.triangle import draw_triangle, simplex_grid
 from pomdptool.envelope import upper_envelope
 from pomdptool.errors import PolicyError
 from pomdptool.linked import over_all_states
 from pomdptool.lookahead import FaceVectors, LookAhead
-from pomdptool.policy import AlphaVectors, Problem, SolvedPolicy
-from pomdptool.sparse import FloatArray, IntArray
+from pomdptool.policy import AlphaVectors, SolvedPolicy
+from pomdptool.sparse import FloatArray
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
-"""Corners of the triangle."""
-
-GRID = 120
-"""Grid intervals along a side of the triangle."""
 
 MAX_LINES = 60
 """Maximum number of vectors that are shown as lines."""
 
+Piece = tuple[int, float, float]
+"""A vector of an upper envelope, and the interval on which it is maximal."""
 
-def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
-    """Plot the value function.
 
-    Raises PolicyError if there are not two or three states, or vectors cover only some of them.
+def value_figure(
+    policy: SolvedPolicy, heading: str = "", other: SolvedPolicy | None = None
+) -> Figure:
+    """Plot the value function, and beside it that of another policy for the same model.
+
+    Raises PolicyError if there are not two or three states, if vectors cover only some of them, or
+    if the policies are for different models.
     """
     problem = policy.problem
     if len(problem.states) not in (2, 3):
@@ -58,12 +64,31 @@ def value_figure(policy: SolvedPolicy, heading: str = "") -> Figure:
             "the value is plotted over beliefs of 2 or 3 states, not "
             f"{len(problem.states)}; use --show graph or --show bounds"
         )
-    vectors = _vectors(policy)
-    check_drawable("values", vectors.values)
-    kind = "cost" if problem.costs else "value"
-    heading = heading or f"{elided(problem.name) or 'policy'}: {kind} over the belief"
-    draw = _segment if len(problem.states) == 2 else _triangle
-    return draw(problem, vectors.values, vectors.actions, heading)
+    shown = [policy] if other is None else [policy, other]
+    if any(p.problem.digest != problem.digest for p in shown):
+        raise PolicyError("the two policies are for different models")
+    vectors = [_vectors(p) for p in shown]
+    for each in vectors:
+        check_drawable("values", each.values)
+    named = " and ".join(_described(p) for p in shown)
+    heading = heading or f"{elided(problem.name) or 'policy'}: {named}"
+    draw = _segment if len(problem.states) == 2 else _triangles
+    return draw(shown, vectors, heading)
+
+
+def _described(policy: SolvedPolicy) -> str:
+    """Words such as "lower bound by sarsop" or "optimal value by exact, horizon 3"."""
+    method = "" if value_kind(policy) == "unknown" else f" by {policy.method}"
+    steps = steps_to_go(policy)
+    return value_name(policy) + method + ("" if steps is None else f", horizon {steps}")
+
+
+def _certified(policy: SolvedPolicy) -> str:
+    """What is certified, and where."""
+    words = [certificate(policy)] if steps_to_go(policy) == policy.horizon else []
+    if value_kind(policy) == "optimal" and "error" in policy.stats:
+        words.append(f"error at most {policy.stats['error']:.2g} elsewhere")
+    return "; ".join(filter(None, words))
 
 
 def _vectors(policy: SolvedPolicy) -> AlphaVectors:
@@ -82,27 +107,73 @@ def _vectors(policy: SolvedPolicy) -> AlphaVectors:
     return AlphaVectors(np.array([backups[k][0] for k in first.tolist()]), values)
 
 
-def _segment(problem: Problem, values: FloatArray, actions: IntArray, heading: str) -> Figure:
+def _segment(shown: list[SolvedPolicy], vectors: list[AlphaVectors], heading: str) -> Figure:
     """Plot the value over the probability of the second of two states."""
-    figure = new_figure(7.2, 4.2)
+    figure = new_figure(7.2 if len(shown) == 1 else 8.4, 4.2)
     ax = figure.add_subplot()
+    problem = shown[0].problem
     sign = -1.0 if problem.costs else 1.0
-    pieces = upper_envelope(values)
+    envelopes = [upper_envelope(v.values) for v in vectors]
+    heights = [_heights(v.values, pieces) for v, pieces in zip(vectors, envelopes, strict=True)]
+    _actions(ax, vectors[0], envelopes[0], sign)
+    used = sorted({int(vectors[0].actions[k]) for k, _, _ in envelopes[0]})
+    entries = [(swatch(a), problem.actions[a]) for a in used]
+    if len(shown) > 1:
+        entries.append(_beside(ax, [(x, sign * y) for x, y in heights], _described(shown[1])))
+    ends = np.concatenate([sign * y for _, y in heights])
+    bounds = _start(ax, shown[0], entries, sign)
+    ends = np.append(ends, bounds)
+    margin = 0.08 * (float(np.ptp(ends)) or max(1.0, abs(float(ends[0]))))
+    ax.set_ylim(float(ends.min()) - margin, float(ends.max()) + margin)
+    ax.set_xlim(0.0, 1.0)
+    first, second = (elided(name) for name in problem.states)
+    gap = "  " if len(first) + len(second) < 2 * MAX_NAME - 12 else "\n"
+    quantity = "cost" if problem.costs else "value"
+    named = quantity if len(shown) > 1 else value_name(shown[0])
+    along = f"{named} on the optimal {quantity}" if named.endswith("bound") else named
+    axis_labels(ax, f"probability of {second}{gap}(0: {first})", along)
+    title(ax, heading)
+    note(ax, _certified(shown[0]))
+    legend(figure, entries, "best action")
+    return figure
+
+
+def _heights(values: FloatArray, pieces: list[Piece]) -> tuple[FloatArray, FloatArray]:
+    """Corners of an upper envelope."""
+    x = np.array([left for _, left, _ in pieces] + [1.0])
+    height: FloatArray = (values @ np.vstack([1.0 - x, x])).max(axis=0)
+    return x, height
+
+
+def _actions(ax: Axes, vectors: AlphaVectors, pieces: list[Piece], sign: float) -> None:
+    """Draw vectors, regions of the best actions, and the envelope in their colours."""
+    values = vectors.values
     if len(pieces) <= MAX_LINES:
         for k, _, _ in pieces:
             ax.plot([0.0, 1.0], sign * values[k], color=FAINT, linewidth=0.6, zorder=1)
     for k, left, right in pieces:
-        a, ends = int(actions[k]), np.array([left, right])
+        a, ends = int(vectors.actions[k]), np.array([left, right])
         shade = tint(color(a), 0.18)
         ax.axvspan(left, right, facecolor=shade, hatch=hatch(a), edgecolor="white", linewidth=0.0)
         height = sign * (values[k, 0] + ends * (values[k, 1] - values[k, 0]))
         ax.plot(ends, height, color=color(a), linewidth=2.6, solid_capstyle="round", zorder=3)
-    x = np.array([left for _, left, _ in pieces] + [1.0])
-    height = sign * (values @ np.vstack([1.0 - x, x])).max(axis=0)
-    margin = 0.08 * (float(np.ptp(height)) or max(1.0, abs(float(height[0]))))
-    ax.set_ylim(float(height.min()) - margin, float(height.max()) + margin)
-    ax.set_xlim(0.0, 1.0)
-    start = float(problem.start[1])
+
+
+def _beside(ax: Axes, curves: list[tuple[FloatArray, FloatArray]], name: str) -> tuple[Artist, str]:
+    """Draw the second curve, and shade what lies between the two; returns its legend entry."""
+    (x, first), (x2, second) = curves
+    joint = np.union1d(x, x2)
+    between = np.interp(joint, x, first), np.interp(joint, x2, second)
+    ax.fill_between(joint, *between, facecolor=FAINT, alpha=0.35, linewidth=0.0, zorder=2)
+    (line,) = ax.plot(x2, second, color=INK, linewidth=1.5, linestyle=(0, (5, 2)), zorder=4)
+    return line, name
+
+
+def _start(
+    ax: Axes, policy: SolvedPolicy, entries: list[tuple[Artist, str]], sign: float
+) -> list[float]:
+    """Mark the initial belief and the certified bounds there, which are returned."""
+    start = float(policy.problem.start[1])
     ax.axvline(start, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=2)
     nearly = start > 0.9
     ax.annotate(
@@ -115,144 +186,28 @@ def _segment(problem: Problem, values: FloatArray, actions: IntArray, heading: s
         va="top",
         fontsize=8.0,
     )
-    first, second = (elided(name) for name in problem.states)
-    gap = "  " if len(first) + len(second) < 2 * MAX_NAME - 12 else "\n"
-    along = f"probability of {second}{gap}(0: {first})"
-    axis_labels(ax, along, "cost" if problem.costs else "value")
-    title(ax, heading)
-    used = sorted({int(actions[k]) for k, _, _ in pieces})
-    legend(figure, [(swatch(a), problem.actions[a]) for a in used], "best action")
+    bounds = [sign * policy.bounds.lower, sign * policy.bounds.upper]
+    if not all(map(math.isfinite, bounds)) or steps_to_go(policy) != policy.horizon:
+        return []
+    check_drawable("bounds", bounds)
+    (bar,) = ax.plot([start] * 2, bounds, color=INK, marker="_", ms=9, mew=1.6, lw=1.2, zorder=5)
+    entries.append((bar, "certified at start"))
+    return bounds
+
+
+def _triangles(shown: list[SolvedPolicy], vectors: list[AlphaVectors], heading: str) -> Figure:
+    """Plot regions and contour lines over the beliefs of three states, a triangle for each."""
+    figure = new_figure(1.8 + 5.4 * len(shown), 5.2)
+    axes = figure.subplots(1, len(shown), squeeze=False)[0]
+    problem, used = shown[0].problem, set[int]()
+    marks: list[tuple[Artist, str]] = []
+    for ax, policy, each in zip(axes, shown, vectors, strict=True):
+        actions, marks = draw_triangle(ax, problem, each)
+        used |= actions
+        title(ax, heading if len(shown) == 1 else _described(policy))
+        note(ax, _certified(policy))
+    if len(shown) > 1:
+        figure.suptitle(elided(heading, MAX_TITLE), x=0.01, ha="left", parse_math=False)
+    entries = [(swatch(a), problem.actions[a]) for a in sorted(used)]
+    legend(figure, [*entries, *marks], "best action")
     return figure
-
-
-def _triangle(problem: Problem, values: FloatArray, actions: IntArray, heading: str) -> Figure:
-    """Plot regions and contour lines over the beliefs of three states."""
-    from matplotlib.lines import Line2D
-
-    figure = new_figure(7.2, 5.0)
-    ax = figure.add_subplot()
-    ax.set_aspect("equal")
-    ax.set_axis_off()
-    beliefs = simplex_grid(GRID)
-    grid_values = beliefs @ values.T
-    best = np.unique(grid_values.argmax(axis=1))
-    regions = {k: region_of(k, best, values) for k in best.tolist()}
-    for k, region in regions.items():
-        a = int(actions[k])
-        shade = tint(color(a), 0.6)
-        edge = "white" if len(best) <= MAX_LINES else shade
-        ax.fill(*(region @ CORNERS).T, facecolor=shade, hatch=hatch(a), edgecolor=edge, lw=0.4)
-    ax.fill(*CORNERS.T, fill=False, edgecolor=INK, linewidth=1.0)
-    worst = beliefs[grid_values.max(axis=1).argmin()]
-    _contours(ax, values, regions, worst, -1.0 if problem.costs else 1.0)
-    corners = zip(CORNERS, problem.states, ("left", "right", "center"), strict=True)
-    for (x, y), name, side in corners:
-        text(ax, x, y + (0.04 if y else -0.05), elided(name), ha=side, va="center")
-    ax.set_xlim(-0.03, 1.03)
-    ax.set_ylim(-0.09, 0.94)
-    (mark,) = ax.plot(
-        *(problem.start @ CORNERS), "o", color="white", markeredgecolor=INK, markersize=7, zorder=5
-    )
-    title(ax, heading)
-    used = sorted({int(actions[k]) for k in best.tolist()})
-    kind = "cost" if problem.costs else "value"
-    entries = [(swatch(a), problem.actions[a]) for a in used]
-    lines = [(mark, "start"), (Line2D([], [], color=INK, linewidth=0.8), f"equal {kind}")]
-    legend(figure, [*entries, *lines], "best action")
-    return figure
-
-
-def _contours(
-    ax: Axes, values: FloatArray, regions: dict[int, FloatArray], worst: FloatArray, sign: float
-) -> None:
-    """Draw contour lines, labelled between the worst belief and a corner."""
-    from matplotlib.collections import LineCollection
-    from matplotlib.ticker import MaxNLocator
-
-    lowest, highest = float((values @ worst).max()), float(values.max())
-    if highest - lowest <= 1e-9 * max(1.0, abs(highest)):
-        return
-    ticks = MaxNLocator(8).tick_values(*sorted((sign * lowest, sign * highest)))
-    levels = np.sort(sign * np.asarray(ticks))
-    levels = levels[(levels > lowest) & (levels < highest)]
-    lines = [
-        crossing(region, region @ values[k], level)
-        for k, region in regions.items()
-        for level in levels.tolist()
-    ]
-    lines = [line @ CORNERS for line in lines if len(line) == 2]
-    ax.add_collection(LineCollection(lines, colors=INK, linewidths=0.8))
-    blank = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
-    for point, level in _label_places(values, worst, levels):
-        x, y = (point @ CORNERS).tolist()
-        words = f"{sign * level:.4g}"
-        text(ax, x, y, words, ha="center", va="center", fontsize=7.0, bbox=blank)
-
-
-def crossing(polygon: FloatArray, heights: FloatArray, level: float) -> FloatArray:
-    """Ends of the contour line of a linear function over a convex polygon, shape (m, 3)."""
-    ends = []
-    for i, low in enumerate(heights.tolist()):
-        n = (i + 1) % len(heights)
-        high = float(heights[n])
-        if (low < level) != (high < level):
-            ends.append(polygon[i] + (level - low) / (high - low) * (polygon[n] - polygon[i]))
-    return np.array(ends)
-
-
-def _label_places(
-    values: FloatArray, worst: FloatArray, levels: FloatArray
-) -> list[tuple[FloatArray, float]]:
-    """Label positions on a ray from the worst belief to a corner.
-
-    The ray crosses the most levels, and among these has the widest spacing.
-    """
-    chosen: tuple[int, float, list[tuple[FloatArray, float]]] = (0, 0.0, [])
-    for corner in np.eye(3):
-        ray = worst + np.linspace(0.0, 1.0, 401)[:, np.newaxis] * (corner - worst)
-        along = (ray @ values.T).max(axis=1)
-        met = levels[(levels > along[0]) & (levels < along[-1])]
-        places = np.searchsorted(along, met)
-        apart = float(np.diff(places).min()) if len(places) > 1 else 0.0
-        if (len(places), apart) > chosen[:2]:
-            chosen = len(places), apart, list(zip(ray[places], met.tolist(), strict=True))
-    return chosen[2]
-
-
-def simplex_grid(n: int) -> FloatArray:
-    """Beliefs over three states whose probabilities are multiples of 1/n."""
-    first, second = np.divmod(np.arange((n + 1) ** 2), n + 1)
-    inside = first + second <= n
-    first, second = first[inside], second[inside]
-    return np.column_stack([first, second, n - first - second]) / n
-
-
-def region_of(k: int, rivals: IntArray, values: FloatArray) -> FloatArray:
-    """Corners of the region where vector k is maximal among the rivals, shape (m, 3), in order.
-
-    The triangle is clipped by the rival with the largest lead at a corner until none leads
-    (Sutherland and Hodgman 1974).
-    """
-    polygon = np.eye(3)
-    normals = values[k] - values[rivals]
-    slack = 1e-12 * max(1.0, float(np.abs(values).max()))
-    while len(polygon):
-        leads = polygon @ normals.T
-        j = int(leads.min(axis=0).argmin())
-        if leads[:, j].min() >= -slack:
-            break
-        polygon = _cut(polygon, leads[:, j])
-    return polygon
-
-
-def _cut(polygon: FloatArray, lead: FloatArray) -> FloatArray:
-    """Clip a convex polygon, shape (m, 3), where a linear function is negative."""
-    corners: list[FloatArray] = []
-    for i in range(len(polygon)):
-        n = (i + 1) % len(polygon)
-        if lead[i] >= 0.0:
-            corners.append(polygon[i])
-        if lead[i] * lead[n] < 0.0:
-            share = lead[i] / (lead[i] - lead[n])
-            corners.append(polygon[i] + share * (polygon[n] - polygon[i]))
-    return np.array(corners).reshape(-1, 3)

@@ -1,14 +1,14 @@
-"""Reads files that can be plotted: policies, fit reports and traces."""
+"""Reads files that can be plotted: policies, models, fit reports and traces."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pomdptool.errors import FormatError, PolicyError, PomdpError
+from pomdptool.errors import FormatError, PolicyError
 from pomdptool.formats.fit_report import is_fit_report, read_fit_report
 from pomdptool.formats.kinds import kind_of_path
 from pomdptool.formats.model_json import FORMAT as MODEL_FORMAT
-from pomdptool.formats.models import is_model
+from pomdptool.formats.models import is_model, loads
 from pomdptool.formats.policy.json import read_policy_json
 from pomdptool.formats.policy.pg import read_pg
 from pomdptool.formats.policy.read import read_policy
@@ -21,18 +21,18 @@ from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.trace import FitReport, TracedStep
 
-Plottable = SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
+Plottable = Model | SolvedPolicy | PolicyGraph | FitReport | list[TracedStep]
 
 
 def read_plottable(text: str, file: str, model: Model | None = None) -> Plottable:
-    """Read a policy (`.json`, `.alpha`, `.policy`, `.pg`), a fit report or a trace.
+    """Read a policy (`.json`, `.alpha`, `.policy`, `.pg`), a model, a fit report or a trace.
 
     Raises FormatError for other texts, PolicyError for a policy that does not match the model or
-    requires one, PomdpError for a model.
+    requires one.
     """
     kind = kind_of_path(file, POLICY_KINDS)
     if is_model(text):
-        raise _model(file)
+        return loads(text, file=file)
     if kind == "pg":
         return _graph(text, file, model)
     begun = text.lstrip(BYTE_ORDER_MARK + " \t\r\n")[:1]
@@ -50,7 +50,7 @@ def read_plottable(text: str, file: str, model: Model | None = None) -> Plottabl
     if "step" in document:
         return read_trace(text, file)
     if document.get("format") == MODEL_FORMAT:
-        raise _model(file)
+        return loads(text, file=file)
     raise _unknown(file)
 
 
@@ -65,12 +65,8 @@ def _object(text: str, file: str) -> dict[str, Any] | None:
     return None
 
 
-def _model(file: str) -> PomdpError:
-    return PomdpError(f"{file}: this is a model: solve it, and plot the policy")
-
-
 def _unknown(file: str) -> FormatError:
-    expected = "expected a policy, a report of fit or a trace of simulate"
+    expected = "expected a policy, a model, a report of fit or a trace of simulate"
     return FormatError.at(file, 1, 1, "PT001", expected)
 
 

@@ -43,9 +43,6 @@ from pomdptool.steps import arrival_rows
 
 Method = Literal["mdp", "qmdp", "fib", "blind"]
 
-UPPER_METHODS: frozenset[Method] = frozenset({"mdp", "qmdp", "fib"})
-"""Methods whose vectors are an upper bound: what their greedy policy earns is not known."""
-
 GRAPH_CELLS = 1_000_000
 """Maximum nodes times observations of a blind policy's graph."""
 

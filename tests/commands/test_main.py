@@ -150,7 +150,7 @@ def test_solve_writes_the_documented_policy() -> None:
     assert policy["converged"] is True
     assert policy["stop_reason"] == "precision"
     assert policy["horizon"] is None
-    assert set(policy["stats"]) == {"seconds", "iterations", "vectors", "backups"}
+    assert set(policy["stats"]) == {"seconds", "iterations", "vectors", "backups", "error"}
     start = max(0.5 * sum(v["values"]) for v in policy["vectors"])
     assert start == pytest.approx(policy["bounds"]["lower"])
     assert policy["graph"]["nodes"][0]["action"] == 0

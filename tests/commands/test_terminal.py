@@ -19,6 +19,7 @@ import pytest
 
 import pomdptool
 from models import ROOT
+from pomdptool.commands import tables
 from pomdptool.commands.returns import interval
 from pomdptool.commands.terminal import can_encode, drawn, show_pairs, wrapped
 from pomdptool.drawing.sparks import BLOCKS, PLAIN, resampled, settled_range, sparkline
@@ -155,6 +156,19 @@ def test_cells_are_shaded_where_there_are_colours() -> None:
     ).replace("\x1b[37;48", "\x1b[48")
     for without in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         assert "\x1b[" not in on_terminal("info", TIGER, "--tables", **COLOURS | without)
+
+
+def test_shades_tell_signs_apart_and_leave_zero_alone() -> None:
+    shades = {x: tables._style(x) for x in (1.0, 0.1, -0.01, -1.0)}
+    assert len(set(shades.values())) == 4
+
+    def rgb(style: str) -> tuple[int, ...]:
+        return tuple(int(style[-6:][k : k + 2], 16) for k in (0, 2, 4))
+
+    for x, style in shades.items():
+        red, _, blue = rgb(style)
+        assert (blue > red) == (x > 0.0)
+    assert sum(rgb(shades[-0.01])) > sum(rgb(shades[0.1])) > sum(rgb(shades[1.0]))
 
 
 def test_tables_exclude_json() -> None:

@@ -46,7 +46,12 @@ def test_every_edge_is_an_arrow_or_named() -> None:
     assert sum(len(graph.edges(n)) for n in range(60)) > MAX_ARROWS
     figure = graph_figure(graph, named(3, 3, 4), 25)
     texts = [t.get_text() for t in figure.axes[0].texts]
-    assert figure.axes[0].get_title(loc="left").strip().endswith("the first 25 of 60 nodes")
+    assert (
+        figure.axes[0]
+        .get_title(loc="left")
+        .strip()
+        .endswith("25 of 60 nodes, nearest to the start")
+    )
     assert sum(": action-" in t for t in texts) == 25
     nodes = graph.breadth_first()[:25].tolist()
     labels = [t for t in texts if ": action-" not in t]
@@ -55,6 +60,39 @@ def test_every_edge_is_an_arrow_or_named() -> None:
     far = [m for n in nodes for m in graph.edges(n) if m not in nodes or steps[m] <= steps[n]]
     named_ends = sorted(int(t.rpartition(" ")[2]) for t in labels if "\N{RIGHTWARDS ARROW}" in t)
     assert named_ends == sorted(far)
+
+
+def test_the_nodes_visited_most_are_drawn_and_connected() -> None:
+    graph = random_graph(60, 3, 4)
+    share = np.zeros(60)
+    path = [0]
+    for _ in range(5):  # the last successors of a chain from the start
+        path.append(int(graph.next[path[-1]][graph.next[path[-1]] != NOWHERE][-1]))
+    share[path] = 1.0 / len(set(path))
+    chance = np.full((60, 4), 0.25)
+    figure = graph_figure(graph, named(3, 3, 4), len(set(path)), "", share, chance)
+    texts = [t.get_text() for t in figure.axes[0].texts]
+    shown = {int(t.partition(":")[0]) for t in texts if ": action-" in t}
+    assert shown == set(path)
+    heading = figure.axes[0].get_title(loc="left").strip()
+    assert heading.endswith(f"{len(shown)} of 60 nodes, 100% of steps")
+
+
+def test_a_part_of_a_graph_names_few_edges_and_fits_a_page() -> None:
+    graph = random_graph(300, 3, 30)
+    figure = graph_figure(graph, named(3, 3, 30), 20)
+    assert max(figure.get_size_inches()) < 20.0
+    texts = [t.get_text() for t in figure.axes[0].texts]
+    assert any(t.endswith(" more") for t in texts)
+    everything = graph_figure(graph, named(3, 3, 30), None)
+    assert not any(t.get_text().endswith(" more") for t in everything.axes[0].texts)
+
+
+def test_initial_nodes_that_are_not_drawn() -> None:
+    graph = PolicyGraph(np.zeros(9, np.int64), np.full((9, 1), 8), n_initial=8)
+    assert svg_of(graph_figure(graph, named(8, 1, 1), 3))
+    share = np.arange(9) / 36.0
+    assert svg_of(graph_figure(graph, named(8, 1, 1), 3, "", share, np.ones((9, 1))))
 
 
 def test_one_node_and_loops_are_drawn() -> None:

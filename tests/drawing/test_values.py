@@ -10,19 +10,15 @@ import pytest
 
 from models import random_beliefs, random_model, tiger
 from pomdptool.drawing.progress import bounds_figure
-from pomdptool.drawing.values import (
-    CORNERS,
-    _vectors,
-    crossing,
-    region_of,
-    value_figure,
-)
+from pomdptool.drawing.triangle import CORNERS, crossing, region_of
+from pomdptool.drawing.values import _vectors, value_figure
 from pomdptool.envelope import upper_envelope
 from pomdptool.errors import PolicyError
 from pomdptool.formats.policy.read import read_policy
 from pomdptool.formats.policy.write import encode_policy
 from pomdptool.lookahead import LookAhead
 from pomdptool.model import Model, make_model
+from pomdptool.policy import Bounds
 from pomdptool.solving.solve import solve
 
 if TYPE_CHECKING:
@@ -82,7 +78,7 @@ def test_figures_of_two_states_name_states_and_actions() -> None:
     model = tiger()
     values = np.array([[1.0, 1.0], [-5.0, 3.0], [3.0, -5.0]])
     picture = svg_of(value_figure(policy_of(model, values, [0, 1, 2])))
-    for words in ("open-left", "open-right", "listen", "value", "start"):
+    for words in ("open-left", "open-right", "listen", "optimal value", "start"):
         assert f"<!-- {words} -->" in picture
     without = svg_of(value_figure(policy_of(model, values[1:], [1, 2])))
     assert "<!-- listen" not in without
@@ -91,10 +87,10 @@ def test_figures_of_two_states_name_states_and_actions() -> None:
 def test_costs_are_drawn_as_costs() -> None:
     model = replace(tiger(), costs=True)
     policy = policy_of(model, np.array([[-7.0, -3.0], [-4.0, -6.0]]), [0, 1])
-    figure = value_figure(policy)
+    figure = value_figure(replace(policy, bounds=Bounds(-6.0, -5.0)))
     ax = figure.axes[0]
-    assert ax.get_ylabel() == "cost"
-    assert ax.get_title(loc="left") == "tiger: cost over the belief"
+    assert ax.get_ylabel() == "optimal cost"
+    assert ax.get_title(loc="left") == "tiger: optimal cost by exact"
     assert ax.get_ylim()[0] > 0.0
     assert "cost" in bounds_figure(policy).axes[0].get_ylabel()
     low, high = (line.get_ydata() for line in bounds_figure(policy).axes[0].lines)
@@ -149,3 +145,29 @@ def test_a_solved_policy_is_drawn_like_its_file(n_states: int) -> None:
     assert _vectors(policy).values == pytest.approx(_vectors(read).values)
     assert _vectors(policy).actions.tolist() == _vectors(read).actions.tolist()
     assert svg_of(value_figure(policy)) == svg_of(value_figure(read))
+
+
+@pytest.mark.parametrize(("n_states", "n_axes"), [(2, 1), (3, 2)])
+def test_a_lower_bound_and_the_optimum_are_both_drawn(n_states: int, n_axes: int) -> None:
+    model = random_model(5, n_states, 3)
+    lower, optimum = solve(model, "blind").policy, solve(model, "exact").policy
+    figure = value_figure(lower, "", optimum)
+    assert len(figure.axes) == n_axes
+    texts = svg_of(figure)
+    assert "lower bound by blind and optimal value by exact" in texts
+    assert "certified at the initial belief" in texts
+    if n_states == 2:
+        ax = figure.axes[0]
+        (second,) = [line for line in ax.lines if line.get_linewidth() == 1.5]
+        x, y = (np.asarray(part, dtype=float) for part in second.get_data())
+        assert y == pytest.approx([optimum.value(np.array([1.0 - p, p])) for p in x])
+    with pytest.raises(PolicyError, match="for different models"):
+        value_figure(lower, "", solve(tiger(), "exact").policy)
+
+
+def test_certified_bounds_are_marked_at_the_start() -> None:
+    policy = policy_of(tiger(), np.array([[1.5, 1.5]]), [0])
+    bars = [line for line in value_figure(policy).axes[0].lines if line.get_marker() == "_"]
+    assert [np.asarray(bar.get_ydata()).tolist() for bar in bars] == [[1.0, 2.0]]
+    stopped = replace(policy, horizon=9, converged=False, stats={"iterations": 4})
+    assert not [line for line in value_figure(stopped).axes[0].lines if line.get_marker() == "_"]

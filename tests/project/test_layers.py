@@ -18,6 +18,7 @@ NOUNS = [
     *("errors", "sparse", "rewards", "model", "belief", "policy", "lookahead", "linked", "graph"),
     *("episodes", "envelope", "limits", "printable", "trace", "steps", "memory", "deprecation"),
     "distributions",
+    "certificates",
 ]
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 NAMES = {path: "pomdptool." + path.removesuffix(".py").replace("/", ".") for path in MODULES}
@@ -65,8 +66,8 @@ FILES = {
     "formats/data/delimited.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/data/columns.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
     "formats/data/write.py": rule([*NOUNS, "formats"], ["numpy"], {"pyarrow"}),
-    "drawing/plot.py": rule(  # draws what files and learning have
-        [*NOUNS, "drawing", "formats", "learning"], ["numpy"], {"matplotlib"}
+    "drawing/plot.py": rule(  # draws what files, solving and learning have
+        [*NOUNS, "drawing", "formats", "learning", "solving"], ["numpy"], {"matplotlib"}
     ),
     "__init__.py": rule(NOUNS, [], set(VERBS)),
     "__main__.py": rule(["commands"], []),

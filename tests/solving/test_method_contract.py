@@ -27,14 +27,12 @@ import pomdptool
 from mdps import random_mdp
 from models import ROOT, random_beliefs, random_model, tiger
 from pomdptool.acting.agents import BY_GRAPH
+from pomdptool.certificates import UPPER
 from pomdptool.errors import PomdpError
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
 from pomdptool.solving.solution import Solution
 from pomdptool.solving.solve import METHODS
-
-UPPER = frozenset({"qmdp", "fib", "mdp"})
-"""Methods whose vectors bound the optimal value from above."""
 
 HORIZON = 3
 SLACK = 1e-7

@@ -239,6 +239,7 @@ class ExactRun:
             except LimitReached as stopped:
                 reason, converged = stopped.reason, False
         vectors = len(list(values.rows()))
+        counts = {"iterations": iterations, "vectors": vectors, "backups": self.backups}
         return Solution.of(
             self.model,
             "exact",
@@ -247,10 +248,15 @@ class ExactRun:
             bounds,
             reason,
             converged=converged,
-            counts={"iterations": iterations, "vectors": vectors, "backups": self.backups},
+            counts={**counts, **self.error()},
             horizon=horizon,
             detail=self.detail(),
         )
+
+    def error(self) -> dict[str, float]:
+        """The largest error of the vectors at any belief, if there was an iteration."""
+        error = self.monitor.trace[-1].error if self.monitor.trace else None
+        return {} if error is None or not math.isfinite(error) else {"error": error}
 
     def with_stages(self, policy: SolvedPolicy, stages: list[FaceValues]) -> SolvedPolicy:
         """Add the values for horizons 1, 2, ..., from value functions for horizons 0, 1, ...
