@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pomdptool.errors import DataError
+from pomdptool.readable import Readable, counted
 from pomdptool.sparse import FloatArray, IntArray
 
 NONE = -1
@@ -24,8 +25,8 @@ did. An episode that was cut may have reached a terminal state and continued.
 """
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Episodes:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Episodes(Readable):
     """Concatenated steps of episodes. A step is an action and the observation and reward after it.
 
     Attributes
@@ -72,6 +73,13 @@ class Episodes:
             raise DataError("the first steps of episodes must not decrease")
         if self.ends is not None and len(self.ends) != self.n_episodes:
             raise DataError(f"ends must have one entry per episode, {self.n_episodes}")
+
+    def _summary(self) -> str:
+        rewards = "without rewards" if self.rewards is None else "with rewards"
+        names = (self.action_names, "action"), (self.observation_names, "observation")
+        parts = [counted(len(items), noun) for items, noun in names]
+        steps = f"{counted(self.n_episodes, 'episode')}, {counted(self.n_steps, 'step')}"
+        return f"{steps}, {', '.join(parts)}, {rewards}"
 
     @property
     def n_steps(self) -> int:

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pomdptool.readable import Readable, counted
 from pomdptool.sparse import FloatArray, IntArray
 
 NOWHERE = -1
 """No successor: the observation is impossible, or the horizon is reached."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class PolicyGraph:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class PolicyGraph(Readable):
     """A policy graph of n nodes over Z observations.
 
     Attributes
@@ -63,6 +64,9 @@ class PolicyGraph:
             n_initial=n,
         )
         return graph.subgraph(graph.breadth_first())
+
+    def _summary(self) -> str:
+        return f"{counted(self.n_nodes, 'node')}, {counted(self.n_observations, 'observation')}"
 
     @property
     def n_nodes(self) -> int:

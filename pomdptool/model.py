@@ -17,6 +17,7 @@ import numpy as np
 from pomdptool.distributions import Renormalised, checked_rows, checked_start
 from pomdptool.errors import ModelError
 from pomdptool.printable import first_surrogate
+from pomdptool.readable import Readable, counted, short_name
 from pomdptool.rewards import Rewards, by_state_only, four_axes, reward_table
 from pomdptool.sparse import (
     FloatArray,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Model:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Model(Readable):
     """A POMDP with A actions, S states and Z observations. Make one with `make_model` or `load`.
 
     Attributes
@@ -73,9 +74,15 @@ class Model:
     discount: float
     costs: bool = False
     mdp: bool = False
-    name: str = ""
-    renormalised: dict[str, Renormalised] = field(default_factory=dict)
-    _cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    name: str = field(default="", compare=False)
+    renormalised: dict[str, Renormalised] = field(default_factory=dict, compare=False)
+    _cache: dict[str, Any] = field(default_factory=dict, init=False, compare=False)
+
+    def _summary(self) -> str:
+        sizes = (self.n_states, "state"), (self.n_actions, "action")
+        parts = [counted(n, noun) for n, noun in sizes]
+        kind = "observable states" if self.mdp else counted(self.n_observations, "observation")
+        return f"{short_name(self.name)}: {', '.join(parts)}, {kind}, discount {self.discount:g}"
 
     @property
     def n_states(self) -> int:
@@ -104,13 +111,14 @@ class Model:
 
     @property
     def R(self) -> FloatArray:
-        """R[a, s, s', o], read-only, of length 1 along axes that R does not depend on.
+        """R[a, s, s', o], shape (A, S, S, Z), read-only: a view that needs no memory of its own.
 
         If R is stored on the support of T and Z, impossible steps have reward 0.
         Raises ModelError if it is too large.
         """
         tables = (self.sparse_T, self.sparse_Z, self.n_actions)
-        return self._cached("R", lambda: self.rewards.dense(*tables))
+        shape = (self.n_actions, self.n_states, self.n_states, self.n_observations)
+        return self._cached("R", lambda: np.broadcast_to(self.rewards.dense(*tables), shape))
 
     @property
     def expected_rewards(self) -> FloatArray:
@@ -159,16 +167,8 @@ class Model:
         return h.hexdigest()
 
     def equals(self, other: Model) -> bool:
-        """Whether both models are bitwise equal, apart from their `name`."""
-        return (
-            (self.states, self.actions, self.observations)
-            == (other.states, other.actions, other.observations)
-            and (self.discount, self.costs, self.mdp) == (other.discount, other.costs, other.mdp)
-            and self.sparse_T.equals(other.sparse_T)
-            and self.sparse_Z.equals(other.sparse_Z)
-            and self.rewards.equals(other.rewards)
-            and np.array_equal(self.start, other.start)
-        )
+        """Whether both models have the same names and numbers, as `==`; `name` may differ."""
+        return self == other
 
 
 def make_model(

@@ -16,6 +16,7 @@ import numpy as np
 from pomdptool.errors import PolicyError
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model
+from pomdptool.readable import Readable, counted, short_name
 from pomdptool.sparse import FloatArray, IntArray
 
 
@@ -45,8 +46,8 @@ class ValueFunction(Protocol):
         """All vectors."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class AlphaVectors:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class AlphaVectors(Readable):
     """A set of alpha vectors with their actions.
 
     Attributes
@@ -59,6 +60,10 @@ class AlphaVectors:
 
     actions: IntArray
     values: FloatArray
+
+    def _summary(self) -> str:
+        n, n_states = self.values.shape
+        return f"{counted(n, 'vector')} over {counted(n_states, 'state')}"
 
     def value(self, b: FloatArray) -> float:
         """Value of the maximal vector at belief `b`, shape (S,)."""
@@ -91,8 +96,8 @@ class Bounds:
         return math.isfinite(self.gap) and self.gap <= precision * max(1.0, abs(self.lower))
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Problem:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Problem(Readable):
     """Identity of the model that a policy was made for; see `Model` for the attributes."""
 
     name: str
@@ -104,6 +109,9 @@ class Problem:
     costs: bool
     start: FloatArray
     mdp: bool = False
+
+    def _summary(self) -> str:
+        return short_name(self.name)
 
 
 def problem_of(model: Model) -> Problem:
@@ -154,8 +162,8 @@ def check_fits(problem: Problem, model: Model) -> None:
     raise PolicyError(f"the policy is for another model: {difference}")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class SolvedPolicy:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class SolvedPolicy(Readable):
     """A value function, the problem that it solves, and certified bounds.
 
     Attributes
@@ -199,6 +207,15 @@ class SolvedPolicy:
     stages: tuple[ValueFunction, ...] = ()
     terminal: FloatArray | None = None
     trace: tuple[tuple[float, float, float, int], ...] = ()
+
+    def _summary(self) -> str:
+        """Problem, method, number of vectors, and bounds in the model's sign."""
+        sign = -1.0 if self.problem.costs else 1.0
+        low, high = sorted((sign * self.bounds.lower, sign * self.bounds.upper))
+        vectors = counted(sum(1 for _ in self.values.rows()), "vector")
+        horizon = "" if self.horizon is None else f", horizon {self.horizon}"
+        bounds = f"optimal value {low:.6g} to {high:.6g}, stopped by {self.stop_reason}"
+        return f"{short_name(self.problem.name)}: {self.method}{horizon}, {vectors}, {bounds}"
 
     def act(self, b: FloatArray) -> int:
         """Index of the best action at belief `b`, shape (S,)."""

@@ -13,6 +13,7 @@ from pomdptool.kernels.simulation import pomcp as kernel
 from pomdptool.kernels.simulation.pomcp import Plan
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.readable import Readable
 from pomdptool.solving.bounds import fixed_point
 from pomdptool.solving.solution import Monitor
 from pomdptool.sparse import FloatArray, IntArray
@@ -27,8 +28,8 @@ EXPLORATION = 0.3
 """Default exploration constant, relative to the gap between bounds at the initial belief."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prior:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Prior(Readable):
     """Initial visits and values of the actions of a new node, shape (A,) each."""
 
     visits: IntArray

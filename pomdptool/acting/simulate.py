@@ -27,6 +27,7 @@ from pomdptool.errors import PomdpError
 from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.readable import Readable
 from pomdptool.solving.solution import check_sum, discounted_steps
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -43,8 +44,8 @@ UNDISCOUNTED_STEPS = 100
 """Default length of episodes with discount 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Summary(Readable):
     """Statistics of simulated episodes, in rewards.
 
     Attributes
@@ -73,8 +74,8 @@ class Summary:
     truncation_bound: float
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Simulation:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Simulation(Readable):
     """Returns of n simulated episodes, in rewards.
 
     Attributes

@@ -26,6 +26,7 @@ from pomdptool.learning.likelihood import loglik
 from pomdptool.learning.subsets import select_episodes
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.model import Model
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray, IntArray, check_dense_size
 
 EPISODES, FEWEST_EPISODES, STEPS = 200, 5, 100
@@ -46,8 +47,8 @@ class Distance:
     worst: float
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Comparison(Readable):
     """Distances between a true and a learned model.
 
     Attributes

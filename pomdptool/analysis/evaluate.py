@@ -44,7 +44,7 @@ SLOW_STEP = 1_000_000
 """Multiplications that take as long as a step of a policy that acts in Python."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Evaluation(Summary):
     """Expected return of a policy from the initial belief, and statistics of a simulation.
 

@@ -10,11 +10,12 @@ from pomdptool.belief import belief_blocks
 from pomdptool.distributions import Renormalised
 from pomdptool.errors import Finding
 from pomdptool.model import Model
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class ModelInfo:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class ModelInfo(Readable):
     """Properties of a model.
 
     Attributes

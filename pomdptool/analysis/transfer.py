@@ -24,6 +24,7 @@ from pomdptool.limits import LimitReached, Limits
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, Row, SolvedPolicy, ValueFunction, problem_of
+from pomdptool.readable import Readable
 from pomdptool.solving.graph_evaluation import CHEAP, evaluate, initial_value, is_cheap
 from pomdptool.solving.solve import solve
 from pomdptool.sparse import FloatArray
@@ -48,8 +49,8 @@ class Return:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Transfer(Readable):
     """Expected returns of the policies of two models in each other.
 
     Attributes

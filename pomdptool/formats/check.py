@@ -10,10 +10,11 @@ from pomdptool.errors import Finding, FormatError
 from pomdptool.formats.models import Kind, read_model
 from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
+from pomdptool.readable import Readable
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Check:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Check(Readable):
     """Result of checking a model file.
 
     Attributes

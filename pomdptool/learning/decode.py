@@ -25,13 +25,14 @@ from pomdptool.learning.likelihood import describe_step
 from pomdptool.learning.parameters import Parameters, parameters_of
 from pomdptool.learning.relabel import relabel
 from pomdptool.model import Model
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray, IntArray
 
 Method = Literal["posterior", "filter", "viterbi"]
 
 
-@dataclass(frozen=True, eq=False)
-class Decoded:
+@dataclass(frozen=True, eq=False, repr=False)
+class Decoded(Readable):
     """Inferred states of one episode with n steps; S states, O observations.
 
     Attributes

@@ -35,6 +35,7 @@ from pomdptool.learning.relabel import relabel
 from pomdptool.learning.result import Fit
 from pomdptool.learning.rewards import MIN_VISITS, bin_means, reward_bin_edges, reward_scale
 from pomdptool.limits import LimitReached, Limits
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray, IntArray
 
 MAX_PARAMETERS = 1000
@@ -65,8 +66,8 @@ MIN_SLOPE = 1.0
 """Minimum n / p of a free entry."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class StandardErrors:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class StandardErrors(Readable):
     """Standard errors of R, in its shape; NaN where unknown, with the reason in `reasons`."""
 
     errors: FloatArray

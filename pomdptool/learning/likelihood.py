@@ -18,6 +18,7 @@ from pomdptool.learning.m_step import MStepSettings, n_parameters
 from pomdptool.learning.parameters import Parameters, parameters_of
 from pomdptool.learning.relabel import relabel
 from pomdptool.model import Model
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray, IntArray
 
 BLOCK = 1024
@@ -27,8 +28,8 @@ POSSIBLE = -2
 """Takes the place of the first impossible symbol of a possible episode."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Likelihood:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Likelihood(Readable):
     """Log-likelihood of episodes under a model.
 
     Attributes

@@ -10,11 +10,12 @@ from pomdptool.learning.m_step import MStepSettings
 from pomdptool.learning.parameters import Parameters
 from pomdptool.learning.rewards import LearnedRewards
 from pomdptool.model import Model
+from pomdptool.readable import Readable, counted
 from pomdptool.trace import Restart
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Fit(Readable):
     """A learned model.
 
     Attributes
@@ -59,6 +60,11 @@ class Fit:
     warnings: tuple[str, ...] = ()
     rewards: LearnedRewards | None = None
     settings: MStepSettings = field(default_factory=MStepSettings)
+
+    def _summary(self) -> str:
+        sizes = f"{counted(self.model.n_states, 'state')}, {counted(self.n_steps, 'step')}"
+        likelihood = f"log-likelihood {self.loglik:.8g}, BIC {self.bic:.8g}"
+        return f"{sizes}, {likelihood}, stopped by {self.stop_reason}"
 
     @property
     def tables(self) -> Parameters:

@@ -24,6 +24,7 @@ from pomdptool.learning.result import Fit
 from pomdptool.learning.rewards import reward_bin_edges
 from pomdptool.learning.subsets import first_steps, select_episodes
 from pomdptool.limits import LimitReached, Limits
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray
 
 Criterion = Literal["bic", "aic", "heldout"]
@@ -60,8 +61,8 @@ class Candidate:
         return np.inf if np.isnan(score) else score
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Selection:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Selection(Readable):
     """The selected model, learned from all data, and the candidates."""
 
     fit: Fit

@@ -31,6 +31,7 @@ from pomdptool.learning.select import LIMIT_REASONS
 from pomdptool.learning.state_splitting import model_of_observations, split_state
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.model import Model
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray
 
 SIGNIFICANCE = 0.01
@@ -80,8 +81,8 @@ class Split:
     kept: bool
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Distinction:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Distinction(Readable):
     """Result of utile distinction: the learned model and all splits, in order."""
 
     fit: Fit

@@ -13,6 +13,7 @@ from pomdptool.limits import LimitReached as LimitReached
 from pomdptool.memory import resident
 from pomdptool.model import Model
 from pomdptool.policy import Bounds, SolvedPolicy, ValueFunction, problem_of
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray
 
 MEASURE_INTERVAL = 0.1
@@ -42,8 +43,8 @@ class Progress:
 OnStep = Callable[[Progress], None]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Solution:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Solution(Readable):
     """Result of a solver: the policy, and how it was computed.
 
     Attributes
@@ -57,6 +58,9 @@ class Solution:
     policy: SolvedPolicy
     trace: tuple[Progress, ...] = ()
     detail: str = ""
+
+    def _summary(self) -> str:
+        return self.policy._summary()
 
     @classmethod
     def of(
