@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pomdptool.episode_lists import NONE as NONE
+from pomdptool.episode_lists import columns_of_lists, lists_of_frame, pandas
 from pomdptool.errors import DataError
 from pomdptool.readable import Readable, counted
 from pomdptool.sparse import FloatArray, IntArray
-
-NONE = -1
-"""No action, for an observation before the first action; or a missing observation."""
 
 CUT, TERMINATED, TRUNCATED = range(3)
 """How an episode ended (Gymnasium's terms, and CUT).
@@ -81,6 +80,85 @@ class Episodes(Readable):
         steps = f"{counted(self.n_episodes, 'episode')}, {counted(self.n_steps, 'step')}"
         return f"{steps}, {', '.join(parts)}, {rewards}"
 
+    @classmethod
+    def from_lists(
+        cls,
+        episodes: Iterable[Iterable[Any]],
+        *,
+        actions: Sequence[str] | None = None,
+        observations: Sequence[str] | None = None,
+    ) -> Episodes:
+        """Make Episodes of lists of steps.
+
+        Parameters
+        ----------
+        episodes
+            A list of steps for each episode. A step is `(action, observation)`, `(action,
+            observation, reward)`, or an observation alone. Names may be text or numbers; None is
+            a missing observation or reward.
+        actions, observations
+            All names, in order; by default those that occur, sorted.
+
+        Raises
+        ------
+        DataError
+            If a step is of another form, or a name is unknown.
+        """
+        return cls(**columns_of_lists(episodes, actions, observations))
+
+    @classmethod
+    def from_pandas(
+        cls,
+        frame: Any,
+        *,
+        actions: Sequence[str] | None = None,
+        observations: Sequence[str] | None = None,
+        **columns: str,
+    ) -> Episodes:
+        """Make Episodes of a pandas DataFrame with a row for each step.
+
+        Parameters
+        ----------
+        frame
+            Its columns are `observation`, and if present `episode`, `step` (which orders the rows
+            of an episode), `action` and `reward`.
+        actions, observations
+            All names, in order; by default those that occur, sorted.
+        columns
+            Other names of columns, as in `action="act"`.
+
+        Raises
+        ------
+        DataError
+            If a column is missing or a name is unknown.
+        """
+        lists, labels = lists_of_frame(frame, columns)
+        made = cls.from_lists(lists, actions=actions, observations=observations)
+        whole = all(isinstance(label, (int, np.integer)) for label in labels)
+        return replace(made, numbers=np.array(labels, np.int64)) if whole else made
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame with the columns that `pomdptool sample` writes.
+
+        Raises
+        ------
+        DataError
+            If pandas is not installed.
+        """
+        episode = np.repeat(np.array(self.labels, np.int64), self.lengths)
+        columns: dict[str, Any] = {
+            "episode": episode,
+            "step": np.arange(self.n_steps) - np.repeat(self.first[:-1], self.lengths),
+            "action": _named(self.action_names, self.actions),
+            "observation": _named(self.observation_names, self.observations),
+        }
+        if self.rewards is not None:
+            columns["reward"] = self.rewards
+        for name, states in (("state", self.states), ("next_state", self.next_states)):
+            if states is not None:
+                columns[name] = _named(self.state_names, states)
+        return pandas().DataFrame(columns)
+
     @property
     def n_steps(self) -> int:
         """Total number of steps."""
@@ -118,6 +196,11 @@ class Episodes(Readable):
         """Episode of step t, and its number in it, for messages."""
         e = int(np.searchsorted(self.first, t, side="right")) - 1
         return f"episode {self.labels[e]}, step {t - self.first[e]}"
+
+
+def _named(names: tuple[str, ...], indices: IntArray) -> list[str | None]:
+    """Name of each index; None for NONE."""
+    return [None if k == NONE else names[k] for k in indices.tolist()]
 
 
 def joined(parts: Iterable[Episodes]) -> Episodes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from pomdptool.printable import printable
 
 Level = Literal["error", "warning"]
 
@@ -58,6 +60,9 @@ class DataError(PomdpError):
         self.placed = bool(findings)
         super().__init__(message)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.findings if self.placed else ())
+
 
 class PolicyError(PomdpError):
     """A policy that cannot be read or does not fit the model."""
@@ -67,7 +72,7 @@ class PomdpWarning(UserWarning):
     """A problem in a file that was read nevertheless; other programs may reject it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, repr=False, slots=True)
 class Finding:
     """An error or warning about a position in a file; lines and columns count from 1."""
 
@@ -82,6 +87,10 @@ class Finding:
     def place(self) -> str:
         """`file:line:column`."""
         return f"{self.file}:{self.line}:{self.column}"
+
+    def __repr__(self) -> str:
+        text = printable(str(self))
+        return f"<Finding {text if len(text) <= 150 else text[:147] + '...'}>"
 
     def __str__(self) -> str:
         return f"{self.place}: {self.level} {self.code}: {self.message}"
@@ -105,6 +114,9 @@ class FormatError(PomdpError):
         self.file, self.line, self.column = first.file, first.line, first.column
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         super().__init__(f"{first.place}: {first.message}{more}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.findings,)
 
     @classmethod
     def at(cls, file: str, line: int, column: int, code: str, message: str) -> FormatError:

@@ -14,11 +14,12 @@ import numpy as np
 from pomdptool.errors import PolicyError
 from pomdptool.graph import PolicyGraph
 from pomdptool.policy import AlphaVectors, Row, SolvedPolicy
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray, IntArray
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class LinkedVectors:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class LinkedVectors(Readable):
     """A lower bound of n vectors, and the controller with this value.
 
     Attributes

@@ -17,11 +17,12 @@ from pomdptool.belief import successors
 from pomdptool.errors import PolicyError
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Row, ValueFunction
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray, IntArray
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class FaceVectors:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class FaceVectors(Readable):
     """Alpha vectors on faces, for beliefs in one of them.
 
     Attributes
@@ -103,8 +104,8 @@ def action_values(model: Model, b: FloatArray, value: Callable[[FloatArray], flo
     return q
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class LookAhead:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class LookAhead(Readable):
     """One-step look-ahead on a value function.
 
     Attributes

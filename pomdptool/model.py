@@ -173,14 +173,15 @@ class Model(Readable):
 
 def make_model(
     T: ArrayLike | SparseRows,
-    Z: ArrayLike | SparseRows | None,
+    Z: ArrayLike | SparseRows | None = None,
     R: ArrayLike | Rewards | None = None,
+    discount: float | None = None,
     *,
-    discount: float,
+    O: ArrayLike | SparseRows | None = None,  # noqa: E741
     start: ArrayLike | None = None,
-    states: Sequence[str] | None = None,
-    actions: Sequence[str] | None = None,
-    observations: Sequence[str] | None = None,
+    states: Sequence[str] | int | None = None,
+    actions: Sequence[str] | int | None = None,
+    observations: Sequence[str] | int | None = None,
     costs: bool = False,
     name: str = "",
 ) -> Model:
@@ -192,14 +193,14 @@ def make_model(
         T[a, s, s'], shape (A, S, S), or sparse rows.
     Z
         Z[a, s', o], shape (A, S, Z), or (S, Z) if independent of the action, or sparse rows. None
-        makes an MDP.
+        makes an MDP. Files call it O, which is accepted as a keyword too.
     R
         Rewards to maximise: an array broadcast to (A, S, S, Z), with missing axes appended (so
         R[a, s] and R[a, s, s'] are valid), or Rewards. Default 0.
     start
         Initial belief, shape (S,); default uniform.
     states, actions, observations
-        Names; default "0", "1", ...
+        Names; default "0", "1", ... A number is checked against the shapes.
     costs
         Whether files of this model are written with costs; R holds rewards nevertheless.
 
@@ -209,11 +210,17 @@ def make_model(
         If shapes disagree, a number is out of range, a row's sum differs from 1 by more than 1e-5,
         or names repeat or are not text.
     """
+    if O is not None:
+        if Z is not None:
+            raise ModelError("O is another name of Z: pass only one of them")
+        Z = O
     t_rows = _transition_rows(T)
     S = t_rows.n_columns
     A = t_rows.n_rows // S
     mdp = Z is None
     z_rows = _observation_rows(Z, A, S)
+    if discount is None:
+        raise ModelError("a discount is needed: make_model(T, Z, R, discount)")
     if not isinstance(discount, (int, float)) or not 0.0 <= discount <= 1.0:
         raise ModelError(f"the discount must lie between 0 and 1, not {discount}")
     state_names = _names(states, S, "state")
@@ -271,8 +278,10 @@ def _observation_rows(Z: ArrayLike | SparseRows | None, A: int, S: int) -> Spars
     return from_dense(array)
 
 
-def _names(names: Sequence[str] | None, n: int, kind: str) -> tuple[str, ...]:
-    if names is None:
+def _names(names: Sequence[str] | int | None, n: int, kind: str) -> tuple[str, ...]:
+    if isinstance(names, int) and names != n:
+        raise ModelError(f"the tables have {n} {kind}s, not {names}")
+    if names is None or isinstance(names, int):
         return tuple(map(str, range(n)))
     names = tuple(names)
     if not all(isinstance(name, str) for name in names):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pomdptool.errors import ModelError
+from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, check_dense_size, numbers, read_only
 from pomdptool.steps import Steps, steps_of
 
@@ -23,8 +24,8 @@ TABLE_LIMIT = 1 << 24
 """Largest number of values in a reward table; beyond it rewards are stored on the support."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Rewards:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Rewards(Readable):
     """R as a table, or on the support of T and Z (exactly one of the two is set).
 
     Attributes
@@ -132,6 +133,8 @@ def _pick(table: FloatArray, *indices: IntArray | np.ndarray) -> FloatArray:
 def four_axes(R: ArrayLike, A: int, S: int, Z: int) -> FloatArray:
     """Check the shape of rewards and append missing axes of (a, s, s', o); raises ModelError."""
     array = numbers(R, "R")
+    same = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in array.strides)
+    array = array[same]  # of a view such as Model.R the part that is stored
     if array.ndim > 4:
         raise ModelError(f"R has {array.ndim} axes, more than (a, s, s', o)")
     array = array.reshape(array.shape + (1,) * (4 - array.ndim))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pomdptool.errors import ModelError
+from pomdptool.readable import Readable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -58,8 +59,8 @@ def check_dense_size(shape: tuple[int, ...], name: str, limit: int = DENSE_LIMIT
         )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class SparseRows:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class SparseRows(Readable):
     """Rows of a stacked table in compressed form.
 
     Attributes

@@ -189,10 +189,9 @@ def _table_problem(model: Model, table: str, where: list[str], values: list[str]
 
 
 def _rewards(model: Model) -> np.ndarray:
-    shape = (model.n_actions, model.n_states, model.n_states)
     if model.mdp:
-        return np.broadcast_to(model.R, (*shape, 1))[..., 0]
-    return np.broadcast_to(model.R, (*shape, model.n_observations))
+        return model.R[..., 0]
+    return model.R
 
 
 def _numbers(values: Sequence[str]) -> list[float]:

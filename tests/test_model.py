@@ -36,7 +36,7 @@ def test_defaults() -> None:
     assert_array_equal(m.start, [0.5, 0.5])
     assert_array_equal(m.T, GOOD["T"])
     assert_array_equal(m.Z, [GOOD["Z"]] * 2)
-    assert_array_equal(m.R, np.zeros((1, 1, 1, 1)))
+    assert_array_equal(m.R, np.zeros((2, 2, 2, 3)))
     assert (m.n_states, m.n_actions, m.n_observations) == (2, 2, 3)
     assert (m.discount, m.costs, m.mdp, m.name) == (0.9, False, False, "")
 
@@ -123,14 +123,14 @@ def test_missing_axes_of_R_are_added_at_the_end(
     shape: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
     R = np.arange(int(np.prod(shape))).reshape(shape)
-    assert make(R=R).R.shape == expected
-    assert_array_equal(make(R=R).R.ravel(), R.ravel())
+    assert make(R=R).rewards.stored.shape == expected
+    assert_array_equal(make(R=R).rewards.stored.ravel(), R.ravel())
 
 
 def test_R_shrinks_along_axes_that_it_does_not_depend_on() -> None:
     R = np.zeros((2, 2, 2, 3))
     R[:, 1] = 4
-    assert make(R=R).R.shape == (1, 2, 1, 1)
+    assert make(R=R).rewards.stored.shape == (1, 2, 1, 1)
     assert not make(R=R).rewards.depends_on_next
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from pomdptool.arguments import as_model, as_policy
 from pomdptool.belief import update_belief
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
@@ -19,6 +20,7 @@ from pomdptool.kernels.simulation.episodes import CompiledAgent
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
+from pomdptool.solving.solution import Solution
 from pomdptool.sparse import FloatArray
 
 BY_GRAPH = frozenset({"graph", "blind", "perseus"})
@@ -193,7 +195,7 @@ def has_ended(policy: Agent) -> bool:
     return isinstance(policy, FiniteAgent) and policy.ended
 
 
-def agent_for(model: Model, policy: SolvedPolicy) -> Agent:
+def agent_for(model: Model, policy: SolvedPolicy | Solution) -> Agent:
     """Make an agent that follows a policy.
 
     Raises
@@ -201,6 +203,7 @@ def agent_for(model: Model, policy: SolvedPolicy) -> Agent:
     PolicyError
         If the policy was made for another model.
     """
+    model, policy = as_model(model), as_policy(policy)
     graph = controller_of(model, policy)
     agent = BeliefAgent(model, policy) if graph is None else GraphAgent(model, graph)
     return with_horizon(agent, policy.horizon)

@@ -24,6 +24,7 @@ from pomdptool.acting.compile_model import compile_model
 from pomdptool.acting.particles import systematic_sample, updated_particles
 from pomdptool.acting.rollout_policy import best_node
 from pomdptool.acting.search_settings import Prior, default_depth, default_exploration, make_plan
+from pomdptool.arguments import as_model
 from pomdptool.deprecation import renamed
 from pomdptool.errors import PomdpError
 from pomdptool.kernels.jit import request_compilation, scaled_budget
@@ -34,6 +35,8 @@ from pomdptool.kernels.simulation.simulator import Simulator, filter_belief
 from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.randomness import generator
+from pomdptool.readable import short_name
 from pomdptool.solving.solution import check_sum
 from pomdptool.sparse import FloatArray, IntArray
 
@@ -55,7 +58,7 @@ class Decision:
 
 
 @renamed(leaf="leaf_values")
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Pomcp:
     """An online planner.
 
@@ -103,7 +106,7 @@ class Pomcp:
     exact: bool = False
     particles: int = 2000
     prior: Prior | None = None
-    rng: np.random.Generator | None = None
+    rng: np.random.Generator | int | None = None
     interrupted: Interrupted | None = None
     seed: InitVar[int | None] = None
     decision: Decision | None = field(init=False, default=None)
@@ -128,6 +131,7 @@ class Pomcp:
             if self.rng is not None:
                 raise PomdpError("rng and seed are mutually exclusive")
             self.rng = np.random.default_rng(seed)
+        as_model(self.model)
         if self.sims is None and self.time_limit is None:
             raise PomdpError("a planner needs a number of simulations or a time limit")
         for name in ("sims", "particles", "depth"):
@@ -148,8 +152,12 @@ class Pomcp:
         capacity = min(MAX_NODES, max(1024, 2 * (self.sims or SIMS_PER_CALL)))
         self.tree = _tree(self.model.n_actions, capacity)
         request_compilation((self.sims or SIMS_PER_CALL) * self.depth)
-        self.reseed(np.random.default_rng(0) if self.rng is None else self.rng)
+        self.reseed(generator(0 if self.rng is None else self.rng))
         self.reset()
+
+    def __repr__(self) -> str:
+        limit = f"{self.sims} simulations" if self.sims else f"{self.time_limit:g} s"
+        return f"<Pomcp {short_name(self.model.name)}: {limit}, depth {self.depth}>"
 
     def clone(self) -> Pomcp:
         """A planner with the same settings and its own tree, for another thread."""

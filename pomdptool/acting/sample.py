@@ -17,10 +17,12 @@ from pomdptool.acting.agents import (
 from pomdptool.acting.compile_model import compile_model
 from pomdptool.acting.environment import Environment
 from pomdptool.acting.runners import AgentRunner, Batch, CompiledRunner, Runner
+from pomdptool.arguments import as_model, as_policy
 from pomdptool.episodes import CUT, TERMINATED, TRUNCATED, Episodes, joined
 from pomdptool.kernels.jit import request_compilation, scaled_budget
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.randomness import generator
 
 SampleEnds = Literal["stop", "continue"]
 """Whether episodes stop in a terminal state, or continue."""
@@ -37,7 +39,7 @@ def sample(
     *,
     episodes: int,
     steps: int,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     policy: SolvedPolicy | None = None,
     actions: Sequence[Sequence[int]] | None = None,
     states: bool = False,
@@ -60,8 +62,11 @@ def sample(
         default is "stop" unless the model has no rewards, because then every absorbing state would
         be terminal.
     """
+    model, policy = as_model(model), None if policy is None else as_policy(policy)
     options: dict[str, Any] = {"policy": policy, "actions": actions, "states": states, "ends": ends}
-    return joined(sample_batches(model, episodes=episodes, steps=steps, rng=rng, **options))
+    return joined(
+        sample_batches(model, episodes=episodes, steps=steps, rng=generator(rng), **options)
+    )
 
 
 def sample_batches(

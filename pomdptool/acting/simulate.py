@@ -15,20 +15,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from pomdptool.acting.agents import Agent, EpisodeInterruptedError, Interrupted, horizon_of
 from pomdptool.acting.pomcp import Pomcp
 from pomdptool.acting.runners import BatchReturns, CompiledRunner, OnStep, run_batches, runners_of
+from pomdptool.arguments import as_model, as_policy
 from pomdptool.deprecation import renamed
 from pomdptool.episodes import effective_horizon
 from pomdptool.errors import PomdpError
 from pomdptool.limits import Clock
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.randomness import generator
 from pomdptool.readable import Readable
-from pomdptool.solving.solution import check_sum, discounted_steps
+from pomdptool.solving.solution import Solution, check_sum, discounted_steps
 from pomdptool.sparse import FloatArray, IntArray
 
 BATCH_EPISODES, MAX_BATCH_STEPS = 64, 1 << 20
@@ -163,10 +166,10 @@ def default_steps(model: Model, horizon: int | None = None) -> int:
 @renamed(on_seen="on_step", at_once="batch_size")
 def simulate(
     model: Model,
-    policy: SolvedPolicy | Pomcp | Agent | None,
+    policy: SolvedPolicy | Solution | Pomcp | Agent | None,
     *,
     episodes: int = 1000,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     steps: int | None = None,
     threads: int = 1,
     on_step: OnStep | None = None,
@@ -179,7 +182,8 @@ def simulate(
     Parameters
     ----------
     policy
-        A saved policy, a planner, any other agent, or None for uniformly random actions.
+        A saved policy, a Solution, a planner, any other agent, or None for uniformly random
+        actions.
     steps
         Maximum number of steps of an episode, at most the policy's horizon; by default rewards
         beyond them are discounted by 0.001 or less.
@@ -204,6 +208,9 @@ def simulate(
     KeyboardInterrupt
         If interrupted before the first episode ends.
     """
+    rng, model = generator(rng), as_model(model)
+    if isinstance(policy, (Solution, str, Path)):
+        policy = as_policy(policy)
     steps = _checked(model, policy, episodes, steps)
     clock = Clock()
     threads = 1 if on_step else min(threads, episodes)

@@ -19,6 +19,7 @@ import numpy as np
 from pomdptool.acting.agents import Interrupted
 from pomdptool.acting.sample import sample
 from pomdptool.analysis.parts import OnPart, cut, report_nothing
+from pomdptool.arguments import as_model
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.decode import decode
@@ -26,6 +27,7 @@ from pomdptool.learning.likelihood import loglik
 from pomdptool.learning.subsets import select_episodes
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.model import Model
+from pomdptool.randomness import generator
 from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray, IntArray, check_dense_size
 
@@ -81,7 +83,7 @@ def compare(
     true: Model,
     learned: Model,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     episodes: int | None = None,
     steps: int = STEPS,
     time_limit: float | None = None,
@@ -109,6 +111,7 @@ def compare(
     ModelError
         If the models are too large for dense arrays.
     """
+    rng, true, learned = generator(rng), as_model(true), as_model(learned)
     _check_comparable(true, learned)
     limits, report = Limits(time_limit, interrupted), on_part or report_nothing
     work = steps * (true.n_states**2 + learned.n_states**2)

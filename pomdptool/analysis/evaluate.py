@@ -26,13 +26,15 @@ from pomdptool.acting.simulate import Summary, default_steps, simulate
 from pomdptool.analysis.parts import STOPPED, OnPart, cut, report_nothing
 from pomdptool.analysis.residuals import BELIEFS, Residuals, visited_residuals
 from pomdptool.analysis.transfer import GraphValues, too_large
+from pomdptool.arguments import as_model, as_policy
 from pomdptool.errors import PomdpError
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
+from pomdptool.randomness import generator
 from pomdptool.solving.graph_evaluation import initial_value
-from pomdptool.solving.solution import check_sum
+from pomdptool.solving.solution import Solution, check_sum
 
 EPISODES, FEWEST_EPISODES = 1000, 20
 """Default number of simulated episodes, and the number for policies that are slow to simulate."""
@@ -86,9 +88,9 @@ class Evaluation(Summary):
 
 def evaluate(
     model: Model,
-    policy: SolvedPolicy,
+    policy: SolvedPolicy | Solution,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     episodes: int | None = None,
     steps: int | None = None,
     beliefs: int | None = None,
@@ -102,10 +104,10 @@ def evaluate(
     Parameters
     ----------
     policy
-        A policy for this model; `carried` makes one of a policy graph or a policy for another
-        model.
+        A policy for this model, or a Solution; `carried` makes one of a policy graph or a policy
+        for another model.
     rng
-        Random generator of the episodes.
+        Random generator of the episodes, or its seed.
     episodes
         Number of simulated episodes; by default 1000, or as many as take a few seconds.
     steps, threads
@@ -127,6 +129,7 @@ def evaluate(
     PomdpError
         If values or rewards are too large to be summed.
     """
+    rng, model, policy = generator(rng), as_model(model), as_policy(policy)
     check_fits(policy.problem, model)
     task = _Task(model, policy, rng, Limits(time_limit, interrupted), on_part or report_nothing)
     unknown = task.check_values()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pomdptool.arguments import as_model
 from pomdptool.belief import belief_blocks
 from pomdptool.distributions import Renormalised
 from pomdptool.errors import Finding
@@ -63,7 +64,7 @@ class ModelInfo(Readable):
 
 def info(model: Model, findings: Sequence[Finding] = ()) -> ModelInfo:
     """Describe a model; `findings` are warnings of the parser, as `check` returns them."""
-    blocks = belief_blocks(model)
+    blocks = belief_blocks(as_model(model))
     stored = model.rewards.stored
     sign = -1.0 if model.costs else 1.0
     ends = sign * float(stored.min()), sign * float(stored.max())

@@ -18,12 +18,14 @@ import numpy as np
 from pomdptool.acting.agents import Interrupted
 from pomdptool.acting.simulate import simulate
 from pomdptool.analysis.parts import STOPPED, OnPart, report_nothing
+from pomdptool.arguments import as_model
 from pomdptool.errors import PolicyError, PomdpError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.linked import LinkedVectors
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, Row, SolvedPolicy, ValueFunction, problem_of
+from pomdptool.randomness import generator
 from pomdptool.readable import Readable
 from pomdptool.solving.graph_evaluation import CHEAP, evaluate, initial_value, is_cheap
 from pomdptool.solving.solve import solve
@@ -74,7 +76,7 @@ def transfer(
     true: Model,
     learned: Model,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     precision: float = 1e-3,
     time_limit: float | None = None,
     on_part: OnPart | None = None,
@@ -100,6 +102,7 @@ def transfer(
     PomdpError
         As `solve`.
     """
+    rng, true, learned = generator(rng), as_model(true), as_model(learned)
     limits, report = Limits(time_limit, interrupted), on_part or report_nothing
     policies: list[SolvedPolicy] = []
     results: list[Return] = []

@@ -29,6 +29,7 @@ import numpy as np
 from pomdptool.errors import ModelError
 from pomdptool.families.rows import check_size, deterministic
 from pomdptool.model import Model, make_model
+from pomdptool.randomness import generator
 from pomdptool.sparse import FloatArray, IntArray, SparseRows, from_entries
 
 MOVES = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
@@ -48,7 +49,7 @@ def rocksample(
     start: Cell | None = None,
     half_efficiency: float = 20.0,
     discount: float = 0.95,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | int | None = None,
 ) -> Model:
     """Build a rock sample problem with size x size cells and `rocks` rocks.
 
@@ -63,7 +64,7 @@ def rocksample(
     half_efficiency
         Distance d0 at which the sensor's efficiency is 1/2, in cells.
     rng
-        Random number generator for the positions.
+        Random number generator for the positions, or its seed.
 
     Raises
     ------
@@ -71,6 +72,7 @@ def rocksample(
         If a number is out of range, rocks share a cell or lie outside, or the model is too large.
     """
     _check_numbers(size, rocks, half_efficiency)
+    rng = None if rng is None else generator(rng)
     places = _random(size, rocks, rng) if positions is None else _checked(positions, size, rocks)
     x0, y0 = (0, size // 2) if start is None else start
     if not (0 <= x0 < size and 0 <= y0 < size):

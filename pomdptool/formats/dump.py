@@ -15,13 +15,14 @@ from pomdptool.policy import SolvedPolicy
 
 
 def dump(thing: object, path: str | Path) -> None:
-    """Write a model, a policy or episodes in the format of the file extension.
+    """Write a model, a policy (also of a Solution) or episodes in the format of the extension.
 
     Models: `.pomdp`, `.json`. Policies: `.json`, `.alpha`, `.policy`, `.pg`, `.dot`. Episodes:
     `.csv`, `.tsv`, `.jsonl`, `.parquet`. All but the last also with `.gz`. Raises PomdpError for
     other extensions.
     """
     path = Path(path)
+    thing = getattr(thing, "policy", thing)
     if isinstance(thing, Model):
         kind = kind_of_path(path, WRITTEN_KINDS)
         if kind is None:
@@ -42,7 +43,8 @@ def dump(thing: object, path: str | Path) -> None:
 
         write_episodes([thing], path)
     else:
-        raise TypeError(f"cannot write {type(thing).__name__}")
+        kinds = "a model, a policy, a Solution or Episodes"
+        raise PomdpError(f"cannot write {type(thing).__name__}: expected {kinds}")
 
 
 def write_file(path: Path, text: str) -> None:

@@ -21,6 +21,9 @@ WRITTEN_KINDS: dict[str, WrittenKind] = with_compressed(
 )
 MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, **with_compressed({".pomdpx": "pomdpx"})}
 
+DATA_KINDS: dict[str, str] = with_compressed({".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl"})
+"""Extensions of data, which other functions read."""
+
 NAMES: dict[Kind, str] = {"pomdp": ".pomdp", "json": "JSON", "pomdpx": "POMDPX"}
 """Names of the formats in messages."""
 
@@ -119,7 +122,18 @@ def load(source: str | Path | IO[str] | IO[bytes], *, strict: bool = False) -> M
         If it cannot be read.
     """
     text, file = read_source(source)
+    if (reader := _other_reader(text, file)) is not None:
+        message = f"this is not a model: read it with pomdptool.{reader}"
+        raise FormatError.at(file, 1, 1, "PT001", message)
     return loads(text, strict=strict, file=file, _from_load=True)
+
+
+def _other_reader(text: str, file: str) -> str | None:
+    """The function that reads the file, if that is not `load`."""
+    if re.match(r'\s*\{\s*"format":\s*"pomdptool/policy"', text):
+        return "load_policy"
+    is_data = kind_of_text(text) is None and kind_of_path(file, DATA_KINDS) is not None
+    return "load_data" if is_data else None
 
 
 def encode_model(model: Model, kind: WrittenKind, header: str = "") -> tuple[str, list[str]]:

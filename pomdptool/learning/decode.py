@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from pomdptool.arguments import as_episodes, as_model
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels.hmm import decode as kernels
@@ -126,7 +127,7 @@ def decode(model: Model, episodes: Episodes, method: Method = "posterior") -> It
     """
     if method not in ("posterior", "filter", "viterbi"):
         raise DataError(f"the method is posterior, filter or viterbi, not {method!r}")
-    episodes = relabel(episodes, model)
+    episodes = relabel(as_episodes(episodes), as_model(model))
     parameters = replace(parameters_of(model), terminal=terminal_mask(model, episodes))
     decoder = _Decoder(parameters, encode(episodes, merge=False), episodes)
     for e in range(episodes.n_episodes):

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from pomdptool.arguments import as_episodes
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError, ModelError
 from pomdptool.kernels.jit import cores
@@ -33,6 +34,7 @@ from pomdptool.learning.rewards import (
 from pomdptool.learning.sizes import CONCURRENT_BYTES, check_memory
 from pomdptool.learning.subsets import random_subset
 from pomdptool.model import Model
+from pomdptool.randomness import generator
 
 ObservationModel = Literal["per-action", "shared"]
 
@@ -41,7 +43,7 @@ def fit(
     episodes: Episodes,
     states: int | None = None,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     restarts: int = 10,
     observation_model: ObservationModel = "per-action",
     reward_model: RewardModel | Literal["auto"] = "auto",
@@ -72,7 +74,8 @@ def fit(
         Number of hidden states; default that of `init`. If episodes terminated, the last state is
         terminal.
     rng
-        Random generator of the initialisations. Results do not depend on the number of threads.
+        Random generator of the initialisations, or its seed. Results do not depend on the number
+        of threads.
     restarts
         Number of random restarts; 1 with `init`.
     observation_model
@@ -113,6 +116,7 @@ def fit(
     ModelError
         If the parameters do not fit into memory.
     """
+    generate, episodes = generator(rng), as_episodes(episodes)
     monitor = LearningMonitor(time_limit, interrupted, on_step=on_step)
     costs = costs if costs is not None else init is not None and init.costs
     priors = (prior_transition, prior_observation, prior_start)
@@ -151,8 +155,8 @@ def fit(
                 *(episodes, n - terminated, shared, settings, bin_edges, frequencies, model),
                 monitor.check,
             )
-            seeds = [int(rng.integers(2**32)) for _ in range(restarts)]
-            sample = encode(random_subset(episodes, SAMPLE_STEPS, rng), bin_edges)
+            seeds = [int(generate.integers(2**32)) for _ in range(restarts)]
+            sample = encode(random_subset(episodes, SAMPLE_STEPS, generate), bin_edges)
             runs = em.initialise(seeds, initialiser.candidates, sample)
         counts = em.run(runs, tol, max_iter).counts
         make = partial(learned_model, episodes=episodes, discount=discount, costs=costs, init=init)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pomdptool.arguments import as_episodes, as_model
 from pomdptool.episodes import CUT, NONE, TERMINATED, TRUNCATED, Episodes
 from pomdptool.kernels.hmm.decode import measure_episodes
 from pomdptool.kernels.jit import cores, request_compilation
@@ -92,6 +93,7 @@ def loglik(model: Model, episodes: Episodes, *, threads: int | None = None) -> L
     ModelError
         If the parameters do not fit into memory.
     """
+    model, episodes = as_model(model), as_episodes(episodes)
     episodes = relabel(episodes, model)
     parameters = replace(parameters_of(model), terminal=terminal_mask(model, episodes))
     sequences = encode(episodes)

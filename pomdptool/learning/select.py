@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pomdptool.arguments import as_episodes
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.kernels.jit import cores
@@ -24,6 +25,7 @@ from pomdptool.learning.result import Fit
 from pomdptool.learning.rewards import reward_bin_edges
 from pomdptool.learning.subsets import first_steps, select_episodes
 from pomdptool.limits import LimitReached, Limits
+from pomdptool.randomness import generator
 from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray
 
@@ -74,7 +76,7 @@ def select(
     episodes: Episodes,
     states: Sequence[int],
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     by: Criterion = "bic",
     time_limit: float | None = None,
     **options: Any,
@@ -89,7 +91,7 @@ def select(
     DataError
         As `fit`, without sizes, or with too few data to hold some out.
     """
-    sizes = sorted(set(states))
+    rng, episodes, sizes = generator(rng), as_episodes(episodes), sorted(set(states))
     if not sizes:
         raise DataError("no numbers of states to select from")
     if by not in ("bic", "aic", "heldout"):

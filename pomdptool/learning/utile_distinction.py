@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pomdptool.arguments import as_episodes
 from pomdptool.episodes import Episodes
 from pomdptool.errors import DataError
 from pomdptool.learning.encoding import encode
@@ -31,6 +32,7 @@ from pomdptool.learning.select import LIMIT_REASONS
 from pomdptool.learning.state_splitting import model_of_observations, split_state
 from pomdptool.limits import LimitReached, Limits
 from pomdptool.model import Model
+from pomdptool.randomness import generator
 from pomdptool.readable import Readable
 from pomdptool.sparse import FloatArray
 
@@ -104,7 +106,7 @@ def distinguish(
     episodes: Episodes,
     states: int | None = None,
     *,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     significance: float = SIGNIFICANCE,
     max_states: int = MAX_STATES,
     discount: float = 0.95,
@@ -136,9 +138,9 @@ def distinguish(
         Without rewards, and as `fit`.
     """
     shared = options.get("observation_model") == "shared"
-    episodes, init = _prepare(episodes, states, init, significance, shared)
+    episodes, init = _prepare(as_episodes(episodes), states, init, significance, shared)
     limits = Limits(time_limit, options.get("interrupted"))
-    options = {**options, "rng": rng, "discount": discount}
+    options = {**options, "rng": generator(rng), "discount": discount}
     if options.get("reward_model", "auto") == "auto":
         options["reward_model"] = "state"  # unsplit states would favour "transition"
     sequences = encode(episodes, reward_bin_edges(episodes), merge=False)

@@ -34,11 +34,13 @@ from functools import partial
 
 import numpy as np
 
+from pomdptool.arguments import as_model
 from pomdptool.deprecation import renamed
 from pomdptool.errors import PomdpError, nearest
 from pomdptool.memory import default_memory_limit
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.randomness import generator
 from pomdptool.solving.bounds import Method, solve_bound
 from pomdptool.solving.graph_evaluation import evaluate, is_cheap
 from pomdptool.solving.options import Options, Solver, checked_terminal
@@ -125,7 +127,7 @@ def solve(
     all_horizons: bool = False,
     algorithm: str | None = None,
     resume: SolvedPolicy | None = None,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | int | None = None,
     on_step: OnStep | None = None,
     interrupted: Callable[[], bool] | None = None,
 ) -> Solution:
@@ -164,7 +166,7 @@ def solve(
         Earlier result for a warm start of `sarsop`: its vectors and upper bound, or its values if
         the observations reveal the state.
     rng
-        Random number generator; required by `perseus`.
+        Random number generator or its seed; required by `perseus`.
     on_step
         Called with a `Progress` after each iteration.
     interrupted
@@ -175,6 +177,7 @@ def solve(
     PomdpError
         With an unknown method, discount 1 and no horizon, or incompatible options.
     """
+    model = as_model(model)
     method = default_method(horizon, algorithm) if method is None else method
     if method not in METHODS:
         hint = nearest(method, METHODS) or f": one of {', '.join(METHODS)}"
@@ -192,7 +195,7 @@ def solve(
         all_horizons=all_horizons,
         algorithm=algorithm,
         resume=resume,
-        rng=rng,
+        rng=None if rng is None else generator(rng),
     )
     if method in RANDOM and rng is None:
         raise PomdpError(f"method {method!r} is random: pass rng")

@@ -51,7 +51,7 @@ def test_document_is_read() -> None:
     assert (m.discount, m.costs, m.mdp, m.name) == (0.9, False, False, "small")
     assert_array_equal(m.T, [[[0, 1], [0.5, 0.5]]])
     assert_array_equal(m.Z, [[[1, 0], [0, 1]]])
-    assert_array_equal(m.R, np.array([3, -4]).reshape(1, 2, 1, 1))
+    assert_array_equal(m.rewards.stored, np.array([3, -4]).reshape(1, 2, 1, 1))
     assert_array_equal(m.start, [0.25, 0.75])
 
 
@@ -67,7 +67,7 @@ def test_order_of_entries_is_free() -> None:
 def test_costs_are_negated() -> None:
     m = loads(changed(values="cost"))
     assert m.costs
-    assert m.R.ravel().tolist() == [-3, 4]
+    assert m.rewards.stored.ravel().tolist() == [-3, 4]
 
 
 def test_mdp_has_null_observations() -> None:

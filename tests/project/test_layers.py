@@ -19,6 +19,7 @@ NOUNS = [
     *("episodes", "envelope", "limits", "printable", "trace", "steps", "memory", "deprecation"),
     "distributions",
     "certificates",
+    *("readable", "arguments", "randomness", "episode_lists"),
 ]
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 NAMES = {path: "pomdptool." + path.removesuffix(".py").replace("/", ".") for path in MODULES}

@@ -215,7 +215,7 @@ def test_plot_draws_graphs_fits_and_traces(policy: pomdptool.SolvedPolicy, tmp_p
     pomdptool.dump(policy, tmp_path / "p.json")
     line = f"simulate {TIGER} --policy {tmp_path / 'p.json'} --episodes 2 --trace {trace} -q"
     assert CliRunner().invoke(cli, line.split()).exit_code == 0
-    assert len(pomdptool.plot(trace, episode=1, max_steps=5, title="one").axes) == 4
+    assert len(pomdptool.plot(trace, episode=1, max_steps=5, title="one").axes) == 5
     with pytest.raises(PomdpError, match="no episode 2"):
         pomdptool.plot(trace, episode=2)
     with pytest.raises(PomdpError, match="can be plotted as loglik, not 'value'"):

@@ -48,7 +48,7 @@ def test_mdp_reward_form(text: str, where: Any, values: Any) -> None:
     expected = np.zeros((2, 3, 3))
     expected[where] = values
     model = read_clean(MDP + "T: * uniform " + text)
-    assert_array_equal(np.broadcast_to(model.R, (2, 3, 3, 1))[..., 0], expected)
+    assert_array_equal(model.R[..., 0], expected)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_observations_may_be_fewer_or_more_than_states() -> None:
     text = "discount: 1 values: reward states: a b actions: x observations: 3 T: x identity "
     model = read_clean(text + "O: x 1 0 0 0.25 0.25 0.5 O: x : a : 2 0 R: x : * : * : 2 1")
     assert_array_equal(model.Z, [[[1, 0, 0], [0.25, 0.25, 0.5]]])
-    assert_array_equal(model.R, [[[[0, 0, 1]]]])
+    assert_array_equal(model.rewards.stored, [[[[0, 0, 1]]]])
 
 
 @pytest.mark.parametrize(

@@ -76,16 +76,21 @@ def test_zeros_in_a_matrix_override() -> None:
 
 
 def test_rewards_shrink_to_the_axes_they_depend_on() -> None:
-    assert read_clean(BASE).R.shape == (1, 1, 1, 1)
-    assert read_clean(BASE + "R: x : * : * : * 2").R.shape == (2, 1, 1, 1)
-    assert read_clean(BASE + "R: * : * : a : o 2").R.shape == (1, 1, 2, 2)
-    assert read_clean(BASE + "R: * : * : a : o 2 R: * : * : a : p 2").R.shape == (1, 1, 2, 1)
+    assert read_clean(BASE).rewards.stored.shape == (1, 1, 1, 1)
+    assert read_clean(BASE + "R: x : * : * : * 2").rewards.stored.shape == (2, 1, 1, 1)
+    assert read_clean(BASE + "R: * : * : a : o 2").rewards.stored.shape == (1, 1, 2, 2)
+    assert read_clean(BASE + "R: * : * : a : o 2 R: * : * : a : p 2").rewards.stored.shape == (
+        1,
+        1,
+        2,
+        1,
+    )
 
 
 def test_costs_are_negated_and_remembered() -> None:
     model = read_clean(BASE.replace("reward", "cost") + "R: x : * : * : * -3 R: y : * : * : * 0")
     assert model.costs
-    assert_array_equal(model.R.ravel(), [3, 0])
+    assert_array_equal(model.rewards.stored.ravel(), [3, 0])
     assert not np.signbit(model.R).any()
     assert not read_clean(BASE).costs
 

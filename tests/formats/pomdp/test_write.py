@@ -117,7 +117,7 @@ def test_reward_reads_back_to_the_last_bit(value: float) -> None:
         for costs in (False, True):
             model = make_model([[[1.0]]], [[1.0]], [sign * value], discount=0.5, costs=costs)
             for kind in KINDS:
-                assert there_and_back(model, kind).R.item() == sign * value
+                assert there_and_back(model, kind).rewards.stored.item() == sign * value
 
 
 @pytest.mark.parametrize("value", [5e-324, 2.2250738585072014e-308, 1e-300, 1e-16, 1 / 3, 0.1 * 3])
