@@ -38,7 +38,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tuple(values.values[k] * rng.uniform(0.9, 1.0) for k in chosen.tolist()), values.floor,
     )  # fmt: skip
     path = tmp_path_factory.mktemp("large") / "large.json"
-    pomdptool.dump(replace(policy, values=linked), path)
+    pomdptool.dump(replace(policy, values=linked, graph=linked.graph()), path)
     return path
 
 
