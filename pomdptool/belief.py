@@ -1,7 +1,6 @@
 """Exact belief updates, and blocks: sets of states that contain the support of every belief.
 
-After action a and observation o the belief b becomes
-b'[s'] = Z[a, s', o] * sum over s of b[s] T[a, s, s'] / P(o | b, a).
+The update itself is in `pomdptool.filtering`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pomdptool.filtering import arrivals, posterior
 from pomdptool.model import Model
 from pomdptool.sparse import BoolArray, FloatArray, IntArray
 
@@ -23,36 +23,24 @@ def update_belief(model: Model, b: FloatArray, a: int, o: int) -> tuple[FloatArr
     b', probability
         Shape (S,); all zeros if the observation is impossible (probability 0).
     """
-    state, observation, chance = _arrivals_from(model, b, a)
-    return _posterior(model.n_states, state, chance, observation == o)
+    state, observation, chance = arrivals(model.sparse_T, model.sparse_Z, b, a)
+    return posterior(model.n_states, state, chance, observation == o)
 
 
 def successors(model: Model, b: FloatArray, a: int) -> Iterator[tuple[int, FloatArray, float]]:
     """Every possible observation after action `a`, the updated belief, and its probability."""
-    state, observation, chance = _arrivals_from(model, b, a)
+    state, observation, chance = arrivals(model.sparse_T, model.sparse_Z, b, a)
     for o in np.unique(observation[chance > 0.0]).tolist():
-        yield o, *_posterior(model.n_states, state, chance, observation == o)
+        yield o, *posterior(model.n_states, state, chance, observation == o)
 
 
-def _arrivals_from(model: Model, b: FloatArray, a: int) -> tuple[IntArray, IntArray, FloatArray]:
-    """Next states and observations after an action, and their joint probabilities."""
-    T, Z, S = model.sparse_T, model.sparse_Z, model.n_states
-    rows = slice(int(T.indptr[a * S]), int(T.indptr[(a + 1) * S]))
-    weight = np.repeat(b, np.diff(T.indptr[a * S : (a + 1) * S + 1])) * T.data[rows]
-    arrived = np.bincount(T.indices[rows], weights=weight, minlength=S)
-    rows = slice(int(Z.indptr[a * S]), int(Z.indptr[(a + 1) * S]))
-    state = np.repeat(np.arange(S), np.diff(Z.indptr[a * S : (a + 1) * S + 1]))
-    return state, Z.indices[rows].astype(np.int64), arrived[state] * Z.data[rows]
-
-
-def _posterior(
-    n_states: int, state: IntArray, chance: FloatArray, observed: BoolArray
-) -> tuple[FloatArray, float]:
-    """Belief over the next states given that `observed` holds, and the probability of that."""
-    joint = np.zeros(n_states)
-    joint[state[observed]] = chance[observed]
-    probability = float(joint.sum())
-    return (joint / probability if probability > 0 else joint), probability
+def action_values(model: Model, b: FloatArray, value: Callable[[FloatArray], float]) -> FloatArray:
+    """Q(b, a) of every action, shape (A,), with the value function `value` after the step."""
+    q = model.expected_rewards @ b
+    for a in range(model.n_actions):
+        for _, after, probability in successors(model, b, a):
+            q[a] += model.discount * probability * value(after)
+    return q
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -8,12 +8,12 @@ Vectors on a face give the values of the beliefs in it; other beliefs need a ste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pomdptool.belief import successors
+from pomdptool.belief import action_values, successors
 from pomdptool.errors import PolicyError
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Row, ValueFunction
@@ -93,15 +93,6 @@ def on_faces(faces: Sequence[tuple[AlphaVectors, IntArray]], n_states: int) -> F
         for s in states.tolist():
             of_state[s].add(k)
     return FaceVectors(tuple(faces), tuple(map(frozenset, of_state)))
-
-
-def action_values(model: Model, b: FloatArray, value: Callable[[FloatArray], float]) -> FloatArray:
-    """Q(b, a) of every action, shape (A,), with the value function `value` after the step."""
-    q = model.expected_rewards @ b
-    for a in range(model.n_actions):
-        for _, after, probability in successors(model, b, a):
-            q[a] += model.discount * probability * value(after)
-    return q
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)

@@ -7,25 +7,23 @@ the flag `costs`. An MDP has observable states: Z is the identity, and the flag 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from pomdptool.belief_input import belief_over, index_of_name
 from pomdptool.distributions import Renormalised, checked_rows, checked_start
 from pomdptool.errors import ModelError
-from pomdptool.printable import first_surrogate
+from pomdptool.filtering import arrivals, posterior
+from pomdptool.model_input import names_of, observation_rows, transition_rows
 from pomdptool.readable import Readable, counted, short_name
 from pomdptool.rewards import Rewards, by_state_only, four_axes, reward_table
 from pomdptool.sparse import (
     FloatArray,
     IntArray,
     SparseRows,
-    from_dense,
-    from_entries,
-    numbers,
     read_only,
 )
 from pomdptool.steps import Steps, steps_of
@@ -131,6 +129,39 @@ class Model(Readable):
         """Every step (a, s, s', o) of positive probability. Raises ModelError if too many."""
         return self._cached("steps", lambda: steps_of(self.sparse_T, self.sparse_Z))
 
+    def update(
+        self, b: ArrayLike | Mapping[str, float], action: str | int, observation: str | int
+    ) -> FloatArray:
+        """Belief after an action and an observation, by name or index, shape (S,).
+
+        `b` is an array or {state: probability}. Raises ModelError if the observation is impossible,
+        a name is unknown, or `b` is not a belief.
+        """
+        belief, a = self._checked(b, action)
+        o = index_of_name(observation, self.observations, "observation")
+        state, symbol, chance = arrivals(self.sparse_T, self.sparse_Z, belief, a)
+        after, probability = posterior(self.n_states, state, chance, symbol == o)
+        if probability == 0.0:
+            raise ModelError(
+                f"observation {self.observations[o]!r} is impossible after action "
+                f"{self.actions[a]!r} at this belief"
+            )
+        return after
+
+    def observation_probabilities(
+        self, b: ArrayLike | Mapping[str, float], action: str | int
+    ) -> FloatArray:
+        """P(o | b, a) of every observation, shape (Z,); arguments and errors as of `update`."""
+        _, symbol, chance = arrivals(self.sparse_T, self.sparse_Z, *self._checked(b, action))
+        probabilities = np.bincount(symbol, weights=chance, minlength=self.n_observations)
+        return probabilities.astype(np.float64, copy=False)
+
+    def _checked(
+        self, b: ArrayLike | Mapping[str, float], action: str | int
+    ) -> tuple[FloatArray, int]:
+        """A belief and the index of an action."""
+        return belief_over(b, self.states), index_of_name(action, self.actions, "action")
+
     def _cached(self, key: str, compute: Callable[[], V]) -> V:
         if key not in self._cache:
             self._cache[key] = compute()
@@ -214,20 +245,20 @@ def make_model(
         if Z is not None:
             raise ModelError("O is another name of Z: pass only one of them")
         Z = O
-    t_rows = _transition_rows(T)
+    t_rows = transition_rows(T)
     S = t_rows.n_columns
     A = t_rows.n_rows // S
     mdp = Z is None
-    z_rows = _observation_rows(Z, A, S)
+    z_rows = observation_rows(Z, A, S)
     if discount is None:
         raise ModelError("a discount is needed: make_model(T, Z, R, discount)")
     if not isinstance(discount, (int, float)) or not 0.0 <= discount <= 1.0:
         raise ModelError(f"the discount must lie between 0 and 1, not {discount}")
-    state_names = _names(states, S, "state")
-    action_names = _names(actions, A, "action")
+    state_names = names_of(states, S, "state")
+    action_names = names_of(actions, A, "action")
     if mdp and observations is None:
         observations = state_names
-    observation_names = _names(observations, z_rows.n_columns, "observation")
+    observation_names = names_of(observations, z_rows.n_columns, "observation")
     t_rows, t_off = checked_rows(t_rows, "T", action_names, state_names)
     z_rows, z_off = checked_rows(z_rows, "Z", action_names, state_names)
     start_array, start_off = checked_start(start, S)
@@ -248,50 +279,3 @@ def make_model(
         name=name,
         renormalised={"T": t_off, "O": z_off, "start": start_off},
     )
-
-
-def _transition_rows(T: ArrayLike | SparseRows) -> SparseRows:
-    if isinstance(T, SparseRows):
-        if T.n_columns == 0 or T.n_rows == 0 or T.n_rows % T.n_columns:
-            raise ModelError(f"T must have shape (A, S, S), not {T.n_rows} rows of {T.n_columns}")
-        return T
-    array = numbers(T, "T")
-    if array.ndim != 3 or array.shape[1] != array.shape[2] or not array.size:
-        raise ModelError(f"T must have shape (A, S, S), not {array.shape}")
-    return from_dense(array)
-
-
-def _observation_rows(Z: ArrayLike | SparseRows | None, A: int, S: int) -> SparseRows:
-    if isinstance(Z, SparseRows):
-        if Z.n_rows != A * S:
-            raise ModelError(f"Z has {Z.n_rows} rows, but {A} actions x {S} states = {A * S}")
-        return Z
-    if Z is None:
-        state = np.tile(np.arange(S), A)
-        return from_entries(A * S, S, np.arange(A * S), state, np.ones(A * S))
-    array = numbers(Z, "Z")
-    if array.ndim == 2:
-        array = np.broadcast_to(array, (A, *array.shape))
-    if array.ndim != 3 or array.shape[:2] != (A, S) or not array.size:
-        shape = np.shape(Z)
-        raise ModelError(f"Z must have shape ({A}, {S}, Z) or ({S}, Z), not {shape}")
-    return from_dense(array)
-
-
-def _names(names: Sequence[str] | int | None, n: int, kind: str) -> tuple[str, ...]:
-    if isinstance(names, int) and names != n:
-        raise ModelError(f"the tables have {n} {kind}s, not {names}")
-    if names is None or isinstance(names, int):
-        return tuple(map(str, range(n)))
-    names = tuple(names)
-    if not all(isinstance(name, str) for name in names):
-        raise ModelError(f"{kind} names must be text")
-    if first_surrogate("".join(names)) is not None:
-        wrong = next(name for name in names if first_surrogate(name) is not None)
-        raise ModelError(f"the {kind} name {wrong!r} is not text: it contains a lone surrogate")
-    if len(names) != n:
-        raise ModelError(f"{len(names)} {kind} names for {n} {kind}s")
-    if len(set(names)) < n:
-        twice, _ = Counter(names).most_common(1)[0]
-        raise ModelError(f"the {kind} name {twice!r} occurs twice")
-    return names

@@ -7,17 +7,22 @@ optimal value (Smallwood and Sondik 1973). A `SolvedPolicy` adds the problem and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from pomdptool.belief import action_values
+from pomdptool.belief_input import belief_over
 from pomdptool.errors import PolicyError
 from pomdptool.graph import PolicyGraph
 from pomdptool.model import Model
 from pomdptool.readable import Readable, counted, short_name
 from pomdptool.sparse import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -217,16 +222,56 @@ class SolvedPolicy(Readable):
         bounds = f"optimal value {low:.6g} to {high:.6g}, stopped by {self.stop_reason}"
         return f"{short_name(self.problem.name)}: {self.method}{horizon}, {vectors}, {bounds}"
 
-    def act(self, b: FloatArray) -> int:
-        """Index of the best action at belief `b`, shape (S,)."""
-        return self.values.action(self._checked(b))
+    def act(self, b: ArrayLike | Mapping[str, float]) -> int:
+        """Index of the best action at a belief: an array, or {state: probability}.
 
-    def value(self, b: FloatArray) -> float:
-        """Value at belief `b`, shape (S,), in rewards."""
-        return self.values.value(self._checked(b))
+        Raises ModelError if `b` is not a belief.
+        """
+        return self.values.action(belief_over(b, self.problem.states))
 
-    def _checked(self, b: FloatArray) -> FloatArray:
-        if np.shape(b) != (len(self.problem.states),):
-            n = len(self.problem.states)
-            raise PolicyError(f"a belief must have {n} entries, not shape {np.shape(b)}")
-        return b
+    def value(self, b: ArrayLike | Mapping[str, float]) -> float:
+        """Value at a belief, in rewards; `b` as in `act`."""
+        return self.values.value(belief_over(b, self.problem.states))
+
+    def action_values(
+        self, b: ArrayLike | Mapping[str, float], model: Model | None = None
+    ) -> FloatArray:
+        """Q(b, a) of every action, shape (A,), in rewards: one step of look-ahead.
+
+        Parameters
+        ----------
+        b
+            A belief, as in `act`.
+        model
+            The model that was solved; not needed if the policy was read with it and its vectors
+            cover only some states.
+
+        Raises
+        ------
+        ModelError
+            If `b` is not a belief.
+        PolicyError
+            Without a model, or if the values of the steps that remain are not in the policy.
+        """
+        model = model or getattr(self.values, "model", None)
+        if model is None:
+            raise PolicyError("the values of actions need the model: pass it as `model`")
+        check_fits(self.problem, model)
+        model = replace(model, discount=self.problem.discount)
+        return action_values(model, belief_over(b, self.problem.states), self._after_step)
+
+    def _after_step(self, b: FloatArray) -> float:
+        """Value at a belief after the first step."""
+        if self.horizon is None:
+            return getattr(self.values, "after", self.values).value(b)
+        steps = self.horizon if self.converged else int(self.stats["iterations"])
+        if steps == 1:
+            return 0.0 if self.terminal is None else float((self.terminal @ b).max())
+        if len(self.stages) >= steps - 1:
+            return self.stages[steps - 2].value(b)
+        if hasattr(self.values, "after"):
+            return float(self.values.after.value(b))
+        raise PolicyError(
+            f"the policy has no values for the {steps - 1} steps after the first: solve with "
+            "--all-horizons"
+        )

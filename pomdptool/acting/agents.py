@@ -106,7 +106,7 @@ class BeliefAgent:
 
     def act(self) -> int:
         """Return the policy's action at the belief."""
-        return self.policy.act(self.belief)
+        return self.policy.values.action(self.belief)
 
     def observe(self, action: int, observation: int) -> None:
         """Update the belief."""

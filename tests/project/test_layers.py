@@ -19,7 +19,8 @@ NOUNS = [
     *("episodes", "envelope", "limits", "printable", "trace", "steps", "memory", "deprecation"),
     "distributions",
     "certificates",
-    *("readable", "arguments", "randomness", "episode_lists"),
+    *("readable", "arguments", "randomness", "episode_lists", "belief_input", "filtering"),
+    "model_input",
 ]
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 NAMES = {path: "pomdptool." + path.removesuffix(".py").replace("/", ".") for path in MODULES}
