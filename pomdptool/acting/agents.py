@@ -93,20 +93,35 @@ class GraphAgent:
 
 
 class BeliefAgent:
-    """A policy over beliefs, with exact belief updates."""
+    """A policy over beliefs, with exact belief updates.
 
-    def __init__(self, model: Model, policy: SolvedPolicy) -> None:
+    With `by_stage` it acts by the value function for the steps that remain.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        policy: SolvedPolicy,
+        start: FloatArray | None = None,
+        *,
+        by_stage: bool = False,
+    ) -> None:
         self.model = model
         self.policy = policy
-        self.belief = model.start
+        self.start = model.start if start is None else start
+        self.belief = self.start
+        self.stages = policy.stages if by_stage else ()
+        self.time = 0
 
     def reset(self, state: int | None = None) -> None:
         """Return to the initial belief."""
-        self.belief = initial_belief(self.model, state)
+        self.belief = self.start if state is None else initial_belief(self.model, state)
+        self.time = 0
 
     def act(self) -> int:
         """Return the policy's action at the belief."""
-        return self.policy.values.action(self.belief)
+        values = self.stages[-1 - self.time] if self.stages else self.policy.values
+        return values.action(self.belief)
 
     def observe(self, action: int, observation: int) -> None:
         """Update the belief."""
@@ -114,6 +129,7 @@ class BeliefAgent:
         if probability == 0.0:
             raise impossible_observation(self.model, action, observation)
         self.belief = after
+        self.time += 1
 
 
 class RandomAgent:
@@ -206,6 +222,31 @@ def agent_for(model: Model, policy: SolvedPolicy | Solution) -> Agent:
     model, policy = as_model(model), as_policy(policy)
     graph = controller_of(model, policy)
     agent = BeliefAgent(model, policy) if graph is None else GraphAgent(model, graph)
+    return with_horizon(agent, policy.horizon)
+
+
+def agent_from(model: Model, policy: SolvedPolicy, belief: FloatArray) -> Agent:
+    """Make an agent that follows a policy from any belief.
+
+    Away from the initial belief it acts by the alpha vectors, because the policy graph starts at
+    the initial belief.
+
+    Raises
+    ------
+    PolicyError
+        If the policy was made for another model, or has a horizon but no value functions for the
+        steps that remain.
+    """
+    if np.array_equal(belief, model.start):
+        return agent_for(model, policy)
+    check_fits(policy.problem, model)
+    by_stage = policy.horizon is not None and policy.horizon > 1
+    if by_stage and len(policy.stages) != policy.horizon:
+        raise PolicyError(
+            "to start a policy with a horizon at another belief, the values for the steps that "
+            "remain are needed: solve with --all-horizons"
+        )
+    agent = BeliefAgent(model, policy, belief, by_stage=by_stage)
     return with_horizon(agent, policy.horizon)
 
 

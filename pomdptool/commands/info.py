@@ -11,7 +11,7 @@ import numpy as np
 
 from pomdptool.analysis.info import ModelInfo, info
 from pomdptool.commands.click_help import Command
-from pomdptool.commands.models import examine_model, write_json
+from pomdptool.commands.models import read_text, write_json
 from pomdptool.commands.options import (
     from_option,
     json_option,
@@ -19,11 +19,14 @@ from pomdptool.commands.options import (
     quiet_option,
     verbose_option,
 )
+from pomdptool.commands.policy_rows import policy_document, policy_rows
 from pomdptool.commands.tables import show_tables
 from pomdptool.commands.terminal import plural, say_wrapped, show_pairs
 from pomdptool.errors import FormatError
-from pomdptool.formats.models import Kind
+from pomdptool.formats.models import Kind, read_model
+from pomdptool.formats.policy.read import is_policy, read_policy
 from pomdptool.model import Model
+from pomdptool.policy import SolvedPolicy
 from pomdptool.printable import printable
 
 WIDTH = 56
@@ -44,16 +47,23 @@ def command(
 ) -> None:
     """Show a model's sizes, density, initial belief, terminal states and rewards.
 
+    Of a policy (JSON) it shows what `policy` shows.
+
     Belief blocks partition the states: after the first step, the support of every belief lies in
     one block. If each block is one state, the state is fully observed.
     """
     if tables and as_json:
         raise click.UsageError("--tables cannot be combined with --json; use `convert --to json`.")
-    result = examine_model(path, kind)
-    model = result.model
+    text, file = read_text(path)
+    if kind is None and is_policy(text):
+        if tables:
+            raise click.UsageError("--tables is for models; this is a policy.")
+        _show_policy(read_policy(text, file), as_json=as_json)
+        return
+    model, findings = read_model(text, file, kind=kind)
     if model is None:
-        raise FormatError(result.findings)
-    described = info(model, result.findings)
+        raise FormatError(findings)
+    described = info(model, findings)
     if as_json:
         write_json(asdict(described))
         return
@@ -63,6 +73,16 @@ def command(
     if not quiet:
         for warning in described.warnings:
             say_wrapped(warning)
+
+
+def _show_policy(policy: SolvedPolicy, *, as_json: bool) -> None:
+    from pomdptool.analysis.ask import policy_info
+
+    described = policy_info(policy)
+    if as_json:
+        write_json(policy_document(policy, described))
+    else:
+        show_pairs(policy_rows(policy, described), sys.stdout)
 
 
 def _rows(model: Model, described: ModelInfo, width: int) -> list[tuple[str, str]]:

@@ -13,8 +13,9 @@ from pomdptool.formats.models import is_model, kind_of_text
 from pomdptool.formats.policy.alpha import read_alpha
 from pomdptool.formats.policy.appl import read_appl
 from pomdptool.formats.policy.json import read_policy_json
-from pomdptool.formats.policy.write import POLICY_KINDS
+from pomdptool.formats.policy.write import FORMAT, POLICY_KINDS
 from pomdptool.formats.pomdp.read import BYTE_ORDER_MARK
+from pomdptool.formats.strict_json import read_json
 from pomdptool.formats.text_input import read_source
 from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, Bounds, SolvedPolicy, check_names, problem_of
@@ -86,6 +87,17 @@ def load_vectors(source: str | Path | IO[str] | IO[bytes], model: Model) -> Floa
         raise PolicyError(f"{file}: each vector covers only some states: solve with --full-simplex")
     check_names(policy.problem, model, "states")
     return policy.values.values
+
+
+def is_policy(text: str) -> bool:
+    """Whether a text is a policy in JSON."""
+    if kind_of_text(text) != "json" or FORMAT not in text:
+        return False
+    try:
+        document = read_json(text.removeprefix(BYTE_ORDER_MARK), "<text>")
+    except FormatError:  # whoever reads the text reports it
+        return False
+    return isinstance(document, dict) and document.get("format") == FORMAT
 
 
 def _is_json(text: str, file: str) -> bool:
