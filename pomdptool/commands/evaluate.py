@@ -10,7 +10,7 @@ import click
 from pomdptool.commands.click_help import Command
 from pomdptool.commands.interrupts import INTERRUPTED, interruptible
 from pomdptool.commands.live import live_line
-from pomdptool.commands.models import open_model, open_policy, write_json
+from pomdptool.commands.models import open_carried_policy, open_model, write_json
 from pomdptool.commands.numbers import Whole
 from pomdptool.commands.options import (
     chosen_seed,
@@ -27,8 +27,7 @@ from pomdptool.commands.options import (
 )
 from pomdptool.commands.progress import announce_compiling, part_progress
 from pomdptool.commands.returns import interval, short, summary
-from pomdptool.commands.terminal import plural, say_wrapped, show_pairs
-from pomdptool.errors import PolicyError
+from pomdptool.commands.terminal import plural, show_pairs
 from pomdptool.formats.json_documents import to_jsonable
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
@@ -85,7 +84,7 @@ def command(
         announce_compiling()
     model = open_model(path, kind, quiet=quiet)
     with live_line("reading the policy ...", quiet, verbose=False):
-        policy = _policy(policy_file, model, quiet=quiet)
+        policy = open_carried_policy(policy_file, model, quiet=quiet)
     number = chosen_seed(seed, quiet)
     with interruptible() as interrupted, part_progress(interrupted, quiet=quiet) as on_part:
         evaluation = evaluate(
@@ -106,28 +105,6 @@ def command(
     else:
         show_pairs(_rows(model, policy, document), sys.stdout)
     return INTERRUPTED if evaluation.interrupted else 0
-
-
-def _policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
-    """Read a policy in any format; a policy graph or a policy for another model is transferred."""
-    from pomdptool.analysis.transfer import carried
-    from pomdptool.formats.kinds import kind_of_path
-    from pomdptool.formats.policy.pg import load_graph
-    from pomdptool.formats.policy.read import load_policy
-    from pomdptool.formats.policy.write import POLICY_KINDS
-
-    kind = kind_of_path(path, POLICY_KINDS)
-    if kind == "pg":
-        return carried(load_graph(path), model)
-    try:
-        return open_policy(path, model)
-    except PolicyError:
-        other = load_policy(path) if kind == "json" else None
-        if other is None or other.problem.digest == model.digest:
-            raise
-    if not quiet:
-        say_wrapped("note: the policy is for another model; its graph is evaluated")
-    return carried(other, model)
 
 
 def _rows(model: Model, policy: SolvedPolicy, d: dict[str, Any]) -> list[tuple[str, str]]:

@@ -38,7 +38,7 @@ SECTIONS = {
     "Models": {
         "info": "Show a model's sizes, initial belief, rewards and structure.",
         "check": "Report the errors and warnings of a model file.",
-        "convert": "Convert a model to another format.",
+        "convert": "Convert a model or a policy to another format.",
         "problem": "Generate a benchmark model.",
     },
     "Planning": {

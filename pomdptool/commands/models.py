@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pomdptool.commands.terminal import plural, say, say_wrapped
-from pomdptool.errors import DataError, FormatError, nearest
+from pomdptool.errors import DataError, FormatError, PolicyError, nearest
 from pomdptool.formats import text_input
 from pomdptool.formats.check import Check, check
 from pomdptool.formats.dump import write_file
@@ -44,7 +45,16 @@ def open_model(path: str, kind: Kind | None, *, quiet: bool) -> Model:
     FormatError
         If the file is invalid.
     """
-    result = examine_model(path, kind)
+    return _whole(examine_model(path, kind), quiet=quiet)
+
+
+def open_text(text: str, file: str, kind: Kind | None, *, quiet: bool) -> Model:
+    """Read a model from text; otherwise as `open_model`."""
+    return _whole(check(io.StringIO(text), kind=kind, file=file), quiet=quiet)
+
+
+def _whole(result: Check, *, quiet: bool) -> Model:
+    """The model of a file without errors; its warnings are printed."""
     if result.model is None:
         raise FormatError(result.findings)
     if not quiet:
@@ -113,6 +123,34 @@ def open_policy(path: str, model: Model) -> SolvedPolicy:
     from pomdptool.formats.policy.read import load_policy
 
     return load_policy(path, model)
+
+
+def open_carried_policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy:
+    """Read a policy that may be a graph (.pg) or for another model: its graph is transferred.
+
+    Raises
+    ------
+    FormatError, PolicyError
+        If the file is invalid or the actions and observations differ.
+    """
+    from pomdptool.analysis.transfer import carried
+    from pomdptool.formats.kinds import kind_of_path
+    from pomdptool.formats.policy.pg import load_graph
+    from pomdptool.formats.policy.read import load_policy
+    from pomdptool.formats.policy.write import POLICY_KINDS
+
+    kind = kind_of_path(path, POLICY_KINDS)
+    if kind == "pg":
+        return carried(load_graph(path), model)
+    try:
+        return open_policy(path, model)
+    except PolicyError:
+        other = load_policy(path) if kind == "json" else None
+        if other is None or other.problem.digest == model.digest:
+            raise
+    if not quiet:
+        say_wrapped("note: the policy is for another model; its graph is followed")
+    return carried(other, model)
 
 
 def write_json(document: object, output: str | None = None, indent: int | None = 1) -> None:

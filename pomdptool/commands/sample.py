@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pomdptool.commands.click_help import Choice, Command
-from pomdptool.commands.models import index_of, open_model, open_policy, read_text
+from pomdptool.commands.models import index_of, open_carried_policy, open_model, read_text
 from pomdptool.commands.numbers import MAX_STEPS
 from pomdptool.commands.options import (
     EXISTING,
@@ -107,12 +107,15 @@ def command(
     scripts = _scripts(actions_file, model) if actions_file else None
     if steps is None:
         steps = default_steps(model) if scripts is None else max(map(len, scripts))
+    policy = None
+    if policy_file is not None:
+        policy = open_carried_policy(policy_file, model, quiet=quiet)
     parts = sample_batches(
         model,
         episodes=episodes,
         steps=steps,
         rng=generator(seed, quiet),
-        policy=None if policy_file is None else open_policy(policy_file, model),
+        policy=policy,
         actions=scripts,
         states=states,
         ends=ends,

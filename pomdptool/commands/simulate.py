@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pomdptool.commands.click_help import Command
 from pomdptool.commands.interrupts import INTERRUPTED, interruptible
-from pomdptool.commands.models import open_model, open_policy, write_json
+from pomdptool.commands.models import open_carried_policy, open_model, write_json
 from pomdptool.commands.options import (
     EXISTING,
     chosen_seed,
@@ -116,8 +117,9 @@ def command(
     if not quiet:
         announce_compiling()
     model = open_model(path, kind, quiet=quiet)
-    first = open_policy(policy_file, model) if policy_file else planning.planner_for(model)
-    others = [open_policy(file, model) for file in compared]
+    read = partial(open_carried_policy, model=model, quiet=quiet)
+    first = read(policy_file) if policy_file else planning.planner_for(model)
+    others = [read(file) for file in compared]
     number = chosen_seed(seed, quiet)
     results: list[Simulation] = []
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -239,7 +240,14 @@ def command(
         show_solution(solution, sys.stdout if as_table else sys.stderr)
     if as_table:
         show_graph(solution, sys.stdout)
+        if not quiet:
+            say_wrapped(f"nothing was saved; `-o {_file_name(model)}` saves the policy")
     return INTERRUPTED if solution.stop_reason == "interrupted" else 0
+
+
+def _file_name(model: Model) -> str:
+    """A file name for the policy of a model."""
+    return f"{model.name}.json" if re.fullmatch(r"[\w.-]{1,40}", model.name) else "policy.json"
 
 
 def _encoded(
