@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pomdptool.acting.simulate import Simulation as Simulation
     from pomdptool.acting.simulate import Summary as Summary
     from pomdptool.acting.simulate import simulate as simulate
+    from pomdptool.analysis.ask import PolicyAt as PolicyAt
+    from pomdptool.analysis.ask import PolicyInfo as PolicyInfo
+    from pomdptool.analysis.ask import policy_at as policy_at
+    from pomdptool.analysis.ask import policy_info as policy_info
     from pomdptool.analysis.compare import Comparison as Comparison
     from pomdptool.analysis.compare import compare as compare
     from pomdptool.analysis.evaluate import Evaluation as Evaluation
@@ -82,6 +86,7 @@ _MODULES = {
     "acting.sample": "sample",
     "acting.search_settings": "Prior",
     "acting.simulate": "Simulation Summary simulate",
+    "analysis.ask": "PolicyAt PolicyInfo policy_at policy_info",
     "analysis.compare": "Comparison compare",
     "analysis.evaluate": "Evaluation evaluate",
     "analysis.info": "ModelInfo info",

@@ -31,6 +31,11 @@ CASES: dict[str, list[list[str]]] = {
         ["m.json", "-o", "graph.dot"], ["m2.json", "--method", "exact", "-o", "p.policy"],
         ["m2.json", "--terminal-values", "p.json", "--horizon", "2", "-v"],
     ],
+    "policy": [
+        ["p.json"], ["p.json", "--model", "m.json", "--at", BAD], ["p.json", "--json"],
+        ["p.json", "--model", "m.json", "--at", "0"], ["p.policy", "--model", "m2.json"],
+        ["p.json", "--after", BAD], [f"{FILE}.json"],
+    ],
     "evaluate": [
         ["m.json", "p.json", *SIMULATE], ["m2.json", "p.json", *SIMULATE],
         ["m.json", "p.json", *SIMULATE, "--json"], ["m2.json", "p.policy", *SIMULATE],

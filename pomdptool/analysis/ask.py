@@ -6,7 +6,7 @@ look-ahead on the fast informed bound U (Hauskrecht 2000),
 
     V*(b) <= max over a of  r[a] . b + g sum over o of P(o | b, a) U(b after a and o),
 
-which holds because U does. At the initial belief the bounds of the policy hold as well.
+which holds because U does. U is tightened by the policy's upper bound at the initial belief.
 """
 
 from __future__ import annotations
@@ -270,9 +270,26 @@ class Asked:
             return low, high
         if low == -np.inf:
             low = float((self._table("blind", steps) @ b).max())
-        after = self._table("fib", None if steps is None else steps - 1)
-        q = action_values(model, b, lambda x: float((after @ x).max()))
-        return low, min(high, float(q.max()) + ROUNDING * max(1.0, float(np.abs(q).max())))
+        q = action_values(model, b, lambda x: self._upper(x, None if steps is None else steps - 1))
+        high = min(high, float(q.max()))
+        if steps is None:
+            high = min(high, self._upper(b, None))
+        return low, high + ROUNDING * max(1.0, float(np.abs(q).max()))
+
+    def _upper(self, b: FloatArray, steps: int | None) -> float:
+        """Upper bound on the optimal value at a belief for a number of steps.
+
+        With an infinite horizon the bound at the initial belief b0 is interpolated too: the optimal
+        value is convex, so V*(b) <= c U(b0) + sum over s of (b - c b0)[s] U(s), with the largest c
+        for which b - c b0 is not negative.
+        """
+        table = self._table("fib", steps)
+        value, known = float((table @ b).max()), self.policy.bounds.upper
+        if steps is not None or not np.isfinite(known):
+            return value
+        start = self.policy.problem.start
+        c = float((b[start > 0.0] / start[start > 0.0]).min())
+        return min(value, c * known + float((b - c * start) @ table.max(axis=0)))
 
     def _table(self, method: Literal["blind", "fib"], steps: int | None) -> FloatArray:
         """Vectors of a bound, shape (A, S), for a number of steps."""

@@ -35,7 +35,7 @@ def parse_belief(text: str, states: Sequence[str]) -> FloatArray:
             state = states[_state(name, states)]
             belief[state] = belief.get(state, 0.0) + _probability(probability)
         return belief_over(belief, states)
-    if len(parts) == 1 and not _is_number(parts[0]):
+    if len(parts) == 1 and (parts[0].isdecimal() or not _is_number(parts[0])):
         return belief_over({states[_state(parts[0], states)]: 1.0}, states)
     return belief_over([_probability(part) for part in parts], states)
 

@@ -43,6 +43,7 @@ SECTIONS = {
     },
     "Planning": {
         "solve": "Compute a policy with certified bounds.",
+        "policy": "Show a policy, and ask it at a belief.",
         "evaluate": "Evaluate a policy: exactly, by bounds and by simulation.",
         "simulate": "Estimate the expected return of a planner or a policy.",
         "act": "Run a policy as a controller: observations in, actions out.",

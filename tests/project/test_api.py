@@ -19,6 +19,7 @@ PUBLIC = {
     "convert": ("load", "dump"),
     "problem": ("rocksample", "tag", "maze", "heavenhell", "tiger"),
     "solve": ("solve", "load_vectors"),
+    "policy": ("policy_info", "policy_at"),
     "evaluate": ("evaluate", "carried", "load_graph"),
     "simulate": ("simulate", "Pomcp", "Prior"),
     "act": ("agent_for", "update_belief"),

@@ -220,8 +220,7 @@ def test_plot_draws_graphs_fits_and_traces(policy: pomdptool.SolvedPolicy, tmp_p
         pomdptool.plot(trace, episode=2)
     with pytest.raises(PomdpError, match="can be plotted as loglik, not 'value'"):
         pomdptool.plot(fit, "value")
-    with pytest.raises(PomdpError, match="this is a model"):
-        pomdptool.plot(TIGER)
+    assert pomdptool.plot(TIGER).axes  # solves it
 
 
 def test_plot_leaves_the_settings_of_matplotlib_alone(policy: pomdptool.SolvedPolicy) -> None:
