@@ -58,7 +58,7 @@ def test_action_values_agree_with_an_exact_policy() -> None:
 
 
 def test_an_mdp_is_asked_at_a_state() -> None:
-    model = make_model([np.eye(2), np.full((2, 2), 0.5)], None, [[0, 1], [0.5, 0]], 0.9)
+    model = make_model([np.eye(2), np.full((2, 2), 0.5)], None, [[0.0, 1.0], [0.5, 0.0]], 0.9)
     policy = pt.solve(model).policy
     assert pt.policy_at(policy, {"1": 1.0}, model).action == "0"
     with pytest.raises(pt.PolicyError, match="ask at one state"):
