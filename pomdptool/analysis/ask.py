@@ -188,8 +188,8 @@ class Asked:
         q = None
         if policy is not None and self.model is not None:
             q = self._action_values(policy, b)
-        low, high = self._bounds(policy, b, value)
-        if q is not None and np.isfinite(low) and value_kind(self.policy) in ("lower", "optimal"):
+        low, high = self._bounds(policy, b, value, len(history))
+        if q is not None and self._complete and value_kind(self.policy) in ("lower", "optimal"):
             low = max(low, float(q.max()) - ROUNDING * max(1.0, float(np.abs(q).max())))
         if at_start and not history:
             low = max(low, self.policy.bounds.lower)
@@ -245,11 +245,17 @@ class Asked:
             return None
         return policy.action_values(b, self.model)
 
+    @property
+    def _complete(self) -> bool:
+        """Whether the vectors are for the whole horizon, so that they bound the optimal value."""
+        return self.policy.horizon is None or self.policy.converged
+
     def _bounds(
-        self, policy: SolvedPolicy | None, b: FloatArray, value: float | None
+        self, policy: SolvedPolicy | None, b: FloatArray, value: float | None, done: int
     ) -> tuple[float, float]:
-        """Certified bounds on the optimal value at a belief, apart from those of the file."""
-        kind, low, high = value_kind(self.policy), -np.inf, np.inf
+        """Certified bounds on the optimal value after `done` steps, without those of the file."""
+        kind = value_kind(self.policy) if self._complete else "unknown"
+        low, high, horizon = -np.inf, np.inf, self.policy.horizon
         if policy is None or value is None:
             return low, high
         if kind in ("lower", "optimal"):
@@ -259,7 +265,7 @@ class Asked:
         model = self.model
         if model is None or policy.terminal is not None:
             return low, high
-        steps = steps_to_go(policy)
+        steps = None if horizon is None else horizon - done
         if steps is None and model.discount == 1.0:
             return low, high
         if low == -np.inf:
