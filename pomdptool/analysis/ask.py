@@ -34,11 +34,8 @@ from pomdptool.sparse import FloatArray
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-PRECISION = 1e-6
-"""Relative precision of the fast informed bound and of the blind policies."""
-
-ROUNDING = 1e-12
-"""Relative allowance for the rounding of a step of look-ahead."""
+PRECISION, ROUNDING = 1e-6, 1e-12
+"""Relative precision of bounds, and allowance for the rounding of a step of look-ahead."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -76,7 +73,7 @@ class PolicyInfo(Readable):
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
 class PolicyAt(Readable):
-    """A policy at a belief. All values are in rewards.
+    """A policy at a belief; all values are in rewards.
 
     Attributes
     ----------
@@ -104,7 +101,6 @@ def policy_info(policy: SolvedPolicy | Solution) -> PolicyInfo:
     """Describe a policy."""
     policy = as_policy(policy)
     problem, graph = policy.problem, policy.graph
-    first = None if problem.mdp else problem.actions[_first_action(policy)]
     return PolicyInfo(
         problem=problem.name,
         method=policy.method,
@@ -115,7 +111,7 @@ def policy_info(policy: SolvedPolicy | Solution) -> PolicyInfo:
         horizon=policy.horizon,
         vectors=sum(1 for _ in policy.values.rows()),
         nodes=None if graph is None else graph.n_nodes,
-        first_action=first,
+        first_action=None if problem.mdp else problem.actions[_first_action(policy)],
     )
 
 
@@ -123,9 +119,9 @@ def _first_action(policy: SolvedPolicy) -> int:
     try:
         return policy.values.action(policy.problem.start)
     except PolicyError:  # vectors on faces: the graph knows what the model is needed for
-        if policy.graph is None:
-            raise
-        return int(policy.graph.actions[policy.graph.start])
+        if policy.graph is not None:
+            return int(policy.graph.actions[policy.graph.start])
+        raise
 
 
 def policy_at(
@@ -142,7 +138,7 @@ def policy_at(
     belief
         An array, shape (S,), or {state: probability}; by default the initial belief.
     model
-        The model that was solved; needed for action values, for bounds and for a history.
+        The model that was solved; needed for action values, bounds and a history.
     history
         Pairs of an action and the observation that followed it, by name or index.
 

@@ -57,7 +57,7 @@ def test_linked_vectors_outside_their_blocks() -> None:
     beliefs = draw.random((30, model.n_states)) * (draw.random((30, model.n_states)) < 0.02)
     beliefs[:, 0] += 0.01  # any sum: the value is homogeneous
     found = values_of(model, policy.values)(csr_matrix(beliefs))
-    assert_allclose(found, [policy.value(b) for b in beliefs], rtol=1e-12)
+    assert_allclose(found, [policy.values.value(b) for b in beliefs], rtol=1e-12)
     assert len(np.unique(found)) > 5
 
 

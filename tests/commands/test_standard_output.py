@@ -44,6 +44,7 @@ LINES = [
     f"evaluate {TIGER} p.json --seed 1 --json",
     f"evaluate {TIGER} p.alpha --seed 1 --json",
     f"act {TIGER} p.json",
+    f"policy p.json --model {TIGER} --at 0.3,0.7 --json",
     f"info {TIGER} --tables",
     f"check {TIGER} --json",
     f"convert {TIGER} -o m.json",
