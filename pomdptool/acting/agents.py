@@ -6,13 +6,14 @@ exact belief. Online planners (`pomcp`) are agents too. A policy with horizon H 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from pomdptool.arguments import as_model, as_policy
 from pomdptool.belief import update_belief
+from pomdptool.belief_input import belief_over
 from pomdptool.errors import PolicyError
 from pomdptool.graph import NOWHERE, PolicyGraph
 from pomdptool.kernels.simulation import episodes as kernel
@@ -22,6 +23,9 @@ from pomdptool.model import Model
 from pomdptool.policy import AlphaVectors, SolvedPolicy, check_fits
 from pomdptool.solving.solution import Solution
 from pomdptool.sparse import FloatArray
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 BY_GRAPH = frozenset({"graph", "blind", "perseus"})
 """Methods whose policies act by graph, not by vectors: only the graph earns the lower bound."""
@@ -211,42 +215,35 @@ def has_ended(policy: Agent) -> bool:
     return isinstance(policy, FiniteAgent) and policy.ended
 
 
-def agent_for(model: Model, policy: SolvedPolicy | Solution) -> Agent:
-    """Make an agent that follows a policy.
+def agent_for(
+    model: Model,
+    policy: SolvedPolicy | Solution,
+    belief: ArrayLike | Mapping[str, float] | None = None,
+) -> Agent:
+    """Make an agent that follows a policy, by default from the initial belief.
+
+    From another `belief` (an array, or {state: probability}) it acts by the alpha vectors, because
+    the policy graph starts at the initial belief.
 
     Raises
     ------
     PolicyError
-        If the policy was made for another model.
+        If the policy was made for another model; from another belief also if it has a horizon but
+        no value functions for the steps that remain.
     """
     model, policy = as_model(model), as_policy(policy)
     graph = controller_of(model, policy)
-    agent = BeliefAgent(model, policy) if graph is None else GraphAgent(model, graph)
-    return with_horizon(agent, policy.horizon)
-
-
-def agent_from(model: Model, policy: SolvedPolicy, belief: FloatArray) -> Agent:
-    """Make an agent that follows a policy from any belief.
-
-    Away from the initial belief it acts by the alpha vectors, because the policy graph starts at
-    the initial belief.
-
-    Raises
-    ------
-    PolicyError
-        If the policy was made for another model, or has a horizon but no value functions for the
-        steps that remain.
-    """
-    if np.array_equal(belief, model.start):
-        return agent_for(model, policy)
-    check_fits(policy.problem, model)
+    start = model.start if belief is None else belief_over(belief, model.states)
+    if np.array_equal(start, model.start):
+        agent = BeliefAgent(model, policy) if graph is None else GraphAgent(model, graph)
+        return with_horizon(agent, policy.horizon)
     by_stage = policy.horizon is not None and policy.horizon > 1
     if by_stage and len(policy.stages) != policy.horizon:
         raise PolicyError(
             "to start a policy with a horizon at another belief, the values for the steps that "
             "remain are needed: solve with --all-horizons"
         )
-    agent = BeliefAgent(model, policy, belief, by_stage=by_stage)
+    agent = BeliefAgent(model, policy, start, by_stage=by_stage)
     return with_horizon(agent, policy.horizon)
 
 

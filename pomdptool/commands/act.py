@@ -73,12 +73,12 @@ def command(
     follow. Unprintable characters in names are escaped, as in `\x1b`, in input and output. On a
     terminal, an unknown observation is reported and asked for again; in a pipe it is an error.
     """
-    from pomdptool.acting.agents import FiniteAgent, agent_from, impossible_observation
+    from pomdptool.acting.agents import FiniteAgent, agent_for, impossible_observation
     from pomdptool.belief import update_belief
 
     model = open_model(path, kind, quiet=quiet)
     start = _start(model, at)
-    agent = agent_from(model, open_policy(policy_file, model), start)
+    agent = agent_for(model, open_policy(policy_file, model), start)
     indices = _indices(model.observations)
     belief = _start_episode(model, agent, start, quiet)
     while belief is not None:
