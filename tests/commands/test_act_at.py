@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from processes import COMMAND, TIGER, run
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("act")
-    for name, options in (
+    solves: tuple[tuple[str, list[str]], ...] = (
         ("p.json", []),
         ("h.json", ["--method", "exact", "--horizon", "3"]),
         ("s.json", ["--method", "exact", "--horizon", "3", "--all-horizons"]),
-    ):
+    )
+    for name, options in solves:
         assert run("solve", TIGER, *options, "-q", "-o", folder / name).returncode == 0
     return folder
 
@@ -74,7 +76,33 @@ def test_info_describes_a_policy(folder: Path) -> None:
 
 
 def test_a_history_with_other_actions_is_noted(folder: Path) -> None:
-    ask = ["policy", folder / "p.json", "--model", TIGER, "--after"]
+    ask: list[str | Path] = ["policy", folder / "p.json", "--model", TIGER, "--after"]
     done = run(*ask, "listen:hear-left,open-left:hear-left")
     assert "note: at step 1 the policy takes 'listen', not 'open-left'" in done.stderr
     assert run(*ask, "listen:hear-left,listen:hear-left").stderr == ""
+
+
+def test_a_policy_from_a_pipe_in_costs(folder: Path) -> None:
+    """Values and bounds of a model of costs are costs: rewards negated, ends exchanged."""
+    text = TIGER.read_text().replace("values: reward", "values: cost")
+    lines = [
+        re.sub(r"\S+$", lambda m: str(-float(m[0])), line) if line.startswith("R:") else line
+        for line in text.splitlines()
+    ]
+    (folder / "c.pomdp").write_text("\n".join(lines) + "\n")
+    made = run("solve", folder / "c.pomdp", "-q", "--method", "exact", "-o", folder / "c.json")
+    assert made.returncode == 0, made.stderr
+    ask: list[str | Path] = [
+        "policy",
+        "-",
+        "--model",
+        folder / "c.pomdp",
+        "--at",
+        "0.3,0.7",
+        "--json",
+    ]
+    answer = json.loads(run(*ask, input=(folder / "c.json").read_text()).stdout)["at"]
+    assert answer["action"] == "listen"
+    assert answer["value"] == pytest.approx(-20.03, abs=0.005)
+    assert answer["bounds"]["lower"] <= -20.0274 <= answer["bounds"]["upper"] + 1e-3
+    assert answer["action_values"]["open-right"] == pytest.approx(48.6, abs=0.01)
