@@ -181,9 +181,7 @@ class Asked:
         action = self.policy.values.action(b) if policy is None else policy.values.action(b)
         if self.graph is not None and node != NOWHERE:
             action = int(self.graph.actions[node])
-        q = None
-        if policy is not None and self.model is not None:
-            q = self._action_values(policy, b)
+        q = self._action_values(policy, b) if policy is not None and self.model else None
         low, high = self._bounds(policy, b, value, len(history))
         if q is not None and self._complete and value_kind(self.policy) in ("lower", "optimal"):
             low = max(low, float(q.max()) - ROUNDING * max(1.0, float(np.abs(q).max())))

@@ -27,10 +27,11 @@ from pomdptool.commands.options import (
     quiet_option,
 )
 from pomdptool.commands.policy_rows import policy_document, policy_rows
-from pomdptool.commands.terminal import show_pairs
+from pomdptool.commands.terminal import say, show_pairs
 from pomdptool.formats.models import Kind
 from pomdptool.model import Model
 from pomdptool.policy import SolvedPolicy
+from pomdptool.sparse import FloatArray
 
 if TYPE_CHECKING:
     from pomdptool.analysis.ask import Asked, PolicyAt
@@ -112,6 +113,8 @@ def command(
         belief = None if at is None else parse_belief(at, problem.states)
         history = parse_history(after, problem.actions, problem.observations) if after else []
         answer = policy_at(policy, belief, model, history=history)
+        if model is not None and not quiet:
+            _note_other_actions(model, policy, belief, history)
         document["at"] = _document(policy, answer)
         rows += _rows(policy, answer, model)
     if as_json:
@@ -121,6 +124,25 @@ def command(
     show_pairs(rows, sys.stdout if output is None else text)
     if output is not None:
         write_result(text.getvalue(), output)
+
+
+def _note_other_actions(
+    model: Model, policy: SolvedPolicy, belief: FloatArray | None, history: list[tuple[int, int]]
+) -> None:
+    """Say at which step a history first has an action that is not the policy's."""
+    from pomdptool.acting.agents import agent_for
+
+    if belief is not None and policy.horizon is not None and not policy.stages:
+        return  # the policy's actions at later steps are unknown
+    agent = agent_for(model, policy, belief)
+    start = model.start if belief is None else belief
+    agent.reset(int(start.argmax()) if model.mdp else None)
+    for step, (action, observation) in enumerate(history):
+        if (own := agent.act()) != action:
+            names = model.actions
+            say(f"note: at step {step} the policy takes {names[own]!r}, not {names[action]!r}")
+            return
+        agent.observe(action, observation)
 
 
 def _document(policy: SolvedPolicy, answer: PolicyAt) -> dict[str, Any]:

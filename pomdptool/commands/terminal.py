@@ -98,8 +98,8 @@ def drawn(lines: list[str], stream: TextIO) -> list[str]:
 def show_pairs(rows: list[tuple[str, str]], stream: TextIO) -> None:
     """Print labels and texts in two columns; on a terminal, wrap the texts."""
     width = max(screen_size(stream).columns, 2 * LABEL) if stream.isatty() else None
-    for label, raw in rows:
-        text = printable(raw)
+    for raw_label, raw in rows:
+        label, text = printable(raw_label), printable(raw)
         lines = [text] if width is None else wrapped(text, width - LABEL)
         start = f"{label:<{LABEL}}"
         for line in lines:
