@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pomdptool.printable import printable
@@ -74,7 +74,10 @@ class PomdpWarning(UserWarning):
 
 @dataclass(frozen=True, repr=False, slots=True)
 class Finding:
-    """An error or warning about a position in a file; lines and columns count from 1."""
+    """An error or warning about a position in a file; lines and columns count from 1.
+
+    `source` is the line of the file, if it is known.
+    """
 
     file: str
     line: int
@@ -82,6 +85,7 @@ class Finding:
     level: Level
     code: str
     message: str
+    source: str = field(default="", compare=False)
 
     @property
     def place(self) -> str:

@@ -16,6 +16,7 @@ from pomdptool.commands.options import (
     quiet_option,
     verbose_option,
 )
+from pomdptool.commands.source_lines import show_source
 from pomdptool.commands.terminal import plural, say
 from pomdptool.formats.models import Kind
 
@@ -32,19 +33,21 @@ def command(
 ) -> int:
     """Report the errors and warnings of a model file.
 
-    Each is a line `file:line:column: error|warning PTnnn: message`. The exit code is 1 if there is
-    an error.
+    Each is a line `file:line:column: error|warning PTnnn: message`; on a terminal the line of the
+    file follows. The exit code is 1 if there is an error.
     """
     result = examine_model(path, kind, strict=strict)
     model, findings, file = result.model, result.findings, result.file
     if as_json:
         entries = [asdict(finding) for finding in findings]
         for entry in entries:
-            del entry["file"]
+            del entry["file"], entry["source"]
         write_json({"file": file, "findings": entries})
     else:
         for finding in findings:
             say(str(finding), sys.stdout)
+            if sys.stdout.isatty():
+                show_source(finding, sys.stdout)
     if verbose and model is not None and not as_json and not quiet:
         say(f"{file}: {model.n_states} states, {model.n_actions} actions")
     if not quiet:

@@ -26,6 +26,7 @@ from pomdptool import __version__
 from pomdptool.commands.click_help import Group
 from pomdptool.commands.completion import COMPLETE, NAME
 from pomdptool.commands.interrupts import INTERRUPTED, SIGNALS, was_raised, watch_interrupts
+from pomdptool.commands.source_lines import show_source
 from pomdptool.commands.terminal import message, say, say_wrapped
 from pomdptool.errors import DataError, FormatError, PomdpError
 
@@ -187,6 +188,8 @@ def _failed(error: Exception) -> int:
     if isinstance(error, FormatError) or (isinstance(error, DataError) and error.placed):
         with contextlib.suppress(OSError):
             say(str(error))
+            if isinstance(error, FormatError):
+                _show_first(error)
     elif isinstance(error, MemoryError):
         _say("error: out of memory")
     elif isinstance(error, ImportError):
@@ -199,6 +202,14 @@ def _failed(error: Exception) -> int:
     else:
         _say(f"error: {error}")
     return FAILURE
+
+
+def _show_first(error: FormatError) -> None:
+    """Show the line of the first error of a model, and where the others are to be had."""
+    errors = [finding for finding in error.findings if finding.level == "error"]
+    show_source(errors[0])
+    if len(errors) > 1 and errors[0].source:
+        say(f"`pomdptool check {error.file}` shows all {len(errors)} errors")
 
 
 def _interrupted() -> int:

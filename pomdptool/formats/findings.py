@@ -59,16 +59,22 @@ class SourceText:
 
 @dataclass(slots=True)
 class Findings:
-    """Errors and warnings about a text; a dialect is reported once, with its number of uses."""
+    """Errors and warnings about a text; a dialect is reported once, with its number of uses.
+
+    `doubtful` holds the ranges of offsets where syntax errors cause further ones.
+    """
 
     source: SourceText
     strict: bool
     collected: list[Finding] = field(default_factory=list)
     errors: int = 0
+    doubtful: list[tuple[int, int]] = field(default_factory=list)
     _dialects: dict[str, tuple[int, str, int]] = field(default_factory=dict)
 
     def error(self, code: str, at: int, message: str) -> None:
-        """Add an error at an offset."""
+        """Add an error at an offset, unless it follows from a syntax error."""
+        if code in ("PT002", "PT006") and any(a <= at < b for a, b in self.doubtful):
+            return
         self.errors += 1
         if self.errors <= MAX_FINDINGS:
             self._add("error", code, at, message)

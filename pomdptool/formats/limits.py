@@ -25,3 +25,6 @@ MAX_FINDINGS = 100
 
 MAX_HINTS = 20
 """Largest number of errors with a hint (a similar name): each search may take 10 ms."""
+
+MAX_LISTED = 8
+"""Maximum number of names that a message lists."""

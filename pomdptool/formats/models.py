@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -20,6 +21,11 @@ WRITTEN_KINDS: dict[str, WrittenKind] = with_compressed(
     {".pomdp": "pomdp", ".mdp": "pomdp", ".json": "json"}
 )
 MODEL_KINDS: dict[str, Kind] = {**WRITTEN_KINDS, **with_compressed({".pomdpx": "pomdpx"})}
+
+MAX_SOURCE = 10_000
+"""Maximum length of the line of a file that a finding keeps."""
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 
 DATA_KINDS: dict[str, str] = with_compressed({".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl"})
 """Extensions of data, which other functions read."""
@@ -59,7 +65,23 @@ def read_model(
     if named not in (None, read_as):
         message = f"{NAMES[read_as]} in a file named as {NAMES[named]}: read as {NAMES[read_as]}"
         findings = (Finding(file, 1, 1, "warning", "PT111", message), *findings)
-    return model, findings
+    return model, _with_source(findings, text)
+
+
+def _with_source(findings: tuple[Finding, ...], text: str) -> tuple[Finding, ...]:
+    """Findings with the lines of the text that they are about."""
+    if not findings:
+        return ()
+    lines: dict[int, str] = dict.fromkeys((finding.line for finding in findings), "")
+    last = max(lines)
+    for k, match in enumerate(_LINE.finditer(text), start=1):
+        if k in lines:
+            lines[k] = match[0][:MAX_SOURCE].rstrip("\r\n")
+        if k >= last:
+            break
+    return tuple(
+        replace(f, source=lines[f.line]) if f.column <= MAX_SOURCE else f for f in findings
+    )
 
 
 def _read(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pomdptool.errors import nearest
 from pomdptool.formats.findings import Findings
-from pomdptool.formats.limits import MAX_HINTS
+from pomdptool.formats.limits import MAX_HINTS, MAX_LISTED
 from pomdptool.formats.numbered_names import NumberedNames
 
 
@@ -56,6 +56,8 @@ class Axis:
                 )
             else:
                 hint = nearest(word, self.names) if findings.errors < MAX_HINTS else ""
+                if not hint and len(self) <= MAX_LISTED:
+                    hint = f"; the {self.noun}s are {', '.join(self.names)}"
                 message = f"{shown!r} is not the name of {_a(self.noun)}{hint}"
             findings.error("PT002", at, message)
             return None

@@ -20,7 +20,7 @@ from pomdptool.formats.pomdp.preamble import Preamble, read_preamble, read_start
 from pomdptool.formats.pomdp.probability_tables import ProbabilityTable, RowContent, TableSizeError
 from pomdptool.formats.pomdp.reward_rules import RewardRules
 from pomdptool.formats.pomdp.syntax import BulkEntries, StartBelief, Statement, TableStatement, Word
-from pomdptool.formats.pomdp.tokens import offset_of_number, read_numbers
+from pomdptool.formats.pomdp.tokens import offset_of_number, read_numbers, wrong_row
 from pomdptool.model import Model, make_model
 from pomdptool.sparse import FloatArray, IntArray, SparseRows
 
@@ -191,7 +191,11 @@ class _Builder:
         if len(values) != expected:
             size = " x ".join(map(str, shape)) + f" = {expected}" if len(shape) > 1 else expected
             message = f"expected {size} number{'s' * (expected != 1)}, found {len(values)}"
-            self.findings.error("PT006", offset_of_number(word, expected), message)
+            row = wrong_row(word, shape[-1]) if len(shape) > 1 else None
+            if row is not None:
+                message += f": this row has {row[1]}, not {shape[-1]}"
+            at = offset_of_number(word, expected) if row is None else row[0]
+            self.findings.error("PT006", at, message)
             return None
         return values.reshape(shape)
 

@@ -18,6 +18,7 @@ from lark.utils import TextSlice
 
 from pomdptool.errors import nearest
 from pomdptool.formats.findings import Findings
+from pomdptool.formats.pomdp.mistakes import explain_character
 from pomdptool.formats.resources import resource
 
 RESERVED = [
@@ -89,11 +90,25 @@ def parse(findings: Findings) -> list[Statement]:
             statements += _read_before(error)
             code, error_at, message = _explain(error, text, _offset(error, text))
             findings.error(code, error_at, message)
+            _doubt(findings, error_at)
             at = _next_statement(text, error_at + 1)
         else:
             statements += _statements(tree)
             at = None
     return statements
+
+
+def _doubt(findings: Findings, at: int) -> None:
+    """Leave out the errors that follow from the syntax error at an offset.
+
+    These are errors in its own statement, and if a list of names is incomplete, all about sizes.
+    """
+    begin, keyword = 0, ""
+    for match in _START_OF_STATEMENT.finditer(findings.source.text, 0, at):
+        if not match[0].startswith("#"):
+            begin, keyword = match.start(), match[0]
+    is_table = keyword[:1] in ("T", "O", "R")
+    findings.doubtful.append((begin, at if is_table else len(findings.source.text)))
 
 
 @functools.cache
@@ -208,6 +223,9 @@ def _explain(error: UnexpectedInput, text: str, at: int) -> tuple[str, int, str]
     match = re.compile(r"[A-Za-z0-9_.+-]+|\S").match(text, at)
     if match is None:
         return "PT001", max(at - 1, 0), f"expected {wanted}, found the end of the file"
+    mistake = explain_character(text, at)
+    if mistake:
+        return "PT001", at, mistake
     word = match[0] if len(match[0]) <= 40 else match[0][:37] + "..."
     reserved = _explain_reserved(expected, match, text)
     if reserved:

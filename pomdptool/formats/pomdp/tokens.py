@@ -49,6 +49,21 @@ def offset_of_number(word: Word, k: int) -> int:
     return offsets[-1] if offsets else word.at
 
 
+def wrong_row(word: Word, columns: int) -> tuple[int, int] | None:
+    """The only line of a matrix that does not hold `columns` numbers.
+
+    Returns the offset of its last number, or of the first one too many, and how many it has; None
+    if several lines have another number.
+    """
+    rows: dict[int, list[int]] = {}
+    for at, _ in number_offsets(word):
+        rows.setdefault(word.text.count("\n", 0, at - word.at), []).append(at)
+    wrong = [offsets for offsets in rows.values() if len(offsets) != columns]
+    if len(rows) < 2 or len(wrong) != 1:
+        return None
+    return wrong[0][min(columns, len(wrong[0]) - 1)], len(wrong[0])
+
+
 def name_offsets(word: Word) -> Iterator[tuple[int, str]]:
     """Offset and text of each name or index of a list."""
     for match in _NAME.finditer(word.text):
