@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -14,13 +13,14 @@ from pomdptool.analysis.compare import EPISODES, STEPS, Comparison, compare
 from pomdptool.analysis.transfer import Transfer, transfer
 from pomdptool.commands.click_help import Command
 from pomdptool.commands.interrupts import INTERRUPTED, interruptible
-from pomdptool.commands.models import open_model, write_json
+from pomdptool.commands.models import open_model, result_stream, write_json
 from pomdptool.commands.numbers import MAX_STEPS, MAX_STORED, Real, Whole
 from pomdptool.commands.options import (
     EXISTING_OR_INPUT,
     chosen_seed,
     ignored_verbose_option,
     json_option,
+    output_option,
     quiet_option,
     seed_option,
 )
@@ -56,6 +56,7 @@ from pomdptool.model import Model
     "returned.",
 )  # fmt: skip
 @seed_option
+@output_option("Write the result to this file.")
 @json_option
 @quiet_option
 @ignored_verbose_option
@@ -67,6 +68,7 @@ def command(
     precision: float,
     time_limit: float,
     seed: int | None,
+    output: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -105,12 +107,13 @@ def command(
             )
         stopped = interrupted()
     if as_json:
-        write_json({**document, "reasons": reasons, "seed": seed})
+        write_json({**document, "reasons": reasons, "seed": seed}, output)
     else:
         table = {"states": ", ".join(f"{s} = {s2}" for s, s2 in document.pop("states").items())}
         table.update((key, _text(value)) for key, value in document.items())
         rows = [(key.replace("_", " "), _with(x, reasons.get(key))) for key, x in table.items()]
-        show_pairs(rows, sys.stdout)
+        with result_stream(output) as stream:
+            show_pairs(rows, stream)
     return INTERRUPTED if stopped else 0
 
 

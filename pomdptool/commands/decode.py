@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +12,8 @@ import numpy as np
 from pomdptool.commands.aliases import Renamed
 from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.data import ModelAndData, model_and_data
-from pomdptool.commands.models import write_json
-from pomdptool.commands.options import json_option
+from pomdptool.commands.models import result_stream, write_json
+from pomdptool.commands.options import json_option, output_option
 from pomdptool.commands.terminal import escaped
 from pomdptool.learning.decode import Decoded, Method, decode
 from pomdptool.model import Model
@@ -39,8 +38,11 @@ from pomdptool.model import Model
     show_default=True,
     help="Probabilities to show; with filter, outputs are one-step predictions.",
 )
+@output_option("Write the result to this file.")
 @json_option
-def command(files: ModelAndData, method: Method, show: str, as_json: bool) -> None:
+def command(
+    files: ModelAndData, method: Method, show: str, output: str | None, as_json: bool
+) -> None:
     """Infer the hidden state after each step of DATA under MODEL; prints CSV."""
     model, episodes = files.read()
     results = zip(episodes.labels, decode(model, episodes, method), strict=True)
@@ -51,18 +53,19 @@ def command(files: ModelAndData, method: Method, show: str, as_json: bool) -> No
             "columns": _columns(model, show),
             "episodes": [_document(model, e, decoded, show) for e, decoded in results],
         }
-        write_json(document, indent=None)
+        write_json(document, output, indent=None)
         return
     import csv
 
-    if sys.stdout.isatty():
-        model = escaped(model, "states", "observations")
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["episode", "step", "best", *_columns(model, show)])
-    for e, decoded in results:
-        best = [model.states[s] for s in decoded.path]
-        for t, row in enumerate(_rows(decoded, show)):
-            writer.writerow([e, t, best[t], *row.tolist()])
+    with result_stream(output) as stream:
+        if stream.isatty():
+            model = escaped(model, "states", "observations")
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["episode", "step", "best", *_columns(model, show)])
+        for e, decoded in results:
+            best = [model.states[s] for s in decoded.path]
+            for t, row in enumerate(_rows(decoded, show)):
+                writer.writerow([e, t, best[t], *row.tolist()])
 
 
 def _columns(model: Model, show: str) -> list[str]:

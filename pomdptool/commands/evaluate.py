@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -10,7 +9,12 @@ import click
 from pomdptool.commands.click_help import Command
 from pomdptool.commands.interrupts import INTERRUPTED, interruptible
 from pomdptool.commands.live import live_line
-from pomdptool.commands.models import open_carried_policy, open_model, write_json
+from pomdptool.commands.models import (
+    open_carried_policy,
+    open_model,
+    result_stream,
+    write_json,
+)
 from pomdptool.commands.numbers import Whole
 from pomdptool.commands.options import (
     chosen_seed,
@@ -18,6 +22,7 @@ from pomdptool.commands.options import (
     from_option,
     ignored_verbose_option,
     json_option,
+    output_option,
     policy_argument,
     quiet_option,
     seed_option,
@@ -52,6 +57,7 @@ from pomdptool.policy import SolvedPolicy
 @time_limit_option
 @seed_option
 @threads_option
+@output_option("Write the result to this file.")
 @json_option
 @from_option
 @quiet_option
@@ -64,6 +70,7 @@ def command(
     time_limit: float | None,
     seed: int | None,
     threads: int | None,
+    output: str | None,
     as_json: bool,
     kind: Kind | None,
     quiet: bool,
@@ -101,9 +108,10 @@ def command(
     document = to_jsonable({**summary(model, evaluation), "seed": number})
     del document["interrupted"]
     if as_json:
-        write_json(document)
+        write_json(document, output)
     else:
-        show_pairs(_rows(model, policy, document), sys.stdout)
+        with result_stream(output) as stream:
+            show_pairs(_rows(model, policy, document), stream)
     return INTERRUPTED if evaluation.interrupted else 0
 
 

@@ -25,6 +25,7 @@ from pomdptool.commands.options import (
 from pomdptool.commands.paths import Output
 from pomdptool.commands.progress import announce_compiling, learning_progress
 from pomdptool.commands.report import show_candidates, show_fit, show_split
+from pomdptool.commands.terminal import say_wrapped
 from pomdptool.episodes import Episodes
 from pomdptool.formats.fit_report import write_fit_report
 from pomdptool.formats.models import encode_model
@@ -143,6 +144,11 @@ def command(
     if not quiet:
         show_candidates(candidates, result, choice.by)
         show_fit(result, seconds)
+        if not result.model.rewards.stored.any():
+            say_wrapped(
+                "note: the data have no rewards, and so has the model: add R: lines to its file "
+                "before solving it"
+            )
     warn((*result.warnings, *model_warnings), quiet=quiet)
     return INTERRUPTED if result.stop_reason == "interrupted" else 0
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
 from pomdptool.commands.click_help import Command
 from pomdptool.commands.data import ModelAndData, model_and_data
-from pomdptool.commands.models import write_json
-from pomdptool.commands.options import json_option, threads_option
+from pomdptool.commands.models import result_stream, write_json
+from pomdptool.commands.options import json_option, output_option, threads_option
 from pomdptool.commands.terminal import show_pairs
 from pomdptool.episodes import Episodes
 from pomdptool.learning.likelihood import Likelihood, loglik
@@ -22,21 +21,29 @@ CRITERIA = ("bic", "aic")
 @model_and_data
 @click.option("--per-episode", is_flag=True, help="Also print the log-likelihood of each episode.")
 @threads_option
+@output_option("Write the result to this file.")
 @json_option
-def command(files: ModelAndData, per_episode: bool, threads: int | None, as_json: bool) -> None:
+def command(
+    files: ModelAndData,
+    per_episode: bool,
+    threads: int | None,
+    output: str | None,
+    as_json: bool,
+) -> None:
     """Compute the log-likelihood of DATA under MODEL; -inf if a step has probability zero."""
     model, episodes = files.read()
     likelihood = loglik(model, episodes, threads=threads)
     if as_json:
-        write_json(_document(likelihood, episodes, per_episode))
+        write_json(_document(likelihood, episodes, per_episode), output)
         return
     rows = _document(likelihood, episodes, per_episode=False).items()
     part = "" if episodes.rewards is None else " (of the observations, without rewards)"
     texts = {key: _text(value) + part * (key in CRITERIA) for key, value in rows}
-    show_pairs([(key.replace("_", " "), text) for key, text in texts.items()], sys.stdout)
-    if per_episode:
-        for e, value in zip(episodes.labels, likelihood.per_episode.tolist(), strict=True):
-            sys.stdout.write(f"episode {e}\t{value:.10g}\n")
+    with result_stream(output) as stream:
+        show_pairs([(key.replace("_", " "), text) for key, text in texts.items()], stream)
+        if per_episode:
+            for e, value in zip(episodes.labels, likelihood.per_episode.tolist(), strict=True):
+                stream.write(f"episode {e}\t{value:.10g}\n")
 
 
 def _document(likelihood: Likelihood, episodes: Episodes, per_episode: bool) -> dict[str, Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from pomdptool.commands.terminal import plural, say, say_wrapped
 from pomdptool.errors import DataError, FormatError, PolicyError, nearest
 from pomdptool.formats import text_input
+from pomdptool.formats.atomic import open_atomic
 from pomdptool.formats.check import Check, check
 from pomdptool.formats.dump import write_file
 from pomdptool.formats.json_documents import to_jsonable
@@ -156,6 +158,19 @@ def open_carried_policy(path: str, model: Model, *, quiet: bool) -> SolvedPolicy
 def write_json(document: object, output: str | None = None, indent: int | None = 1) -> None:
     """Write a result as one JSON document."""
     write_result(json.dumps(to_jsonable(document), indent=indent, allow_nan=False) + "\n", output)
+
+
+@contextlib.contextmanager
+def result_stream(output: str | None) -> Iterator[TextIO]:
+    """Standard output, or a file whose content is replaced at the end, atomically."""
+    if output is None or output == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with open_atomic(Path(output)) as raw:
+        stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+        yield stream
+        stream.detach()
 
 
 def write_result(text: str, output: str | None) -> None:

@@ -210,6 +210,8 @@ def command(
     policy_kind: PolicyKind = output_kind(output, POLICY_KINDS, expected, "json")
     options.check(terminal_file, policy_kind)
     model = open_model(path, kind, quiet=quiet)
+    if not model.rewards.stored.any():
+        warn(["all rewards are 0: every policy is optimal"], quiet=quiet)
     if options.algorithm is not None and observes_state(model):
         warn(["--algorithm has no effect on an MDP: this model observes its state"], quiet=quiet)
     terminal = None if terminal_file is None else load_vectors(terminal_file, model)

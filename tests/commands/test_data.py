@@ -186,3 +186,29 @@ def test_odd_data_are_refused_in_a_line(what: str, command: str, tmp_path: Path)
     assert isinstance(result.exception, PomdpError)
     if command == "fit" or what in ("empty", "header", "duplicate", "no column"):
         assert said in str(result.exception)
+
+
+@pytest.mark.parametrize("command", ["loglik", "decode", "evaluate", "compare"])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_results_go_to_a_file(tmp_path: Path, command: str, form: list[str]) -> None:
+    model, data, policy = tmp_path / "m.pomdp", tmp_path / "d.csv", tmp_path / "p.json"
+    pt.dump(pt.tiger(), model)
+    pt.dump(pt.sample(pt.tiger(), episodes=3, steps=4, rng=1), data)
+    pt.dump(pt.solve(pt.tiger()), policy)
+    others = {"evaluate": [policy, "--seed", 1], "compare": [model, "--seed", 1]}
+    arguments = [command, model, *others.get(command, [data]), *form]
+    shown = CliRunner().invoke(cli, list(map(str, arguments)))
+    written = CliRunner().invoke(cli, [*map(str, arguments), "-o", str(tmp_path / "out")])
+    assert shown.exit_code == written.exit_code == 0
+    assert written.stdout == ""
+    assert (tmp_path / "out").read_text() == shown.stdout != ""
+
+
+def test_missing_rewards_are_said(tmp_path: Path) -> None:
+    data = tmp_path / "d.csv"
+    data.write_text("episode,step,action,observation\n0,0,a,x\n0,1,b,y\n1,0,a,y\n")
+    arguments = ["fit", data, "--states", 1, "--seed", 1, "-o", tmp_path / "m.pomdp"]
+    fitted = CliRunner().invoke(cli, list(map(str, arguments)))
+    assert "note: the data have no rewards, and so has the model" in fitted.stderr
+    solved = CliRunner().invoke(cli, ["solve", str(tmp_path / "m.pomdp")])
+    assert "warning: all rewards are 0: every policy is optimal" in solved.stderr
