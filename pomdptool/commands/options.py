@@ -15,7 +15,7 @@ import numpy as np
 
 from pomdptool.commands.click_help import Choice
 from pomdptool.commands.numbers import MAX_STORED, MAX_THREADS, Real, Whole
-from pomdptool.commands.paths import Input, Output
+from pomdptool.commands.paths import Input, ModelInput, Output
 from pomdptool.commands.terminal import say
 from pomdptool.formats.kinds import kind_of_path
 from pomdptool.formats.models import WRITTEN_KINDS, WrittenKind
@@ -30,6 +30,9 @@ EXISTING = Input()
 EXISTING_OR_INPUT = Input(allow_dash=True)
 """A file to read, or `-`."""
 
+MODEL = ModelInput(allow_dash=True)
+"""A model to read, or `-`."""
+
 
 def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
     """Default to standard input unless it is a terminal."""
@@ -38,17 +41,15 @@ def piped(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
     return value or "-"
 
 
-def piped_argument(name: str, metavar: str) -> Callable[[F], F]:
+def piped_argument(name: str, metavar: str, file: Input = EXISTING_OR_INPUT) -> Callable[[F], F]:
     """A file to read, by default standard input."""
-    return click.argument(
-        name, metavar=f"[{metavar}]", type=EXISTING_OR_INPUT, required=False, callback=piped
-    )
+    return click.argument(name, metavar=f"[{metavar}]", type=file, required=False, callback=piped)
 
 
-model_argument = piped_argument("path", "MODEL")
+model_argument = piped_argument("path", "MODEL", MODEL)
 """The model of a command whose only input it is."""
 
-first_model_argument = click.argument("path", metavar="MODEL", type=EXISTING_OR_INPUT)
+first_model_argument = click.argument("path", metavar="MODEL", type=MODEL)
 """The model of a command that also reads a policy or data."""
 
 policy_argument = click.argument("policy_file", metavar="POLICY", type=EXISTING)

@@ -14,7 +14,9 @@ from typing import Any
 
 import click
 
+from pomdptool.errors import near_name
 from pomdptool.formats.atomic import check_writable
+from pomdptool.formats.resources import shipped_models
 
 
 class Input(click.Path):
@@ -27,6 +29,32 @@ class Input(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Check that the file exists."""
         return value if value in self.words else super().convert(value, param, ctx)
+
+
+class ModelInput(Input):
+    """A model to read; for a name without a file the error says where the model is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check that the file exists."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            hint = "" if Path(value).exists() else _where_it_is(str(value))
+            raise click.BadParameter(error.message + hint, ctx, param) from None
+
+
+def _where_it_is(value: str) -> str:
+    """A sentence that names the file or the shipped model that was probably meant, or nothing."""
+    path = Path(value)
+    name = path.name.removesuffix(".pomdp")
+    here = {file.stem: file for file in path.parent.glob("*.pomdp")}
+    shipped = shipped_models() if path.parent == Path() else {}
+    near = name if name in here else near_name(name, {*here, *shipped})
+    if near in here:
+        return f" Did you mean {str(here[near])!r}?"
+    if near is None:
+        return ""
+    return f" `pomdptool problem {near} -o {near}.pomdp` writes the model {near!r} that is shipped."
 
 
 class Output(click.Path):

@@ -1,4 +1,4 @@
-"""`pomdptool problem`: generate benchmark models."""
+"""`pomdptool problem`: shipped models, and benchmark models of families."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 import numpy as np
 
-from pomdptool.commands.click_help import Choice, Command, Group
+from pomdptool.commands.click_help import Choice, Command
 from pomdptool.commands.models import read_text, write_result
 from pomdptool.commands.numbers import AnyReal, Real, Whole
 from pomdptool.commands.options import (
@@ -21,6 +21,7 @@ from pomdptool.commands.options import (
     quiet_option,
     seed_option,
 )
+from pomdptool.commands.shipped import ProblemGroup, list_of
 from pomdptool.families.heavenhell import heavenhell
 from pomdptool.families.maze import maze
 from pomdptool.families.rocksample import rocksample
@@ -32,10 +33,22 @@ from pomdptool.printable import printable
 
 
 @click.group(
-    cls=Group, example="pomdptool problem rocksample --size 7 --rocks 8 --seed 1 -o rs78.pomdp"
+    cls=ProblemGroup,
+    example="pomdptool problem list\npomdptool problem hallway -o hallway.pomdp\n"
+    "pomdptool problem rocksample --size 7 --rocks 8 --seed 1 -o rs78.pomdp",
 )
 def command() -> None:
-    """Generate a benchmark model."""
+    """Write a shipped model, see `list`, or generate a benchmark model."""
+
+
+@command.command("list", cls=Command, example="pomdptool problem list")
+@quiet_option
+@ignored_verbose_option
+def list_command(quiet: bool) -> None:
+    """List the shipped models and the families."""
+    del quiet
+    families = {name: c for name, c in command.commands.items() if name != "list"}
+    write_result(list_of(families), None)
 
 
 def _write(model: Model, output: str | None, arguments: str) -> None:

@@ -18,3 +18,12 @@ def resource(folder: str, file: str) -> Path:
         if path.is_file():
             return path
     raise FileNotFoundError(f"the installation lacks {folder}/{file}")
+
+
+def shipped_models() -> dict[str, Path]:
+    """Paths of the models that come with pomdptool, by name; empty if the installation has none."""
+    for root in (_PACKAGE, _PACKAGE.parent):
+        paths = sorted((root / "problems").glob("*.pomdp"))
+        if paths:
+            return {path.stem: path for path in paths}
+    return {}
