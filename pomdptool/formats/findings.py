@@ -73,7 +73,7 @@ class Findings:
 
     def error(self, code: str, at: int, message: str) -> None:
         """Add an error at an offset, unless it follows from a syntax error."""
-        if code in ("PT002", "PT006") and any(a <= at < b for a, b in self.doubtful):
+        if code in ("PT002", "PT006") and self._is_doubtful(at):
             return
         self.errors += 1
         if self.errors <= MAX_FINDINGS:
@@ -85,8 +85,13 @@ class Findings:
 
     def dialect(self, code: str, at: int, message: str, times: int = 1) -> None:
         """Count a dialect `times` times; it is reported at its first offset."""
+        if code == "PT106" and self._is_doubtful(at):
+            return
         first, text, count = self._dialects.get(code, (at, message, 0))
         self._dialects[code] = (first, text, count + times)
+
+    def _is_doubtful(self, at: int) -> bool:
+        return any(begin <= at < end for begin, end in self.doubtful)
 
     @property
     def full(self) -> bool:

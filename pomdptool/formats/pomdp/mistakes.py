@@ -10,6 +10,8 @@ _NUMBER_AFTER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 _ASCII = {"\u2212": "-", "\u2013": "-", "\u2014": "-", "\uff1a": ":", "\u00a0": " "}
 """Characters of word processors, and the ones that files have."""
 
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+
 
 def explain_character(text: str, at: int) -> str | None:
     """Message about a character that no statement allows; None if it is no common mistake."""
@@ -26,11 +28,13 @@ def explain_character(text: str, at: int) -> str | None:
             return "comments begin with `#`, not with `//`"
         if before and after and float(after[0]) != 0.0:
             quotient = float(before[0]) / float(after[0])
-            return f"fractions are not read: write {quotient:.17g}, not {before[0]}/{after[0]}"
+            return f"fractions are not read: write {quotient:.15g}, not {before[0]}/{after[0]}"
     if character == "%" and before:
         return f"percentages are not read: write {float(before[0]) / 100.0:.15g}, not {before[0]}%"
     if character == "=":
         return "expected `:`, found `=`"
+    if character in _QUOTES:
+        return "names are written without quotation marks"
     if not character.isascii():
         name = unicodedata.name(character, f"U+{ord(character):04X}").lower()
         ascii_one = _ASCII.get(character)

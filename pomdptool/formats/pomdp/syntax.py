@@ -107,8 +107,8 @@ def _doubt(findings: Findings, at: int) -> None:
     for match in _START_OF_STATEMENT.finditer(findings.source.text, 0, at):
         if not match[0].startswith("#"):
             begin, keyword = match.start(), match[0]
-    is_table = keyword[:1] in ("T", "O", "R")
-    findings.doubtful.append((begin, at if is_table else len(findings.source.text)))
+    is_list = keyword.startswith(("states", "actions", "observations"))
+    findings.doubtful.append((begin, len(findings.source.text) if is_list else at))
 
 
 @functools.cache

@@ -55,10 +55,15 @@ def wrong_row(word: Word, columns: int) -> tuple[int, int] | None:
     Returns the offset of its last number, or of the first one too many, and how many it has; None
     if several lines have another number.
     """
-    rows: dict[int, list[int]] = {}
+    rows: list[list[int]] = []
+    end = -1  # offset of the end of the line of the last number
     for at, _ in number_offsets(word):
-        rows.setdefault(word.text.count("\n", 0, at - word.at), []).append(at)
-    wrong = [offsets for offsets in rows.values() if len(offsets) != columns]
+        if not rows or 0 <= end < at:
+            rows.append([])
+            end = word.text.find("\n", at - word.at)
+            end = end + word.at if end >= 0 else end
+        rows[-1].append(at)
+    wrong = [offsets for offsets in rows if len(offsets) != columns]
     if len(rows) < 2 or len(wrong) != 1:
         return None
     return wrong[0][min(columns, len(wrong[0]) - 1)], len(wrong[0])

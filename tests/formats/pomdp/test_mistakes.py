@@ -49,6 +49,9 @@ def test_the_model_is_right() -> None:
         ("T: go\n", "T: go // moves\n", "10:7 comments begin with `#`, not with `//`"),
         ("* : * 1\n", "* : * \u22121\n", "16:25 unexpected character '\u2212' (minus sign): write"),
         ("uniform", "unifrom", "11:1 "),
+        ("happy ok sad", '"happy" ok sad', "3:9 names are written without quotation marks"),
+        ("happy ok sad", "\u201chappy\u201d ok", "3:9 names are written without quotation marks"),
+        ("* : * 1\n", "* : * 1/3\n", "16:26 fractions are not read: write 0.333333333333333, not"),
     ],
 )
 def test_the_first_error_leads_to_the_mend(right: str, wrong: str, first: str) -> None:
@@ -63,6 +66,26 @@ def test_the_first_error_leads_to_the_mend(right: str, wrong: str, first: str) -
 )
 def test_what_follows_from_a_syntax_error_is_not_reported(right: str, wrong: str) -> None:
     assert len(errors(GOOD.replace(right, wrong, 1))) == 1
+
+
+def test_an_index_of_start_is_not_noted_in_a_decimal_comma() -> None:
+    text = GOOD.replace("T: wait", "start: 0,5 0,5 0\nT: wait")
+    _, findings = read_model(text, "m.pomdp")
+    assert [(f.line, f.column, f.code) for f in findings] == [(6, 9, "PT001")]
+
+
+def test_errors_after_a_wrong_discount_are_reported_too() -> None:
+    text = GOOD.replace("discount: 0.95", "discount = 0.95").replace(": happy :", ": xyz :")
+    assert [error.split()[0] for error in errors(text)] == ["1:10", "16:11"]
+
+
+def test_a_short_row_of_a_large_matrix_is_found() -> None:
+    n = 400
+    rows = ["1" + " 0" * (n - 1)] * n
+    rows[7] = "1" + " 0" * (n - 2)
+    text = f"discount: 1\nvalues: reward\nstates: {n}\nactions: 1\nT: 0\n" + "\n".join(rows)
+    message = f"13:{2 * n - 3} expected {n} x {n} = {n * n} numbers, found {n * n - 1}"
+    assert errors(text)[0].startswith(message)
 
 
 def test_findings_hold_the_line_of_the_file() -> None:
