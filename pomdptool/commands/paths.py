@@ -39,7 +39,7 @@ class ModelInput(Input):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            hint = "" if os.path.exists(value) else _where_it_is(str(value))
+            hint = "" if os.access(value, os.F_OK) else _where_it_is(str(value))
             raise click.BadParameter(error.message + hint, ctx, param) from None
 
 

@@ -57,7 +57,9 @@ def title(path: Path) -> str:
 
 def list_of(families: Mapping[str, click.Command]) -> str:
     """A table of the shipped models, then the families."""
-    rows = [("model", "states", "actions", "observations", "discount", "what it is")]
+    rows: list[tuple[str, ...]] = [
+        ("model", "states", "actions", "observations", "discount", "what it is")
+    ]
     for name, path in shipped_models().items():
         model = load(path)
         sizes = map(str, (model.n_states, model.n_actions, model.n_observations))

@@ -191,7 +191,7 @@ def test_bash_completes_commands_options_values_and_files(folder: Path) -> None:
     assert completed(folder, "pomdptool", "so") == ["solve"]
     assert completed(folder, "pomdptool", "solve", "--meth") == ["--method"]
     assert completed(folder, "pomdptool", "solve", "--method", "s") == ["sarsop"]
-    assert completed(folder, "pomdptool", "problem", "ti") == [
+    assert completed(folder, "pomdptool", "problem", "tit") == ["tit-for-two-tats"]
         "tiger",
         "tiger-aaai",
         "tit-for-two-tats",
