@@ -191,11 +191,7 @@ def test_bash_completes_commands_options_values_and_files(folder: Path) -> None:
     assert completed(folder, "pomdptool", "so") == ["solve"]
     assert completed(folder, "pomdptool", "solve", "--meth") == ["--method"]
     assert completed(folder, "pomdptool", "solve", "--method", "s") == ["sarsop"]
-    assert completed(folder, "pomdptool", "problem", "ti") == [
-        "tiger",
-        "tiger-aaai",
-        "tit-for-two-tats",
-    ]
+    assert completed(folder, "pomdptool", "problem", "tit") == ["tit-for-two-tats"]
     assert completed(folder, "pomdptool", "help", "pol") == ["policies", "policy"]
     assert completed(folder, "pomdptool", "info", "ti") == ["<files>"]
     assert completed(folder, "pomdptool", "solve", "tiger.pomdp", "--resume", "ti") == ["<files>"]
