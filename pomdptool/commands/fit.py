@@ -144,7 +144,7 @@ def command(
     if not quiet:
         show_candidates(candidates, result, choice.by)
         show_fit(result, seconds)
-        if not result.model.rewards.stored.any():
+        if episodes.rewards is None and not result.model.rewards.stored.any():
             say_wrapped(
                 "note: the data have no rewards, and so has the model: add R: lines to its file "
                 "before solving it"

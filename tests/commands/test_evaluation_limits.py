@@ -121,7 +121,7 @@ def test_a_policy_of_another_model_is_read_once_and_only_json(tmp_path: Path) ->
     other = TIGER.read_text().replace("discount: 0.95", "discount: 0.9")
     (tmp_path / "other.pomdp").write_text(other)
     result = run("evaluate", tmp_path / "other.pomdp", tmp_path / "p.json", "--episodes", 5)
-    assert "its graph is evaluated" in result.stderr
+    assert "its graph is followed" in result.stderr
     broken = json.loads((tmp_path / "p.json").read_text())
     broken["vectors"][0]["next"][0] = len(broken["vectors"])
     (tmp_path / "p.json").write_text(json.dumps(broken))

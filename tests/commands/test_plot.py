@@ -198,11 +198,13 @@ def test_what_cannot_be_drawn_is_said(
         ("discount: 0.9\n", "<stdin>:1:1: `states:` is missing"),
     ],
 )  # fmt: skip
-def test_odd_input_is_one_line(text: str, message: str, plot: Plot) -> None:
+def test_odd_input_is_one_error(text: str, message: str, plot: Plot) -> None:
     result = plot("-", given=text)
     assert result.returncode == 1
     assert message in result.stderr
-    assert result.stderr.count("\n") == 1
+    first, *excerpt = result.stderr.splitlines()
+    assert message in first
+    assert all(line.startswith("    ") for line in excerpt)  # the line of the file, and a caret
     assert result.stdout == b""
 
 
