@@ -208,7 +208,7 @@ def _show_first(error: FormatError) -> None:
     """Show the line of the first error of a model, and where the others are to be had."""
     errors = [finding for finding in error.findings if finding.level == "error"]
     show_source(errors[0])
-    if len(errors) > 1 and errors[0].source:
+    if len(errors) > 1 and errors[0].source and not error.file.startswith("<"):
         say(f"`pomdptool check {error.file}` shows all {len(errors)} errors")
 
 

@@ -183,7 +183,7 @@ def test_a_learned_policy_is_evaluated_in_the_true_model(log: Path, tmp_path: Pa
     assert run("solve", learned, "-q", "-o", policy).returncode == 0
     result = run("evaluate", TIGER, policy, "--json", "--episodes", "10", "--seed", "1")
     assert json.loads(result.stdout)["graph_value"] >= 0.95 * 19.3714
-    assert "its graph is evaluated" in result.stderr
+    assert "its graph is followed" in result.stderr
     other = run("evaluate", TIGER.parent / "maze-4x3.pomdp", policy)
     assert other.returncode == 1
     assert "the actions differ" in other.stderr
