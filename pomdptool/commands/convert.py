@@ -41,7 +41,7 @@ POLICY_TARGETS: dict[str, PolicyKind] = {
     cls=Command,
     updates=("path",),
     example="pomdptool convert tiger.pomdp -o tiger.json.gz\n"
-    "pomdptool convert policy.json -o policy.dot",
+    "pomdptool convert tiger.json -o tiger.dot",
 )
 @model_argument
 @output_option(
