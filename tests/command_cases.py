@@ -23,7 +23,7 @@ CASES: dict[str, list[list[str]]] = {
     "convert": [[f"{FILE}.json", "-v"], ["m.json", "--to", "json"], ["m.json", "-o", f"{FILE}.x"]],
     "problem": [
         ["maze", f"{FILE}.map"], ["maze", "bad.map"], ["tag", "--map", f"{FILE}.map"],
-        ["maze", BAD], ["tiger"], ["heavenhell"], [BAD],
+        ["maze", BAD], ["tiger"], ["heavenhell"], ["list"], [BAD],
         ["rocksample", "--size", "2", "--rocks", "1", "--seed", "1"],
     ],
     "solve": [

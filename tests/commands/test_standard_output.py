@@ -48,7 +48,7 @@ LINES = [
     f"info {TIGER} --tables",
     f"check {TIGER} --json",
     f"convert {TIGER} -o m.json",
-    *(f"problem {family}" for family in ("tiger", "heavenhell", "tag")),
+    *(f"problem {family}" for family in ("tiger", "heavenhell", "tag", "list", "hallway")),
     "problem rocksample --size 3 --rocks 2 --seed 1",
     f"sample {TIGER} --episodes 30 --steps 10 --seed 1",
     *(
