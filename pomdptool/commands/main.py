@@ -188,7 +188,7 @@ def _failed(error: Exception) -> int:
     if isinstance(error, FormatError) or (isinstance(error, DataError) and error.placed):
         with contextlib.suppress(OSError):
             say(str(error))
-            if isinstance(error, FormatError):
+            if isinstance(error, FormatError) and sys.stderr.isatty():
                 _show_first(error)
     elif isinstance(error, MemoryError):
         _say("error: out of memory")

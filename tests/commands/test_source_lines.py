@@ -38,14 +38,15 @@ def test_long_lines_are_cut_around_the_column(column: int) -> None:
 
 def test_errors_show_the_line_and_name_check(tmp_path: Path) -> None:
     file = tmp_path / "m.pomdp"
-    file.write_text(TEXT.replace("states: a, b", "states: a b").replace("a b", "a b\nT: z"))
-    shown = run("info", file).stderr.splitlines()
-    assert shown[0].startswith(f"{file}:")
-    assert shown[1].startswith("    ")
-    assert shown[2].strip() == "^"
-    file.write_text(TEXT)
-    shown = run("info", file).stderr.splitlines()
-    assert shown[1:3] == ["    states: a, b", "             ^"]
+    file.write_text(
+        TEXT.replace("states: a, b", "states: a b").replace("T: y", "T: y\nuniform\nT: z")
+    )
+    assert len(run("info", file).stderr.splitlines()) == 1
+    shown, code = terminal_result("info", file)
+    assert code == 1
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert lines[-3:-1] == ["    T: y", "       ^"]
+    assert lines[-1] == f"`pomdptool check {file}` shows all 2 errors"
 
 
 def test_check_shows_lines_on_a_terminal_only(tmp_path: Path) -> None:
