@@ -35,6 +35,8 @@ def objects() -> dict[str, Any]:
         "SolvedPolicy": solution.policy,
         "Bounds": solution.bounds,
         "Progress": solution.trace[-1],
+        "PolicyInfo": pt.policy_info(solution),
+        "PolicyAt": pt.policy_at(solution, [0.3, 0.7], model),
         "PolicyGraph": solution.policy.graph,
         "AlphaVectors": pt.solve(model, "qmdp").policy.values,
         "Evaluation": pt.evaluate(model, solution, rng=1, episodes=20),
