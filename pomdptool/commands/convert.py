@@ -52,7 +52,8 @@ POLICY_TARGETS: dict[str, PolicyKind] = {
     "--to",
     "target",
     type=Choice(TARGETS),
-    help="Output format; by default from the extension of the output, else that of the input.",
+    help="Output format; by default from the extension of the output, else .pomdp, or .json for a "
+    "policy.",
 )
 @click.option(
     "--model",

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TextIO
 from pomdptool.commands.terminal import plural, say, say_wrapped
 from pomdptool.errors import DataError, FormatError, PolicyError, nearest
 from pomdptool.formats import text_input
-from pomdptool.formats.atomic import open_atomic
 from pomdptool.formats.check import Check, check
 from pomdptool.formats.dump import write_file
 from pomdptool.formats.json_documents import to_jsonable
@@ -162,15 +161,14 @@ def write_json(document: object, output: str | None = None, indent: int | None =
 
 @contextlib.contextmanager
 def result_stream(output: str | None) -> Iterator[TextIO]:
-    """Standard output, or a file whose content is replaced at the end, atomically."""
+    """Standard output, or a file that `write_result` writes at the end."""
     if output is None or output == "-":
         yield sys.stdout
         sys.stdout.flush()
         return
-    with open_atomic(Path(output)) as raw:
-        stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
-        yield stream
-        stream.detach()
+    stream = io.StringIO(newline="")
+    yield stream
+    write_result(stream.getvalue(), output)
 
 
 def write_result(text: str, output: str | None) -> None:

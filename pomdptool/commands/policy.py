@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ from pomdptool.commands.click_help import Command
 from pomdptool.commands.models import (
     open_model,
     read_text,
+    result_stream,
     write_json,
     write_result,
 )
@@ -120,10 +120,8 @@ def command(
     if as_json:
         write_json(document, output)
         return
-    text = io.StringIO()
-    show_pairs(rows, sys.stdout if output is None else text)
-    if output is not None:
-        write_result(text.getvalue(), output)
+    with result_stream(output) as stream:
+        show_pairs(rows, stream)
 
 
 def _note_other_actions(

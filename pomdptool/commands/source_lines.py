@@ -12,19 +12,16 @@ from pomdptool.printable import printable
 
 INDENT = "    "
 
-MAX_WIDTH = 100
-"""Width of the lines where there is no terminal."""
-
 CUT = "..."
 
 
 def show_source(finding: Finding, stream: TextIO | None = None) -> None:
-    """Print the line that a finding is about and a caret, if the line is known."""
+    """Print the line that a finding is about and a caret, if it is known, for a terminal."""
     stream = sys.stderr if stream is None else stream
     if not finding.source.strip():
         return
-    width = screen_size(stream).columns if stream.isatty() else MAX_WIDTH
-    line, indent = excerpt(finding.source, finding.column, max(width - len(INDENT) - 1, 20))
+    width = max(screen_size(stream).columns - len(INDENT) - 1, 20)
+    line, indent = excerpt(finding.source, finding.column, width)
     say(INDENT + line, stream)
     say(INDENT + " " * indent + "^", stream)
 
